@@ -1,0 +1,23 @@
+// Sources are transformed on the fly, so that a test never runs a stale build; processes that tests start run dist.
+const swc = ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2023" }, module: { type: "commonjs" } }];
+
+/** @type {import("jest").Config} */
+module.exports = {
+  roots: ["<rootDir>/tests"],
+  testEnvironment: "node",
+  testMatch: ["**/*.test.ts"],
+  testPathIgnorePatterns: ["/node_modules/", "/dist/", ...(process.env.QUORATE_TESTS === "timed" ? [] : ["\\.timed\\.test\\.ts$"])],
+  modulePathIgnorePatterns: ["<rootDir>/.*/dist/"],
+  transform: { "\\.(ts|mjs)$": swc },
+  moduleNameMapper: {
+    "^#(std|raft|kv|replica|memory|storage|forward|rpc|node|gateway|launcher|testing)$": "<rootDir>/services/$1/index.ts",
+    "^@quorate/services/(.*)$": "<rootDir>/services/$1/index.ts",
+    "^@quorate/proto/descriptors$": "<rootDir>/proto/gen/descriptors.binpb",
+    "^@quorate/proto/(.*)$": "<rootDir>/proto/$1.ts",
+    "^@quorate/client$": "<rootDir>/clients/typescript/src/index.ts",
+    "^@quorate/client/generated$": "<rootDir>/clients/typescript/src/generated.ts",
+    "^@quorate/examples$": "<rootDir>/clients/examples/src/index.ts",
+  },
+  testTimeout: 30_000,
+  reporters: ["default", "<rootDir>/tests/support/acceptance-reporter.cjs"],
+};

@@ -1,0 +1,21 @@
+export {
+  Append,
+  CloseSession,
+  Command,
+  Delete,
+  DeleteRange,
+  Increment,
+  OpenSession,
+  Put,
+  RecordStore,
+  RequestId,
+  Tick,
+  Truncate,
+} from "./gen/quorate/log/v1/command";
+export {
+  Answer,
+  AnswerRecord,
+  Done,
+  Refusal,
+  Refused,
+} from "./gen/quorate/log/v1/answer";

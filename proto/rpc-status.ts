@@ -1,0 +1,1 @@
+export { Status as RpcStatus } from "./gen/google/rpc/status";
