@@ -1,0 +1,112 @@
+import type { Random } from "#std";
+import { type Configuration, configurationFault } from "./configuration";
+import type { HardState, Index, MemberId } from "./entry";
+import type { LogReader } from "./log-reader";
+
+/** Everything a Raft needs to know at construction. Byte bounds may be Infinity. */
+export interface RaftConfig {
+  readonly id: MemberId;
+  readonly configuration: Configuration;
+  /** As last stored, or EMPTY_HARD_STATE. */
+  readonly hardState: HardState;
+  /** Up to here the state machine is restored; entries after it are handed out again. 0 means firstIndex - 1. */
+  readonly appliedIndex: Index;
+  readonly log: LogReader;
+  /** A follower campaigns after a random number of ticks in [electionTicks, 2 * electionTicks - 1] without a leader. */
+  readonly electionTicks: number;
+  /** A leader sends heartbeats every so many ticks; less than electionTicks. */
+  readonly heartbeatTicks: number;
+  /** Ask whether an election could be won before raising the term (thesis 9.6). */
+  readonly preVote: boolean;
+  /** A leader that hears of no majority for electionTicks steps down; followers that hear of one refuse to vote. */
+  readonly checkQuorum: boolean;
+  /** How many append messages with entries may be unanswered, a follower. */
+  readonly inflightMessagesMax: number;
+  /** How many bytes of commands may be unanswered, a follower: a soft limit that the last message may pass. */
+  readonly inflightBytesMax: number;
+  /** How many bytes of entries an append message holds, but at least one entry; 0 means one entry a message. */
+  readonly appendBytesMax: number;
+  /** How many bytes of entries may be handed out to be applied and not be applied yet, but at least one entry. */
+  readonly committedBytesPerReadyMax: number;
+  /** How many bytes of commands a leader holds uncommitted before it refuses proposals. */
+  readonly uncommittedBytesMax: number;
+  /** How many reads may wait for the quorum at a time. */
+  readonly waitingReadsMax: number;
+  readonly random: Random;
+  /**
+   * How reads are made linearizable. "lease" is reserved: such a group ignores forgetLeader(), so that leases can rest
+   * on followers' loyalty, but its reads take the quorum round like any other.
+   */
+  readonly readMode: "quorum" | "lease";
+}
+
+/** Which setting is wrong, and what would be right. */
+export interface RaftConfigFault {
+  readonly field: keyof RaftConfig;
+  readonly problem: string;
+}
+
+/** The first fault of a config, or null when it can be used. */
+export function raftConfigFault(config: RaftConfig): RaftConfigFault | null {
+  const fault = (field: keyof RaftConfig, problem: string): RaftConfigFault => ({ field, problem });
+
+  if (config.id.length === 0) return fault("id", "must not be empty");
+  const wrong = configurationFault(config.configuration);
+  if (wrong !== null) return fault("configuration", wrong);
+  if (!isWhole(config.heartbeatTicks, 1))
+    return fault("heartbeatTicks", "must be a whole number of at least 1");
+  if (!isWhole(config.electionTicks, 1))
+    return fault("electionTicks", "must be a whole number of at least 1");
+  if (config.electionTicks <= config.heartbeatTicks) {
+    return fault("electionTicks", "must be greater than heartbeatTicks");
+  }
+  if (!isWhole(config.inflightMessagesMax, 1)) {
+    return fault("inflightMessagesMax", "must be a whole number of at least 1");
+  }
+  if (!isBound(config.appendBytesMax, 0)) return fault("appendBytesMax", "must be at least 0");
+  if (!isBound(config.inflightBytesMax, 1)) return fault("inflightBytesMax", "must be at least 1");
+  if (config.inflightBytesMax < config.appendBytesMax) {
+    return fault("inflightBytesMax", "must not be less than appendBytesMax");
+  }
+  if (!isBound(config.committedBytesPerReadyMax, 1)) {
+    return fault("committedBytesPerReadyMax", "must be at least 1");
+  }
+  if (!isBound(config.uncommittedBytesMax, 1)) return fault("uncommittedBytesMax", "must be at least 1");
+  if (!isWhole(config.waitingReadsMax, 1))
+    return fault("waitingReadsMax", "must be a whole number of at least 1");
+  if (config.readMode === "lease" && !config.checkQuorum) {
+    return fault("readMode", "lease needs checkQuorum, for leases rest on followers that refuse to vote");
+  }
+  return stateFault(config);
+}
+
+/** Whether the state that was restored fits together: what is wrong here was damaged or mixed up on disk. */
+function stateFault(config: RaftConfig): RaftConfigFault | null {
+  const snapshotIndex = config.log.firstIndex() - 1;
+  const lastIndex = config.log.lastIndex();
+  const { hardState, appliedIndex } = config;
+  if (!isWhole(hardState.term, 0) || !isWhole(hardState.commit, 0)) {
+    return { field: "hardState", problem: "its term and commit must be whole numbers of at least 0" };
+  }
+  if (hardState.commit > lastIndex) {
+    return {
+      field: "hardState",
+      problem: `its commit ${hardState.commit} is beyond the end of the log, ${lastIndex}`,
+    };
+  }
+  if (appliedIndex !== 0 && (!isWhole(appliedIndex, snapshotIndex) || appliedIndex > lastIndex)) {
+    return {
+      field: "appliedIndex",
+      problem: `must be in [${snapshotIndex}, ${lastIndex}], the extent of the log`,
+    };
+  }
+  return null;
+}
+
+function isWhole(value: number, min: number): boolean {
+  return Number.isSafeInteger(value) && value >= min;
+}
+
+function isBound(value: number, min: number): boolean {
+  return value === Number.POSITIVE_INFINITY || isWhole(value, min);
+}
