@@ -1,0 +1,119 @@
+import type { StoredRecord } from "./record";
+
+/** The counters of the whole state machine. */
+export interface StateMeta {
+  /** The revision of the last change; 0 before the first. */
+  readonly revision: number;
+  /** Replicated time in milliseconds: the sum of all applied Ticks. */
+  readonly timeMs: number;
+  /** The client id that the next OpenSession gets; from 1, never reused. */
+  readonly nextClientId: number;
+  readonly nextNamespaceId: number;
+}
+
+/** A key space. Its keys live under its id and present generation; Truncate moves to the next generation. */
+export interface NamespaceState {
+  readonly id: number;
+  readonly name: string;
+  readonly generation: number;
+  readonly keyCount: number;
+  /** Bytes of the keys and newest values. */
+  readonly byteCount: number;
+  /** Reads at an older revision than this cannot be answered. */
+  readonly oldestRevision: number;
+}
+
+export interface SessionState {
+  readonly clientId: number;
+  readonly namespaceId: number;
+  readonly ttlMs: number;
+  /** In replicated time. */
+  readonly deadlineMs: number;
+  /** The client has every answer below this sequence. */
+  readonly firstUnanswered: number;
+}
+
+/** An answer kept for retries: the bytes of a quorate.log.v1.Answer. */
+export interface SessionAnswer {
+  readonly clientId: number;
+  readonly sequence: number;
+  readonly answer: Uint8Array;
+}
+
+/** Binds a member to the data directory that may speak for it. */
+export interface MemberStore {
+  readonly memberId: string;
+  readonly storeId: string;
+}
+
+/** What the state machine keeps in memory: everything but the records. Loaded when a store is opened. */
+export interface ResidentState {
+  readonly meta: StateMeta;
+  readonly namespaces: readonly NamespaceState[];
+  readonly sessions: readonly SessionState[];
+  readonly answers: readonly SessionAnswer[];
+  readonly memberStores: readonly MemberStore[];
+}
+
+/** Which call made a change, and when; for display in change events. */
+export interface ChangeOrigin {
+  readonly wallTimeMs: number;
+  readonly requestId: { readonly clientId: number; readonly sequence: number } | null;
+}
+
+/** One change of one key, or the emptying of a namespace. `ordinal` counts from 0 within its revision. */
+export type Change =
+  | {
+      readonly kind: "put";
+      readonly namespaceId: number;
+      readonly generation: number;
+      readonly revision: number;
+      readonly ordinal: number;
+      readonly record: StoredRecord;
+      readonly origin: ChangeOrigin;
+    }
+  | {
+      readonly kind: "delete";
+      readonly namespaceId: number;
+      readonly generation: number;
+      readonly revision: number;
+      readonly ordinal: number;
+      readonly key: Uint8Array;
+      readonly origin: ChangeOrigin;
+    }
+  | {
+      readonly kind: "truncate";
+      readonly namespaceId: number;
+      /** The generation that ended: its keys can be reclaimed. */
+      readonly generation: number;
+      readonly revision: number;
+      readonly ordinal: number;
+      readonly origin: ChangeOrigin;
+    };
+
+/** What applying a batch of commands does to the store, to be written atomically. Each list holds the last word on its item. */
+export interface StateWrites {
+  readonly meta: StateMeta;
+  readonly namespaces: readonly NamespaceState[];
+  readonly sessions: readonly SessionState[];
+  /** Sessions that ended: they and all their answers go. */
+  readonly sessionsEnded: readonly number[];
+  readonly answers: readonly SessionAnswer[];
+  readonly answersDropped: readonly { readonly clientId: number; readonly sequence: number }[];
+  readonly memberStores: readonly MemberStore[];
+  /** In order of (revision, ordinal); a key may appear more than once, each time a version of its own. */
+  readonly changes: readonly Change[];
+}
+
+export const DEFAULT_NAMESPACE = "default";
+
+/** The state of a cluster before its first command: one empty namespace. */
+export const INITIAL_STATE: ResidentState = {
+  meta: { revision: 0, timeMs: 0, nextClientId: 1, nextNamespaceId: 2 },
+  namespaces: [
+    { id: 1, name: DEFAULT_NAMESPACE, generation: 1, keyCount: 0, byteCount: 0, oldestRevision: 0 },
+  ],
+  sessions: [],
+  answers: [],
+  memberStores: [],
+};
