@@ -27,8 +27,12 @@ export interface SessionState {
   readonly clientId: number;
   readonly namespaceId: number;
   readonly ttlMs: number;
-  /** In replicated time. */
-  readonly deadlineMs: number;
+  /**
+   * In replicated time; null when the session was opened or used since the last Tick: the next Tick sets it to the time
+   * after that Tick plus the ttl. Time stands still between Ticks, so a deadline counted from the time before the use
+   * would come early by up to one Tick; this way it is never early, and late by at most one.
+   */
+  readonly deadlineMs: number | null;
   /** The client has every answer below this sequence. */
   readonly firstUnanswered: number;
 }
