@@ -58,15 +58,20 @@ export function entryBytes(entry: Entry): number {
   );
 }
 
-/** How many leading entries stay within bytesMax in all; at least one when there is any. */
-export function countWithinBytes(entries: readonly Entry[], bytesMax: number): number {
-  if (bytesMax === Number.POSITIVE_INFINITY) return entries.length;
+/** How many entries from `start` on, before `end`, stay within bytesMax in all; at least one when there is any. */
+export function countWithinBytes(
+  entries: readonly Entry[],
+  start: number,
+  end: number,
+  bytesMax: number,
+): number {
+  if (bytesMax === Number.POSITIVE_INFINITY) return end - start;
   let bytes = 0;
-  for (let count = 0; count < entries.length; count += 1) {
-    bytes += entryBytes(entries[count] as Entry);
-    if (count > 0 && bytes > bytesMax) return count;
+  for (let at = start; at < end; at += 1) {
+    bytes += entryBytes(entries[at] as Entry);
+    if (at > start && bytes > bytesMax) return at - start;
   }
-  return entries.length;
+  return end - start;
 }
 
 function varintBytes(value: number): number {

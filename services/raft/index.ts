@@ -31,6 +31,8 @@ export {
   type VoteMessage,
   type VoteResponseMessage,
 } from "./message";
+export { messageFault } from "./message-fault";
 export type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+export { Raft } from "./raft";
 export type { Persisted, ReadState, Ready, SoftState } from "./ready";
 export type { ProgressState, ProgressStatus, RaftStatus, RoleName } from "./status";

@@ -1,0 +1,83 @@
+import { assert } from "#std";
+import type { Member } from "./member";
+import type { PreVoteMessage, VoteMessage } from "./message";
+
+/**
+ * How an election begins: by asking whether it could be won, for real, or for real at the bidding of the leader, which
+ * hands over (thesis 9.6, 3.10).
+ */
+export type CampaignKind = "pre_election" | "election" | "transfer";
+
+/** A tick of a follower or candidate: without a leader for the randomized timeout it campaigns (Raft paper, 5.2). */
+export function tickElection(member: Member): void {
+  member.electionElapsedTicks += 1;
+  if (member.electionElapsedTicks < member.randomizedElectionTicks || !member.isPromotable) return;
+  member.electionElapsedTicks = 0;
+  startElection(member, member.config.preVote ? "pre_election" : "election");
+}
+
+/** Campaigns, unless this member leads, may not, or does not know the configuration that it would campaign in. */
+export function startElection(member: Member, kind: CampaignKind): void {
+  if (member.role.name === "leader" || !member.isPromotable) return;
+  if (member.log.hasUnappliedConfigurationChange()) return;
+  campaign(member, kind);
+}
+
+export function campaign(member: Member, kind: CampaignKind): void {
+  assert(member.isPromotable, "only a voter campaigns");
+  const isPre = kind === "pre_election";
+  if (isPre) member.becomePreCandidate();
+  else member.becomeCandidate();
+  const term = isPre ? member.term + 1 : member.term;
+  const last = member.log.last;
+  const from = member.id;
+  for (const to of member.membership.voterIds) {
+    if (to === from) {
+      const answer = isPre ? "pre_vote_response" : "vote_response";
+      member.outbox.send({ kind: answer, from, to, term, rejected: false });
+    } else if (isPre) {
+      member.outbox.send({ kind: "pre_vote", from, to, term, last });
+    } else {
+      member.outbox.send({ kind: "vote", from, to, term, last, transfer: kind === "transfer" });
+    }
+  }
+}
+
+/**
+ * Whether to refuse even to look at a request for a vote: this member hears from a leader, so the candidate is the one
+ * that is cut off, or was removed (thesis 4.2.3). Only groups whose leaders step down without a quorum can afford that.
+ */
+export function isLoyal(member: Member, request: VoteMessage | PreVoteMessage): boolean {
+  if (request.kind === "vote" && request.transfer) return false;
+  return (
+    member.config.checkQuorum &&
+    member.leaderId !== null &&
+    member.electionElapsedTicks < member.config.electionTicks
+  );
+}
+
+/**
+ * Grants or refuses a vote of this term, or a pre-vote of this or a later one (Raft paper, 5.2 and 5.4.1). Learners vote
+ * too: one may have been promoted without having heard of it.
+ */
+export function onVoteRequest(member: Member, request: VoteMessage | PreVoteMessage): void {
+  const isPre = request.kind === "pre_vote";
+  const isFree =
+    member.vote === request.from ||
+    (member.vote === null && member.leaderId === null) ||
+    (isPre && request.term > member.term);
+  const isGranted = isFree && member.log.isUpToDate(request.last);
+  member.outbox.send({
+    kind: isPre ? "pre_vote_response" : "vote_response",
+    from: member.id,
+    to: request.from,
+    // A granted pre-vote names the future term that was asked for, or a member that fell behind would ignore it.
+    term: isGranted ? request.term : member.term,
+    rejected: !isGranted,
+  });
+  if (isGranted && !isPre) {
+    assert(request.term === member.term, "a vote is cast in the term of the voter");
+    member.restartElectionTimeout();
+    member.vote = request.from;
+  }
+}

@@ -1,0 +1,130 @@
+import { unreachable } from "#std";
+import { startElection, tickElection } from "./election";
+import type { MemberId } from "./entry";
+import type { Member } from "./member";
+import type { AppendMessage, HeartbeatMessage } from "./message";
+import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+import type { Role, RoleMessage } from "./role";
+
+/** A follower does as its leader says, and campaigns when it hears of none (Raft paper, 5.1, 5.2). */
+export class Follower implements Role {
+  readonly name = "follower";
+  readonly transferTarget = null;
+
+  constructor(private readonly member: Member) {}
+
+  tick(): void {
+    tickElection(this.member);
+  }
+
+  step(message: RoleMessage): StepOutcome {
+    const { member } = this;
+    switch (message.kind) {
+      case "append":
+        this.heardFrom(message.from);
+        this.onAppend(message);
+        return "stepped";
+      case "heartbeat":
+        this.heardFrom(message.from);
+        this.onHeartbeat(message);
+        return "stepped";
+      case "propose":
+        if (member.leaderId === null) return "proposal_dropped";
+        member.outbox.send({ ...message, to: member.leaderId });
+        return "stepped";
+      case "read_index":
+        if (member.leaderId !== null) member.outbox.send({ ...message, to: member.leaderId });
+        return "stepped";
+      case "read_index_response":
+        member.readStates.push({ index: message.index, context: message.context });
+        return "stepped";
+      case "transfer_leadership":
+        this.forwardTransfer(message.from);
+        return "stepped";
+      case "timeout_now":
+        // The leader knows that this log is complete, so the round that asks first is spared (thesis 3.10).
+        startElection(member, "transfer");
+        return "stepped";
+      case "append_response":
+      case "heartbeat_response":
+      case "pre_vote_response":
+      case "vote_response":
+        // Answers to what this member sent in a role that it has left.
+        return "stepped";
+      default:
+        return unreachable(message);
+    }
+  }
+
+  propose(): ProposeOutcome {
+    return { kind: "not_leader", leaderId: this.member.leaderId };
+  }
+
+  readIndex(context: string): ReadIndexOutcome {
+    const { id, leaderId, outbox } = this.member;
+    if (leaderId === null) return { kind: "no_leader" };
+    outbox.send({ kind: "read_index", from: id, to: leaderId, term: 0, context });
+    return { kind: "accepted" };
+  }
+
+  transferLeadership(target: MemberId): TransferOutcome {
+    return this.forwardTransfer(target) ? { kind: "forwarded" } : { kind: "no_leader" };
+  }
+
+  forgetLeader(): void {
+    if (this.member.config.readMode === "lease") return;
+    this.member.leaderId = null;
+  }
+
+  onUnreachable(): void {}
+
+  onApplied(): void {}
+
+  progressStatus(): null {
+    return null;
+  }
+
+  private heardFrom(leaderId: MemberId): void {
+    this.member.restartElectionTimeout();
+    this.member.leaderId = leaderId;
+  }
+
+  private onAppend(message: AppendMessage): void {
+    const { id: from, log, outbox, term } = this.member;
+    const to = message.from;
+    const { previous } = message;
+    if (previous.index < log.commit) {
+      // An old message: what it holds up to there is committed here, and the leader may know it.
+      outbox.send({ kind: "append_response", from, to, term, index: log.commit, hint: null });
+      return;
+    }
+    const matched = log.appendAfter(previous, message.entries, message.commit);
+    if (matched !== null) {
+      outbox.send({ kind: "append_response", from, to, term, index: matched, hint: null });
+      return;
+    }
+    // All terms of the leader's log up to `previous` are at most its term, so the logs cannot meet where this one has a
+    // greater one: one answer skips that whole stretch (Raft paper, 5.3, last but one paragraph; etcd-io/raft, log.go).
+    const hint = log.conflictHint(Math.min(previous.index, log.lastIndex), previous.term);
+    outbox.send({ kind: "append_response", from, to, term, index: previous.index, hint });
+  }
+
+  private onHeartbeat(message: HeartbeatMessage): void {
+    const { id: from, log, outbox, term } = this.member;
+    log.commitTo(message.commit);
+    outbox.send({
+      kind: "heartbeat_response",
+      from,
+      to: message.from,
+      term,
+      readSequence: message.readSequence,
+    });
+  }
+
+  private forwardTransfer(target: MemberId): boolean {
+    const { leaderId, outbox, term } = this.member;
+    if (leaderId === null) return false;
+    outbox.send({ kind: "transfer_leadership", from: target, to: leaderId, term });
+    return true;
+  }
+}

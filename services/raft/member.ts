@@ -1,0 +1,107 @@
+import { assert } from "#std";
+import { Candidate } from "./candidate";
+import type { RaftConfig } from "./config";
+import { Membership } from "./configuration";
+import type { HardState, MemberId, Term } from "./entry";
+import { Follower } from "./follower";
+import { Leader } from "./leader";
+import { RaftLog } from "./log";
+import { Outbox } from "./outbox";
+import type { ReadState } from "./ready";
+import type { Role } from "./role";
+
+/** One member of the group: what it keeps in every role, and the steps from one role to the next. */
+export class Member {
+  readonly id: MemberId;
+  readonly membership: Membership;
+  readonly log: RaftLog;
+  readonly outbox: Outbox;
+  /** Replaced, never changed, by whoever hands them out. */
+  readStates: ReadState[] = [];
+  term: Term;
+  vote: MemberId | null;
+  leaderId: MemberId | null = null;
+  /** Ticks since this member heard from its leader, or began to campaign; on a leader, since it checked its quorum. */
+  electionElapsedTicks = 0;
+  randomizedElectionTicks: number;
+  role: Role;
+
+  constructor(readonly config: RaftConfig) {
+    const { hardState, log } = config;
+    const snapshotIndex = log.firstIndex() - 1;
+    const applied = Math.max(config.appliedIndex, snapshotIndex);
+    this.id = config.id;
+    this.membership = new Membership(config.configuration);
+    this.outbox = new Outbox(config.id);
+    this.log = new RaftLog(log, {
+      // The stored commit index is written lazily; what was applied or compacted was certainly committed.
+      commit: Math.max(hardState.commit, applied),
+      applied,
+      applyingBytesMax: config.committedBytesPerReadyMax,
+    });
+    this.term = hardState.term;
+    this.vote = hardState.vote;
+    assert(this.log.last.term <= this.term || this.term === 0, "no entry is newer than the stored term");
+    this.randomizedElectionTicks = this.drawElectionTicks();
+    this.role = new Follower(this);
+  }
+
+  get hardState(): HardState {
+    return { term: this.term, vote: this.vote, commit: this.log.commit };
+  }
+
+  /** Whether it may campaign: a voter of the configuration that it knows. */
+  get isPromotable(): boolean {
+    return this.membership.isVoter(this.id);
+  }
+
+  becomeFollower(term: Term, leaderId: MemberId | null): void {
+    this.enterTerm(term);
+    this.leaderId = leaderId;
+    this.role = new Follower(this);
+  }
+
+  /** Asks for votes without raising the term or casting its own: nothing changes that would have to be stored. */
+  becomePreCandidate(): void {
+    assert(this.role.name !== "leader", "a leader does not campaign");
+    this.leaderId = null;
+    this.role = new Candidate(this, "pre_candidate");
+  }
+
+  becomeCandidate(): void {
+    assert(this.role.name !== "leader", "a leader does not campaign");
+    this.enterTerm(this.term + 1);
+    this.vote = this.id;
+    this.role = new Candidate(this, "candidate");
+  }
+
+  becomeLeader(): void {
+    assert(this.role.name === "candidate", "only a candidate becomes leader");
+    assert(this.vote === this.id, "a leader voted for itself");
+    this.enterTerm(this.term);
+    this.leaderId = this.id;
+    const leader = new Leader(this);
+    this.role = leader;
+    leader.begin();
+  }
+
+  /** Starts the election timeout anew, keeping its length. */
+  restartElectionTimeout(): void {
+    this.electionElapsedTicks = 0;
+  }
+
+  private enterTerm(term: Term): void {
+    assert(term >= this.term, "the term never falls");
+    if (term !== this.term) {
+      this.term = term;
+      this.vote = null;
+    }
+    this.leaderId = null;
+    this.electionElapsedTicks = 0;
+    this.randomizedElectionTicks = this.drawElectionTicks();
+  }
+
+  private drawElectionTicks(): number {
+    return this.config.electionTicks + this.config.random.below(this.config.electionTicks);
+  }
+}

@@ -1,0 +1,65 @@
+import { unreachable } from "#std";
+import type { EntryId } from "./entry";
+import type { AppendMessage, Message } from "./message";
+
+/**
+ * What makes a message that came from outside unfit for step(), in words, or null when it is well-formed. The core
+ * asserts these facts, so the transport checks them first: a broken peer must not stop this member.
+ */
+export function messageFault(message: Message): string | null {
+  if (message.from.length === 0 || message.to.length === 0) return "its sender or receiver is empty";
+  switch (message.kind) {
+    case "propose":
+      if (message.proposals.length === 0) return "it proposes nothing";
+      return message.term === 0 ? null : "a proposal has no term";
+    case "read_index":
+      return message.term === 0 ? null : "a read has no term";
+    default:
+      if (!isWhole(message.term) || message.term === 0) return "its term is not a whole number of at least 1";
+  }
+  switch (message.kind) {
+    case "append":
+      return appendFault(message);
+    case "append_response":
+      if (!isWhole(message.index)) return "its index is not a whole number";
+      return message.hint === null || isEntryId(message.hint) ? null : "its hint is not an entry id";
+    case "pre_vote":
+    case "vote":
+      if (!isEntryId(message.last)) return "its last entry is not an entry id";
+      return message.last.term <= message.term ? null : "its last entry is newer than its term";
+    case "heartbeat":
+      if (!isWhole(message.commit)) return "its commit index is not a whole number";
+      return isWhole(message.readSequence) ? null : "its read sequence is not a whole number";
+    case "heartbeat_response":
+      return isWhole(message.readSequence) ? null : "its read sequence is not a whole number";
+    case "read_index_response":
+      return isWhole(message.index) ? null : "its index is not a whole number";
+    case "pre_vote_response":
+    case "vote_response":
+    case "transfer_leadership":
+    case "timeout_now":
+      return null;
+    default:
+      return unreachable(message);
+  }
+}
+
+function appendFault({ previous, entries, commit, term }: AppendMessage): string | null {
+  if (!isEntryId(previous)) return "its previous entry is not an entry id";
+  if (!isWhole(commit)) return "its commit index is not a whole number";
+  let last = previous;
+  for (const entry of entries) {
+    if (entry.index !== last.index + 1) return "its entries have a gap";
+    if (!isWhole(entry.term) || entry.term < last.term) return "the terms of its entries fall";
+    last = entry;
+  }
+  return last.term <= term ? null : "it holds an entry newer than its term";
+}
+
+function isEntryId({ term, index }: EntryId): boolean {
+  return isWhole(term) && isWhole(index);
+}
+
+function isWhole(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,25 @@
+import type { MemberId } from "./entry";
+import type { Message, PreVoteMessage, Proposal, VoteMessage } from "./message";
+import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+import type { ProgressStatus, RoleName } from "./status";
+
+/** What a role is asked to handle: votes are the same in each and handled before it. */
+export type RoleMessage = Exclude<Message, VoteMessage | PreVoteMessage>;
+
+/** What a member does in one role. State that exists in one role only lives in its class. */
+export interface Role {
+  readonly name: RoleName;
+  tick(): void;
+  /** A message of this member's term, or one without a term. */
+  step(message: RoleMessage): StepOutcome;
+  propose(proposals: readonly Proposal[]): ProposeOutcome;
+  readIndex(context: string): ReadIndexOutcome;
+  transferLeadership(target: MemberId): TransferOutcome;
+  forgetLeader(): void;
+  /** A message to that member was lost. */
+  onUnreachable(id: MemberId): void;
+  /** So many bytes of commands were applied. */
+  onApplied(payloadBytes: number): void;
+  readonly transferTarget: MemberId | null;
+  progressStatus(): readonly ProgressStatus[] | null;
+}
