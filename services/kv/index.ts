@@ -1,4 +1,36 @@
-export { DEFAULT_LIMITS, type Limits, SESSION_WINDOW_MAX } from "./limits";
+export type { Answer, AnswerRecord, Command, Done, Refused } from "@quorate/proto/log";
+export { Refusal } from "@quorate/proto/log";
+export { decodeAnswer, encodeAnswer } from "./answer";
+export { byteKey } from "./byte-key";
+export {
+  type AppendArguments,
+  appendCommand,
+  type CommandSource,
+  closeSessionCommand,
+  type DeleteArguments,
+  decodeCommand,
+  deleteCommand,
+  deleteRangeCommand,
+  encodeCommand,
+  incrementCommand,
+  openSessionCommand,
+  type PutArguments,
+  putCommand,
+  recordStoreCommand,
+  tickCommand,
+  truncateCommand,
+  type WriteId,
+} from "./command";
+export { type KeyRange, prefixEnd, prefixRange, rangeContains, rangeIsEmpty } from "./key-range";
+export {
+  DEFAULT_LIMITS,
+  type Limits,
+  SESSION_ANSWER_BYTES_MAX,
+  SESSION_WINDOW_MAX,
+  TIME_MS_MAX,
+} from "./limits";
+export { type Applied, StateMachine } from "./machine";
+export { MerkleBuilder, type MerkleDigest, type MerkleLeaf, merkleRoot } from "./merkle";
 export type { StoredRecord } from "./record";
 export {
   type Change,

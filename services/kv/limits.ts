@@ -18,3 +18,12 @@ export const DEFAULT_LIMITS: Limits = {
 
 /** How many requests a session may have open. Part of the replicated state machine, so the same everywhere. */
 export const SESSION_WINDOW_MAX = 1024;
+
+/**
+ * How many bytes of kept answers a session may hold before its next write is refused like one beyond the window. An
+ * answer may be as large as a value, so the count alone would let one session take a gigabyte on each replica.
+ */
+export const SESSION_ANSWER_BYTES_MAX = 32 * 1024 * 1024;
+
+/** No replicated time or time to live is longer, so that their sums stay safe integers. About 8,900 years. */
+export const TIME_MS_MAX = 2 ** 48;

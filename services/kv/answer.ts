@@ -1,0 +1,50 @@
+import { Answer, type AnswerRecord, type Done, type Refusal } from "@quorate/proto/log";
+import { assert } from "#std";
+import type { StoredRecord } from "./record";
+
+export function encodeAnswer(answer: Answer): Uint8Array {
+  return Answer.encode(answer).finish();
+}
+
+/** The answer that encodeAnswer made the bytes of. Byte fields share memory with `bytes`. */
+export function decodeAnswer(bytes: Uint8Array): Answer {
+  return Answer.decode(bytes);
+}
+
+/** What an operation found or did, before the revision is put to it. */
+export type Result = NonNullable<Answer["result"]>;
+
+/** The result of most commands, shared: answers are never written to. */
+export const DONE: Result = Object.freeze({
+  $case: "done",
+  value: Object.freeze({
+    previous: undefined,
+    record: undefined,
+    deleted: 0n,
+    value: 0n,
+    clientId: 0n,
+    ttlMs: 0n,
+  }),
+});
+
+export function done(fields: Partial<Done>): Result {
+  assert(DONE.$case === "done", "the plain result is a done one");
+  return { $case: "done", value: { ...DONE.value, ...fields } };
+}
+
+export function refused(refusal: Refusal, message: string): Result {
+  return { $case: "refused", value: { refusal, message } };
+}
+
+/** @param record with its value */
+export function answerRecord(record: StoredRecord): AnswerRecord {
+  assert(record.value.length === record.valueBytes, "a record in an answer was read with its value");
+  return {
+    key: record.key,
+    value: record.value,
+    createRevision: BigInt(record.createRevision),
+    modRevision: BigInt(record.modRevision),
+    version: BigInt(record.version),
+    leaseId: BigInt(record.leaseId),
+  };
+}

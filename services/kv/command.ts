@@ -1,0 +1,158 @@
+import { Command } from "@quorate/proto/log";
+import { EMPTY_BYTES } from "#std";
+import type { KeyRange } from "./key-range";
+
+/** Names a write within its session, so that it is applied once. */
+export interface WriteId {
+  readonly clientId: number;
+  /** From 1. */
+  readonly sequence: number;
+  /** The client has every answer below this sequence; at most `sequence`. */
+  readonly firstUnanswered: number;
+}
+
+/** What all writes say about themselves. */
+export interface CommandSource {
+  /** Empty means "default". */
+  readonly namespace: string;
+  readonly requestId: WriteId | null;
+  /** The leader's wall clock, since 1970; for display only. */
+  readonly wallTimeMs: number;
+}
+
+/** A condition and a lease id are the caller's own int64, so they stay as they came: a number would round them. */
+export interface PutArguments {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  /** 0 for none. */
+  readonly leaseId: bigint;
+  readonly returnPrevious: boolean;
+  /** null for no condition; 0 for a key that must not exist. */
+  readonly expectedModRevision: bigint | null;
+}
+
+export type DeleteArguments = Pick<PutArguments, "key" | "returnPrevious" | "expectedModRevision">;
+
+export interface AppendArguments {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  /** Before the value instead of behind it. */
+  readonly atStart: boolean;
+  /** The limit of the leader that takes the command; see Limits. */
+  readonly valueBytesMax: number;
+}
+
+type Operation = NonNullable<Command["operation"]>;
+
+/** The bytes of a log entry. */
+export function encodeCommand(command: Command): Uint8Array {
+  return Command.encode(command).finish();
+}
+
+/**
+ * The command that the bytes of a log entry stand for, or null when they are malformed or name no known operation:
+ * the machine takes null too, and refuses it alike on each replica. Byte fields share memory with `bytes`.
+ */
+export function decodeCommand(bytes: Uint8Array): Command | null {
+  let command: Command;
+  try {
+    command = Command.decode(bytes);
+  } catch {
+    // The reader throws for any malformed input, and says nothing that the refusal could add.
+    return null;
+  }
+  return command.operation === undefined ? null : command;
+}
+
+export function putCommand(source: CommandSource, put: PutArguments): Command {
+  return commandOf(source, {
+    $case: "put",
+    value: {
+      key: put.key,
+      value: put.value,
+      leaseId: put.leaseId,
+      returnPrevious: put.returnPrevious,
+      expectedModRevision: put.expectedModRevision ?? undefined,
+    },
+  });
+}
+
+export function deleteCommand(source: CommandSource, deletion: DeleteArguments): Command {
+  return commandOf(source, {
+    $case: "delete",
+    value: {
+      key: deletion.key,
+      returnPrevious: deletion.returnPrevious,
+      expectedModRevision: deletion.expectedModRevision ?? undefined,
+    },
+  });
+}
+
+/** @param keysMax the limit of the leader that takes the command: a range with more keys is refused */
+export function deleteRangeCommand(source: CommandSource, range: KeyRange, keysMax: number): Command {
+  return commandOf(source, {
+    $case: "deleteRange",
+    value: { start: range.start, end: range.end ?? EMPTY_BYTES, keysMax: BigInt(keysMax) },
+  });
+}
+
+export function incrementCommand(source: CommandSource, key: Uint8Array, delta: bigint): Command {
+  return commandOf(source, { $case: "increment", value: { key, delta } });
+}
+
+/** Append and Prepend. */
+export function appendCommand(source: CommandSource, append: AppendArguments): Command {
+  return commandOf(source, {
+    $case: "append",
+    value: {
+      key: append.key,
+      value: append.value,
+      atStart: append.atStart,
+      valueBytesMax: BigInt(append.valueBytesMax),
+    },
+  });
+}
+
+export function truncateCommand(source: CommandSource): Command {
+  return commandOf(source, { $case: "truncate", value: {} });
+}
+
+/** @param ttlMs in replicated time, already within the bounds that callers are held to */
+export function openSessionCommand(source: CommandSource, ttlMs: number): Command {
+  return commandOf(source, { $case: "openSession", value: { ttlMs: BigInt(ttlMs) } });
+}
+
+export function closeSessionCommand(source: CommandSource, clientId: bigint): Command {
+  return commandOf(source, { $case: "closeSession", value: { clientId } });
+}
+
+/** @param elapsedMs the leader's monotonic time since its previous Tick, 0 for the first of its term */
+export function tickCommand(elapsedMs: number, wallTimeMs: number): Command {
+  return commandOf(ofTheCluster(wallTimeMs), { $case: "tick", value: { elapsedMs: BigInt(elapsedMs) } });
+}
+
+export function recordStoreCommand(memberId: string, storeId: string, wallTimeMs: number): Command {
+  return commandOf(ofTheCluster(wallTimeMs), { $case: "recordStore", value: { memberId, storeId } });
+}
+
+/** A command that concerns no namespace and no caller. */
+function ofTheCluster(wallTimeMs: number): CommandSource {
+  return { namespace: "", requestId: null, wallTimeMs };
+}
+
+function commandOf(source: CommandSource, operation: Operation): Command {
+  const { requestId } = source;
+  return {
+    wallTimeMs: BigInt(source.wallTimeMs),
+    requestId:
+      requestId === null
+        ? undefined
+        : {
+            clientId: BigInt(requestId.clientId),
+            sequence: BigInt(requestId.sequence),
+            firstUnanswered: BigInt(requestId.firstUnanswered),
+          },
+    namespace: source.namespace,
+    operation,
+  };
+}

@@ -1,0 +1,283 @@
+import { assert } from "#std";
+import { SESSION_ANSWER_BYTES_MAX, SESSION_WINDOW_MAX, TIME_MS_MAX } from "./limits";
+import type { SessionAnswer, SessionState, StateWrites } from "./state";
+
+/** A request id as numbers. */
+export interface SessionRequest {
+  readonly clientId: number;
+  readonly sequence: number;
+  readonly firstUnanswered: number;
+}
+
+/** What the table says of a request, before the command itself is looked at. */
+export type Admission =
+  /** To be carried out, and its answer to be kept. */
+  | { readonly kind: "fresh" }
+  /** Carried out before; the bytes of the answer it had. */
+  | { readonly kind: "answered"; readonly answer: Uint8Array }
+  | { readonly kind: "expired"; readonly message: string }
+  | { readonly kind: "dropped"; readonly message: string }
+  | { readonly kind: "window_full"; readonly message: string };
+
+type SessionWrites = Pick<StateWrites, "sessions" | "sessionsEnded" | "answers" | "answersDropped">;
+
+interface Session {
+  readonly clientId: number;
+  readonly namespaceId: number;
+  readonly ttlMs: number;
+  /** See SessionState. */
+  deadlineMs: number | null;
+  firstUnanswered: number;
+  /** By sequence. */
+  readonly answers: Map<number, Uint8Array>;
+  answerBytes: number;
+  /** Whether it is in `touched`. */
+  isTouched: boolean;
+  /** The sequences whose answers came since the writes were last taken. */
+  readonly unwritten: Set<number>;
+}
+
+const FRESH: Admission = { kind: "fresh" };
+
+/**
+ * The sessions and the answers that they keep (Ongaro's thesis, section 6.3): what makes a write safe to repeat. It
+ * notes what changed, until takeWrites.
+ */
+export class SessionTable {
+  private readonly sessions = new Map<number, Session>();
+  /** Sessions without a deadline: opened or used since the last Tick. */
+  private readonly undated = new Set<Session>();
+  /** No session ends before this time; later than the truth never, earlier perhaps. */
+  private deadlineMsMin = Number.POSITIVE_INFINITY;
+  private readonly touched: Session[] = [];
+  private ended: number[] = [];
+  private dropped: { readonly clientId: number; readonly sequence: number }[] = [];
+
+  constructor(sessions: readonly SessionState[], answers: readonly SessionAnswer[]) {
+    for (const state of sessions) {
+      assert(!this.sessions.has(state.clientId), "a client id names one session");
+      this.insert(state);
+    }
+    for (const { clientId, sequence, answer } of answers) {
+      const session = this.sessions.get(clientId);
+      assert(session !== undefined, "an answer belongs to a session");
+      assert(sequence >= session.firstUnanswered, "an answer is kept until the client has it");
+      assert(sequence < session.firstUnanswered + SESSION_WINDOW_MAX, "an answer is within the window");
+      assert(!session.answers.has(sequence), "a sequence has one answer");
+      session.answers.set(sequence, answer);
+      session.answerBytes += answer.length;
+    }
+  }
+
+  get count(): number {
+    return this.sessions.size;
+  }
+
+  /**
+   * Whether the request may still turn out to be fresh after other commands. A false stays false, since sequences are
+   * never taken back and client ids are never used again.
+   *
+   * @param nextClientId ids from here on are not given out yet
+   */
+  mayBeFresh(request: SessionRequest, namespaceId: number, nextClientId: number): boolean {
+    const session = this.sessions.get(request.clientId);
+    if (session === undefined) return request.clientId >= nextClientId;
+    if (session.namespaceId !== namespaceId) return false;
+    return request.sequence >= session.firstUnanswered && !session.answers.has(request.sequence);
+  }
+
+  /** Looks a request up. Each use of a session renews it; a request that was not answered yet also drops the answers that its client has. */
+  admit(request: SessionRequest, namespaceId: number): Admission {
+    const session = this.sessions.get(request.clientId);
+    if (session === undefined) {
+      return { kind: "expired", message: `there is no session with client_id ${request.clientId}` };
+    }
+    if (session.namespaceId !== namespaceId) {
+      return { kind: "expired", message: `client_id ${request.clientId} is of another namespace` };
+    }
+    this.renew(session);
+    const { sequence } = request;
+    if (sequence < session.firstUnanswered) {
+      return {
+        kind: "dropped",
+        message: `the answer to sequence ${sequence} was dropped: first_unanswered is ${session.firstUnanswered}`,
+      };
+    }
+    const answer = session.answers.get(sequence);
+    if (answer !== undefined) return { kind: "answered", answer };
+    this.raiseFirstUnanswered(session, request.firstUnanswered);
+    const { firstUnanswered } = session;
+    if (sequence >= firstUnanswered + SESSION_WINDOW_MAX) {
+      return {
+        kind: "window_full",
+        message: `sequence ${sequence} is not below first_unanswered ${firstUnanswered} + ${SESSION_WINDOW_MAX}`,
+      };
+    }
+    if (session.answerBytes >= SESSION_ANSWER_BYTES_MAX) {
+      return {
+        kind: "window_full",
+        message: `the session keeps ${SESSION_ANSWER_BYTES_MAX} bytes of answers or more, from first_unanswered ${firstUnanswered} on`,
+      };
+    }
+    return FRESH;
+  }
+
+  /** Keeps the answer to a request that was admitted as fresh. */
+  keep(request: SessionRequest, answer: Uint8Array): void {
+    const session = this.sessions.get(request.clientId);
+    assert(session !== undefined, "the session of a fresh request is there");
+    assert(!session.answers.has(request.sequence), "a fresh request has no answer yet");
+    session.answers.set(request.sequence, answer);
+    session.answerBytes += answer.length;
+    session.unwritten.add(request.sequence);
+    this.touch(session);
+    assert(
+      session.answers.size <= SESSION_WINDOW_MAX,
+      "a session keeps no more answers than its window holds",
+    );
+  }
+
+  open(clientId: number, namespaceId: number, ttlMs: number): void {
+    assert(!this.sessions.has(clientId), "a client id is never used again");
+    this.touch(this.insert({ clientId, namespaceId, ttlMs, deadlineMs: null, firstUnanswered: 1 }));
+  }
+
+  /** Ends the session if there is such a one in this namespace. */
+  close(clientId: number, namespaceId: number): void {
+    const session = this.sessions.get(clientId);
+    if (session?.namespaceId === namespaceId) this.end(session);
+  }
+
+  /** Ends the sessions whose deadline has come, and gives one to those that were used since the last Tick. */
+  tick(timeMs: number): void {
+    assert(timeMs <= TIME_MS_MAX, "replicated time stays within its bound");
+    if (timeMs >= this.deadlineMsMin) this.endExpired(timeMs);
+    for (const session of this.undated) {
+      session.deadlineMs = timeMs + session.ttlMs;
+      this.deadlineMsMin = Math.min(this.deadlineMsMin, session.deadlineMs);
+      this.touch(session);
+    }
+    this.undated.clear();
+  }
+
+  /** What changed since the last call, in the order of client ids. */
+  takeWrites(): SessionWrites {
+    const sessions: SessionState[] = [];
+    const answers: SessionAnswer[] = [];
+    for (const session of this.touched.sort(byClientId)) {
+      session.isTouched = false;
+      // Of a session that ended, the store needs to know no more than that.
+      if (this.sessions.get(session.clientId) !== session) continue;
+      sessions.push(stateOf(session));
+      for (const sequence of session.unwritten) answers.push(answerOf(session, sequence));
+      session.unwritten.clear();
+    }
+    const ended = this.ended;
+    const gone = new Set(ended);
+    const dropped =
+      gone.size === 0 ? this.dropped : this.dropped.filter(({ clientId }) => !gone.has(clientId));
+    this.touched.length = 0;
+    this.ended = [];
+    this.dropped = [];
+    return { sessions, sessionsEnded: ended, answers, answersDropped: dropped };
+  }
+
+  /** All of it, sorted by client id and sequence. */
+  resident(): { readonly sessions: readonly SessionState[]; readonly answers: readonly SessionAnswer[] } {
+    const sorted = [...this.sessions.values()].sort(byClientId);
+    return {
+      sessions: sorted.map(stateOf),
+      answers: sorted.flatMap((session) =>
+        [...session.answers.keys()].sort((left, right) => left - right).map((at) => answerOf(session, at)),
+      ),
+    };
+  }
+
+  private insert(state: SessionState): Session {
+    const session: Session = {
+      clientId: state.clientId,
+      namespaceId: state.namespaceId,
+      ttlMs: state.ttlMs,
+      deadlineMs: state.deadlineMs,
+      firstUnanswered: state.firstUnanswered,
+      answers: new Map(),
+      answerBytes: 0,
+      isTouched: false,
+      unwritten: new Set(),
+    };
+    this.sessions.set(session.clientId, session);
+    if (session.deadlineMs === null) this.undated.add(session);
+    else this.deadlineMsMin = Math.min(this.deadlineMsMin, session.deadlineMs);
+    return session;
+  }
+
+  private touch(session: Session): void {
+    if (session.isTouched) return;
+    session.isTouched = true;
+    this.touched.push(session);
+  }
+
+  private renew(session: Session): void {
+    if (session.deadlineMs === null) return;
+    session.deadlineMs = null;
+    this.undated.add(session);
+    this.touch(session);
+  }
+
+  private raiseFirstUnanswered(session: Session, firstUnanswered: number): void {
+    const before = session.firstUnanswered;
+    if (firstUnanswered <= before) return;
+    session.firstUnanswered = firstUnanswered;
+    this.touch(session);
+    if (firstUnanswered - before <= session.answers.size) {
+      for (let sequence = before; sequence < firstUnanswered; sequence += 1) this.drop(session, sequence);
+      return;
+    }
+    // A client may skip far more sequences than it has answers; those that are there are walked instead.
+    for (const sequence of session.answers.keys()) {
+      if (sequence < firstUnanswered) this.drop(session, sequence);
+    }
+  }
+
+  private drop(session: Session, sequence: number): void {
+    const answer = session.answers.get(sequence);
+    if (answer === undefined) return;
+    session.answers.delete(sequence);
+    session.answerBytes -= answer.length;
+    // An answer that the store never saw needs no word to be dropped.
+    if (!session.unwritten.delete(sequence)) this.dropped.push({ clientId: session.clientId, sequence });
+  }
+
+  private end(session: Session): void {
+    this.sessions.delete(session.clientId);
+    this.undated.delete(session);
+    this.ended.push(session.clientId);
+  }
+
+  private endExpired(timeMs: number): void {
+    const expired: Session[] = [];
+    let deadlineMsMin = Number.POSITIVE_INFINITY;
+    for (const session of this.sessions.values()) {
+      if (session.deadlineMs === null) continue;
+      if (session.deadlineMs <= timeMs) expired.push(session);
+      else deadlineMsMin = Math.min(deadlineMsMin, session.deadlineMs);
+    }
+    this.deadlineMsMin = deadlineMsMin;
+    for (const session of expired.sort(byClientId)) this.end(session);
+  }
+}
+
+function byClientId(left: Session, right: Session): number {
+  return left.clientId - right.clientId;
+}
+
+function stateOf(session: Session): SessionState {
+  const { clientId, namespaceId, ttlMs, deadlineMs, firstUnanswered } = session;
+  return { clientId, namespaceId, ttlMs, deadlineMs, firstUnanswered };
+}
+
+function answerOf(session: Session, sequence: number): SessionAnswer {
+  const answer = session.answers.get(sequence);
+  assert(answer !== undefined, "a kept sequence has its answer");
+  return { clientId: session.clientId, sequence, answer };
+}
