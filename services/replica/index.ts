@@ -1,3 +1,14 @@
+export { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions, type ReplicaTiming } from "./options";
+export type {
+  Cancellation,
+  NotAppliedReason,
+  ReadOutcome,
+  ReadPoint,
+  ReadRequest,
+  SubmitOutcome,
+  TransferResult,
+  UnknownReason,
+} from "./outcome";
 export {
   type Clock,
   type Digest,
@@ -11,3 +22,5 @@ export {
   StoreFailure,
   type Transport,
 } from "./ports";
+export { Replica, type ReplicaListener } from "./replica";
+export type { ReplicaStatus } from "./status";

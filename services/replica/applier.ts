@@ -1,0 +1,135 @@
+import { type Answer, type Command, decodeCommand, type StateMachine, type StateReads } from "#kv";
+import type { Entry, EntryId } from "#raft";
+import { assert } from "#std";
+import { type StateStore, StoreFailure } from "./ports";
+
+const BATCH_ENTRIES_MAX = 1024;
+const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+
+/** A committed entry with its answer: null for one that holds no command (the no-op of a new leader). */
+export interface AppliedEntry {
+  readonly id: EntryId;
+  readonly answer: Answer | null;
+}
+
+/**
+ * Applies committed entries in order: takes as many as wait, reads what they need from the store in one go, applies
+ * them synchronously, writes the outcome in one batch, and only then reports them.
+ *
+ * How entries are cut into batches differs from replica to replica, so it must never show. Keys are read as of the
+ * start of the batch and overlaid with the batch's own writes; a command that reads ranges starts a batch of its own,
+ * for a range cut off at its limit cannot be overlaid exactly.
+ */
+export class Applier {
+  private queue: Entry[] = [];
+  private isApplying = false;
+  private stopped = false;
+  private idle: Promise<void> = Promise.resolve();
+  private appliedId: EntryId;
+  private takenIndex: number;
+
+  constructor(
+    private readonly machine: StateMachine,
+    private readonly store: StateStore,
+    applied: EntryId,
+    private readonly on: {
+      readonly applied: (entries: readonly AppliedEntry[]) => void;
+      readonly failed: (failure: StoreFailure) => void;
+    },
+  ) {
+    this.appliedId = applied;
+    this.takenIndex = applied.index;
+  }
+
+  /** The last entry whose effects are in the store. */
+  get applied(): EntryId {
+    return this.appliedId;
+  }
+
+  /** Takes committed entries that are durable here. */
+  push(entries: readonly Entry[]): void {
+    if (this.stopped || entries.length === 0) return;
+    const expected = (this.queue[this.queue.length - 1]?.index ?? this.takenIndex) + 1;
+    assert(entries[0]!.index === expected, "committed entries are consecutive");
+    for (const entry of entries) this.queue.push(entry);
+    if (!this.isApplying) this.idle = this.drain();
+  }
+
+  /** Takes no more, and resolves when the batch under way has ended. */
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.queue = [];
+    await this.idle;
+  }
+
+  private async drain(): Promise<void> {
+    this.isApplying = true;
+    try {
+      while (this.queue.length > 0) {
+        const applied = await this.applyBatch();
+        if (this.stopped) break;
+        this.on.applied(applied);
+      }
+    } catch (failure) {
+      if (!(failure instanceof StoreFailure)) throw failure;
+      this.stopped = true;
+      this.queue = [];
+      this.on.failed(failure);
+    }
+    this.isApplying = false;
+  }
+
+  private async applyBatch(): Promise<readonly AppliedEntry[]> {
+    const batch = this.takeBatch();
+    const last = batch.entries[batch.entries.length - 1]!;
+    this.takenIndex = last.index;
+    const answers = batch.commands.length === 0 ? [] : await this.run(batch.commands, batch.reads, last);
+    this.appliedId = { term: last.term, index: last.index };
+
+    let next = 0;
+    return batch.entries.map((entry) => ({
+      id: { term: entry.term, index: entry.index },
+      answer: entry.data.length === 0 ? null : answers[next++]!,
+    }));
+  }
+
+  private async run(
+    commands: readonly (Command | null)[],
+    reads: StateReads,
+    last: EntryId,
+  ): Promise<readonly Answer[]> {
+    const view = await this.store.read(reads);
+    const { answers, writes } = this.machine.apply(commands, view);
+    assert(answers.length === commands.length, "each command has an answer");
+    await this.store.write({ applied: { term: last.term, index: last.index }, writes });
+    return answers;
+  }
+
+  private takeBatch(): { entries: readonly Entry[]; commands: readonly (Command | null)[]; reads: StateReads } {
+    const commands: (Command | null)[] = [];
+    const keys: StateReads["keys"][number][] = [];
+    let ranges: StateReads["ranges"] = [];
+    let bytes = 0;
+    let count = 0;
+    while (count < this.queue.length && count < BATCH_ENTRIES_MAX) {
+      const entry = this.queue[count]!;
+      assert(entry.kind === "normal", "the membership is fixed");
+      bytes += entry.data.length;
+      if (count > 0 && bytes > BATCH_BYTES_MAX) break;
+      if (entry.data.length > 0) {
+        const command = decodeCommand(entry.data);
+        const reads = this.machine.reads(command);
+        if (reads.ranges.length > 0) {
+          if (commands.length > 0) break;
+          ranges = reads.ranges;
+        }
+        for (const key of reads.keys) keys.push(key);
+        commands.push(command);
+      }
+      count += 1;
+    }
+    const entries = this.queue.slice(0, count);
+    this.queue = count === this.queue.length ? [] : this.queue.slice(count);
+    return { entries, commands, reads: { keys, ranges } };
+  }
+}

@@ -1,0 +1,69 @@
+import type { StateMachine } from "#kv";
+import type { Configuration, MemberId } from "#raft";
+import type { Random } from "#std";
+import type { Clock, LogStore, Scheduler, StateStore, Transport } from "./ports";
+
+/** How a replica keeps time, in ticks: whoever calls tick() decides how long one is. */
+export interface ReplicaTiming {
+  /** A follower that hears of no leader campaigns after a random time in [electionTicks, 2 * electionTicks - 1]. */
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+}
+
+export interface ReplicaOptions {
+  readonly id: MemberId;
+  /** The random id of this member's data directory. */
+  readonly storeId: string;
+  readonly configuration: Configuration;
+  readonly timing: ReplicaTiming;
+  readonly log: LogStore;
+  readonly state: StateStore;
+  /** Restored from what `state` held when it was opened. */
+  readonly machine: StateMachine;
+  readonly transport: Transport;
+  readonly clock: Clock;
+  readonly scheduler: Scheduler;
+  readonly random: Random;
+  readonly bounds?: Partial<ReplicaBounds>;
+}
+
+/** What a replica holds at most, and how it shares its time. */
+export interface ReplicaBounds {
+  /** Commands without an outcome. */
+  readonly commandsMax: number;
+  /** Bytes of commands that wait for the next turn. */
+  readonly queuedBytesMax: number;
+  /** Bytes of commands that are proposed together. */
+  readonly proposalBytesMax: number;
+  /** Bytes of entries that are uncommitted on a leader. */
+  readonly uncommittedBytesMax: number;
+  /** Bytes of entries in one append message. */
+  readonly appendBytesMax: number;
+  /** Append messages, and bytes in them, that are unanswered, a follower. */
+  readonly inflightMessagesMax: number;
+  readonly inflightBytesMax: number;
+  /** Bytes of entries that are handed out to be applied at a time. */
+  readonly committedBytesPerReadyMax: number;
+  /** Reads that wait for a round. */
+  readonly readsWaitingMax: number;
+  /** Messages from peers that wait for the next turn; more are dropped, which Raft makes good. */
+  readonly inboxMessagesMax: number;
+  /** How often a leader lets replicated time pass. */
+  readonly timeIntervalMs: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const DEFAULT_BOUNDS: ReplicaBounds = {
+  commandsMax: 16_384,
+  queuedBytesMax: 64 * MIB,
+  proposalBytesMax: 4 * MIB,
+  uncommittedBytesMax: 64 * MIB,
+  appendBytesMax: 1 * MIB,
+  inflightMessagesMax: 256,
+  inflightBytesMax: 16 * MIB,
+  committedBytesPerReadyMax: 8 * MIB,
+  readsWaitingMax: 16_384,
+  inboxMessagesMax: 16_384,
+  timeIntervalMs: 1_000,
+};
