@@ -1,4 +1,10 @@
 export {
+  ErrorDetail,
+  ErrorReason,
+  LeaderHint,
+  Outcome,
+} from "./gen/quorate/kv/v1/errors";
+export {
   AppendRequest,
   AppendResponse,
   BatchGetRequest,
@@ -36,9 +42,3 @@ export {
   Record,
   ResponseHeader,
 } from "./gen/quorate/kv/v1/types";
-export {
-  ErrorDetail,
-  ErrorReason,
-  LeaderHint,
-  Outcome,
-} from "./gen/quorate/kv/v1/errors";

@@ -1,4 +1,11 @@
 export {
+  Answer,
+  AnswerRecord,
+  Done,
+  Refusal,
+  Refused,
+} from "./gen/quorate/log/v1/answer";
+export {
   Append,
   CloseSession,
   Command,
@@ -12,10 +19,3 @@ export {
   Tick,
   Truncate,
 } from "./gen/quorate/log/v1/command";
-export {
-  Answer,
-  AnswerRecord,
-  Done,
-  Refusal,
-  Refused,
-} from "./gen/quorate/log/v1/answer";

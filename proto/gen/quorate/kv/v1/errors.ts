@@ -85,6 +85,10 @@ export enum ErrorReason {
   CANCELLED = 29,
   /** UNIMPLEMENTED - UNIMPLEMENTED: the server does not know this method or this feature. */
   UNIMPLEMENTED = 30,
+  /** UNREACHABLE - UNAVAILABLE: the node that should serve the call cannot be reached; nothing was sent to it. */
+  UNREACHABLE = 31,
+  /** CONNECTION_LOST - UNKNOWN: the connection to the node that served the call broke while the outcome was open. */
+  CONNECTION_LOST = 32,
 }
 
 /** Where the leader can be reached. */

@@ -30,7 +30,7 @@ export enum MessageType {
   PRE_VOTE = 6,
   /** PRE_VOTE_RESPONSE - The answer to it. */
   PRE_VOTE_RESPONSE = 7,
-  /** HEARTBEAT - A heartbeat; carries the context of a pending ReadIndex round. */
+  /** HEARTBEAT - A heartbeat; carries the number of the latest read that waits for a quorum. */
   HEARTBEAT = 8,
   /** HEARTBEAT_RESPONSE - The answer to it. */
   HEARTBEAT_RESPONSE = 9,
@@ -119,7 +119,7 @@ export interface Message {
   from: string;
   /** The sender's term. */
   term: bigint;
-  /** The term of the entry at index. */
+  /** The term of the entry at index; in a refused append's answer, of the entry at reject_hint (0 where unknown). */
   logTerm: bigint;
   /** The index that the kind speaks of. */
   index: bigint;
@@ -131,8 +131,12 @@ export interface Message {
   reject: boolean;
   /** The index that a refusing follower suggests. */
   rejectHint: bigint;
-  /** What a read or a forced campaign carries to be recognised by. */
+  /** What a read carries to be recognised by. */
   context: string;
+  /** In a vote: the leader asked for this election, so loyalty to it is no reason to refuse. */
+  transfer: boolean;
+  /** In a heartbeat: the number of the latest read that waits for a quorum, 0 for none; in its answer: the same. */
+  readSequence: bigint;
 }
 
 function createBaseExchangeRequest(): ExchangeRequest {
@@ -475,6 +479,8 @@ function createBaseMessage(): Message {
     reject: false,
     rejectHint: 0n,
     context: "",
+    transfer: false,
+    readSequence: 0n,
   };
 }
 
@@ -530,6 +536,15 @@ export const Message: MessageFns<Message> = {
     }
     if (message.context !== "") {
       writer.uint32(98).string(message.context);
+    }
+    if (message.transfer !== false) {
+      writer.uint32(104).bool(message.transfer);
+    }
+    if (message.readSequence !== 0n) {
+      if (BigInt.asUintN(64, message.readSequence) !== message.readSequence) {
+        throw new globalThis.Error("value provided for field message.readSequence of type uint64 too large");
+      }
+      writer.uint32(112).uint64(message.readSequence);
     }
     return writer;
   },
@@ -641,6 +656,22 @@ export const Message: MessageFns<Message> = {
             }
 
             message.context = reader.string();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.transfer = reader.bool();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.readSequence = reader.uint64() as bigint;
             continue;
           }
         }

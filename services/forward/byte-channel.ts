@@ -1,0 +1,177 @@
+import {
+  type ChannelOptions,
+  Client,
+  type ClientUnaryCall,
+  connectivityState,
+  credentials,
+  type Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
+import { ErrorReason } from "@quorate/proto/kv";
+import { CallFailure } from "./failure";
+
+const CONNECT_TIMEOUT_MS_DEFAULT = 2000;
+
+/** A call to pass on. */
+export interface OutgoingCall {
+  /** Such as "/quorate.kv.v1.KvService/Put". */
+  readonly path: string;
+  readonly body: Buffer;
+  readonly metadata: Metadata;
+  /** As Date.now() counts. */
+  readonly deadlineMs: number;
+}
+
+/** The part of an AbortSignal that a call needs. */
+export interface Cancelling {
+  readonly aborted: boolean;
+  addEventListener(type: "abort", run: () => void): void;
+  removeEventListener(type: "abort", run: () => void): void;
+}
+
+/**
+ * Sends calls to one node as bytes. Failures are CallFailures: UNREACHABLE when nothing was sent, CONNECTION_LOST when
+ * something was and no answer came.
+ *
+ * grpc-js knows no timeout for an attempt to connect: a node that is paused meanwhile holds a channel for ever. So the
+ * attempt has its deadline here, and a channel that misses it is replaced.
+ */
+export class ByteChannel {
+  readonly address: string;
+  private readonly options: ChannelOptions;
+  private readonly connectTimeoutMs: number;
+  private client: Client;
+  private connecting: Promise<void> | null = null;
+  private closed = false;
+
+  /** @param address host:port */
+  constructor(address: string, options: ChannelOptions, connectTimeoutMs = CONNECT_TIMEOUT_MS_DEFAULT) {
+    this.address = address;
+    this.options = options;
+    this.connectTimeoutMs = connectTimeoutMs;
+    this.client = this.newClient();
+  }
+
+  async unary(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
+    if (!this.isReady()) await this.connected(call.deadlineMs);
+    if (cancelling.aborted) throw nobodyWaits();
+    return new Promise<Buffer>((resolve, reject) => {
+      const cancel = (): void => sent.cancel();
+      const sent: ClientUnaryCall = this.client.makeUnaryRequest(
+        call.path,
+        sameBuffer,
+        sameBuffer,
+        call.body,
+        call.metadata,
+        { deadline: call.deadlineMs },
+        (error: ServiceError | null, answer?: Buffer) => {
+          cancelling.removeEventListener("abort", cancel);
+          if (error === null && answer !== undefined) resolve(answer);
+          else reject(CallFailure.from(error));
+        },
+      );
+      cancelling.addEventListener("abort", cancel);
+    });
+  }
+
+  /** The messages of a streamed answer, read no faster than they are taken. */
+  async *stream(call: OutgoingCall, cancelling: Cancelling): AsyncGenerator<Buffer, void, undefined> {
+    if (!this.isReady()) await this.connected(call.deadlineMs);
+    if (cancelling.aborted) throw nobodyWaits();
+    const sent = this.client.makeServerStreamRequest(
+      call.path,
+      sameBuffer,
+      sameBuffer,
+      call.body,
+      call.metadata,
+      { deadline: call.deadlineMs },
+    );
+    const cancel = (): void => sent.cancel();
+    cancelling.addEventListener("abort", cancel);
+    try {
+      for await (const message of sent) yield message as Buffer;
+    } catch (error) {
+      throw CallFailure.from(error);
+    } finally {
+      cancelling.removeEventListener("abort", cancel);
+      sent.cancel();
+    }
+  }
+
+  /** Calls under way go on to their end. Safe to call twice. */
+  close(): void {
+    this.closed = true;
+    this.client.close();
+  }
+
+  private isReady(): boolean {
+    return !this.closed && this.client.getChannel().getConnectivityState(true) === connectivityState.READY;
+  }
+
+  /** All calls that meet an unconnected channel share one attempt; each gives up at its own deadline. */
+  private async connected(deadlineMs: number): Promise<void> {
+    if (this.closed) throw this.unreachable("its channel is closed");
+    this.connecting ??= this.connect().finally(() => {
+      this.connecting = null;
+    });
+    const leftMs = deadlineMs - Date.now();
+    if (leftMs >= this.connectTimeoutMs) return this.connecting;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(
+        () => reject(this.unreachable("no connection before the deadline")),
+        Math.max(0, leftMs),
+      );
+    });
+    try {
+      await Promise.race([this.connecting, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  private async connect(): Promise<void> {
+    const { client } = this;
+    const channel = client.getChannel();
+    const deadlineMs = Date.now() + this.connectTimeoutMs;
+    let state = channel.getConnectivityState(true);
+    for (;;) {
+      if (state === connectivityState.READY) return;
+      if (state === connectivityState.SHUTDOWN) throw this.unreachable("its channel is closed");
+      // Refused now or a moment ago (a backoff of at most a second runs): either way the caller may look elsewhere.
+      if (state === connectivityState.TRANSIENT_FAILURE) throw this.unreachable("the connection failed");
+      const from = state;
+      const timedOut = await new Promise<boolean>((resolve) => {
+        channel.watchConnectivityState(from, deadlineMs, (error?: Error) => resolve(error !== undefined));
+      });
+      if (timedOut) {
+        this.renew(client);
+        throw this.unreachable(`no connection within ${this.connectTimeoutMs} ms`);
+      }
+      state = channel.getConnectivityState(true);
+    }
+  }
+
+  private renew(stuck: Client): void {
+    if (this.closed || this.client !== stuck) return;
+    this.client = this.newClient();
+    stuck.close();
+  }
+
+  private newClient(): Client {
+    return new Client(this.address, credentials.createInsecure(), this.options);
+  }
+
+  private unreachable(why: string): CallFailure {
+    return new CallFailure(ErrorReason.UNREACHABLE, `${this.address} cannot be reached: ${why}`);
+  }
+}
+
+/** Where a call was cancelled before anything was sent. */
+function nobodyWaits(): CallFailure {
+  return new CallFailure(ErrorReason.CANCELLED, "the caller left");
+}
+
+function sameBuffer(bytes: Buffer): Buffer {
+  return bytes;
+}

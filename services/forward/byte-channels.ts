@@ -1,0 +1,28 @@
+import type { ChannelOptions } from "@grpc/grpc-js";
+import { ByteChannel } from "./byte-channel";
+
+/** One channel for each address, made when it is first needed. */
+export class ByteChannels {
+  private readonly options: ChannelOptions;
+  private readonly channels = new Map<string, ByteChannel>();
+
+  constructor(options: ChannelOptions) {
+    this.options = options;
+  }
+
+  /** @param address host:port */
+  to(address: string): ByteChannel {
+    let channel = this.channels.get(address);
+    if (channel === undefined) {
+      channel = new ByteChannel(address, this.options);
+      this.channels.set(address, channel);
+    }
+    return channel;
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    for (const channel of this.channels.values()) channel.close();
+    this.channels.clear();
+  }
+}

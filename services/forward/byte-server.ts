@@ -1,0 +1,270 @@
+import {
+  type Deadline,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  type MethodDefinition,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type ServiceDefinition,
+  status,
+  type UntypedHandleCall,
+} from "@grpc/grpc-js";
+import { ErrorReason, Outcome } from "@quorate/proto/kv";
+import { ByteCall, type ByteService, type ByteSink } from "./call";
+import { serverOptions } from "./channel-options";
+import { CallFailure } from "./failure";
+import type { Log } from "./log";
+import { type MethodRoute, methodRoutes } from "./routing";
+
+export interface ByteServerOptions {
+  readonly service: ByteService;
+  readonly log: Log;
+  /** What a call gets that brings no deadline. */
+  readonly defaultDeadlineMs: number;
+  /** Requests above this are refused before they are read whole. */
+  readonly messageBytesMax: number;
+  /** Told of each call of a public method when it ends. */
+  onEnd?(method: MethodRoute, code: status): void;
+}
+
+/**
+ * We answer this long before the caller's deadline, so that the answer, which says what is known of the outcome, still
+ * arrives: at the deadline itself gRPC ends the call on both sides without a word.
+ */
+const DEADLINE_MARGIN_MS = 5;
+const DEADLINE_MARGIN_SHARE = 0.1;
+
+/**
+ * The public gRPC server of a node or a gateway: every method of the public services as bytes, with deadlines,
+ * cancellation and failures handled once for all.
+ */
+export class ByteServer {
+  private readonly options: ByteServerOptions;
+  private readonly server: Server;
+  private closing: Promise<void> | null = null;
+
+  constructor(options: ByteServerOptions) {
+    this.options = options;
+    this.server = new Server({
+      ...serverOptions(options.messageBytesMax),
+      interceptors: [noteUnfinishedRequests(options)],
+    });
+    const definition: Record<string, MethodDefinition<Uint8Array, Uint8Array>> = {};
+    const handlers: Record<string, UntypedHandleCall> = {};
+    for (const method of methodRoutes.values()) {
+      definition[method.path] = {
+        path: method.path,
+        requestStream: false,
+        responseStream: method.responseStream,
+        requestSerialize: asBuffer,
+        requestDeserialize: asBuffer,
+        responseSerialize: asBuffer,
+        responseDeserialize: asBuffer,
+      };
+      handlers[method.path] = method.responseStream ? this.streamHandler(method) : this.unaryHandler(method);
+    }
+    this.server.addService(definition, handlers as Parameters<Server["addService"]>[1]);
+  }
+
+  /** Adds a service beside the public ones; before listen(). */
+  add(definition: ServiceDefinition, handlers: Readonly<Record<string, UntypedHandleCall>>): void {
+    this.server.addService(definition, handlers as Parameters<Server["addService"]>[1]);
+  }
+
+  /** @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken */
+  listen(address: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+        if (error === null) resolve(port);
+        else reject(error);
+      });
+    });
+  }
+
+  /** Takes no more connections and calls, lets those under way end for at most drainMs, then cuts them. Safe twice. */
+  close(drainMs: number): Promise<void> {
+    this.closing ??= new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.server.forceShutdown();
+        resolve();
+      }, drainMs);
+      this.server.tryShutdown(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+    return this.closing;
+  }
+
+  private unaryHandler(method: MethodRoute): handleUnaryCall<Buffer, Buffer> {
+    const { service } = this.options;
+    return (grpcCall, callback) => {
+      const call = this.byteCall(method, grpcCall);
+      const end = (failure: CallFailure | null, answer: Uint8Array | null): void => {
+        if (call.aborted) return;
+        clearTimeout(timer);
+        call.abort();
+        if (failure === null && answer !== null) {
+          this.options.onEnd?.(method, status.OK);
+          callback(null, answer as Buffer);
+        } else {
+          const told = this.note(call, failure ?? noAnswer());
+          callback(told.toStatus());
+        }
+      };
+      const timer = setTimeout(() => end(deadlinePassed(call), null), call.deadlineMs - Date.now());
+      // Also emitted after the end of each call.
+      grpcCall.once("cancelled", () => end(callerLeft(), null));
+      service.unary(call).then(
+        (answer) => end(null, answer),
+        (error: unknown) => end(CallFailure.from(error), null),
+      );
+    };
+  }
+
+  private streamHandler(method: MethodRoute): handleServerStreamingCall<Buffer, Buffer> {
+    const { service } = this.options;
+    return (grpcCall) => {
+      const call = this.byteCall(method, grpcCall);
+      const sink = new StreamSink(grpcCall, call);
+      const end = (failure: CallFailure | null): void => {
+        if (call.aborted) return;
+        clearTimeout(timer);
+        call.abort();
+        if (failure === null) {
+          this.options.onEnd?.(method, status.OK);
+          grpcCall.end();
+        } else {
+          grpcCall.emit("error", this.note(call, failure).toStatus());
+        }
+      };
+      const timer = setTimeout(() => end(deadlinePassed(call)), call.deadlineMs - Date.now());
+      grpcCall.once("cancelled", () => end(callerLeft()));
+      service.stream(call, sink).then(
+        () => end(null),
+        (error: unknown) => end(CallFailure.from(error)),
+      );
+    };
+  }
+
+  private byteCall(
+    method: MethodRoute,
+    grpcCall: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>,
+  ): ByteCall {
+    return new ByteCall({
+      method,
+      body: grpcCall.request,
+      metadata: grpcCall.metadata,
+      peer: grpcCall.getPeer(),
+      deadlineMs: ownDeadlineMs(grpcCall.getDeadline(), this.options.defaultDeadlineMs),
+    });
+  }
+
+  /** Counts and logs a failure, and words it for the caller: of a read there is no outcome to speak of. */
+  private note(call: ByteCall, failure: CallFailure): CallFailure {
+    const { log, onEnd } = this.options;
+    const { method, peer } = call;
+    onEnd?.(method, failure.code);
+    const fields = { method: method.path, peer, reason: ErrorReason[failure.reason] };
+    switch (failure.reason) {
+      case ErrorReason.MALFORMED_REQUEST:
+      case ErrorReason.TOO_LARGE:
+        log.info(fields, `request refused: ${failure.message}`);
+        break;
+      case ErrorReason.CANCELLED:
+        log.debug(fields, "the caller left before the answer");
+        break;
+      case ErrorReason.INTERNAL:
+      case ErrorReason.DATA_LOSS:
+        log.error({ ...fields, err: failure.cause ?? failure }, "call failed");
+        break;
+      default:
+        break;
+    }
+    return method.isRead ? failure.withOutcome(Outcome.UNSPECIFIED) : failure;
+  }
+}
+
+/** Hands on one message at a time: the next is taken when the transport has taken the one before. */
+class StreamSink implements ByteSink {
+  private readonly grpcCall: ServerWritableStream<Buffer, Buffer>;
+  private readonly call: ByteCall;
+  private flushed: Promise<void> = Promise.resolve();
+  private release: () => void = () => {};
+
+  constructor(grpcCall: ServerWritableStream<Buffer, Buffer>, call: ByteCall) {
+    this.grpcCall = grpcCall;
+    this.call = call;
+    // grpc-js forgets the callback of a write when the call is cancelled.
+    call.addEventListener("abort", () => this.release());
+  }
+
+  async write(message: Uint8Array): Promise<void> {
+    await this.flushed;
+    if (this.call.aborted) throw callerLeft();
+    this.flushed = new Promise((resolve) => {
+      this.release = resolve;
+      this.grpcCall.write(asBuffer(message), () => resolve());
+    });
+  }
+}
+
+function ownDeadlineMs(deadline: Deadline, defaultDeadlineMs: number): number {
+  const nowMs = Date.now();
+  const theirsMs = deadline instanceof Date ? deadline.getTime() : deadline;
+  if (theirsMs === Number.POSITIVE_INFINITY) return nowMs + defaultDeadlineMs;
+  return theirsMs - Math.min(DEADLINE_MARGIN_MS, (theirsMs - nowMs) * DEADLINE_MARGIN_SHARE);
+}
+
+function deadlinePassed(call: ByteCall): CallFailure {
+  return call.isSubmitted
+    ? new CallFailure(ErrorReason.DEADLINE_EXCEEDED, "the deadline passed while the outcome was open")
+    : new CallFailure(ErrorReason.DEADLINE_EXCEEDED, "the deadline passed before the call was taken up", {
+        outcome: Outcome.NOT_APPLIED,
+      });
+}
+
+function callerLeft(): CallFailure {
+  return new CallFailure(ErrorReason.CANCELLED, "the caller left");
+}
+
+function noAnswer(): CallFailure {
+  return new CallFailure(ErrorReason.INTERNAL, "the server made no answer");
+}
+
+/**
+ * grpc-js refuses a message above its limit by itself, before any handler runs: only that the call ended without a
+ * whole request can be seen, and is worth a line, for it is the one sign of a client that sends too much.
+ */
+function noteUnfinishedRequests({ log, messageBytesMax }: ByteServerOptions): ServerInterceptor {
+  return (method, grpcCall) => {
+    if (method.requestStream) return grpcCall as ServerInterceptingCall;
+    let isWhole = false;
+    return new ServerInterceptingCall(grpcCall, {
+      start: (next) => {
+        next({
+          onReceiveHalfClose: (proceed) => {
+            isWhole = true;
+            proceed();
+          },
+          onCancel: () => {
+            if (isWhole) return;
+            log.info(
+              { method: method.path, peer: grpcCall.getPeer() },
+              `a call ended before its request was whole: above the message limit of ${messageBytesMax} bytes, or its caller left`,
+            );
+          },
+        });
+      },
+    });
+  };
+}
+
+/** grpc-js copies what a serializer returns by a method that only Buffers have. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,69 @@
+import type { Metadata } from "@grpc/grpc-js";
+import type { MethodRoute } from "./routing";
+
+/** A call as it arrived: its body unread, everything that routing needs beside it. */
+export class ByteCall {
+  readonly method: MethodRoute;
+  /** Views the frame that it came in: copy what is kept. */
+  readonly body: Buffer;
+  readonly metadata: Metadata;
+  /** Whom to name in a log line. */
+  readonly peer: string;
+  /** Until when it must be answered, as Date.now() counts. */
+  readonly deadlineMs: number;
+  /** Whether the write may have left this node's hands: from then on an end without an answer is of unknown outcome. */
+  isSubmitted = false;
+  private ended = false;
+  private listeners: (() => void)[] = [];
+
+  constructor(fields: {
+    readonly method: MethodRoute;
+    readonly body: Buffer;
+    readonly metadata: Metadata;
+    readonly peer: string;
+    readonly deadlineMs: number;
+  }) {
+    this.method = fields.method;
+    this.body = fields.body;
+    this.metadata = fields.metadata;
+    this.peer = fields.peer;
+    this.deadlineMs = fields.deadlineMs;
+  }
+
+  /** Whether nobody waits for the answer any more: the deadline passed or the caller left. */
+  get aborted(): boolean {
+    return this.ended;
+  }
+
+  /** Much lighter than an AbortController, of which every call would need one. */
+  addEventListener(_type: "abort", run: () => void): void {
+    this.listeners.push(run);
+  }
+
+  removeEventListener(_type: "abort", run: () => void): void {
+    const at = this.listeners.indexOf(run);
+    if (at >= 0) this.listeners.splice(at, 1);
+  }
+
+  /** Ends the wait for an answer; once. */
+  abort(): void {
+    if (this.ended) return;
+    this.ended = true;
+    const listeners = this.listeners;
+    this.listeners = [];
+    for (const run of listeners) run();
+  }
+}
+
+/** Takes the messages of a streamed answer. */
+export interface ByteSink {
+  /** Resolves when there is room for the next message; rejects with a CANCELLED failure when nobody listens any more. */
+  write(message: Uint8Array): Promise<void>;
+}
+
+/** Serves calls as bytes: decodes and answers them, or passes them on. Rejects with whatever CallFailure.from() takes. */
+export interface ByteService {
+  unary(call: ByteCall): Promise<Uint8Array>;
+  /** The stream ends when the promise settles. */
+  stream(call: ByteCall, sink: ByteSink): Promise<void>;
+}

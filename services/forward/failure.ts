@@ -1,0 +1,134 @@
+import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import {
+  ErrorDetail,
+  ErrorReason,
+  type LeaderHint,
+  type Outcome,
+  Outcome as Outcomes,
+} from "@quorate/proto/kv";
+import { RpcStatus } from "@quorate/proto/rpc-status";
+import { type FailureRow, failureTable } from "./failure-table";
+
+const DETAILS_KEY = "grpc-status-details-bin";
+const DETAIL_TYPE_URL = "type.googleapis.com/quorate.kv.v1.ErrorDetail";
+
+/** What a failure may know beyond its reason. */
+export interface FailureExtras {
+  /** Instead of the one in the table. */
+  readonly outcome?: Outcome;
+  readonly leader?: LeaderHint | undefined;
+  readonly oldestRevision?: number;
+  /** The failure that this one was made from, for the log. */
+  readonly cause?: unknown;
+}
+
+/** A call that failed, with everything that its caller is told. Thrown by handlers, made from whatever crosses a border. */
+export class CallFailure extends Error {
+  override readonly name = "CallFailure";
+  readonly reason: ErrorReason;
+  readonly code: status;
+  readonly retryable: boolean;
+  readonly outcome: Outcome;
+  readonly leader: LeaderHint | undefined;
+  readonly oldestRevision: number;
+  /** The details as another node encoded them: passed on unchanged, with fields that this version may not know. */
+  private received: Buffer | null = null;
+
+  /** @param message a sentence for people that names the field and the limit */
+  constructor(reason: ErrorReason, message: string, extras: FailureExtras = {}) {
+    super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
+    const row: FailureRow = failureTable[reason];
+    this.reason = reason;
+    this.code = row.code;
+    this.retryable = row.retryable;
+    this.outcome = extras.outcome ?? row.outcome;
+    this.leader = extras.leader;
+    this.oldestRevision = extras.oldestRevision ?? 0;
+  }
+
+  /** The failure that anything thrown stands for. What nobody expected is INTERNAL, and tells the caller no more. */
+  static from(error: unknown): CallFailure {
+    if (error instanceof CallFailure) return error;
+    if (isServiceError(error)) return CallFailure.fromStatus(error);
+    return new CallFailure(ErrorReason.INTERNAL, "the server failed; its log says more", { cause: error });
+  }
+
+  /** The failure that a gRPC status stands for: by its detail, or by its code where a layer below us made the status. */
+  static fromStatus(received: StatusObject): CallFailure {
+    const details = received.metadata?.get(DETAILS_KEY)[0];
+    const detail = Buffer.isBuffer(details) ? decodeDetail(details) : null;
+    if (detail !== null && Buffer.isBuffer(details)) {
+      const failure = new CallFailure(detail.reason, received.details, {
+        outcome: detail.outcome,
+        leader: detail.leader,
+        oldestRevision: Number(detail.oldestRevision),
+      });
+      failure.received = details;
+      return failure;
+    }
+    const reason = reasonsOfBareCodes.get(received.code) ?? ErrorReason.INTERNAL;
+    return new CallFailure(reason, received.details, { outcome: Outcomes.UNKNOWN });
+  }
+
+  /** The same failure with another outcome. */
+  withOutcome(outcome: Outcome): CallFailure {
+    if (outcome === this.outcome) return this;
+    const { leader, oldestRevision } = this;
+    return new CallFailure(this.reason, this.message, { outcome, leader, oldestRevision, cause: this.cause });
+  }
+
+  /** Whether it speaks of every attempt at the call or of this one alone: see FailureRow. */
+  get scope(): FailureRow["scope"] {
+    return failureTable[this.reason].scope;
+  }
+
+  /** What goes into the trailers of the call. */
+  toStatus(): StatusObject {
+    const metadata = new Metadata();
+    metadata.set(DETAILS_KEY, this.received ?? this.encodeDetails());
+    return { code: this.code, details: this.message, metadata };
+  }
+
+  private encodeDetails(): Buffer {
+    const detail = ErrorDetail.encode({
+      reason: this.reason,
+      retryable: this.retryable,
+      outcome: this.outcome,
+      leader: this.leader,
+      oldestRevision: BigInt(this.oldestRevision),
+    }).finish();
+    const encoded = RpcStatus.encode({
+      code: this.code,
+      message: this.message,
+      details: [{ typeUrl: DETAIL_TYPE_URL, value: detail as Buffer }],
+    }).finish();
+    return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+  }
+}
+
+/** A status without our detail was made by gRPC itself: in the other process or in this one, before or after sending. */
+const reasonsOfBareCodes: ReadonlyMap<status, ErrorReason> = new Map([
+  [status.CANCELLED, ErrorReason.CANCELLED],
+  [status.DEADLINE_EXCEEDED, ErrorReason.DEADLINE_EXCEEDED],
+  [status.RESOURCE_EXHAUSTED, ErrorReason.TOO_LARGE],
+  [status.UNIMPLEMENTED, ErrorReason.UNIMPLEMENTED],
+  [status.UNAVAILABLE, ErrorReason.CONNECTION_LOST],
+]);
+
+function decodeDetail(details: Buffer): ErrorDetail | null {
+  try {
+    const any = RpcStatus.decode(details).details.find(({ typeUrl }) => typeUrl === DETAIL_TYPE_URL);
+    if (any === undefined) return null;
+    const detail = ErrorDetail.decode(any.value);
+    return Object.hasOwn(failureTable, detail.reason) ? detail : null;
+  } catch {
+    // Whatever it is, it is not a detail of ours: the code alone speaks then.
+    return null;
+  }
+}
+
+function isServiceError(error: unknown): error is ServiceError {
+  return (
+    error instanceof Error && typeof (error as Partial<ServiceError>).code === "number" && "details" in error
+  );
+}

@@ -1,0 +1,77 @@
+import type { ServiceDefinition } from "@grpc/grpc-js";
+import { KvServiceDefinition } from "@quorate/proto/kv";
+import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
+import type { ByteServer } from "./byte-server";
+import { serverStreamHandler, unaryHandler } from "./nice-handlers";
+
+const KV_SERVICE = KvServiceDefinition.fullName;
+
+/**
+ * grpc.health.v1: the service "" is SERVING while the process works, quorate.kv.v1.KvService only while a leader is
+ * known; neither once the process shuts down.
+ */
+export class Health {
+  private readonly state = HealthState();
+  private readonly stopping = new AbortController();
+
+  constructor() {
+    this.setLeaderKnown(false);
+    // One listener a watch, of which there may be many.
+    this.state.setMaxListeners(0);
+  }
+
+  addTo(server: ByteServer): void {
+    const implementation = HealthServiceImpl(this.state);
+    server.add(definition, {
+      check: unaryHandler(implementation.check),
+      watch: serverStreamHandler(implementation.watch, this.stopping.signal),
+    });
+  }
+
+  setLeaderKnown(isKnown: boolean): void {
+    if (this.stopping.signal.aborted) return;
+    this.state.setStatus(isKnown ? "healthy" : "unhealthy", KV_SERVICE);
+  }
+
+  /** Everything NOT_SERVING from now on. */
+  stop(): void {
+    this.state.setStatus("unhealthy", KV_SERVICE);
+    this.state.setStatus("unhealthy", "");
+  }
+
+  /** Ends all watches, which would hold up a shutdown for ever. */
+  close(): void {
+    this.stop();
+    this.stopping.abort();
+  }
+}
+
+const { check, watch } = HealthDefinition.methods;
+
+const definition: ServiceDefinition = {
+  check: {
+    path: `/${HealthDefinition.fullName}/${check.name}`,
+    requestStream: false,
+    responseStream: false,
+    ...codec(check),
+  },
+  watch: {
+    path: `/${HealthDefinition.fullName}/${watch.name}`,
+    requestStream: false,
+    responseStream: true,
+    ...codec(watch),
+  },
+};
+
+type HealthMethod = typeof check | typeof watch;
+
+function codec({ requestType, responseType }: HealthMethod) {
+  return {
+    requestSerialize: (request: Parameters<typeof requestType.encode>[0]) =>
+      Buffer.from(requestType.encode(request).finish()),
+    requestDeserialize: (bytes: Buffer) => requestType.decode(bytes),
+    responseSerialize: (response: Parameters<typeof responseType.encode>[0]) =>
+      Buffer.from(responseType.encode(response).finish()),
+    responseDeserialize: (bytes: Buffer) => responseType.decode(bytes),
+  };
+}

@@ -1,0 +1,28 @@
+export { ByteChannel, type Cancelling, type OutgoingCall } from "./byte-channel";
+export { ByteChannels } from "./byte-channels";
+export { ByteServer, type ByteServerOptions } from "./byte-server";
+export { ByteCall, type ByteService, type ByteSink } from "./call";
+export { channelOptions, MESSAGE_BYTES_MAX_DEFAULT, serverOptions } from "./channel-options";
+export { CallFailure, type FailureExtras } from "./failure";
+export { type FailureRow, failureTable } from "./failure-table";
+export { forwardStream, outgoingCall } from "./forward-call";
+export { Health } from "./health";
+export { LeaderDirectory } from "./leader-directory";
+export { type Log, SILENT_LOG } from "./log";
+export { Reflection } from "./reflection";
+export { mayRetry, type RetryQuestion, settle } from "./retry-rule";
+export {
+  asksForStale,
+  clusterRoutes,
+  FORWARD_KEY,
+  HOPS_KEY,
+  hopsOf,
+  kvRoutes,
+  MEMBER_KEY,
+  type MethodRoute,
+  metadataText,
+  methodPath,
+  methodRoutes,
+  REQUEST_ID_KEY,
+  type Route,
+} from "./routing";

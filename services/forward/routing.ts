@@ -1,0 +1,137 @@
+import type { Metadata } from "@grpc/grpc-js";
+import { ClusterServiceDefinition } from "@quorate/proto/cluster";
+import { Consistency, KvServiceDefinition } from "@quorate/proto/kv";
+
+/** `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED`: makes a write safe to repeat. */
+export const REQUEST_ID_KEY = "quorate-request-id";
+/** How often a call was forwarded: one that was is not forwarded again. */
+export const HOPS_KEY = "quorate-hops";
+/** `off` makes a node refuse instead of forwarding. */
+export const FORWARD_KEY = "quorate-forward";
+/** The member that a per-node call is for. */
+export const MEMBER_KEY = "quorate-member";
+
+/**
+ * Where a call belongs: "leader" changes something or asks the leader alone; "read" is answered by any node, from its
+ * state after a quorum round or as it is; "member" is about one node.
+ */
+export type Route = "leader" | "read" | "member";
+
+export interface MethodRoute {
+  /** Such as "/quorate.kv.v1.KvService/Put". */
+  readonly path: string;
+  readonly route: Route;
+  readonly responseStream: boolean;
+  /** Whether a call changes nothing. */
+  readonly isRead: boolean;
+}
+
+/** The route of each method of the public services. */
+export const kvRoutes = {
+  openSession: "leader",
+  closeSession: "leader",
+  put: "leader",
+  get: "read",
+  batchGet: "read",
+  delete: "leader",
+  deleteRange: "leader",
+  scan: "read",
+  count: "read",
+  exists: "read",
+  increment: "leader",
+  append: "leader",
+  prepend: "leader",
+  truncate: "leader",
+} as const satisfies Record<keyof (typeof KvServiceDefinition)["methods"], Route>;
+
+export const clusterRoutes = {
+  status: "member",
+  listMembers: "member",
+  transferLeadership: "leader",
+  hash: "member",
+  stats: "member",
+} as const satisfies Record<keyof (typeof ClusterServiceDefinition)["methods"], Route>;
+
+interface AnyDefinition {
+  readonly fullName: string;
+  readonly methods: { readonly [name: string]: { readonly name: string; readonly responseStream: boolean } };
+}
+
+/** All methods of the public services by path. */
+export const methodRoutes: ReadonlyMap<string, MethodRoute> = new Map(
+  [...routesOf(KvServiceDefinition, kvRoutes), ...routesOf(ClusterServiceDefinition, clusterRoutes)].map(
+    (route) => [route.path, route],
+  ),
+);
+
+export function methodPath(definition: AnyDefinition, method: string): string {
+  return `/${definition.fullName}/${definition.methods[method]?.name}`;
+}
+
+function routesOf(definition: AnyDefinition, routes: Readonly<Record<string, Route>>): MethodRoute[] {
+  return Object.entries(routes).map(([method, route]) => ({
+    path: methodPath(definition, method),
+    route,
+    responseStream: definition.methods[method]?.responseStream === true,
+    isRead: route !== "leader",
+  }));
+}
+
+/** The first value of a metadata key as text, or null when it is not there. */
+export function metadataText(metadata: Metadata, key: string): string | null {
+  const value = metadata.get(key)[0];
+  return typeof value === "string" ? value : null;
+}
+
+/** How often the call was forwarded; what is no number counts as forwarded, so that nothing can circle. */
+export function hopsOf(metadata: Metadata): number {
+  const text = metadataText(metadata, HOPS_KEY);
+  if (text === null) return 0;
+  return /^\d{1,4}$/.test(text) ? Number(text) : 1;
+}
+
+/** The number of the field `consistency` in every read request (kv_service.proto). */
+const CONSISTENCY_FIELD = 10;
+
+/**
+ * Whether an encoded read request asks for CONSISTENCY_STALE: the one thing of a body that a gateway looks at, without
+ * decoding it. A body that is not well-formed is not stale; the node that serves it will say what is wrong.
+ */
+export function asksForStale(body: Uint8Array): boolean {
+  let at = 0;
+  let stale = false;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 0; at < body.length && shift < 70; shift += 7) {
+      const byte = body[at++] as number;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+    at = body.length;
+    return 0;
+  };
+  while (at < body.length) {
+    const tag = varint();
+    switch (tag & 7) {
+      case 0: {
+        const value = varint();
+        if (Math.floor(tag / 8) === CONSISTENCY_FIELD) stale = value === Consistency.STALE;
+        break;
+      }
+      case 1:
+        at += 8;
+        break;
+      case 2: {
+        const length = varint();
+        at += length;
+        break;
+      }
+      case 5:
+        at += 4;
+        break;
+      default:
+        return false;
+    }
+  }
+  return stale;
+}
