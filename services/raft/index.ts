@@ -11,7 +11,11 @@ export {
   type MemberId,
   type Term,
 } from "./entry";
+// The parts that the core is made of, for tests of each and for whoever builds another core of them.
+export { Inflights } from "./inflights";
+export { RaftLog } from "./log";
 export type { LogReader } from "./log-reader";
+export { LogTail } from "./log-tail";
 export {
   type AppendMessage,
   type AppendResponseMessage,
@@ -33,6 +37,8 @@ export {
 } from "./message";
 export { messageFault } from "./message-fault";
 export type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+export { Progress } from "./progress";
+export { committedIndex, type VoteResult, voteResult } from "./quorum";
 export { Raft } from "./raft";
 export type { Persisted, ReadState, Ready, SoftState } from "./ready";
 export type { ProgressState, ProgressStatus, RaftStatus, RoleName } from "./status";
