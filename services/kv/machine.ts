@@ -75,6 +75,18 @@ export class StateMachine {
     return this.sessions.count;
   }
 
+  /** Keys, and bytes of keys and newest values, over all namespaces. */
+  get totals(): { readonly keys: number; readonly bytes: number } {
+    let keys = 0;
+    let bytes = 0;
+    for (const namespace of this.namespaces.values()) {
+      const { keyCount, byteCount } = namespace.snapshot();
+      keys += keyCount;
+      bytes += byteCount;
+    }
+    return { keys, bytes };
+  }
+
   /** @param name empty for the default one */
   namespace(name: string): NamespaceState | null {
     return this.namespaceOf(name)?.snapshot() ?? null;
