@@ -1,0 +1,84 @@
+import { Consistency, type ResponseHeader } from "@quorate/proto/kv";
+import { invalidArgument } from "./errors";
+import { toCount } from "./numbers";
+
+/** Who answered a call, at which revision. */
+export interface ReplyHeader {
+  readonly clusterId: string;
+  readonly memberId: string;
+  readonly term: number;
+  /** For a write the revision it made (or the current one where it wrote nothing), for a read the one it was answered at. */
+  readonly revision: number;
+}
+
+/** What every call takes. */
+export interface CallOptions {
+  /** How long the call may take with all its retries, in milliseconds; the client's `deadlineMs` (5,000) by default. */
+  readonly deadlineMs?: number;
+  /** Gives the call up when aborted. What was already sent may still be applied. */
+  readonly signal?: AbortSignal;
+  /** The namespace; the client's own by default. */
+  readonly namespace?: string;
+  /** Is told who answered, at which revision. */
+  readonly onHeader?: (header: ReplyHeader) => void;
+}
+
+/** What reads take besides. */
+export interface ReadOptions extends CallOptions {
+  /** "linearizable" (the default) sees every acknowledged write; "stale" answers from the node's own state, which may lag. */
+  readonly consistency?: "linearizable" | "stale";
+  /** Waits until the node has applied at least this revision. */
+  readonly minRevision?: number;
+  /** Accepts an answer that is at most this many milliseconds old. */
+  readonly maxStalenessMs?: number;
+  /** Reads as of this past revision. */
+  readonly revision?: number;
+}
+
+/** What writes take besides. */
+export type WriteOptions = CallOptions;
+
+/** What writes of one key take besides, where they can be conditional. */
+export interface ConditionalWriteOptions extends WriteOptions {
+  /** Writes only if the key's modRevision is this; 0 means only if there is no such key. Fails with CONDITION_FAILED. */
+  readonly expectedModRevision?: number;
+  /** Returns the record that was there before. */
+  readonly returnPrevious?: boolean;
+}
+
+/** A reply header with numbers of JavaScript. */
+export function headerOf(message: ResponseHeader | undefined): ReplyHeader {
+  return {
+    clusterId: message?.clusterId ?? "",
+    memberId: message?.memberId ?? "",
+    term: Number(message?.term ?? 0n),
+    revision: Number(message?.revision ?? 0n),
+  };
+}
+
+const CONSISTENCY_OF = {
+  linearizable: Consistency.LINEARIZABLE,
+  stale: Consistency.STALE,
+} as const satisfies Record<NonNullable<ReadOptions["consistency"]>, Consistency>;
+
+/** The fields of a request that say how fresh its answer must be. */
+export interface FreshnessFields {
+  consistency: Consistency;
+  minRevision: bigint;
+  maxStalenessMs: bigint;
+  revision: bigint;
+}
+
+/** The freshness that the options ask for, as the request's fields. */
+export function freshnessFields(options: ReadOptions): FreshnessFields {
+  const { consistency = "linearizable" } = options;
+  if (!Object.hasOwn(CONSISTENCY_OF, consistency)) {
+    throw invalidArgument(`consistency is "linearizable" or "stale", not "${consistency}"`);
+  }
+  return {
+    consistency: CONSISTENCY_OF[consistency],
+    minRevision: toCount(options.minRevision, "minRevision"),
+    maxStalenessMs: toCount(options.maxStalenessMs, "maxStalenessMs"),
+    revision: toCount(options.revision, "revision"),
+  };
+}

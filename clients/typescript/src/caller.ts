@@ -1,0 +1,104 @@
+import type { EndpointPool } from "./endpoint-pool";
+import { QuorateError, type Reason } from "./errors";
+import { Repetition } from "./repetition";
+import type { Sessions, WriteTicket } from "./session";
+import type { Timing } from "./timing";
+import type { Method } from "./transport";
+
+/** How one call is to be made. */
+export interface CallPlan {
+  readonly deadlineMs: number;
+  readonly signal: AbortSignal | undefined;
+  /** Metadata besides the request id. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** The one endpoint to ask, for calls that are about that node; the pool's otherwise. */
+  readonly address?: string;
+}
+
+/** Makes calls: over the endpoints in turn, repeated until the deadline, each write with one request id throughout. */
+export class Caller {
+  readonly #pool: EndpointPool;
+  readonly #timing: Timing;
+
+  constructor(pool: EndpointPool, timing: Timing) {
+    this.#pool = pool;
+    this.#timing = timing;
+  }
+
+  /** A call that may be sent any number of times. */
+  read<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+  ): Promise<Response> {
+    return this.#repeat(method, request, plan, new Repetition(this.#pool, this.#timing, plan), () => ({}));
+  }
+
+  /** A call that changes something, under a request id, so that sending it again does not do it again. */
+  async write<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    sessions: Sessions,
+    namespace: string,
+  ): Promise<Response> {
+    const repetition = new Repetition(this.#pool, this.#timing, plan);
+    for (;;) {
+      const ticket = await sessions.begin(namespace, repetition);
+      try {
+        return await this.#repeat(method, request, plan, repetition, () => requestIdOf(ticket));
+      } catch (thrown) {
+        const error = QuorateError.from(thrown);
+        if (error.reason === "SESSION_EXPIRED") {
+          sessions.expired(namespace, ticket.session);
+          // Nothing was applied under the lost session, so the write can begin anew under the next one.
+          if (!repetition.maybeApplied && repetition.remainingMs > 0) continue;
+        }
+        const open = repetition.maybeApplied && !SETTLING_REASONS.has(error.reason);
+        throw error.withOutcome(open ? "unknown" : "not_applied");
+      } finally {
+        ticket.session.end(ticket.sequence);
+      }
+    }
+  }
+
+  async #repeat<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    repetition: Repetition,
+    metadata: () => Readonly<Record<string, string>>,
+  ): Promise<Response> {
+    for (;;) {
+      repetition.throwIfGivenUp();
+      const endpoint =
+        plan.address === undefined
+          ? this.#pool.current()
+          : { address: plan.address, connection: this.#pool.connectionTo(plan.address) };
+      try {
+        return await endpoint.connection.unary(method, request, {
+          metadata: { ...plan.metadata, ...metadata() },
+          timeoutMs: repetition.attemptMs(),
+          signal: plan.signal,
+        });
+      } catch (thrown) {
+        await repetition.afterFailure(QuorateError.from(thrown), endpoint.address);
+      }
+    }
+  }
+}
+
+/** Answers of the state machine to the request id itself: they hold for all attempts that bore it. */
+const SETTLING_REASONS: ReadonlySet<Reason> = new Set<Reason>([
+  "CONDITION_FAILED",
+  "NOT_AN_INTEGER",
+  "INTEGER_OVERFLOW",
+  "TOO_LARGE",
+  "QUOTA_EXCEEDED",
+  "UNKNOWN_NAMESPACE",
+  "UNKNOWN_LEASE",
+]);
+
+function requestIdOf({ session, sequence }: WriteTicket): Readonly<Record<string, string>> {
+  return { "quorate-request-id": session.requestId(sequence) };
+}

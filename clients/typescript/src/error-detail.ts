@@ -1,0 +1,29 @@
+import { Metadata } from "@grpc/grpc-js";
+import { ErrorDetail } from "@quorate/proto/kv";
+import { RpcStatus } from "@quorate/proto/rpc-status";
+
+/** The trailer of gRPC's richer error model. */
+const DETAILS_TRAILER = "grpc-status-details-bin";
+
+const ERROR_DETAIL_TYPE = "quorate.kv.v1.ErrorDetail";
+
+/** The detail that a failed call of grpc-js carries in its trailer, or null when there is none that can be read. */
+export function readErrorDetail(failure: object): ErrorDetail | null {
+  const metadata = "metadata" in failure ? failure.metadata : undefined;
+  if (!(metadata instanceof Metadata)) return null;
+  const trailer = metadata.get(DETAILS_TRAILER)[0];
+  return typeof trailer === "object" ? decodeErrorDetail(trailer) : null;
+}
+
+/** The Quorate detail inside an encoded google.rpc.Status, or null when it is damaged or holds none. */
+export function decodeErrorDetail(status: Uint8Array): ErrorDetail | null {
+  try {
+    const detail = RpcStatus.decode(status).details.find(({ typeUrl }) =>
+      typeUrl.endsWith(`/${ERROR_DETAIL_TYPE}`),
+    );
+    return detail === undefined ? null : ErrorDetail.decode(detail.value);
+  } catch {
+    // The detail only refines the status code: one that a proxy has damaged must not hide the failure itself.
+    return null;
+  }
+}

@@ -1,0 +1,186 @@
+import {
+  type ChannelOptions,
+  Client,
+  connectivityState,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
+import { QuorateError } from "./errors";
+import type { AttemptOptions, Connection, MessageType, Method } from "./transport";
+
+/** The longest message that is sent or taken: the server's request limit plus room for larger configured limits. */
+const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
+
+const CHANNEL_OPTIONS: ChannelOptions = {
+  // The defaults (1 s, up to 120 s) would leave a restarted node unused for minutes.
+  "grpc.initial_reconnect_backoff_ms": 50,
+  "grpc.min_reconnect_backoff_ms": 50,
+  "grpc.max_reconnect_backoff_ms": 1000,
+  "grpc.keepalive_time_ms": 10_000,
+  "grpc.keepalive_timeout_ms": 3000,
+  "grpc.enable_channelz": 0,
+  "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+  "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+  // From the pool that all channels share, a renewed channel would get the very connection attempt that is stuck.
+  "grpc.use_local_subchannel_pool": 1,
+};
+
+/** A connection over grpc-js, unencrypted: hot unary calls cost 1.4 times less than through nice-grpc. */
+export class GrpcConnection implements Connection {
+  readonly #address: string;
+  readonly #connectTimeoutMs: number;
+  #client: Client | null = null;
+  #ready: Promise<Client> | null = null;
+
+  /** @param connectTimeoutMs how long an attempt to connect may take, since grpc-js itself sets no bound */
+  constructor(address: string, connectTimeoutMs: number) {
+    this.#address = address;
+    this.#connectTimeoutMs = connectTimeoutMs;
+  }
+
+  async unary<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: AttemptOptions,
+  ): Promise<Response> {
+    const deadline = new Date(Date.now() + options.timeoutMs);
+    const client = this.#readyClient() ?? (await this.#connected(options));
+    return new Promise<Response>((resolve, reject) => {
+      const { signal } = options;
+      const call = client.makeUnaryRequest(
+        method.path,
+        serializer(method.requestType),
+        method.responseType.decode,
+        request,
+        metadataOf(options),
+        { deadline },
+        (failure: ServiceError | null, response?: Response) => {
+          signal?.removeEventListener("abort", cancel);
+          if (failure === null) resolve(response as Response);
+          else reject(QuorateError.from(failure));
+        },
+      );
+      const cancel = () => call.cancel();
+      signal?.addEventListener("abort", cancel);
+    });
+  }
+
+  async *serverStream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: AttemptOptions,
+  ): AsyncGenerator<Response, void, undefined> {
+    const client = this.#readyClient() ?? (await this.#connected(options));
+    const { signal } = options;
+    const call = client.makeServerStreamRequest(
+      method.path,
+      serializer(method.requestType),
+      method.responseType.decode,
+      request,
+      metadataOf(options),
+    );
+    const cancel = () => call.cancel();
+    signal?.addEventListener("abort", cancel);
+    // A cancelled stream reports its cancellation after we stopped reading: that is no failure of anyone's.
+    call.on("error", () => undefined);
+    const messages = call[Symbol.asyncIterator]() as AsyncIterator<Response>;
+    try {
+      for (;;) {
+        const next = await within(options.timeoutMs, messages.next(), cancel);
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } catch (failure) {
+      throw QuorateError.from(failure);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      call.cancel();
+    }
+  }
+
+  close(): void {
+    this.#client?.close();
+    this.#client = null;
+    this.#ready = null;
+  }
+
+  #readyClient(): Client | null {
+    const client = this.#client;
+    if (client === null) return null;
+    return client.getChannel().getConnectivityState(false) === connectivityState.READY ? client : null;
+  }
+
+  /** One attempt to connect, shared by all calls that wait for it; failed ones have sent nothing. */
+  #connected(options: AttemptOptions): Promise<Client> {
+    this.#ready ??= this.#open(Math.min(this.#connectTimeoutMs, options.timeoutMs)).finally(() => {
+      this.#ready = null;
+    });
+    return this.#ready;
+  }
+
+  async #open(timeoutMs: number): Promise<Client> {
+    this.#client ??= new Client(this.#address, credentials.createInsecure(), CHANNEL_OPTIONS);
+    const client = this.#client;
+    const channel = client.getChannel();
+    const deadline = Date.now() + timeoutMs;
+    for (;;) {
+      const state = channel.getConnectivityState(true);
+      if (state === connectivityState.READY) return client;
+      if (state === connectivityState.SHUTDOWN) throw this.#unreachable("the client was closed");
+      if (state === connectivityState.TRANSIENT_FAILURE) throw this.#unreachable("nothing answers there");
+      const changed = await new Promise<boolean>((resolve) => {
+        channel.watchConnectivityState(state, deadline, (late) => resolve(late === undefined));
+      });
+      if (!changed) {
+        // A paused peer can hold the channel in this state for ever: the next attempt starts from a new one.
+        if (this.#client === client) this.close();
+        else client.close();
+        throw this.#unreachable(`no connection within ${Math.round(timeoutMs)} ms`);
+      }
+    }
+  }
+
+  #unreachable(why: string): QuorateError {
+    return new QuorateError(`cannot reach ${this.#address}: ${why}`, {
+      code: "UNAVAILABLE",
+      retryable: true,
+      outcome: "not_applied",
+    });
+  }
+}
+
+function serializer<Request>(type: MessageType<Request>): (request: Request) => Buffer {
+  return (request) => {
+    const encoded = type.encode(request).finish();
+    return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+  };
+}
+
+function metadataOf(options: AttemptOptions): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(options.metadata)) metadata.set(name, value);
+  return metadata;
+}
+
+/** The promise's value, or DEADLINE_EXCEEDED after `timeoutMs`, having called `onTimeout`. */
+async function within<T>(timeoutMs: number, promise: Promise<T>, onTimeout: () => void): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      onTimeout();
+      reject(
+        new QuorateError(`nothing arrived for ${Math.round(timeoutMs)} ms`, {
+          code: "DEADLINE_EXCEEDED",
+          reason: "DEADLINE_EXCEEDED",
+          retryable: true,
+        }),
+      );
+    }, timeoutMs);
+  });
+  try {
+    return await Promise.race([promise, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

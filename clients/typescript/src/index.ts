@@ -1,0 +1,37 @@
+export type { BytesLike } from "./bytes";
+export type {
+  CallOptions,
+  ConditionalWriteOptions,
+  ReadOptions,
+  ReplyHeader,
+  WriteOptions,
+} from "./call-options";
+export type {
+  Cluster,
+  ClusterMember,
+  HashOptions,
+  HashResult,
+  NodeCallOptions,
+  NodeHealth,
+  NodeRole,
+  NodeStats,
+  NodeStatus,
+} from "./cluster";
+export { bytes, type Codec, integer, json, text } from "./codec";
+export type { Collection, CollectionItem, CollectionScanOptions } from "./collection";
+export { connect } from "./connect";
+export {
+  QuorateError,
+  type QuorateErrorFields,
+  type Reason,
+  type StatusName,
+  type WriteOutcome,
+} from "./errors";
+export type { BatchGetOptions, DeleteRangeResult, DeleteResult, Kv, PutOptions, PutResult } from "./kv";
+export { type ClientOptions, type ClientPorts, DEADLINE_MS, Quorate } from "./quorate";
+export type { KeyRange } from "./range";
+export type { KvRecord } from "./record";
+export type { ScanOptions } from "./scan";
+export { SESSION_WINDOW } from "./session";
+export { systemTiming, type Timing } from "./timing";
+export type { AttemptOptions, Connect, Connection, Method } from "./transport";

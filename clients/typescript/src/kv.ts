@@ -1,0 +1,248 @@
+import { KvServiceDefinition, type ResponseHeader } from "@quorate/proto/kv";
+import { type BytesLike, toBytes, toText } from "./bytes";
+import {
+  type CallOptions,
+  type ConditionalWriteOptions,
+  freshnessFields,
+  headerOf,
+  type ReadOptions,
+  type WriteOptions,
+} from "./call-options";
+import type { Codec } from "./codec";
+import { Collection } from "./collection";
+import type { Core } from "./core";
+import { toCount, toInt64, toNumber } from "./numbers";
+import { type KeyRange, rangeFields } from "./range";
+import { type KvRecord, recordOf } from "./record";
+import { type ScanOptions, scanRecords } from "./scan";
+import { type Method, methodOf } from "./transport";
+
+const METHODS = {
+  put: methodOf(KvServiceDefinition, KvServiceDefinition.methods.put),
+  get: methodOf(KvServiceDefinition, KvServiceDefinition.methods.get),
+  batchGet: methodOf(KvServiceDefinition, KvServiceDefinition.methods.batchGet),
+  delete: methodOf(KvServiceDefinition, KvServiceDefinition.methods.delete),
+  deleteRange: methodOf(KvServiceDefinition, KvServiceDefinition.methods.deleteRange),
+  count: methodOf(KvServiceDefinition, KvServiceDefinition.methods.count),
+  exists: methodOf(KvServiceDefinition, KvServiceDefinition.methods.exists),
+  increment: methodOf(KvServiceDefinition, KvServiceDefinition.methods.increment),
+  append: methodOf(KvServiceDefinition, KvServiceDefinition.methods.append),
+  prepend: methodOf(KvServiceDefinition, KvServiceDefinition.methods.prepend),
+  truncate: methodOf(KvServiceDefinition, KvServiceDefinition.methods.truncate),
+};
+
+/** What a put takes. */
+export interface PutOptions extends ConditionalWriteOptions {
+  /** The lease to attach the key to. Without it a put detaches the key from its lease. */
+  readonly leaseId?: bigint;
+}
+
+/** What BatchGet takes. */
+export interface BatchGetOptions extends ReadOptions {
+  /** Leaves the values out. */
+  readonly keysOnly?: boolean;
+}
+
+/** What a put did. */
+export interface PutResult {
+  /** The revision that the put made. */
+  readonly revision: number;
+  /** What was there before, if it was asked for and there was anything. */
+  readonly previous: KvRecord | undefined;
+}
+
+/** What a delete did. */
+export interface DeleteResult {
+  /** The revision of the store after it. */
+  readonly revision: number;
+  /** Whether there was such a key. */
+  readonly deleted: boolean;
+  /** What was deleted, if it was asked for and there was anything. */
+  readonly previous: KvRecord | undefined;
+}
+
+/** What a deletion of many keys did. */
+export interface DeleteRangeResult {
+  /** The revision of the store after it. */
+  readonly revision: number;
+  /** How many keys were deleted. */
+  readonly deleted: number;
+}
+
+/**
+ * The keys and values of one namespace. Reads are linearizable unless an option says otherwise; each write is applied
+ * once, however often it had to be sent. All calls reject with a QuorateError.
+ */
+export class Kv {
+  readonly #core: Core;
+  readonly #namespace: string;
+
+  /** Clients are made by `connect`. */
+  constructor(core: Core, namespace: string) {
+    this.#core = core;
+    this.#namespace = namespace;
+  }
+
+  /** Writes a value. */
+  async put(key: BytesLike, value: BytesLike, options: PutOptions = {}): Promise<PutResult> {
+    const request = {
+      namespace: this.#name(options),
+      key: toBytes(key),
+      value: toBytes(value),
+      leaseId: options.leaseId ?? 0n,
+      ...conditionFields(options),
+    };
+    const reply = await this.#write(METHODS.put, request, options);
+    return { revision: headerOf(reply.header).revision, previous: recordOf(reply.previous) };
+  }
+
+  /** The record of a key, or undefined when there is no such key. */
+  async get(key: BytesLike, options: ReadOptions = {}): Promise<KvRecord | undefined> {
+    const request = { namespace: this.#name(options), key: toBytes(key), ...freshnessFields(options) };
+    const reply = await this.#read(METHODS.get, request, options);
+    return recordOf(reply.record);
+  }
+
+  /** The value of a key as text, or undefined when there is no such key. */
+  async getText(key: BytesLike, options: ReadOptions = {}): Promise<string | undefined> {
+    const record = await this.get(key, options);
+    return record === undefined ? undefined : toText(record.bytes);
+  }
+
+  /** The records of many keys (at most 10,000) at one revision, in the order asked for. */
+  async batchGet(
+    keys: readonly BytesLike[],
+    options: BatchGetOptions = {},
+  ): Promise<(KvRecord | undefined)[]> {
+    const request = {
+      namespace: this.#name(options),
+      keys: keys.map(toBytes),
+      keysOnly: options.keysOnly ?? false,
+      ...freshnessFields(options),
+    };
+    const reply = await this.#read(METHODS.batchGet, request, options);
+    return reply.records.map((record, at) => (reply.found[at] === true ? recordOf(record) : undefined));
+  }
+
+  /** Deletes a key. */
+  async delete(key: BytesLike, options: ConditionalWriteOptions = {}): Promise<DeleteResult> {
+    const request = { namespace: this.#name(options), key: toBytes(key), ...conditionFields(options) };
+    const reply = await this.#write(METHODS.delete, request, options);
+    return {
+      revision: headerOf(reply.header).revision,
+      deleted: reply.deleted > 0n,
+      previous: recordOf(reply.previous),
+    };
+  }
+
+  /** Deletes all keys of a range or prefix. More than 10,000 are refused, and nothing is deleted then. */
+  async deleteRange(range: KeyRange, options: WriteOptions = {}): Promise<DeleteRangeResult> {
+    const request = { namespace: this.#name(options), ...rangeFields(range) };
+    const reply = await this.#write(METHODS.deleteRange, request, options);
+    return { revision: headerOf(reply.header).revision, deleted: toNumber(reply.deleted) };
+  }
+
+  /**
+   * The records of a range or prefix in bytewise order, all at one revision, fetched as they are consumed. A stream that
+   * breaks is taken up again behind the last record, elsewhere if need be. `deadlineMs` bounds each wait for the server,
+   * not the whole.
+   */
+  scan(range: KeyRange = {}, options: ScanOptions = {}): AsyncIterable<KvRecord> {
+    return scanRecords(this.#core, this.#name(options), range, options);
+  }
+
+  /** How many keys a range or prefix holds; all keys of the namespace by default. */
+  async count(range: KeyRange = {}, options: ReadOptions = {}): Promise<number> {
+    const request = { namespace: this.#name(options), ...rangeFields(range), ...freshnessFields(options) };
+    const reply = await this.#read(METHODS.count, request, options);
+    return toNumber(reply.count);
+  }
+
+  /** How many of the named keys exist; a key named twice counts twice. For one key: 1 or 0. */
+  async exists(keys: BytesLike | readonly BytesLike[], options: ReadOptions = {}): Promise<number> {
+    const list = typeof keys === "string" || keys instanceof Uint8Array ? [keys] : keys;
+    const request = { namespace: this.#name(options), keys: list.map(toBytes), ...freshnessFields(options) };
+    const reply = await this.#read(METHODS.exists, request, options);
+    return toNumber(reply.count);
+  }
+
+  /** Adds to a counter (1 by default, may be negative) and returns the new number: a bigint, for it has 64 bits. */
+  async increment(key: BytesLike, by: number | bigint = 1, options: WriteOptions = {}): Promise<bigint> {
+    const request = {
+      namespace: this.#name(options),
+      key: toBytes(key),
+      delta: toInt64(by, "the number to add"),
+    };
+    const reply = await this.#write(METHODS.increment, request, options);
+    return reply.value;
+  }
+
+  /** Takes from a counter (1 by default) and returns the new number. */
+  decrement(key: BytesLike, by: number | bigint = 1, options: WriteOptions = {}): Promise<bigint> {
+    return this.increment(key, typeof by === "bigint" ? -by : 0 - by, options);
+  }
+
+  /** Adds bytes at the end of a value, or creates it; returns the record after it. */
+  async append(key: BytesLike, value: BytesLike, options: WriteOptions = {}): Promise<KvRecord | undefined> {
+    const request = { namespace: this.#name(options), key: toBytes(key), value: toBytes(value) };
+    return recordOf((await this.#write(METHODS.append, request, options)).record);
+  }
+
+  /** Adds bytes at the start of a value, or creates it; returns the record after it. */
+  async prepend(key: BytesLike, value: BytesLike, options: WriteOptions = {}): Promise<KvRecord | undefined> {
+    const request = { namespace: this.#name(options), key: toBytes(key), value: toBytes(value) };
+    return recordOf((await this.#write(METHODS.prepend, request, options)).record);
+  }
+
+  /** Empties the namespace at once, however large it is. */
+  async truncate(options: WriteOptions = {}): Promise<DeleteRangeResult> {
+    const reply = await this.#write(METHODS.truncate, { namespace: this.#name(options) }, options);
+    return { revision: headerOf(reply.header).revision, deleted: toNumber(reply.deleted) };
+  }
+
+  /** The keys that begin with `prefix`, with values that `codec` reads and writes: `kv.collection("user/", json<User>())`. */
+  collection<T>(prefix: string, codec: Codec<T>): Collection<T> {
+    return new Collection(this, prefix, codec);
+  }
+
+  #name(options: CallOptions): string {
+    return options.namespace ?? this.#namespace;
+  }
+
+  async #read<Request, Response extends Reply>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: ReadOptions,
+  ): Promise<Response> {
+    const reply = await this.#core.caller.read(method, request, this.#core.plan(options));
+    options.onHeader?.(headerOf(reply.header));
+    return reply;
+  }
+
+  async #write<Request extends { readonly namespace: string }, Response extends Reply>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: WriteOptions,
+  ): Promise<Response> {
+    const { caller, sessions } = this.#core;
+    const reply = await caller.write(method, request, this.#core.plan(options), sessions, request.namespace);
+    options.onHeader?.(headerOf(reply.header));
+    return reply;
+  }
+}
+
+interface Reply {
+  readonly header: ResponseHeader | undefined;
+}
+
+function conditionFields(options: ConditionalWriteOptions): {
+  returnPrevious: boolean;
+  expectedModRevision: bigint | undefined;
+} {
+  const { expectedModRevision } = options;
+  return {
+    returnPrevious: options.returnPrevious ?? false,
+    expectedModRevision:
+      expectedModRevision === undefined ? undefined : toCount(expectedModRevision, "expectedModRevision"),
+  };
+}

@@ -1,0 +1,109 @@
+import { KvServiceDefinition } from "@quorate/proto/kv";
+import { Caller } from "./caller";
+import { Cluster } from "./cluster";
+import { type Core, checkedDeadlineMs } from "./core";
+import { EndpointPool, parseEndpoints } from "./endpoint-pool";
+import { QuorateError } from "./errors";
+import { GrpcConnection } from "./grpc-connection";
+import { Kv } from "./kv";
+import { type SessionCalls, Sessions } from "./session";
+import { systemTiming, type Timing } from "./timing";
+import { type Connect, methodOf } from "./transport";
+
+/** The default time that a call may take with all its retries. */
+export const DEADLINE_MS = 5000;
+
+/** How long an attempt to connect to one endpoint may take. */
+const CONNECT_MS_MAX = 1000;
+
+/** How long closing waits for the server to end the sessions; one that it does not end expires by itself. */
+const CLOSE_MS_MAX = 500;
+
+/** How a client is made. */
+export interface ClientOptions {
+  /** Nodes, gateways or both: "host:port", "host:port,host:port" or a list. Calls go to one of them while it works. */
+  readonly endpoints: string | readonly string[];
+  /** The namespace of calls that name none; "default" by default. */
+  readonly namespace?: string;
+  /** How long a call may take with all its retries, in milliseconds; 5,000 by default. */
+  readonly deadlineMs?: number;
+  /** How long an attempt to connect to one endpoint may take, in milliseconds; 1,000 by default. */
+  readonly connectTimeoutMs?: number;
+}
+
+/** Time and transport, which tests put in place of the real ones. */
+export interface ClientPorts {
+  readonly timing: Timing;
+  readonly connect: Connect;
+}
+
+const OPEN_SESSION = methodOf(KvServiceDefinition, KvServiceDefinition.methods.openSession);
+const CLOSE_SESSION = methodOf(KvServiceDefinition, KvServiceDefinition.methods.closeSession);
+
+/** A client of one cluster. Connects when it is first used; close it, or it may keep the process running. */
+export class Quorate {
+  /** Keys and values of the client's namespace. */
+  readonly kv: Kv;
+  /** Status and administration. */
+  readonly cluster: Cluster;
+  readonly #core: Core;
+  #closing: Promise<void> | null = null;
+
+  /** Clients are made by `connect`. */
+  constructor(options: ClientOptions, ports: Partial<ClientPorts> = {}) {
+    const { namespace = "" } = options;
+    this.#core = coreOf(options, ports, () => this.#closing !== null);
+    this.kv = new Kv(this.#core, namespace);
+    this.cluster = new Cluster(this.#core, namespace);
+  }
+
+  /** Keys and values of another namespace, over the same connections. */
+  namespace(name: string): Kv {
+    return new Kv(this.#core, name);
+  }
+
+  /** Ends the sessions as far as the cluster can be reached, then all connections. Calls made later fail. Safe twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#core.sessions.close().finally(() => this.#core.pool.close());
+    return this.#closing;
+  }
+
+  /** Closes the client at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: () => boolean): Core {
+  const timing = ports.timing ?? systemTiming;
+  const deadlineMs = checkedDeadlineMs(options.deadlineMs ?? DEADLINE_MS);
+  const connectTimeoutMs = checkedDeadlineMs(options.connectTimeoutMs ?? CONNECT_MS_MAX);
+  const connect = ports.connect ?? ((address: string) => new GrpcConnection(address, connectTimeoutMs));
+  const pool = new EndpointPool(parseEndpoints(options.endpoints), connect);
+  const caller = new Caller(pool, timing);
+  return {
+    pool,
+    caller,
+    timing,
+    deadlineMs,
+    sessions: new Sessions(sessionCalls(caller, deadlineMs), timing),
+    plan(call) {
+      if (isClosed())
+        throw new QuorateError("the client is closed", { code: "CANCELLED", outcome: "not_applied" });
+      return { deadlineMs: checkedDeadlineMs(call.deadlineMs ?? deadlineMs), signal: call.signal };
+    },
+  };
+}
+
+function sessionCalls(caller: Caller, deadlineMs: number): SessionCalls {
+  return {
+    async open(namespace) {
+      const plan = { deadlineMs, signal: undefined };
+      return (await caller.read(OPEN_SESSION, { namespace, ttlMs: 0n }, plan)).clientId;
+    },
+    async close(namespace, clientId) {
+      const plan = { deadlineMs: CLOSE_MS_MAX, signal: undefined };
+      await caller.read(CLOSE_SESSION, { namespace, clientId }, plan);
+    },
+  };
+}

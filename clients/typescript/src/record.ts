@@ -1,0 +1,50 @@
+import type { Record as RecordMessage } from "@quorate/proto/kv";
+import { toText } from "./bytes";
+import type { Codec } from "./codec";
+import { toNumber } from "./numbers";
+
+/** A key with the value it had at one revision. */
+export class KvRecord {
+  /** The key's bytes. */
+  readonly keyBytes: Uint8Array;
+  /** The value's bytes; empty where only keys were asked for. */
+  readonly bytes: Uint8Array;
+  /** The revision at which the key came into being. */
+  readonly createRevision: number;
+  /** The revision of the last change: what `expectedModRevision` compares with. */
+  readonly modRevision: number;
+  /** How often the key was written since it came into being; 1 after its creation. */
+  readonly version: number;
+  /** The lease that the key is attached to; 0n for none. Ids use all 64 bits, hence a bigint. */
+  readonly leaseId: bigint;
+
+  constructor(message: RecordMessage) {
+    // Decoded bytes are views that keep the whole message alive: a record may outlive the page it came in.
+    this.keyBytes = new Uint8Array(message.key);
+    this.bytes = new Uint8Array(message.value);
+    this.createRevision = toNumber(message.createRevision);
+    this.modRevision = toNumber(message.modRevision);
+    this.version = toNumber(message.version);
+    this.leaseId = message.leaseId;
+  }
+
+  /** The key as text. @throws QuorateError INVALID_ARGUMENT when it is not UTF-8: use `keyBytes` then */
+  get key(): string {
+    return toText(this.keyBytes);
+  }
+
+  /** The value as text. @throws QuorateError INVALID_ARGUMENT when it is not UTF-8: use `bytes` then */
+  text(): string {
+    return toText(this.bytes);
+  }
+
+  /** The value as `codec` reads it. */
+  as<T>(codec: Codec<T>): T {
+    return codec.decode(this.bytes);
+  }
+}
+
+/** The record of a reply; undefined where the reply has none. */
+export function recordOf(message: RecordMessage | undefined): KvRecord | undefined {
+  return message === undefined ? undefined : new KvRecord(message);
+}

@@ -1,0 +1,173 @@
+import { QuorateError } from "./errors";
+import { pause, type Timing } from "./timing";
+
+/** How far a session's newest request may be ahead of its oldest unanswered one: what a server remembers. */
+export const SESSION_WINDOW = 1024;
+
+/** Where one write stands in its session: what makes it safe to send twice. */
+export interface WriteTicket {
+  readonly session: Session;
+  readonly sequence: number;
+}
+
+/** A client id with its running requests. */
+export class Session {
+  readonly clientId: bigint;
+  #sequence = 0;
+  /** The unanswered sequences: added in rising order, so the first is the lowest. */
+  readonly #unanswered = new Set<number>();
+  #waiting: (() => void)[] = [];
+
+  constructor(clientId: bigint) {
+    this.clientId = clientId;
+  }
+
+  /** Whether another write may begin. */
+  get hasRoom(): boolean {
+    return this.#sequence + 1 < this.#firstUnanswered() + SESSION_WINDOW;
+  }
+
+  /** Begins a write. Only when there is room. */
+  begin(): WriteTicket {
+    this.#sequence += 1;
+    this.#unanswered.add(this.#sequence);
+    return { session: this, sequence: this.#sequence };
+  }
+
+  /** The request id as it stands now: `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED`. */
+  requestId(sequence: number): string {
+    return `${this.clientId}/${sequence}/${this.#firstUnanswered()}`;
+  }
+
+  /** Ends a write: its answer has arrived, or nobody waits for it any more. */
+  end(sequence: number): void {
+    this.#unanswered.delete(sequence);
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+
+  /** Resolves when some write has ended. */
+  nextEnd(): Promise<void> {
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #firstUnanswered(): number {
+    const [lowest] = this.#unanswered;
+    return lowest ?? this.#sequence + 1;
+  }
+}
+
+/** Opens and ends sessions at the server; rejects with a QuorateError. */
+export interface SessionCalls {
+  open(namespace: string): Promise<bigint>;
+  close(namespace: string, clientId: bigint): Promise<void>;
+}
+
+/** How long a write may wait for its place, and what ends that early. */
+export interface Patience {
+  readonly deadlineAtMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** The sessions of a client, one a namespace, each opened by the first write that needs it. */
+export class Sessions {
+  readonly #calls: SessionCalls;
+  readonly #timing: Timing;
+  readonly #open = new Map<string, Session>();
+  readonly #opening = new Map<string, Promise<Session>>();
+
+  constructor(calls: SessionCalls, timing: Timing) {
+    this.#calls = calls;
+    this.#timing = timing;
+  }
+
+  /**
+   * Begins a write: waits for the session to be open and for room in its window.
+   *
+   * @throws QuorateError when the session cannot be opened, or (outcome "not_applied") when the patience ends before
+   */
+  async begin(namespace: string, patience: Patience): Promise<WriteTicket> {
+    for (;;) {
+      const session = this.#open.get(namespace);
+      if (session === undefined) {
+        await this.#opened(namespace, patience);
+      } else if (session.hasRoom) {
+        return session.begin();
+      } else {
+        await this.#inTime(session.nextEnd(), patience, `room among ${SESSION_WINDOW} open writes`);
+      }
+    }
+  }
+
+  /** Forgets a session that the server no longer knows; the next write opens another. */
+  expired(namespace: string, session: Session): void {
+    if (this.#open.get(namespace) === session) this.#open.delete(namespace);
+  }
+
+  /** Ends all sessions at the server, as far as it can be reached. */
+  async close(): Promise<void> {
+    const open = [...this.#open];
+    this.#open.clear();
+    // A session that could not be ended expires by itself.
+    await Promise.allSettled(open.map(([namespace, { clientId }]) => this.#calls.close(namespace, clientId)));
+  }
+
+  async #opened(namespace: string, patience: Patience): Promise<void> {
+    try {
+      await this.#inTime(this.#reopen(namespace), patience, "a session to open");
+    } catch (thrown) {
+      // Whatever became of the session: the write itself was never sent.
+      const error = QuorateError.from(thrown).withOutcome("not_applied");
+      if (
+        !error.retryable ||
+        this.#timing.nowMs() >= patience.deadlineAtMs ||
+        patience.signal?.aborted === true
+      ) {
+        throw error;
+      }
+    }
+  }
+
+  /** One opening at a time for a namespace, shared by all writes that wait for it. */
+  #reopen(namespace: string): Promise<Session> {
+    let opening = this.#opening.get(namespace);
+    if (opening === undefined) {
+      opening = this.#calls
+        .open(namespace)
+        .then((clientId) => {
+          const session = new Session(clientId);
+          this.#open.set(namespace, session);
+          return session;
+        })
+        .finally(() => this.#opening.delete(namespace));
+      this.#opening.set(namespace, opening);
+    }
+    return opening;
+  }
+
+  async #inTime(work: Promise<unknown>, patience: Patience, what: string): Promise<void> {
+    const { deadlineAtMs, signal } = patience;
+    const ended = new AbortController();
+    const stop = () => ended.abort();
+    signal?.addEventListener("abort", stop);
+    try {
+      const late = pause(this.#timing, Math.max(0, deadlineAtMs - this.#timing.nowMs()), ended.signal).then(
+        () => "late",
+      );
+      if (signal?.aborted === true) stop();
+      if ((await Promise.race([work, late])) !== "late") return;
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      ended.abort();
+    }
+    const aborted = signal?.aborted === true;
+    throw new QuorateError(`${aborted ? "given up" : "the deadline passed"} while waiting for ${what}`, {
+      code: aborted ? "CANCELLED" : "DEADLINE_EXCEEDED",
+      reason: aborted ? "CANCELLED" : "DEADLINE_EXCEEDED",
+      retryable: true,
+      outcome: "not_applied",
+      ...(aborted ? { cause: signal.reason } : {}),
+    });
+  }
+}

@@ -1,0 +1,59 @@
+/** A generated message: what ts-proto writes for each type. */
+export interface MessageType<Message> {
+  encode(message: Message): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): Message;
+}
+
+/** A generated method of a service. */
+export interface Method<Request, Response> {
+  readonly path: string;
+  readonly requestType: MessageType<Request>;
+  readonly responseType: MessageType<Response>;
+}
+
+/** What is sent with one attempt of a call. */
+export interface AttemptOptions {
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The time for this attempt, connecting included, in milliseconds; for a stream the time between two messages. */
+  readonly timeoutMs: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * One way to one endpoint. Calls reject with a QuorateError: with outcome "not_applied" where nothing was sent, with the
+ * server's detail where it gave one, otherwise with outcome null, which for a write means that nothing is known.
+ */
+export interface Connection {
+  unary<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: AttemptOptions,
+  ): Promise<Response>;
+  serverStream<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    options: AttemptOptions,
+  ): AsyncIterable<Response>;
+  close(): void;
+}
+
+/** Makes the connection to an endpoint; connects when it is first used. */
+export type Connect = (address: string) => Connection;
+
+interface GeneratedMethod<Request, Response> {
+  readonly name: string;
+  readonly requestType: MessageType<Request>;
+  readonly responseType: MessageType<Response>;
+}
+
+/** The method of a generated service definition, with its path. */
+export function methodOf<Request, Response>(
+  service: { readonly fullName: string },
+  method: GeneratedMethod<Request, Response>,
+): Method<Request, Response> {
+  return {
+    path: `/${service.fullName}/${method.name}`,
+    requestType: method.requestType,
+    responseType: method.responseType,
+  };
+}

@@ -1,0 +1,268 @@
+// The one entry behind `npm start`, `npm test` and the other scripts: installs what is missing, builds what changed,
+// then runs the task. It needs nothing but Node, so that it works on a fresh clone.
+import { spawn, spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const require = createRequire(import.meta.url);
+const reports = join(root, "reports");
+
+const TASKS = { start, test, timed, parallel, build, check, scenario, acceptance, bench };
+
+const [taskName, ...args] = process.argv.slice(2);
+if (!Object.hasOwn(TASKS, taskName ?? "")) {
+  console.error(`run.mjs: unknown task "${taskName ?? ""}": it is one of ${Object.keys(TASKS).join(", ")}`);
+  process.exit(2);
+}
+await TASKS[taskName](args);
+
+async function start(args) {
+  ensureBuilt();
+  runInProcess("services/dist/launcher/main.js", args);
+}
+
+async function scenario(args) {
+  ensureBuilt();
+  runInProcess("tests/dist/scenarios/main.js", args);
+}
+
+async function bench(args) {
+  ensureBuilt();
+  runInProcess("tests/dist/bench/main.js", args);
+}
+
+async function build() {
+  ensureInstalled();
+  process.exitCode = compile();
+}
+
+async function test(args) {
+  ensureBuilt();
+  const { summary, exitCode } = await runJest(args, {}, "inherit");
+  console.log(summaryLine(summary));
+  process.exitCode = exitCode;
+}
+
+async function timed(args) {
+  ensureBuilt();
+  const paths = args.length > 0 ? args : ["\\.timed\\.test\\.ts$"];
+  const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "timed" }, "inherit");
+  console.log(summaryLine(summary));
+  process.exitCode = exitCode;
+}
+
+/** Many copies of the cluster tests at once: no two may want the same port, and nothing may be left behind. */
+async function parallel(args) {
+  ensureBuilt();
+  const copiesFlag = args.indexOf("--copies");
+  const copies = copiesFlag < 0 ? 10 : Number(args[copiesFlag + 1]);
+  if (!Number.isInteger(copies) || copies < 1) usage(`--copies must be a whole number of at least 1`);
+  const paths = copiesFlag < 0 ? args : args.toSpliced(copiesFlag, 2);
+  const logs = join(reports, "parallel");
+  mkdirSync(logs, { recursive: true });
+  const before = leftovers();
+  const runs = Array.from({ length: copies }, async (_, at) => {
+    const log = join(logs, `copy-${at + 1}.log`);
+    const variables = { QUORATE_ACCEPTANCE_REPORT: join(logs, `copy-${at + 1}.acceptance.json`) };
+    const run = await runJest(["-i", ...(paths.length > 0 ? paths : ["tests/cluster/"])], variables, log);
+    console.log(`copy ${at + 1}: ${summaryLine(run.summary)}${run.exitCode === 0 ? "" : ` (see ${log})`}`);
+    return run;
+  });
+  const finished = await Promise.all(runs);
+  const left = leftovers().filter((name) => !before.includes(name));
+  for (const name of left) console.error(`left behind: ${name}`);
+  const total = { passed: 0, failed: left.length, skipped: 0 };
+  for (const { summary } of finished) for (const key of Object.keys(total)) total[key] += summary[key];
+  console.log(summaryLine(total));
+  process.exitCode = total.failed > 0 || finished.some(({ exitCode }) => exitCode !== 0) ? 1 : 0;
+}
+
+async function check() {
+  ensureInstalled();
+  const steps = [
+    ["buf lint", () => runQuietly(bin("buf"), ["lint"])],
+    ["buf format", () => runQuietly(bin("buf"), ["format", "--diff", "--exit-code", "proto/quorate"])],
+    ["biome", () => runQuietly(bin("biome"), ["ci", "--error-on-warnings", "."])],
+    ["types", compile],
+    ["generated code", compareGenerated],
+  ];
+  let failed = 0;
+  for (const [name, step] of steps) {
+    const ok = step() === 0;
+    if (!ok) failed += 1;
+    console.log(`${ok ? "ok    " : "FAILED"} ${name}`);
+  }
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+async function acceptance() {
+  const rows = JSON.parse(readFileSync(join(root, "tests/support/acceptance-rows.json"), "utf8"));
+  const path = join(reports, "acceptance.json");
+  if (!existsSync(path)) usage("no test run is recorded yet: run npm test first");
+  const { shown, unknown, startedAtMs } = JSON.parse(readFileSync(path, "utf8"));
+  console.log(`acceptance rows as of the run of ${new Date(startedAtMs).toISOString()}\n`);
+  let [open, failed] = [0, 0];
+  for (const [id, text] of Object.entries(rows)) {
+    const tests = shown.filter((test) => test.id === id);
+    if (tests.length === 0) {
+      open += 1;
+      console.log(`${id.padEnd(4)} open      ${text}`);
+    }
+    for (const { test, file, result } of tests) {
+      if (result === "failed") failed += 1;
+      console.log(`${id.padEnd(4)} ${result.padEnd(9)} ${test} (${file})`);
+    }
+  }
+  for (const { id, test, file } of unknown) console.log(`${id.padEnd(4)} no such row: ${test} (${file})`);
+  console.log(
+    `\n${Object.keys(rows).length - open} rows shown, ${open} open, ${failed} tests of rows failed`,
+  );
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+function ensureBuilt() {
+  ensureInstalled();
+  if (compile() !== 0) process.exit(1);
+}
+
+/** Installs when there is nothing, or when the lock file is newer than what is installed. */
+function ensureInstalled() {
+  const lock = join(root, "package-lock.json");
+  const stamp = join(root, "node_modules/.quorate-lock-sha256");
+  const hash = createHash("sha256").update(readFileSync(lock)).digest("hex");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === hash) return;
+  const installed = join(root, "node_modules/.package-lock.json");
+  if (!existsSync(installed) || statSync(installed).mtimeMs < statSync(lock).mtimeMs) {
+    console.error("installing dependencies ...");
+    const { status } = spawnSync("npm", ["ci", "--include=dev", "--loglevel=error"], {
+      cwd: root,
+      stdio: ["ignore", 2, 2],
+      shell: process.platform === "win32",
+    });
+    if (status !== 0) {
+      console.error("npm ci failed: see its message above");
+      process.exit(1);
+    }
+  }
+  writeFileSync(stamp, hash);
+}
+
+function compile() {
+  return runQuietly(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "-b"]);
+}
+
+/** Runs a command whose output matters only when it fails. Returns its exit code. */
+function runQuietly(command, args) {
+  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd: root, encoding: "utf8" });
+  if (error !== undefined) console.error(error.message);
+  if (status !== 0) process.stderr.write(`${stdout}${stderr}`);
+  return status ?? 1;
+}
+
+function bin(name) {
+  return join(root, "node_modules/.bin", name);
+}
+
+/** In this process, so that signals and exit codes are the task's own. */
+function runInProcess(path, args) {
+  const main = join(root, path);
+  process.argv = [process.argv[0], main, ...args];
+  require(main);
+}
+
+/** Runs jest, its output to this terminal ("inherit") or to a file. */
+async function runJest(args, variables, output) {
+  const directory = mkdtempSync(join(tmpdir(), "quorate-run-"));
+  const summaryPath = join(directory, "summary.json");
+  const sink = output === "inherit" ? "inherit" : openSync(output, "w");
+  const child = spawn(process.execPath, [join(root, "node_modules/jest/bin/jest.js"), ...args], {
+    cwd: root,
+    stdio: ["ignore", sink, sink],
+    env: { ...process.env, ...variables, QUORATE_TEST_SUMMARY: summaryPath },
+  });
+  // The terminal sends Ctrl-C to jest as well; this process stays to report how it ended.
+  const stay = () => undefined;
+  process.on("SIGINT", stay);
+  const exitCode = await new Promise((done) => child.on("close", (code) => done(code ?? 1)));
+  process.off("SIGINT", stay);
+  if (typeof sink === "number") closeSync(sink);
+  // Jest writes no summary when it cannot even begin: that is one failure.
+  const summary = existsSync(summaryPath)
+    ? JSON.parse(readFileSync(summaryPath, "utf8"))
+    : { passed: 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
+  rmSync(directory, { recursive: true });
+  return { summary, exitCode };
+}
+
+function summaryLine({ passed, failed, skipped }) {
+  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
+}
+
+/** Node and gateway processes of this checkout, and temporary directories of its tests. */
+function leftovers() {
+  const directories = readdirSync(tmpdir()).filter((name) => name.startsWith("quorate-"));
+  const processes = existsSync("/proc")
+    ? readdirSync("/proc")
+        .filter((name) => /^\d+$/.test(name))
+        .map((pid) => [pid, commandLine(pid)])
+        .filter(([, command]) => command.includes(join(root, "services/dist/")))
+        .map(([pid, command]) => `process ${pid}: ${command}`)
+    : [];
+  return [...directories, ...processes];
+}
+
+function commandLine(pid) {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return ""; // It ended between the listing and this look.
+  }
+}
+
+/** Whether proto/gen is what the generator writes now. */
+function compareGenerated() {
+  const directory = mkdtempSync(join(tmpdir(), "quorate-gen-"));
+  try {
+    const generated = join(directory, "gen");
+    const status = runQuietly(process.execPath, [join(root, "scripts/generate-proto.mjs"), generated]);
+    if (status !== 0) return status;
+    const committed = join(root, "proto/gen");
+    const names = new Set([...filesBelow(generated), ...filesBelow(committed)]);
+    const different = [...names].filter((name) => !sameFile(join(generated, name), join(committed, name)));
+    for (const name of different) console.error(`proto/gen/${name} is not what npm run proto writes`);
+    return different.length === 0 ? 0 : 1;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function filesBelow(directory) {
+  return readdirSync(directory, { recursive: true }).filter((name) =>
+    statSync(join(directory, name)).isFile(),
+  );
+}
+
+function sameFile(left, right) {
+  return existsSync(left) && existsSync(right) && readFileSync(left).equals(readFileSync(right));
+}
+
+function usage(sentence) {
+  console.error(sentence);
+  process.exit(2);
+}
