@@ -1,0 +1,172 @@
+import { describe, expect, test } from "@jest/globals";
+import {
+  type Answer,
+  appendCommand,
+  type Command,
+  closeSessionCommand,
+  decodeAnswer,
+  decodeCommand,
+  deleteCommand,
+  deleteRangeCommand,
+  encodeAnswer,
+  encodeCommand,
+  incrementCommand,
+  openSessionCommand,
+  putCommand,
+  Refusal,
+  recordStoreCommand,
+  tickCommand,
+  truncateCommand,
+} from "@quorate/services/kv";
+import { hexDecode, hexEncode, utf8Encode } from "@quorate/services/std";
+import { Harness } from "./harness";
+
+const SOURCE = {
+  namespace: "ns",
+  requestId: { clientId: 7, sequence: 300, firstUnanswered: 2 },
+  wallTimeMs: 5,
+};
+const CLUSTER = { namespace: "", requestId: null, wallTimeMs: 5 };
+const key = utf8Encode("k");
+const value = utf8Encode("v");
+
+/** The bytes of the source's fields, which come first: wall_time_ms, request_id, namespace. */
+const SOURCE_HEX = "0805" + "12070807" + "10ac02" + "1802" + "1a026e73";
+
+const COMMANDS: readonly { name: string; command: Command; hex: string }[] = [
+  {
+    name: "Put",
+    command: putCommand(SOURCE, { key, value, leaseId: 3n, returnPrevious: true, expectedModRevision: 0n }),
+    hex: `${SOURCE_HEX}520c0a016b120176180320012800`,
+  },
+  {
+    name: "Put without options",
+    command: putCommand(CLUSTER, {
+      key,
+      value,
+      leaseId: 0n,
+      returnPrevious: false,
+      expectedModRevision: null,
+    }),
+    hex: "080552060a016b120176",
+  },
+  {
+    name: "Delete",
+    command: deleteCommand(SOURCE, { key, returnPrevious: true, expectedModRevision: 9n }),
+    hex: `${SOURCE_HEX}5a070a016b10011809`,
+  },
+  {
+    name: "DeleteRange",
+    command: deleteRangeCommand(SOURCE, { start: key, end: value }, 10_000),
+    hex: `${SOURCE_HEX}62090a016b12017618904e`,
+  },
+  {
+    name: "DeleteRange without an end",
+    command: deleteRangeCommand(CLUSTER, { start: key, end: null }, 1),
+    hex: "080562050a016b1801",
+  },
+  {
+    name: "Increment",
+    command: incrementCommand(SOURCE, key, -1n),
+    hex: `${SOURCE_HEX}6a0e0a016b10ffffffffffffffffff01`,
+  },
+  {
+    name: "Append",
+    command: appendCommand(CLUSTER, { key, value, atStart: false, valueBytesMax: 16 }),
+    hex: "080572080a016b1201762010",
+  },
+  {
+    name: "Prepend",
+    command: appendCommand(CLUSTER, { key, value, atStart: true, valueBytesMax: 16 }),
+    hex: "0805720a0a016b12017618012010",
+  },
+  { name: "Truncate", command: truncateCommand(SOURCE), hex: `${SOURCE_HEX}7a00` },
+  { name: "OpenSession", command: openSessionCommand(CLUSTER, 60_000), hex: "080582010408e0d403" },
+  { name: "CloseSession", command: closeSessionCommand(CLUSTER, 7n), hex: "08058a01020807" },
+  { name: "Tick", command: tickCommand(100, 5), hex: "08059201020864" },
+  { name: "RecordStore", command: recordStoreCommand("n1", "s", 5), hex: "08059a01070a026e31120173" },
+];
+
+describe("the bytes of a log entry", () => {
+  test.each(COMMANDS)("$name is stored as it always was", ({ command, hex }) => {
+    expect(hexEncode(encodeCommand(command))).toBe(hex);
+    expect(decodeCommand(hexDecode(hex) as Uint8Array)).toEqual(command);
+  });
+
+  test("each kind of operation has its stored bytes here", () => {
+    const kinds = new Set(COMMANDS.map(({ command }) => command.operation?.$case));
+    expect([...kinds]).toEqual([
+      "put",
+      "delete",
+      "deleteRange",
+      "increment",
+      "append",
+      "truncate",
+      "openSession",
+      "closeSession",
+      "tick",
+      "recordStore",
+    ]);
+  });
+
+  test.each([
+    { what: "nothing", hex: "" },
+    { what: "no operation", hex: "0805" },
+    { what: "an operation of a later version", hex: "0805a2060408011002" },
+    { what: "a cut message", hex: "080552060a016b" },
+    { what: "a cut varint", hex: "08ff" },
+    { what: "an invalid wire type", hex: "0f" },
+    { what: "an end of a group that never began", hex: "0c" },
+    { what: "field number 0", hex: "0000" },
+  ])("$what decodes to null, and is refused alike by each machine", ({ hex }) => {
+    const entry = hexDecode(hex) as Uint8Array;
+    expect(decodeCommand(entry)).toBeNull();
+    const harness = new Harness();
+    expect(harness.machine.reads(null)).toEqual({ keys: [], ranges: [] });
+    expect(harness.applyEntries([entry], [])).toEqual([
+      {
+        revision: 0n,
+        result: {
+          $case: "refused",
+          value: {
+            refusal: Refusal.UNKNOWN_COMMAND,
+            message: "the command is malformed or of no known kind",
+          },
+        },
+      },
+    ]);
+  });
+
+  test("fields of a later version are ignored", () => {
+    const { command, hex } = COMMANDS[0] as (typeof COMMANDS)[number];
+    expect(decodeCommand(hexDecode(`${hex}a2060408011002`) as Uint8Array)).toEqual(command);
+  });
+});
+
+describe("the bytes of a kept answer", () => {
+  const record = { key, value, createRevision: 1n, modRevision: 2n, version: 3n, leaseId: 0n };
+  const done = { previous: undefined, record: undefined, deleted: 0n, value: 0n, clientId: 0n, ttlMs: 0n };
+
+  test.each<{ name: string; answer: Answer; hex: string }>([
+    { name: "done", answer: { revision: 4n, result: { $case: "done", value: done } }, hex: "08041200" },
+    {
+      name: "records and numbers",
+      answer: {
+        revision: 4n,
+        result: { $case: "done", value: { ...done, previous: record, record, deleted: 1n, value: -1n } },
+      },
+      hex: "080412290a0c0a016b120176180120022803120c0a016b120176180120022803180120ffffffffffffffffff01",
+    },
+    {
+      name: "refused",
+      answer: {
+        revision: 4n,
+        result: { $case: "refused", value: { refusal: Refusal.CONDITION_FAILED, message: "m" } },
+      },
+      hex: "08041a05080612016d",
+    },
+  ])("$name is kept as it always was", ({ answer, hex }) => {
+    expect(hexEncode(encodeAnswer(answer))).toBe(hex);
+    expect(decodeAnswer(hexDecode(hex) as Uint8Array)).toEqual(answer);
+  });
+});

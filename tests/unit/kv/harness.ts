@@ -1,0 +1,78 @@
+import {
+  type Answer,
+  type Command,
+  type CommandSource,
+  decodeCommand,
+  encodeCommand,
+  StateMachine,
+  type StoredRecord,
+} from "@quorate/services/kv";
+import { compareBytes, utf8Decode, utf8Encode } from "@quorate/services/std";
+import { ModelStore } from "./model-store";
+
+/** A machine over a model store, driven as the replica drives it: commands come as bytes, and batches are cut. */
+export class Harness {
+  readonly store = new ModelStore();
+  machine: StateMachine;
+
+  constructor() {
+    this.machine = new StateMachine(this.store.resident());
+  }
+
+  /** Applies one command in a batch of its own. */
+  apply(command: Command): Answer {
+    return this.applyEntries([encodeCommand(command)], [])[0] as Answer;
+  }
+
+  /**
+   * Applies entries in batches of the given sizes, the last one repeated (all in one when there is none); a command
+   * with a range begins a new one, as it must.
+   */
+  applyEntries(entries: readonly Uint8Array[], sizes: readonly number[]): Answer[] {
+    const answers: Answer[] = [];
+    const commands = entries.map((entry) => decodeCommand(entry));
+    let round = 0;
+    while (answers.length < commands.length) {
+      const size = sizes[Math.min(round, sizes.length - 1)] ?? commands.length;
+      answers.push(...this.applyBatch(commands.slice(answers.length, answers.length + size)));
+      round += 1;
+    }
+    return answers;
+  }
+
+  /** A machine loaded from what the store holds, as after a restart. */
+  restart(): void {
+    this.machine = new StateMachine(this.store.resident());
+  }
+
+  get(key: string): StoredRecord | null {
+    const bytes = utf8Encode(key);
+    return this.store.contents().find((record) => compareBytes(record.key, bytes) === 0) ?? null;
+  }
+
+  /** The value as text; null when there is no such key. */
+  value(key: string): string | null {
+    const record = this.get(key);
+    return record === null ? null : utf8Decode(record.value);
+  }
+
+  private applyBatch(commands: readonly (Command | null)[]): readonly Answer[] {
+    const reads = commands.map((command) => this.machine.reads(command));
+    const next = reads.findIndex((read, position) => position > 0 && read.ranges.length > 0);
+    const length = next === -1 ? commands.length : next;
+    const { answers, writes } = this.machine.apply(
+      commands.slice(0, length),
+      this.store.read(reads.slice(0, length)),
+    );
+    this.store.write(writes);
+    return answers;
+  }
+}
+
+/** A source with no request id. */
+export const ANYONE: CommandSource = { namespace: "", requestId: null, wallTimeMs: 1_700_000_000_000 };
+
+/** A source with the request id `clientId/sequence/firstUnanswered`. */
+export function request(clientId: number, sequence: number, firstUnanswered = 1): CommandSource {
+  return { ...ANYONE, requestId: { clientId, sequence, firstUnanswered } };
+}

@@ -1,0 +1,131 @@
+import {
+  byteKey,
+  type Change,
+  INITIAL_STATE,
+  type MemberStore,
+  type NamespaceState,
+  type ResidentState,
+  type SessionAnswer,
+  type SessionState,
+  type StateMeta,
+  type StateReads,
+  type StateView,
+  type StateWrites,
+  type StoredRecord,
+} from "@quorate/services/kv";
+import { assert, bytesEqual, compareBytes, compareStrings, EMPTY_BYTES } from "@quorate/services/std";
+
+/**
+ * A state store as plain as can be: it does what the writes say, and its views are strict. A key that was not declared
+ * throws, and a value that was not declared is not there.
+ */
+export class ModelStore {
+  private meta: StateMeta = INITIAL_STATE.meta;
+  private readonly namespaces = new Map<number, NamespaceState>();
+  private readonly sessions = new Map<number, SessionState>();
+  private readonly answers = new Map<string, SessionAnswer>();
+  private readonly memberStores = new Map<string, MemberStore>();
+  private readonly records = new Map<string, StoredRecord>();
+  readonly changes: Change[] = [];
+
+  constructor() {
+    for (const namespace of INITIAL_STATE.namespaces) this.namespaces.set(namespace.id, namespace);
+  }
+
+  read(reads: readonly StateReads[]): StateView {
+    const keys = reads.flatMap((read) => read.keys);
+    const ranges = reads.flatMap((read) => read.ranges);
+    const found = ranges.map((range) =>
+      this.sorted(range.namespaceId, range.generation)
+        .filter((record) => compareBytes(record.key, range.start) >= 0)
+        .filter((record) => range.end === null || compareBytes(record.key, range.end) < 0)
+        .slice(0, range.limit)
+        .map(withoutValue),
+    );
+    const snapshot = new Map(this.records);
+    return {
+      get(namespaceId, generation, key) {
+        const declared = keys.filter(
+          (read) =>
+            read.namespaceId === namespaceId && read.generation === generation && bytesEqual(read.key, key),
+        );
+        assert(declared.length > 0, "the key was declared");
+        const record = snapshot.get(recordKey(namespaceId, generation, key)) ?? null;
+        return record === null || declared.some((read) => read.withValue) ? record : withoutValue(record);
+      },
+      range(position) {
+        const records = found[position];
+        assert(records !== undefined, "the range was declared");
+        return records;
+      },
+    };
+  }
+
+  write(writes: StateWrites): void {
+    this.meta = writes.meta;
+    for (const namespace of writes.namespaces) this.namespaces.set(namespace.id, namespace);
+    for (const session of writes.sessions) this.sessions.set(session.clientId, session);
+    for (const answer of writes.answers) this.answers.set(`${answer.clientId}/${answer.sequence}`, answer);
+    for (const { clientId, sequence } of writes.answersDropped)
+      this.answers.delete(`${clientId}/${sequence}`);
+    for (const clientId of writes.sessionsEnded) {
+      this.sessions.delete(clientId);
+      for (const [id, answer] of this.answers) if (answer.clientId === clientId) this.answers.delete(id);
+    }
+    for (const store of writes.memberStores) this.memberStores.set(store.memberId, store);
+    for (const change of writes.changes) this.change(change);
+    this.changes.push(...writes.changes);
+  }
+
+  resident(): ResidentState {
+    return {
+      meta: this.meta,
+      namespaces: [...this.namespaces.values()].sort((left, right) => left.id - right.id),
+      sessions: [...this.sessions.values()].sort((left, right) => left.clientId - right.clientId),
+      answers: [...this.answers.values()].sort(
+        (left, right) => left.clientId - right.clientId || left.sequence - right.sequence,
+      ),
+      memberStores: [...this.memberStores.values()].sort((left, right) =>
+        compareStrings(left.memberId, right.memberId),
+      ),
+    };
+  }
+
+  /** The records of the present generation of a namespace, in key order. */
+  contents(namespaceId = 1): readonly StoredRecord[] {
+    const namespace = this.namespaces.get(namespaceId);
+    assert(namespace !== undefined, "the namespace is there");
+    return this.sorted(namespaceId, namespace.generation);
+  }
+
+  private change(change: Change): void {
+    const { namespaceId, generation } = change;
+    switch (change.kind) {
+      case "put":
+        this.records.set(recordKey(namespaceId, generation, change.record.key), change.record);
+        break;
+      case "delete":
+        this.records.delete(recordKey(namespaceId, generation, change.key));
+        break;
+      case "truncate":
+        for (const id of this.records.keys()) {
+          if (id.startsWith(`${namespaceId}/${generation}/`)) this.records.delete(id);
+        }
+    }
+  }
+
+  private sorted(namespaceId: number, generation: number): StoredRecord[] {
+    return [...this.records]
+      .filter(([id]) => id.startsWith(`${namespaceId}/${generation}/`))
+      .map(([, record]) => record)
+      .sort((left, right) => compareBytes(left.key, right.key));
+  }
+}
+
+function recordKey(namespaceId: number, generation: number, key: Uint8Array): string {
+  return `${namespaceId}/${generation}/${byteKey(key)}`;
+}
+
+function withoutValue(record: StoredRecord): StoredRecord {
+  return { ...record, value: EMPTY_BYTES };
+}
