@@ -8,7 +8,7 @@ import { Group, idOf, type Node, type NodeConfig, text } from "./group";
  * not at all, proposes, campaigns, is cut off or crashes. After each step the safety properties of the Raft paper
  * (figure 3) are checked; at the end everything heals and the group must come to agree.
  */
-const STEPS = 3_000;
+const STEPS = 5_000;
 
 /** A member whose disk takes time: Readys wait, several at once, until it stores them, in order. */
 class SlowNode {
@@ -69,17 +69,17 @@ class Schedule {
     const slow = this.nodes.get(id) as SlowNode;
     const { raft } = slow.node;
     const draw = this.random.below(1_000);
-    if (draw < 120) raft.tick();
-    else if (draw < 330) this.send(slow.take());
+    if (draw < 70) raft.tick();
+    else if (draw < 300) this.send(slow.take());
     else if (draw < 530) this.send(slow.store());
-    else if (draw < 920) this.deliverOne();
-    else if (draw < 970) this.propose(slow.node);
-    else if (draw < 975) raft.campaign();
-    else if (draw < 980) raft.readIndex(`${id}/${this.random.nextUint32()}`);
-    else if (draw < 984) raft.transferLeadership(this.ids[this.random.below(this.ids.length)] as MemberId);
-    else if (draw < 988) raft.reportUnreachable(this.ids[this.random.below(this.ids.length)] as MemberId);
-    else if (draw < 991) raft.forgetLeader();
-    else if (draw < 995) this.cut = this.random.below(2) === 0 ? null : id;
+    else if (draw < 920) this.deliverSome();
+    else if (draw < 980) this.propose(slow.node);
+    else if (draw < 982) raft.campaign();
+    else if (draw < 986) raft.readIndex(`${id}/${this.random.nextUint32()}`);
+    else if (draw < 988) raft.transferLeadership(this.ids[this.random.below(this.ids.length)] as MemberId);
+    else if (draw < 991) raft.reportUnreachable(this.ids[this.random.below(this.ids.length)] as MemberId);
+    else if (draw < 993) raft.forgetLeader();
+    else if (draw < 997) this.cut = this.random.below(2) === 0 ? null : id;
     else this.crash(id, slow);
     this.check();
   }
@@ -119,11 +119,13 @@ class Schedule {
     }
   }
 
-  private deliverOne(): void {
+  private deliverSome(): void {
     const { inTransit } = this.group;
-    const at = this.random.below(4) === 0 ? this.random.below(Math.max(1, inTransit.length)) : 0;
-    const [message] = inTransit.splice(at, 1);
-    if (message !== undefined && !this.group.loses(message)) this.group.raft(message.to).step(message);
+    for (let count = 0; count < this.ids.length; count += 1) {
+      const at = this.random.below(4) === 0 ? this.random.below(Math.max(1, inTransit.length)) : 0;
+      const [message] = inTransit.splice(at, 1);
+      if (message !== undefined && !this.group.loses(message)) this.group.raft(message.to).step(message);
+    }
   }
 
   private propose(node: Node): void {
