@@ -10,6 +10,7 @@ module.exports = {
   modulePathIgnorePatterns: ["<rootDir>/.*/dist/"],
   transform: { "\\.(ts|mjs)$": swc },
   moduleNameMapper: {
+    "^#support$": "<rootDir>/tests/support/index.ts",
     "^#(std|raft|kv|replica|memory|storage|forward|rpc|node|gateway|launcher|testing)$": "<rootDir>/services/$1/index.ts",
     "^@quorate/services/(.*)$": "<rootDir>/services/$1/index.ts",
     "^@quorate/proto/descriptors$": "<rootDir>/proto/gen/descriptors.binpb",

@@ -1,0 +1,246 @@
+import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import {
+  ClusterServiceDefinition,
+  ErrorDetail,
+  KvServiceDefinition,
+  RpcStatus,
+} from "@quorate/client/generated";
+import {
+  type CallOptions,
+  type Channel,
+  type ClientMiddlewareCall,
+  createChannel,
+  createClientFactory,
+} from "nice-grpc";
+
+/** The name of a gRPC status, such as "UNAVAILABLE". */
+export type CodeName = keyof typeof status;
+
+/** How one call ended, with all that the server said. */
+export type Reply<Response> =
+  | {
+      readonly ok: true;
+      readonly response: Response;
+      /** The response as it came over the wire. */
+      readonly body: Buffer;
+    }
+  | {
+      readonly ok: false;
+      readonly code: CodeName;
+      readonly message: string;
+      /** The quorate.kv.v1.ErrorDetail of the trailer; null where there was none. */
+      readonly detail: ErrorDetail | null;
+    };
+
+/** What is sent besides the request. */
+export interface BareOptions {
+  /** In milliseconds; 10,000 by default. */
+  readonly deadlineMs?: number;
+  /** Such as `{ "quorate-request-id": "1/1/1" }`. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
+/** A call that ended with another status than OK. */
+export class BareFailure extends Error {
+  override readonly name = "BareFailure";
+  readonly code: CodeName;
+  readonly detail: ErrorDetail | null;
+
+  constructor(method: string, reply: Extract<Reply<unknown>, { ok: false }>) {
+    super(`${method}: ${reply.code}: ${reply.message}`);
+    this.code = reply.code;
+    this.detail = reply.detail;
+  }
+}
+
+interface MethodShape {
+  readonly name: string;
+  // biome-ignore lint/suspicious/noExplicitAny: the generated codecs of all messages, each used with its own message only
+  readonly requestType: { encode(message: any): { finish(): Uint8Array }; decode(bytes: Uint8Array): any };
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly responseType: { decode(bytes: Uint8Array): any };
+  readonly responseStream: boolean;
+}
+
+type Methods = Readonly<Record<string, MethodShape>>;
+type RequestOf<M extends MethodShape> = ReturnType<M["requestType"]["decode"]>;
+type ResponseOf<M extends MethodShape> = ReturnType<M["responseType"]["decode"]>;
+type NameOf<Ms extends Methods, Streams extends boolean> = {
+  [Name in keyof Ms]: Ms[Name]["responseStream"] extends Streams ? Name : never;
+}[keyof Ms];
+
+/** A service of one endpoint, called without retries, sessions or any other cleverness. */
+export class BareService<Ms extends Methods> {
+  readonly #client: () => Client;
+  readonly #fullName: string;
+  readonly #methods: Ms;
+
+  constructor(client: () => Client, definition: { readonly fullName: string; readonly methods: Ms }) {
+    this.#client = client;
+    this.#fullName = definition.fullName;
+    this.#methods = definition.methods;
+  }
+
+  /** One unary call; fields that are not given have their Protobuf defaults. Never rejects. */
+  attempt<Name extends NameOf<Ms, false> & string>(
+    name: Name,
+    fields: Partial<RequestOf<Ms[Name]>>,
+    options: BareOptions = {},
+  ): Promise<Reply<ResponseOf<Ms[Name]>>> {
+    const method = this.#methods[name] as Ms[Name];
+    return this.attemptBytes(name, encodeRequest(method, fields), options);
+  }
+
+  /** The same with a request body of any bytes. */
+  attemptBytes<Name extends NameOf<Ms, false> & string>(
+    name: Name,
+    body: Uint8Array,
+    options: BareOptions = {},
+  ): Promise<Reply<ResponseOf<Ms[Name]>>> {
+    const method = this.#methods[name] as Ms[Name];
+    return new Promise((resolve) => {
+      this.#client().makeUnaryRequest(
+        `/${this.#fullName}/${method.name}`,
+        Buffer.from,
+        (bytes: Buffer) => bytes,
+        body,
+        metadataOf(options),
+        { deadline: deadlineOf(options) },
+        (failure: ServiceError | null, bytes?: Buffer) => {
+          if (failure !== null || bytes === undefined) resolve(failedReply(failure as ServiceError));
+          else resolve({ ok: true, response: method.responseType.decode(bytes), body: bytes });
+        },
+      );
+    });
+  }
+
+  /** One unary call. @throws BareFailure */
+  async call<Name extends NameOf<Ms, false> & string>(
+    name: Name,
+    fields: Partial<RequestOf<Ms[Name]>>,
+    options: BareOptions = {},
+  ): Promise<ResponseOf<Ms[Name]>> {
+    const reply = await this.attempt(name, fields, options);
+    if (!reply.ok) throw new BareFailure(name, reply);
+    return reply.response;
+  }
+
+  /** One server stream, read to its end, with the size of each message on the wire. @throws BareFailure */
+  async stream<Name extends NameOf<Ms, true> & string>(
+    name: Name,
+    fields: Partial<RequestOf<Ms[Name]>>,
+    options: BareOptions = {},
+  ): Promise<{ readonly messages: ResponseOf<Ms[Name]>[]; readonly sizesBytes: number[] }> {
+    const method = this.#methods[name] as Ms[Name];
+    const call = this.#client().makeServerStreamRequest(
+      `/${this.#fullName}/${method.name}`,
+      Buffer.from,
+      (bytes: Buffer) => bytes,
+      encodeRequest(method, fields),
+      metadataOf(options),
+      { deadline: deadlineOf(options) },
+    );
+    const messages: ResponseOf<Ms[Name]>[] = [];
+    const sizesBytes: number[] = [];
+    return new Promise((resolve, reject) => {
+      call.on("data", (bytes: Buffer) => {
+        messages.push(method.responseType.decode(bytes));
+        sizesBytes.push(bytes.length);
+      });
+      call.on("error", (failure: ServiceError) => {
+        reject(new BareFailure(name, failedReply(failure) as Extract<Reply<unknown>, { ok: false }>));
+      });
+      call.on("end", () => resolve({ messages, sizesBytes }));
+    });
+  }
+}
+
+/** An endpoint, seen through the generated definitions and nothing else. */
+export class BareEndpoint {
+  readonly address: string;
+  readonly kv: BareService<typeof KvServiceDefinition.methods>;
+  readonly admin: BareService<typeof ClusterServiceDefinition.methods>;
+  #client: Client | null = null;
+  #channel: Channel | null = null;
+
+  /** @param address host:port */
+  constructor(address: string) {
+    this.address = address;
+    this.kv = new BareService(() => this.client(), KvServiceDefinition);
+    this.admin = new BareService(() => this.client(), ClusterServiceDefinition);
+  }
+
+  /** The grpc-js client, for calls that are none of the services' own. */
+  client(): Client {
+    this.#client ??= new Client(this.address, credentials.createInsecure(), CHANNEL_OPTIONS);
+    return this.#client;
+  }
+
+  /** The channel of nice-grpc. */
+  channel(): Channel {
+    this.#channel ??= createChannel(this.address, undefined, CHANNEL_OPTIONS);
+    return this.#channel;
+  }
+
+  close(): void {
+    this.#client?.close();
+    this.#channel?.close();
+    this.#client = null;
+    this.#channel = null;
+  }
+}
+
+/** Clients of nice-grpc whose calls are given up after 10 s unless they bring a signal of their own. */
+export const bareClients = createClientFactory().use(async function* giveUp<Request, Response>(
+  call: ClientMiddlewareCall<Request, Response>,
+  options: CallOptions,
+) {
+  return yield* call.next(call.request, {
+    ...options,
+    signal: options.signal ?? AbortSignal.timeout(10_000),
+  });
+});
+
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** A restarted node is reached again at once, and two endpoints of one address never share a connection. */
+export const CHANNEL_OPTIONS = {
+  "grpc.initial_reconnect_backoff_ms": 50,
+  "grpc.min_reconnect_backoff_ms": 50,
+  "grpc.max_reconnect_backoff_ms": 200,
+  "grpc.enable_channelz": 0,
+  "grpc.use_local_subchannel_pool": 1,
+  "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
+  "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
+} as const;
+
+function encodeRequest<M extends MethodShape>(method: M, fields: Partial<RequestOf<M>>): Uint8Array {
+  return method.requestType.encode({ ...method.requestType.decode(new Uint8Array()), ...fields }).finish();
+}
+
+function metadataOf(options: BareOptions): Metadata {
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(options.metadata ?? {})) metadata.set(name, value);
+  return metadata;
+}
+
+function deadlineOf(options: BareOptions): number {
+  return Date.now() + (options.deadlineMs ?? 10_000);
+}
+
+function failedReply(failure: ServiceError): Reply<never> {
+  const [details] = failure.metadata?.get("grpc-status-details-bin") ?? [];
+  return {
+    ok: false,
+    code: status[failure.code] as CodeName,
+    message: failure.details,
+    detail: details instanceof Uint8Array ? detailOf(details) : null,
+  };
+}
+
+function detailOf(bytes: Uint8Array): ErrorDetail | null {
+  const any = RpcStatus.decode(bytes).details.find(({ typeUrl }) =>
+    typeUrl.endsWith("/quorate.kv.v1.ErrorDetail"),
+  );
+  return any === undefined ? null : ErrorDetail.decode(any.value);
+}

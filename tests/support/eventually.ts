@@ -1,0 +1,52 @@
+/** How long to wait for a condition, and how often to look. */
+export interface Patience {
+  /** In milliseconds; 15,000 by default. */
+  readonly deadlineMs?: number;
+  /** Between two looks, in milliseconds; 20 by default. */
+  readonly intervalMs?: number;
+}
+
+/** Thrown inside a condition: it can never hold any more, so waiting on would only hide why. */
+export class NeverWill extends Error {
+  override readonly name = "NeverWill";
+}
+
+type Falsy = undefined | null | false | 0 | "";
+
+/**
+ * Looks until the condition returns something truthy, and returns that: the only way in which tests wait. A condition
+ * that throws does not hold yet. At the deadline it fails with what was waited for and what was seen last.
+ *
+ * @param what a sentence that says what is waited for
+ */
+export async function eventually<T>(
+  what: string,
+  condition: () => T | Falsy | Promise<T | Falsy>,
+  { deadlineMs = 15_000, intervalMs = 20 }: Patience = {},
+): Promise<T> {
+  const start = performance.now();
+  for (;;) {
+    const seen = await look(condition);
+    if ("value" in seen && seen.value) return seen.value as T;
+    if ("thrown" in seen && seen.thrown instanceof NeverWill) throw seen.thrown;
+    const waitedMs = performance.now() - start;
+    if (waitedMs >= deadlineMs)
+      throw new Error(`waited ${Math.round(waitedMs)} ms in vain: ${what}; ${lastSeen(seen)}`);
+    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+  }
+}
+
+type Seen<T> = { readonly value: T } | { readonly thrown: unknown };
+
+async function look<T>(condition: () => T | Promise<T>): Promise<Seen<T>> {
+  try {
+    return { value: await condition() };
+  } catch (thrown) {
+    return { thrown };
+  }
+}
+
+function lastSeen(seen: Seen<unknown>): string {
+  if ("value" in seen) return `last seen: ${String(seen.value)}`;
+  return `last failure: ${seen.thrown instanceof Error ? seen.thrown.message : String(seen.thrown)}`;
+}

@@ -1,0 +1,19 @@
+export {
+  BareEndpoint,
+  BareFailure,
+  type BareOptions,
+  BareService,
+  bareClients,
+  CHANNEL_OPTIONS,
+  type CodeName,
+  type Reply,
+} from "./bare";
+export { bytes, hex, noise, text } from "./bytes";
+export { Child, type Exit } from "./child";
+export { type Agreement, startTestCluster, TestCluster } from "./cluster";
+export { eventually, NeverWill, type Patience } from "./eventually";
+export { clusterOfFile, type FileCluster, withCluster } from "./file-cluster";
+export { PortBlock } from "./port-block";
+export type { NodeStatus } from "./status-view";
+export { type ClusterOptions, Topology } from "./topology";
+export { Workplace } from "./workplace";

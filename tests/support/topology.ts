@@ -1,0 +1,127 @@
+import { randomBytes } from "node:crypto";
+import { resolve } from "node:path";
+
+const root = resolve(__dirname, "../..");
+const NODE_PROGRAM = resolve(root, "services/dist/node/main.js");
+const GATEWAY_PROGRAM = resolve(root, "services/dist/gateway/main.js");
+
+/** What a test cluster is made of. Nodes and gateways are numbered from 1. */
+export interface ClusterOptions {
+  /** 3 by default. */
+  readonly nodes?: number;
+  /** 0 by default. */
+  readonly gateways?: number;
+  /** "fast" by default. */
+  readonly profile?: "fast" | "default" | "wan";
+  /** Whether nodes forward what they cannot do themselves; on by default. */
+  readonly forwarding?: "on" | "off" | ((node: number) => "on" | "off");
+  /** "info" by default. */
+  readonly logLevel?: string;
+  /** More arguments for a node's process, such as `["--config", FILE]`. */
+  readonly nodeArgs?: (node: number) => readonly string[];
+  /** More arguments for a gateway's process. */
+  readonly gatewayArgs?: readonly string[];
+  /** Where node `from` believes node `to`'s peer service to be, given its true port; that port on this host by default. */
+  readonly peerAddress?: (from: number, to: number, peerPort: number) => string;
+}
+
+/** Who listens where, and with which arguments each process is started. */
+export class Topology {
+  readonly nodes: number;
+  readonly gateways: number;
+  readonly #options: ClusterOptions;
+  readonly #basePort: number;
+  readonly #clusterId = `test-${randomBytes(6).toString("hex")}`;
+
+  constructor(options: ClusterOptions, basePort: number) {
+    this.nodes = options.nodes ?? 3;
+    this.gateways = options.gateways ?? 0;
+    this.#options = options;
+    this.#basePort = basePort;
+  }
+
+  /** The offsets in a block of ports that the processes listen on. */
+  static portOffsets(options: ClusterOptions): number[] {
+    const nodes = Array.from({ length: options.nodes ?? 3 }, (_, at) => at + 1);
+    const gateways = Array.from({ length: options.gateways ?? 0 }, (_, at) => at + 1);
+    return [
+      ...nodes.flatMap((node) => [node, 20 + node, 40 + node]),
+      ...gateways.map((gateway) => gatewayOffset(gateway)),
+    ];
+  }
+
+  /** The host:port of a node's client services. */
+  clientAddress(node: number): string {
+    return `127.0.0.1:${this.#basePort + node}`;
+  }
+
+  /** The port of a node's peer service. */
+  peerPort(node: number): number {
+    return this.#basePort + 20 + node;
+  }
+
+  /** The host:port of a node's metrics and health over HTTP. */
+  httpAddress(node: number): string {
+    return `127.0.0.1:${this.#basePort + 40 + node}`;
+  }
+
+  gatewayAddress(gateway: number): string {
+    return `127.0.0.1:${this.#basePort + gatewayOffset(gateway)}`;
+  }
+
+  /** @param dataDir the node's data directory @param bootstrap whether the node may create it */
+  nodeArgv(node: number, dataDir: string, bootstrap: boolean): string[] {
+    const { forwarding = "on", profile = "fast", logLevel = "info", nodeArgs } = this.#options;
+    return [
+      NODE_PROGRAM,
+      "--id",
+      `n${node}`,
+      "--cluster-id",
+      this.#clusterId,
+      "--members",
+      this.#members(node),
+      "--data-dir",
+      dataDir,
+      "--profile",
+      profile,
+      "--forwarding",
+      typeof forwarding === "string" ? forwarding : forwarding(node),
+      "--log-level",
+      logLevel,
+      ...(bootstrap ? ["--bootstrap"] : []),
+      ...(nodeArgs?.(node) ?? []),
+    ];
+  }
+
+  gatewayArgv(gateway: number): string[] {
+    const nodes = this.#numbers().map((node) => this.clientAddress(node));
+    return [
+      GATEWAY_PROGRAM,
+      "--listen",
+      this.gatewayAddress(gateway),
+      "--nodes",
+      nodes.join(","),
+      ...(this.#options.gatewayArgs ?? []),
+    ];
+  }
+
+  #members(from: number): string {
+    const { peerAddress } = this.#options;
+    return this.#numbers()
+      .map((to) => {
+        const port = this.peerPort(to);
+        const peer =
+          to === from || peerAddress === undefined ? `127.0.0.1:${port}` : peerAddress(from, to, port);
+        return `n${to}=${this.clientAddress(to)}/${peer}`;
+      })
+      .join(",");
+  }
+
+  #numbers(): number[] {
+    return Array.from({ length: this.nodes }, (_, at) => at + 1);
+  }
+}
+
+function gatewayOffset(gateway: number): number {
+  return gateway === 1 ? 0 : 60 + gateway;
+}
