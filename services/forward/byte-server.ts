@@ -14,6 +14,7 @@ import {
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
+import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
 import { serverOptions } from "./channel-options";
 import { CallFailure } from "./failure";
@@ -262,9 +263,4 @@ function noteUnfinishedRequests({ log, messageBytesMax }: ByteServerOptions): Se
       },
     });
   };
-}
-
-/** grpc-js copies what a serializer returns by a method that only Buffers have. */
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

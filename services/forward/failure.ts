@@ -100,7 +100,7 @@ export class CallFailure extends Error {
     const encoded = RpcStatus.encode({
       code: this.code,
       message: this.message,
-      details: [{ typeUrl: DETAIL_TYPE_URL, value: detail as Buffer }],
+      details: [{ typeUrl: DETAIL_TYPE_URL, value: detail }],
     }).finish();
     return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
   }

@@ -1,3 +1,4 @@
+export { asBuffer } from "./as-buffer";
 export { ByteChannel, type Cancelling, type OutgoingCall } from "./byte-channel";
 export { ByteChannels } from "./byte-channels";
 export { ByteServer, type ByteServerOptions } from "./byte-server";

@@ -1,0 +1,41 @@
+import { ErrorReason } from "@quorate/proto/kv";
+import { type ByteCall, CallFailure } from "#forward";
+import type { NodeContext } from "./node-context";
+
+/** A unary call served here: from the bytes of the request to the bytes of the answer. */
+export type UnaryMethod = (node: NodeContext, call: ByteCall) => Promise<Uint8Array>;
+
+/** The part of a generated message type that is needed to read it. */
+interface Decodes<T> {
+  decode(bytes: Uint8Array): T;
+}
+
+interface Encodes<T> {
+  encode(message: T): { finish(): Uint8Array };
+}
+
+/** Joins a handler to the types of its messages; nothing here knows which server carries the bytes. */
+export function unaryMethod<Request, Response>(
+  requestType: Decodes<Request>,
+  responseType: Encodes<Response>,
+  handle: (node: NodeContext, request: Request, call: ByteCall) => Promise<Response>,
+): UnaryMethod {
+  return async (node, call) => {
+    const response = await handle(node, decodeRequest(requestType, call.body), call);
+    return responseType.encode(response).finish();
+  };
+}
+
+/** The request, or the failure that says that it is not one. */
+export function decodeRequest<Request>(type: Decodes<Request>, body: Uint8Array): Request {
+  try {
+    return type.decode(body);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new CallFailure(
+      ErrorReason.MALFORMED_REQUEST,
+      `the request is not a well-formed Protobuf message of its type: ${why}`,
+      { cause: error },
+    );
+  }
+}

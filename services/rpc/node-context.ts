@@ -1,0 +1,49 @@
+import type { LeaderDirectory, Log } from "#forward";
+import type { Limits } from "#kv";
+import type { MemberId } from "#raft";
+import type { Digest, Replica, StateStore } from "#replica";
+import type { CallCounters } from "./call-counters";
+
+/** The part of a replica that its services need. */
+export type ServedReplica = Pick<
+  Replica,
+  "submit" | "readPoint" | "transferLeadership" | "status" | "memberStore"
+> & { readonly state: Pick<StateStore, "records" | "scan"> };
+
+/** A member's addresses, host:port each. */
+export interface MemberAddresses {
+  readonly id: MemberId;
+  readonly clientAddress: string;
+  readonly peerAddress: string;
+}
+
+/** What the process knows of itself beside its replica. */
+export interface ProcessFacts {
+  uptimeMs(): number;
+  memoryBytes(): number;
+  diskBytes(): Promise<number>;
+  /** Whether a store failed: the node then serves nothing that needs it. */
+  hasFailed(): boolean;
+}
+
+/** Everything that the handlers of a node's calls work with. */
+export interface NodeContext {
+  readonly clusterId: string;
+  readonly memberId: MemberId;
+  readonly storeId: string;
+  readonly softwareVersion: string;
+  /** Sorted by id, this node included. */
+  readonly members: readonly MemberAddresses[];
+  readonly replica: ServedReplica;
+  /** Kept up to date from the replica by the node. */
+  readonly directory: LeaderDirectory;
+  readonly limits: Limits;
+  readonly digest: Digest;
+  readonly counters: CallCounters;
+  readonly facts: ProcessFacts;
+  readonly log: Log;
+  /** Whether calls that belong to the leader are forwarded to it. */
+  readonly forwarding: boolean;
+  /** Milliseconds since 1970, for display only. */
+  wallMs(): number;
+}

@@ -1,0 +1,150 @@
+import { ClusterServiceDefinition } from "@quorate/proto/cluster";
+import { ErrorReason, KvServiceDefinition } from "@quorate/proto/kv";
+import {
+  type ByteCall,
+  type ByteChannels,
+  type ByteService,
+  type ByteSink,
+  CallFailure,
+  FORWARD_KEY,
+  forwardStream,
+  hopsOf,
+  MEMBER_KEY,
+  metadataText,
+  methodPath,
+  outgoingCall,
+} from "#forward";
+import { assert, unreachable } from "#std";
+import { clusterMethods } from "./cluster-methods";
+import type { UnaryMethod } from "./method";
+import type { NodeContext } from "./node-context";
+import { isStoreFailure, notLeaderFailure, storeFailure } from "./outcome-failures";
+import { readMethods } from "./read-methods";
+import { tooLarge } from "./request-fields";
+import { scan } from "./scan";
+import { writeMethods } from "./write-methods";
+
+type KvMethod = keyof (typeof KvServiceDefinition)["methods"];
+type ClusterMethod = keyof (typeof ClusterServiceDefinition)["methods"];
+
+const kvMethods = { ...writeMethods, ...readMethods } as const satisfies Record<
+  Exclude<KvMethod, "scan">,
+  UnaryMethod
+>;
+
+/** The handler of each unary method, by path. */
+const unaryMethods: ReadonlyMap<string, UnaryMethod> = new Map([
+  ...Object.entries(kvMethods).map(
+    ([name, method]) => [methodPath(KvServiceDefinition, name), method] as const,
+  ),
+  ...Object.entries(clusterMethods satisfies Record<ClusterMethod, UnaryMethod>).map(
+    ([name, method]) => [methodPath(ClusterServiceDefinition, name), method] as const,
+  ),
+]);
+
+const SCAN_PATH = methodPath(KvServiceDefinition, "scan");
+
+/** Where a call is to be served. */
+type Place = { readonly kind: "here" } | { readonly kind: "at"; readonly address: string };
+
+const HERE: Place = { kind: "here" };
+
+/**
+ * The public services of a node: each call is decoded and served here, or its bytes go to the member that can serve it.
+ */
+export class NodeService implements ByteService {
+  private readonly node: NodeContext;
+  private readonly channels: ByteChannels;
+
+  constructor(node: NodeContext, channels: ByteChannels) {
+    this.node = node;
+    this.channels = channels;
+  }
+
+  async unary(call: ByteCall): Promise<Uint8Array> {
+    const place = this.place(call);
+    if (place.kind === "at") return this.forward(place.address, call);
+    const method = unaryMethods.get(call.method.path);
+    assert(method !== undefined, "every method of the public services has a handler");
+    try {
+      return await method(this.node, call);
+    } catch (error) {
+      const failure = failureOf(error);
+      // Leadership went elsewhere between the look at the directory and the proposal; nothing was applied.
+      const wasDeposed = failure.reason === ErrorReason.NOT_LEADER && call.method.route === "leader";
+      if (!wasDeposed || failure.leader === undefined || !this.mayForward(call)) throw failure;
+      return this.forward(failure.leader.address, call);
+    }
+  }
+
+  async stream(call: ByteCall, sink: ByteSink): Promise<void> {
+    assert(call.method.path === SCAN_PATH, "Scan is the only method that streams its answer");
+    const place = this.place(call);
+    if (place.kind === "at") {
+      this.node.counters.noteForwarded();
+      return forwardStream(this.channels.to(place.address), call, sink);
+    }
+    try {
+      await scan(this.node, call, sink);
+    } catch (error) {
+      throw failureOf(error);
+    }
+  }
+
+  /** Throws when the call can be served nowhere. */
+  private place(call: ByteCall): Place {
+    const { directory, limits, memberId } = this.node;
+    if (call.body.length > limits.requestBytesMax) {
+      throw tooLarge(
+        `the request is ${call.body.length} bytes long, more than the limit of ${limits.requestBytesMax}`,
+      );
+    }
+    switch (call.method.route) {
+      case "leader": {
+        if (directory.knownLeaderId === memberId) return HERE;
+        const { leader } = directory;
+        if (leader === null || !this.mayForward(call)) throw notLeaderFailure(this.node);
+        return { kind: "at", address: leader.address };
+      }
+      case "read":
+      case "member": {
+        const member = metadataText(call.metadata, MEMBER_KEY);
+        if (member === null || member === "" || member === memberId) return HERE;
+        return { kind: "at", address: this.addressOf(member, call) };
+      }
+      default:
+        return unreachable(call.method.route);
+    }
+  }
+
+  private addressOf(member: string, call: ByteCall): string {
+    const address = this.node.directory.address(member);
+    if (address === null) throw new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${member}"`);
+    // A call for another member that was forwarded here already found a wrong address: it must not circle.
+    if (!this.mayForward(call)) {
+      throw new CallFailure(
+        ErrorReason.UNREACHABLE,
+        `this is ${this.node.memberId}, and a call for ${member} is not forwarded from here`,
+      );
+    }
+    return address;
+  }
+
+  private mayForward(call: ByteCall): boolean {
+    return (
+      this.node.forwarding &&
+      hopsOf(call.metadata) === 0 &&
+      metadataText(call.metadata, FORWARD_KEY) !== "off"
+    );
+  }
+
+  private forward(address: string, call: ByteCall): Promise<Uint8Array> {
+    this.node.counters.noteForwarded();
+    call.isSubmitted = true;
+    return this.channels.to(address).unary(outgoingCall(call), call);
+  }
+}
+
+function failureOf(error: unknown): CallFailure {
+  return isStoreFailure(error) ? storeFailure(error) : CallFailure.from(error);
+}

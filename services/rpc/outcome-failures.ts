@@ -1,0 +1,150 @@
+import { ErrorReason, type LeaderHint, Outcome } from "@quorate/proto/kv";
+import { Refusal, type Refused } from "@quorate/proto/log";
+import { CallFailure } from "#forward";
+import type {
+  NotAppliedReason,
+  ReadOutcome,
+  ReadPoint,
+  StoreFailure,
+  TransferResult,
+  UnknownReason,
+} from "#replica";
+import { unreachable } from "#std";
+import type { NodeContext } from "./node-context";
+
+/*
+ * From what the replica and the state machine say to what a caller is told: one exhaustive table for each vocabulary.
+ */
+
+const reasonsOfRefusals = {
+  [Refusal.UNSPECIFIED]: ErrorReason.INTERNAL,
+  [Refusal.UNKNOWN_NAMESPACE]: ErrorReason.UNKNOWN_NAMESPACE,
+  [Refusal.UNKNOWN_LEASE]: ErrorReason.UNKNOWN_LEASE,
+  [Refusal.SESSION_EXPIRED]: ErrorReason.SESSION_EXPIRED,
+  [Refusal.SESSION_WINDOW_FULL]: ErrorReason.SESSION_WINDOW_FULL,
+  [Refusal.ANSWER_DROPPED]: ErrorReason.ANSWER_DROPPED,
+  [Refusal.CONDITION_FAILED]: ErrorReason.CONDITION_FAILED,
+  [Refusal.NOT_AN_INTEGER]: ErrorReason.NOT_AN_INTEGER,
+  [Refusal.INTEGER_OVERFLOW]: ErrorReason.INTEGER_OVERFLOW,
+  [Refusal.TOO_LARGE]: ErrorReason.TOO_LARGE,
+  // No call of a client makes these commands, so only a fault of ours can bring them here.
+  [Refusal.STORE_MISMATCH]: ErrorReason.INTERNAL,
+  [Refusal.UNKNOWN_COMMAND]: ErrorReason.INTERNAL,
+} as const satisfies Record<Refusal, ErrorReason>;
+
+export function refusalFailure(refused: Refused): CallFailure {
+  // A newer leader may have refused for a reason that this version does not know; nothing was changed all the same.
+  const reason: ErrorReason | undefined = reasonsOfRefusals[refused.refusal];
+  return new CallFailure(reason ?? ErrorReason.INTERNAL, refused.message, {
+    ...(refused.refusal === Refusal.ANSWER_DROPPED ? {} : { outcome: Outcome.NOT_APPLIED }),
+  });
+}
+
+const notAppliedRows = {
+  not_leader: [ErrorReason.NOT_LEADER, "this node is not the leader"],
+  transferring: [ErrorReason.NO_LEADER, "leadership is being handed over; try again"],
+  backlog_full: [ErrorReason.BACKLOG_FULL, "too many writes are waiting to be replicated; try again later"],
+  superseded: [ErrorReason.SUPERSEDED, "another leader's entry took the place of this write in the log"],
+  stopping: [ErrorReason.SHUTTING_DOWN, "the node is shutting down"],
+} as const satisfies Record<NotAppliedReason, readonly [ErrorReason, string]>;
+
+export function notAppliedFailure(node: NodeContext, reason: NotAppliedReason): CallFailure {
+  if (reason === "not_leader") return notLeaderFailure(node);
+  const [errorReason, message] = notAppliedRows[reason];
+  return new CallFailure(errorReason, message);
+}
+
+const unknownRows = {
+  leadership_lost: [ErrorReason.LEADERSHIP_LOST, "leadership was lost while the outcome was open"],
+  store_lost: [ErrorReason.STORE_LOST, "the node's store failed while the outcome was open"],
+  stopping: [ErrorReason.SHUTTING_DOWN, "the node shut down while the outcome was open"],
+} as const satisfies Record<UnknownReason, readonly [ErrorReason, string]>;
+
+export function unknownFailure(reason: UnknownReason): CallFailure {
+  const [errorReason, message] = unknownRows[reason];
+  return new CallFailure(errorReason, message, { outcome: Outcome.UNKNOWN });
+}
+
+/** A call that belongs to the leader came here and goes no further; names the leader where one is known. */
+export function notLeaderFailure(node: NodeContext): CallFailure {
+  const leader: LeaderHint | null = node.directory.leader;
+  if (leader === null || leader.memberId === node.memberId) {
+    return new CallFailure(ErrorReason.NO_LEADER, "no leader is known at the moment");
+  }
+  return new CallFailure(
+    ErrorReason.NOT_LEADER,
+    `${node.memberId} is not the leader; ${leader.memberId} at ${leader.address} is`,
+    { leader },
+  );
+}
+
+/** @param requested what the read asked for, to be named in the message */
+export function readFailure(
+  outcome: Exclude<ReadOutcome, ReadPoint>,
+  requested: { readonly namespace: string; readonly revision: number; readonly minRevision: number },
+): CallFailure {
+  switch (outcome.kind) {
+    case "no_leader":
+      return new CallFailure(ErrorReason.NO_LEADER, "no leader is known at the moment");
+    case "backlog_full":
+      return new CallFailure(ErrorReason.BACKLOG_FULL, "too many reads are waiting; try again later");
+    case "unknown_namespace":
+      return new CallFailure(ErrorReason.UNKNOWN_NAMESPACE, `there is no namespace "${requested.namespace}"`);
+    case "compacted":
+      return new CallFailure(
+        ErrorReason.COMPACTED,
+        `revision ${requested.revision} is older than the history that is kept, which begins at ${outcome.oldestRevision}`,
+        { oldestRevision: outcome.oldestRevision },
+      );
+    case "future_revision":
+      return new CallFailure(
+        ErrorReason.FUTURE_REVISION,
+        `revision ${Math.max(requested.revision, requested.minRevision)} has not been reached; the newest is ${outcome.revision}`,
+      );
+    case "cancelled":
+      return new CallFailure(ErrorReason.CANCELLED, "the caller left");
+    case "store_lost":
+      return new CallFailure(ErrorReason.STORE_LOST, "the node's store failed");
+    case "stopping":
+      return new CallFailure(ErrorReason.SHUTTING_DOWN, "the node is shutting down");
+    default:
+      return unreachable(outcome);
+  }
+}
+
+export function transferFailure(
+  node: NodeContext,
+  result: Exclude<TransferResult, { kind: "transferred" }>,
+  target: string,
+): CallFailure {
+  switch (result.kind) {
+    case "not_leader":
+      return notLeaderFailure(node);
+    case "unknown_member":
+      return new CallFailure(
+        ErrorReason.UNKNOWN_MEMBER,
+        target === "" ? "there is no other voter to lead" : `there is no voter "${target}"`,
+      );
+    case "timed_out":
+      return new CallFailure(
+        ErrorReason.DEADLINE_EXCEEDED,
+        `${target === "" ? "the other voter" : target} did not lead within the time that a transfer may take`,
+      );
+    default:
+      return unreachable(result);
+  }
+}
+
+/** What a failed store means for a read that was under way. */
+export function storeFailure(failure: StoreFailure): CallFailure {
+  return failure.dataLoss
+    ? new CallFailure(ErrorReason.DATA_LOSS, "a checksum or continuity error was found on disk", {
+        cause: failure,
+      })
+    : new CallFailure(ErrorReason.STORE_LOST, "the node's store failed", { cause: failure });
+}
+
+/** Told by its shape, since only the types of the replica may be known here. */
+export function isStoreFailure(error: unknown): error is StoreFailure {
+  return error instanceof Error && error.name === "StoreFailure" && "dataLoss" in error;
+}

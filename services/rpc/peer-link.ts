@@ -1,0 +1,256 @@
+import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
+import { ExchangeRequest, ExchangeResponse, PeerServiceDefinition } from "@quorate/proto/raft";
+import { asBuffer, type Log, methodPath } from "#forward";
+import { entryBytes, type MemberId, type Message } from "#raft";
+import { assert, BoundedQueue, type Random } from "#std";
+import { helloFault, helloTo, type PeerIdentity, type StoreRegister } from "./greeting";
+import { messageToWire } from "./message-codec";
+import { FRAME_BYTES_MAX, peerChannelOptions } from "./peer-options";
+
+export interface PeerLinkOptions {
+  readonly own: PeerIdentity;
+  readonly peerId: MemberId;
+  /** host:port */
+  readonly address: string;
+  readonly stores: StoreRegister;
+  readonly random: Random;
+  readonly log: Log;
+  /** Messages were lost: told at most once a turn, after it, so that nobody is called back from within a send. */
+  readonly onUnreachable: (peer: MemberId) => void;
+  readonly bounds?: Partial<PeerLinkBounds>;
+}
+
+export interface PeerLinkBounds {
+  readonly queueMessagesMax: number;
+  readonly queueBytesMax: number;
+  /** From the attempt to connect to the peer's hello. */
+  readonly connectTimeoutMs: number;
+  readonly backoffMsMin: number;
+  readonly backoffMsMax: number;
+}
+
+const DEFAULT_BOUNDS: PeerLinkBounds = {
+  queueMessagesMax: 4096,
+  queueBytesMax: 32 * 1024 * 1024,
+  connectTimeoutMs: 2000,
+  backoffMsMin: 50,
+  backoffMsMax: 1000,
+};
+
+/** The bytes of a message beside its entries, at most, unless its context is long. */
+const MESSAGE_OVERHEAD_BYTES = 64;
+
+type Stream = ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
+
+type Phase =
+  /** Waits before the next attempt; what is sent meanwhile is dropped. */
+  | { readonly kind: "waiting"; readonly timer: NodeJS.Timeout }
+  /** Waits for the connection and the peer's hello; what is sent meanwhile is queued. */
+  | {
+      readonly kind: "greeting";
+      readonly client: Client;
+      readonly stream: Stream;
+      readonly timer: NodeJS.Timeout;
+    }
+  | { readonly kind: "open"; readonly client: Client; readonly stream: Stream }
+  | { readonly kind: "closed" };
+
+/**
+ * Sends this node's messages to one peer over one long-lived stream, in frames of all that is waiting. It never blocks:
+ * a queue that is full drops, and Raft sends again. A stream that ends, or does not come about in time, is made anew on
+ * a new channel, since grpc-js may hold on for ever to a connection attempt that the other side never completes.
+ */
+export class PeerLink {
+  private readonly options: PeerLinkOptions;
+  private readonly bounds: PeerLinkBounds;
+  private readonly queue: BoundedQueue<Message>;
+  private queueBytes = 0;
+  private isStreamFull = false;
+  private isLossPlanned = false;
+  private attempts = 0;
+  /** The fault that was logged last, so that a peer that stays away is not a line a second. */
+  private loggedFault: string | null = null;
+  private phase: Phase;
+
+  /** Begins to connect at once. */
+  constructor(options: PeerLinkOptions) {
+    this.options = options;
+    this.bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
+    this.queue = new BoundedQueue(this.bounds.queueMessagesMax);
+    this.phase = { kind: "closed" };
+    this.connect();
+  }
+
+  get isOpen(): boolean {
+    return this.phase.kind === "open";
+  }
+
+  /** How many messages wait to be written. */
+  get queuedMessages(): number {
+    return this.queue.length;
+  }
+
+  /** Takes messages in order. Follow the last with flush(). */
+  push(message: Message): void {
+    if (this.phase.kind !== "open" && this.phase.kind !== "greeting") {
+      this.reportLoss();
+      return;
+    }
+    const bytes = messageBytes(message);
+    const isFull =
+      this.queue.isFull || (this.queueBytes > 0 && this.queueBytes + bytes > this.bounds.queueBytesMax);
+    if (isFull) {
+      this.reportLoss();
+      return;
+    }
+    this.queue.push(message);
+    this.queueBytes += bytes;
+  }
+
+  /** Writes frames until nothing waits or the stream wants a pause. */
+  flush(): void {
+    if (this.phase.kind !== "open") return;
+    const { stream } = this.phase;
+    while (!this.isStreamFull && this.queue.length > 0) {
+      const frame = this.takeFrame();
+      this.isStreamFull = !stream.write({
+        frame: { $case: "messages", value: { messages: frame.map(messageToWire) } },
+      });
+    }
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    this.leavePhase();
+    this.phase = { kind: "closed" };
+    this.dropQueue();
+  }
+
+  private takeFrame(): Message[] {
+    const frame: Message[] = [];
+    let frameBytes = 0;
+    for (let message = this.queue.peek(); message !== undefined; message = this.queue.peek()) {
+      const bytes = messageBytes(message);
+      if (frame.length > 0 && frameBytes + bytes > FRAME_BYTES_MAX) break;
+      this.queue.shift();
+      this.queueBytes -= bytes;
+      frameBytes += bytes;
+      frame.push(message);
+    }
+    assert(this.queueBytes >= 0, "the queue holds the bytes that were put into it");
+    return frame;
+  }
+
+  private connect(): void {
+    const { address, own, peerId } = this.options;
+    const client = new Client(address, credentials.createInsecure(), peerChannelOptions);
+    const stream: Stream = client.makeBidiStreamRequest(
+      EXCHANGE_PATH,
+      (request: ExchangeRequest) => asBuffer(ExchangeRequest.encode(request).finish()),
+      (bytes: Buffer) => ExchangeResponse.decode(bytes),
+      new Metadata({ waitForReady: true }),
+    );
+    const { connectTimeoutMs } = this.bounds;
+    const timer = setTimeout(
+      () => this.fail(stream, `no answer within ${connectTimeoutMs} ms`),
+      connectTimeoutMs,
+    );
+    this.phase = { kind: "greeting", client, stream, timer };
+    stream.on("data", (response: ExchangeResponse) => this.onResponse(stream, response));
+    stream.on("drain", () => this.onDrain(stream));
+    stream.on("error", (error: Error & { details?: string }) =>
+      this.fail(stream, error.details ?? error.message),
+    );
+    stream.on("end", () => this.fail(stream, "the peer ended the stream"));
+    stream.write({ frame: { $case: "hello", value: helloTo(peerId, own) } });
+  }
+
+  private onResponse(stream: Stream, response: ExchangeResponse): void {
+    if (this.phase.kind !== "greeting" || this.phase.stream !== stream) return;
+    const { own, peerId, stores, log, address } = this.options;
+    const { hello } = response;
+    if (hello === undefined) {
+      this.fail(stream, "the peer did not introduce itself");
+      return;
+    }
+    const fault = helloFault(hello, own, (id) => id === peerId, stores);
+    if (fault !== null) {
+      this.fail(stream, `refused: ${fault}`);
+      return;
+    }
+    stores.noteStore(hello.memberId, hello.storeId);
+    clearTimeout(this.phase.timer);
+    this.phase = { kind: "open", client: this.phase.client, stream };
+    this.attempts = 0;
+    this.loggedFault = null;
+    this.isStreamFull = false;
+    log.info({ peer: peerId, address }, "connected to peer");
+    this.flush();
+  }
+
+  private onDrain(stream: Stream): void {
+    if (this.phase.kind !== "open" || this.phase.stream !== stream) return;
+    this.isStreamFull = false;
+    this.flush();
+  }
+
+  /** Ends the stream, if it is still the present one, and plans the next attempt. */
+  private fail(stream: Stream, why: string): void {
+    if (this.phase.kind !== "open" && this.phase.kind !== "greeting") return;
+    if (this.phase.stream !== stream) return;
+    const { peerId, address, log, random } = this.options;
+    if (this.loggedFault !== why) {
+      log.warn({ peer: peerId, address, reason: why }, "lost the link to a peer; trying again");
+      this.loggedFault = why;
+    }
+    this.leavePhase();
+    const { backoffMsMin, backoffMsMax } = this.bounds;
+    const backoffMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(this.attempts, 10));
+    this.attempts += 1;
+    // Half fixed, half by chance, so that all peers of a restarted node do not come at once.
+    const waitMs = backoffMs / 2 + (backoffMs / 2) * random.float();
+    this.phase = { kind: "waiting", timer: setTimeout(() => this.connect(), waitMs) };
+    this.dropQueue();
+    this.reportLoss();
+  }
+
+  private leavePhase(): void {
+    const { phase } = this;
+    if (phase.kind === "waiting" || phase.kind === "greeting") clearTimeout(phase.timer);
+    if (phase.kind === "open" || phase.kind === "greeting") {
+      phase.stream.removeAllListeners("data");
+      phase.stream.cancel();
+      phase.client.close();
+    }
+  }
+
+  private dropQueue(): void {
+    this.queue.clear();
+    this.queueBytes = 0;
+  }
+
+  private reportLoss(): void {
+    if (this.isLossPlanned || this.phase.kind === "closed") return;
+    this.isLossPlanned = true;
+    setImmediate(() => {
+      this.isLossPlanned = false;
+      if (this.phase.kind !== "closed") this.options.onUnreachable(this.options.peerId);
+    });
+  }
+}
+
+const EXCHANGE_PATH = methodPath(PeerServiceDefinition, "exchange");
+
+function messageBytes(message: Message): number {
+  if (message.kind === "append") {
+    let bytes = MESSAGE_OVERHEAD_BYTES;
+    for (const entry of message.entries) bytes += entryBytes(entry) + 8;
+    return bytes;
+  }
+  if (message.kind === "propose") {
+    let bytes = MESSAGE_OVERHEAD_BYTES;
+    for (const { data } of message.proposals) bytes += data.length + 8;
+    return bytes;
+  }
+  return MESSAGE_OVERHEAD_BYTES;
+}

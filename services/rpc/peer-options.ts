@@ -1,0 +1,17 @@
+import type { ChannelOptions } from "@grpc/grpc-js";
+import { channelOptions } from "#forward";
+
+/**
+ * A frame takes all that is queued up to this; one message alone may be larger (an append message holds up to 1 MiB of
+ * entries, or one entry of whatever size).
+ */
+export const FRAME_BYTES_MAX = 1024 * 1024;
+
+/** What a frame may reach with one largest message: far above the sum of the limits, far below what hurts. */
+export const PEER_MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
+
+/** A peer that is silent for 2 s is probed, and given up a second later: half of an election timeout, or a little more. */
+export const peerChannelOptions: ChannelOptions = channelOptions(PEER_MESSAGE_BYTES_MAX, {
+  timeMs: 2000,
+  timeoutMs: 1000,
+});

@@ -1,0 +1,28 @@
+import type { Metadata } from "@grpc/grpc-js";
+import { metadataText, REQUEST_ID_KEY } from "#forward";
+import type { WriteId } from "#kv";
+import { invalid } from "./request-fields";
+
+const SHAPE = /^([1-9]\d{0,15})\/([1-9]\d{0,15})\/([1-9]\d{0,15})$/;
+
+/** The request id of a write, or null when it has none. Throws INVALID_ARGUMENT when it is malformed. */
+export function requestIdOf(metadata: Metadata): WriteId | null {
+  const text = metadataText(metadata, REQUEST_ID_KEY);
+  if (text === null) return null;
+  const parts = SHAPE.exec(text);
+  if (parts === null) {
+    throw invalid(
+      `${REQUEST_ID_KEY} must be CLIENT_ID/SEQUENCE/FIRST_UNANSWERED, three whole numbers from 1`,
+    );
+  }
+  const clientId = Number(parts[1]);
+  const sequence = Number(parts[2]);
+  const firstUnanswered = Number(parts[3]);
+  if (!Number.isSafeInteger(clientId) || !Number.isSafeInteger(sequence)) {
+    throw invalid(`${REQUEST_ID_KEY} has a number above ${Number.MAX_SAFE_INTEGER}`);
+  }
+  if (firstUnanswered > sequence) {
+    throw invalid(`${REQUEST_ID_KEY} has a first unanswered sequence above its own sequence`);
+  }
+  return { clientId, sequence, firstUnanswered };
+}

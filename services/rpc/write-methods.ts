@@ -1,0 +1,174 @@
+import {
+  AppendRequest,
+  AppendResponse,
+  CloseSessionRequest,
+  CloseSessionResponse,
+  DeleteRangeRequest,
+  DeleteRangeResponse,
+  DeleteRequest,
+  DeleteResponse,
+  IncrementRequest,
+  IncrementResponse,
+  OpenSessionRequest,
+  OpenSessionResponse,
+  PrependRequest,
+  PrependResponse,
+  PutRequest,
+  PutResponse,
+  type ResponseHeader,
+  TruncateRequest,
+  TruncateResponse,
+} from "@quorate/proto/kv";
+import type { Command, Done } from "@quorate/proto/log";
+import type { ByteCall } from "#forward";
+import {
+  appendCommand,
+  type CommandSource,
+  closeSessionCommand,
+  deleteCommand,
+  deleteRangeCommand,
+  encodeCommand,
+  incrementCommand,
+  openSessionCommand,
+  putCommand,
+  truncateCommand,
+} from "#kv";
+import { assert, unreachable } from "#std";
+import { recordOfAnswer, responseHeader } from "./header";
+import { type UnaryMethod, unaryMethod } from "./method";
+import type { NodeContext } from "./node-context";
+import { notAppliedFailure, refusalFailure, unknownFailure } from "./outcome-failures";
+import {
+  checkKey,
+  checkNamespace,
+  checkNotNegative,
+  checkRange,
+  checkRangeIsNamed,
+  checkSessionTtlMs,
+  checkValue,
+} from "./request-fields";
+import { requestIdOf } from "./request-id";
+
+/** Each turns a request into a command, has it replicated, and words the answer of the state machine. */
+export const writeMethods = {
+  openSession: unaryMethod(OpenSessionRequest, OpenSessionResponse, async (node, request, call) => {
+    const ttlMs = checkSessionTtlMs(request.ttlMs);
+    const { done, header } = await submit(
+      node,
+      call,
+      openSessionCommand(sourceOf(node, request, call), ttlMs),
+    );
+    return { header, clientId: done.clientId, ttlMs: done.ttlMs };
+  }),
+
+  closeSession: unaryMethod(CloseSessionRequest, CloseSessionResponse, async (node, request, call) => {
+    const clientId = checkNotNegative(request.clientId, "client_id");
+    const { header } = await submit(node, call, closeSessionCommand(sourceOf(node, request, call), clientId));
+    return { header };
+  }),
+
+  put: unaryMethod(PutRequest, PutResponse, async (node, request, call) => {
+    const command = putCommand(sourceOf(node, request, call), {
+      key: checkKey(request.key, node.limits),
+      value: checkValue(request.value, node.limits),
+      leaseId: checkNotNegative(request.leaseId, "lease_id"),
+      returnPrevious: request.returnPrevious,
+      expectedModRevision: conditionOf(request.expectedModRevision),
+    });
+    const { done, header } = await submit(node, call, command);
+    return { header, previous: recordOfAnswer(done.previous) };
+  }),
+
+  delete: unaryMethod(DeleteRequest, DeleteResponse, async (node, request, call) => {
+    const command = deleteCommand(sourceOf(node, request, call), {
+      key: checkKey(request.key, node.limits),
+      returnPrevious: request.returnPrevious,
+      expectedModRevision: conditionOf(request.expectedModRevision),
+    });
+    const { done, header } = await submit(node, call, command);
+    return { header, deleted: done.deleted, previous: recordOfAnswer(done.previous) };
+  }),
+
+  deleteRange: unaryMethod(DeleteRangeRequest, DeleteRangeResponse, async (node, request, call) => {
+    checkRangeIsNamed(request);
+    const range = checkRange(request, node.limits);
+    const command = deleteRangeCommand(sourceOf(node, request, call), range, node.limits.batchRecordsMax);
+    const { done, header } = await submit(node, call, command);
+    return { header, deleted: done.deleted };
+  }),
+
+  increment: unaryMethod(IncrementRequest, IncrementResponse, async (node, request, call) => {
+    const key = checkKey(request.key, node.limits);
+    const command = incrementCommand(sourceOf(node, request, call), key, request.delta);
+    const { done, header } = await submit(node, call, command);
+    return { header, value: done.value };
+  }),
+
+  append: unaryMethod(AppendRequest, AppendResponse, (node, request, call) =>
+    append(node, request, call, false),
+  ),
+
+  prepend: unaryMethod(PrependRequest, PrependResponse, (node, request, call) =>
+    append(node, request, call, true),
+  ),
+
+  truncate: unaryMethod(TruncateRequest, TruncateResponse, async (node, request, call) => {
+    const { done, header } = await submit(node, call, truncateCommand(sourceOf(node, request, call)));
+    return { header, deleted: done.deleted };
+  }),
+} as const satisfies Record<string, UnaryMethod>;
+
+async function append(
+  node: NodeContext,
+  request: AppendRequest | PrependRequest,
+  call: ByteCall,
+  atStart: boolean,
+): Promise<AppendResponse> {
+  const command = appendCommand(sourceOf(node, request, call), {
+    key: checkKey(request.key, node.limits),
+    value: checkValue(request.value, node.limits),
+    atStart,
+    valueBytesMax: node.limits.valueBytesMax,
+  });
+  const { done, header } = await submit(node, call, command);
+  return { header, record: recordOfAnswer(done.record) };
+}
+
+function sourceOf(node: NodeContext, request: { readonly namespace: string }, call: ByteCall): CommandSource {
+  return {
+    namespace: checkNamespace(request.namespace),
+    requestId: requestIdOf(call.metadata),
+    wallTimeMs: node.wallMs(),
+  };
+}
+
+function conditionOf(expectedModRevision: bigint | undefined): bigint | null {
+  return expectedModRevision === undefined
+    ? null
+    : checkNotNegative(expectedModRevision, "expected_mod_revision");
+}
+
+/** Replicates a command; throws what a caller is told when it was not carried out. */
+async function submit(
+  node: NodeContext,
+  call: ByteCall,
+  command: Command,
+): Promise<{ readonly done: Done; readonly header: ResponseHeader }> {
+  call.isSubmitted = true;
+  const outcome = await node.replica.submit(encodeCommand(command));
+  switch (outcome.kind) {
+    case "applied": {
+      const { result, revision } = outcome.answer;
+      assert(result !== undefined, "an answer says what was done or why not");
+      if (result.$case === "refused") throw refusalFailure(result.value);
+      return { done: result.value, header: responseHeader(node, outcome.entry.term, revision) };
+    }
+    case "not_applied":
+      call.isSubmitted = false;
+      throw notAppliedFailure(node, outcome.reason);
+    case "unknown":
+      throw unknownFailure(outcome.reason);
+    default:
+      return unreachable(outcome);
+  }
+}
