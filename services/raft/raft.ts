@@ -2,7 +2,15 @@ import { assert } from "#std";
 import { type RaftConfig, raftConfigFault } from "./config";
 import { deliver } from "./delivery";
 import { startElection } from "./election";
-import { type EntryId, type HardState, hardStatesEqual, type Index, type MemberId, type Term } from "./entry";
+import {
+  type Entry,
+  type EntryId,
+  type HardState,
+  hardStatesEqual,
+  type Index,
+  type MemberId,
+  type Term,
+} from "./entry";
 import { Member } from "./member";
 import type { Message, MessageKind } from "./message";
 import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
@@ -197,6 +205,14 @@ export class Raft {
       randomizedElectionTicks: member.randomizedElectionTicks,
       progress: member.role.progressStatus(),
     };
+  }
+
+  /** For tests: every entry that the log holds, those included that are not stored yet. */
+  logEntries(): readonly Entry[] {
+    const { log } = this.member;
+    const entries = log.entriesFrom(log.firstIndex, Number.POSITIVE_INFINITY);
+    assert(entries !== "compacted", "a log holds its first entry");
+    return entries;
   }
 
   /** For tests: the length of the present election timeout. It is drawn anew when a term or a role begins. */
