@@ -1,0 +1,12 @@
+export { type MemberDescription, PROFILES, type Profile } from "./cluster-file";
+export { LauncherFault } from "./fault";
+export { basePort, type FlagsOutcome, type LauncherFlags, nodeCount, readFlags } from "./flags";
+export {
+  GATEWAY,
+  LocalCluster,
+  type LocalClusterOptions,
+  type ProcessStatus,
+  READY_MS_MAX,
+  startLocalCluster,
+} from "./local-cluster";
+export { NODES_MAX, type PortReservation, reservePorts } from "./ports";

@@ -1,0 +1,102 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { LauncherFault } from "./fault";
+
+/** Compiled programs are started even where this file itself runs from its source, as in tests. */
+const PROGRAMS = __filename.endsWith(".ts") ? join(__dirname, "../dist") : join(__dirname, "..");
+
+const POLL_MS = 20;
+
+/** A program of the cluster, ready to be started. */
+export interface Program {
+  readonly folder: "node" | "gateway";
+  readonly arguments: readonly string[];
+  /** Where its standard output and error go, at the end of what is there. */
+  readonly logPath: string;
+}
+
+/** Who ends a process when nobody else does. */
+export type Owner =
+  /** The process that starts it, through a channel that closes with that process. */
+  | { readonly kind: "starter" }
+  /** Another process, looked for again and again. */
+  | { readonly kind: "process"; readonly pid: number }
+  /** Nobody: it runs until it is stopped. */
+  | { readonly kind: "nobody" };
+
+/** Starts a program in a session of its own, so that a Ctrl-C in the terminal reaches the launcher alone. */
+export function start(program: Program, owner: Owner): ChildProcess {
+  const main = join(PROGRAMS, program.folder, "main.js");
+  if (!existsSync(main)) throw new LauncherFault("the programs are not built yet: run npm run build");
+  mkdirSync(dirname(program.logPath), { recursive: true });
+  const log = openSync(program.logPath, "a");
+  try {
+    const child = spawn(
+      process.execPath,
+      ["--require", join(PROGRAMS, "launcher/exit-with-owner.js"), main, ...program.arguments],
+      {
+        detached: true,
+        stdio: ["ignore", log, log, ...(owner.kind === "starter" ? (["ipc"] as const) : [])],
+        env: { ...process.env, QUORATE_OWNER_PID: owner.kind === "process" ? String(owner.pid) : "" },
+      },
+    );
+    child.unref();
+    child.channel?.unref();
+    return child;
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** A process of a cluster, with what tells it from another one that was given the same number later. */
+export interface RunningProcess {
+  readonly pid: number;
+  readonly commandLine: string;
+}
+
+/** A process that runs now. */
+export function identify(pid: number): RunningProcess {
+  return { pid, commandLine: commandLine(pid) };
+}
+
+export function isRunning(running: RunningProcess): boolean {
+  return running.commandLine !== "" && commandLine(running.pid) === running.commandLine;
+}
+
+/** Sends a signal; a process that has ended meanwhile is no error. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+/** Whether the process had ended by the deadline. */
+export async function hasEnded(running: RunningProcess, withinMs: number): Promise<boolean> {
+  const deadlineMs = performance.now() + withinMs;
+  while (isRunning(running)) {
+    if (performance.now() >= deadlineMs) return false;
+    await delay(POLL_MS);
+  }
+  return true;
+}
+
+/** The last line that a log ends with, for a message; empty when there is none. */
+export function lastLine(logPath: string): string {
+  if (!existsSync(logPath)) return "";
+  return readFileSync(logPath, "utf8").trimEnd().split("\n").at(-1) ?? "";
+}
+
+/** Empty when there is no such process, or only its remains. */
+function commandLine(pid: number): string {
+  try {
+    if (existsSync("/proc/self/cmdline"))
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+    return execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
+  } catch {
+    return "";
+  }
+}

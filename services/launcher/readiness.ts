@@ -1,0 +1,51 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { createChannel, createClient } from "nice-grpc";
+import { HealthDefinition } from "nice-grpc-server-health";
+
+const POLL_MS = 50;
+const CHECK_MS_MAX = 500;
+
+/** The service that is SERVING only while a leader is known. */
+const KV_SERVICE = "quorate.kv.v1.KvService";
+
+/** HealthCheckResponse.ServingStatus.SERVING */
+const SERVING = 1;
+
+/**
+ * Waits until the address serves reads and writes, which takes a leader.
+ *
+ * @param stillWorthWaiting throws when there is no point in waiting any longer
+ * @returns whether it did within the time
+ */
+export async function servesKv(
+  address: string,
+  withinMs: number,
+  stillWorthWaiting: () => void = () => undefined,
+): Promise<boolean> {
+  const deadlineMs = performance.now() + withinMs;
+  const channel = createChannel(address, undefined, {
+    "grpc.initial_reconnect_backoff_ms": POLL_MS,
+    "grpc.min_reconnect_backoff_ms": POLL_MS,
+    "grpc.max_reconnect_backoff_ms": 2 * POLL_MS,
+    "grpc.enable_channelz": 0,
+    "grpc.use_local_subchannel_pool": 1,
+  });
+  try {
+    const health = createClient(HealthDefinition, channel);
+    while (performance.now() < deadlineMs) {
+      stillWorthWaiting();
+      const serving = await health
+        .check({ service: KV_SERVICE }, { signal: AbortSignal.timeout(CHECK_MS_MAX) })
+        .then(
+          ({ status }) => status === SERVING,
+          // Not listening yet, or too busy starting to answer: it is asked again.
+          () => false,
+        );
+      if (serving) return true;
+      await delay(POLL_MS);
+    }
+    return false;
+  } finally {
+    channel.close();
+  }
+}
