@@ -55,6 +55,7 @@ export class Progress {
   becomeReplicate(): void {
     this.enter("replicate");
     this.next = this.match + 1;
+    this.needsSnapshot = false;
   }
 
   becomeSnapshot(snapshotIndex: Index): void {
@@ -62,6 +63,20 @@ export class Progress {
     this.pendingSnapshot = snapshotIndex;
     this.next = snapshotIndex + 1;
     this.sentCommit = snapshotIndex;
+  }
+
+  /**
+   * The entries that it seems to need are gone from the leader's log, which begins at `firstIndex`. Until there are
+   * snapshots to send, it is asked once a heartbeat whether it holds the entry before that one after all: the leader may
+   * have come to believe less of it than it acknowledged before.
+   */
+  becomeOutOfReach(firstIndex: Index): void {
+    assert(firstIndex > this.match + 1, "what follows an acknowledged entry is out of reach");
+    this.enter("probe");
+    this.next = firstIndex;
+    this.sentCommit = Math.min(this.sentCommit, this.next - 1);
+    this.isFlowPaused = true;
+    this.needsSnapshot = true;
   }
 
   /** Notes an append message that was sent with so many entries, from `next` on. */

@@ -86,10 +86,9 @@ export class Replication {
     const mayCarry = progress.state !== "replicate" || !progress.inflights.isFull;
     const entries = mayCarry ? log.entriesFrom(progress.next, config.appendBytesMax) : [];
     if (previousTerm === "compacted" || entries === "compacted") {
-      progress.needsSnapshot = true;
+      progress.becomeOutOfReach(log.firstIndex);
       return false;
     }
-    progress.needsSnapshot = false;
     if (entries.length === 0 && !options.evenIfEmpty) return false;
     const commit = log.commit;
     outbox.send({

@@ -245,8 +245,35 @@ describe("the flow to a follower", () => {
       hint: { term: 0, index: 0 },
     });
     const progress = node.raft.status().progress?.find(({ id }) => id === "n3");
-    expect(progress).toMatchObject({ needsSnapshot: true, match: 0, next: 1 });
+    expect(progress).toMatchObject({ needsSnapshot: true, match: 0, next: 3, isPaused: true });
     expect(node.handleReady()).toEqual([]);
+  });
+
+  test("asks a follower that seems out of reach once a heartbeat, and goes on when it is not", () => {
+    const stored = logOf(1, 1, 1, 1).compactedTo({ term: 1, index: 2 });
+    const node = member("n1", 3, { log: stored, hardState: { term: 1, vote: null, commit: 4 } });
+    node.raft.campaign();
+    node.handleReady();
+    node.raft.step({ kind: "vote_response", from: "n2", to: "n1", term: 2, rejected: false });
+    node.handleReady();
+    node.raft.step({ kind: "append_response", from: "n3", to: "n1", term: 2, index: 0, hint: null });
+    const heard = { kind: "heartbeat_response", from: "n3", to: "n1", term: 2, readSequence: 0 } as const;
+    node.raft.step(heard);
+    expect(appendsTo(node.handleReady(), "n3")).toMatchObject([{ previous: { term: 1, index: 2 } }]);
+    node.raft.step({
+      kind: "append_response",
+      from: "n3",
+      to: "n1",
+      term: 2,
+      index: 2,
+      hint: { term: 0, index: 1 },
+    });
+    expect(node.handleReady()).toEqual([]);
+    node.raft.step(heard);
+    expect(appendsTo(node.handleReady(), "n3")).toHaveLength(1);
+    acknowledge(node, "n3", 5);
+    const progress = node.raft.status().progress?.find(({ id }) => id === "n3");
+    expect(progress).toMatchObject({ needsSnapshot: false, match: 5, state: "replicate" });
   });
 });
 
