@@ -1,5 +1,5 @@
 import { assert, EMPTY_BYTES, unreachable } from "#std";
-import type { Entry, Index, MemberId } from "./entry";
+import type { Entry, EntryId, Index, MemberId } from "./entry";
 import type { Member } from "./member";
 import type { AppendResponseMessage, HeartbeatResponseMessage, Proposal } from "./message";
 import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
@@ -165,11 +165,7 @@ export class Leader implements Role {
     else this.onRejected(message, progress, message.hint);
   }
 
-  private onRejected(
-    message: AppendResponseMessage,
-    progress: Progress,
-    hint: { term: number; index: Index },
-  ): void {
+  private onRejected(message: AppendResponseMessage, progress: Progress, hint: EntryId): void {
     // Where this log has a greater term than the follower's hint, the logs cannot meet; with a term to go by, a probe
     // is spent on each term at most instead of on each entry (etcd-io/raft, raft.go).
     const guess = hint.term > 0 ? this.member.log.conflictHint(hint.index, hint.term).index : hint.index;
@@ -180,6 +176,8 @@ export class Leader implements Role {
 
   private onAcknowledged(from: MemberId, progress: Progress, index: Index): void {
     const { id, log } = this.member;
+    // Nobody can hold more of this term's log than its leader: whoever says so is broken and must not be counted.
+    if (index > log.lastIndex) return;
     // A probe that is answered with nothing new still shows that the logs meet, so it ends the probing.
     const endsProbe = progress.state === "probe" && progress.match === index;
     if (!progress.onAcknowledged(index) && !endsProbe) return;

@@ -73,6 +73,14 @@ describe("log replication (Raft paper, 5.3)", () => {
     expect(node.raft.status().commit).toBe(2);
   });
 
+  test("an acknowledgement of more than the leader holds is not counted", () => {
+    const node = lonelyLeader();
+    acknowledge(node, "n2", 99);
+    expect(node.raft.status().commit).toBe(0);
+    acknowledge(node, "n2", 1);
+    expect(node.raft.status().commit).toBe(1);
+  });
+
   test("entries may be committed by the followers alone before the leader has stored them", () => {
     const node = lonelyLeader();
     node.raft.propose([text("a")]);
