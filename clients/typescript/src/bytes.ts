@@ -26,7 +26,8 @@ export function toText(bytes: Uint8Array): string {
 export function endOfPrefix(prefix: Uint8Array): Uint8Array {
   let length = prefix.length;
   while (length > 0 && prefix[length - 1] === 0xff) length -= 1;
-  const end = prefix.slice(0, length);
+  // Not slice(): a Buffer's is a view, and the prefix would change with it.
+  const end = Uint8Array.from(prefix.subarray(0, length));
   if (length > 0) end[length - 1] = (end[length - 1] as number) + 1;
   return end;
 }
