@@ -15,6 +15,7 @@ export {
   type LogBatch,
   type LogStore,
   type RangeQuery,
+  ReadExpired,
   type RecordsQuery,
   type Scheduler,
   type StateBatch,

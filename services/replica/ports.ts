@@ -62,9 +62,12 @@ export interface StateStore {
   write(batch: StateBatch): Promise<void>;
   /** The index that no crash can take back any more: the log may be cut up to it. */
   readonly checkpointIndex: number;
-  /** In the order of query.keys; null where there is no such key at that revision. */
+  /** In the order of query.keys; null where there is no such key at that revision. Rejects with ReadExpired or StoreFailure. */
   records(query: RecordsQuery): Promise<readonly (StoredRecord | null)[]>;
-  /** In key order, in chunks of bounded bytes, unmoved by writes that come after the first chunk was asked for. */
+  /**
+   * In key order, in chunks of bounded bytes, unmoved by writes that come after the first chunk was asked for. Throws
+   * ReadExpired before the first chunk, or StoreFailure.
+   */
   scan(query: RangeQuery): AsyncIterable<readonly StoredRecord[]>;
   /** Safe to call twice. Waits for scans under way to notice. */
   close(): Promise<void>;
@@ -83,6 +86,17 @@ export class StoreFailure extends Error {
     super(message, { cause: options.cause });
     this.name = "StoreFailure";
     this.dataLoss = options.dataLoss;
+  }
+}
+
+/**
+ * A read asked for a generation that was truncated since its read point was taken: its records are being removed, so
+ * the read is to be started anew. Changes nothing and ends nothing.
+ */
+export class ReadExpired extends Error {
+  constructor() {
+    super("the namespace was truncated while the read was under way");
+    this.name = "ReadExpired";
   }
 }
 

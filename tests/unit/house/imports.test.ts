@@ -22,9 +22,9 @@ const rooms: Record<string, Room> = {
   "services/raft": { uses: ["#std"], isPure: true },
   "services/kv": { uses: ["#std", "@quorate/proto/log"], isPure: true },
   "services/replica": { uses: ["#std", "#raft", "#kv"], isPure: true },
-  // StoreFailure is the one value that a store needs of its port.
-  "services/memory": { uses: ["#std", "#replica"], types: ["#raft", "#kv"], isPure: true },
-  "services/storage": { uses: ["#std", "#replica", "@quorate/proto/log", "level", "classic-level"], types: ["#raft", "#kv"] },
+  // Stores need values too: StoreFailure, the state before the first command, how bytes of an entry are counted.
+  "services/memory": { uses: ["#std", "#raft", "#kv", "#replica"], isPure: true },
+  "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
   "services/forward": { uses: ["#std", "@quorate/proto", "@grpc/grpc-js", "nice-grpc", "nice-grpc-common"] },
   "services/rpc": {
     uses: ["#std", "#forward", "#kv", "@quorate/proto", "@grpc/grpc-js", "nice-grpc", "nice-grpc-common"],

@@ -1,0 +1,82 @@
+import { EMPTY_HARD_STATE, type Entry, type EntryId, type HardState } from "#raft";
+import { assert } from "#std";
+import { DiskFaults } from "./disk-faults";
+
+interface LogImage {
+  readonly after: EntryId;
+  readonly hardState: HardState;
+}
+
+/** A log that outlives the store that writes it. */
+export class MemoryLogDisk {
+  /** Hooks and failures to come. */
+  readonly faults = new DiskFaults();
+  private image: LogImage = { after: { term: 0, index: 0 }, hardState: EMPTY_HARD_STATE };
+  private entries: Entry[] = [];
+  private synced: LogImage = this.image;
+  /** The synced entries from the first index that an unsynced append touched; null when all is synced. */
+  private covered: { readonly from: number; readonly entries: readonly Entry[] } | null = null;
+
+  get after(): EntryId {
+    return this.image.after;
+  }
+
+  get hardState(): HardState {
+    return this.image.hardState;
+  }
+
+  get lastIndex(): number {
+    return this.image.after.index + this.entries.length;
+  }
+
+  entryAt(index: number): Entry {
+    const entry = this.entries[index - this.image.after.index - 1];
+    assert(entry !== undefined, "the log holds the entry");
+    return entry;
+  }
+
+  /** Replaces the log from the first of `entries` on. */
+  replace(entries: readonly Entry[], hardState: HardState | null, sync: boolean): void {
+    const first = entries[0];
+    if (first !== undefined) {
+      const position = first.index - this.image.after.index - 1;
+      if (!sync) this.keepCovered(first.index);
+      this.entries.length = position;
+      for (const entry of entries) this.entries.push(entry);
+    }
+    if (hardState !== null) this.image = { ...this.image, hardState };
+    if (sync) this.sync();
+  }
+
+  /** Empties the log so that it goes on after `entry`. */
+  reset(after: EntryId, hardState: HardState): void {
+    this.entries = [];
+    this.image = { after, hardState };
+    this.sync();
+  }
+
+  /** Ends the open store and drops what was not synced. */
+  crash(): void {
+    this.faults.release("the disk lost power");
+    if (this.covered !== null) {
+      this.entries.length = this.covered.from - this.image.after.index - 1;
+      this.entries.push(...this.covered.entries);
+      this.covered = null;
+    }
+    this.image = this.synced;
+  }
+
+  /** Makes all that is there safe from crashes, as opening a store does. */
+  sync(): void {
+    this.synced = this.image;
+    this.covered = null;
+  }
+
+  private keepCovered(from: number): void {
+    const until = this.covered?.from ?? this.lastIndex + 1;
+    if (from >= until && this.covered !== null) return;
+    const first = this.image.after.index + 1;
+    const newlyCovered = this.entries.slice(from - first, until - first);
+    this.covered = { from, entries: [...newlyCovered, ...(this.covered?.entries ?? [])] };
+  }
+}

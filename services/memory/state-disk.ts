@@ -1,0 +1,174 @@
+import {
+  byteKey,
+  type Change,
+  INITIAL_STATE,
+  type MemberStore,
+  type NamespaceState,
+  type ResidentState,
+  type SessionAnswer,
+  type SessionState,
+  type StateMeta,
+  type StateWrites,
+} from "#kv";
+import type { EntryId } from "#raft";
+import { assert, compareStrings } from "#std";
+import { DiskFaults } from "./disk-faults";
+import { Generation } from "./generation";
+
+type Undo = () => void;
+
+/** A state that outlives the store that writes it. It remembers how to undo each batch since the last checkpoint. */
+export class MemoryStateDisk {
+  /** Hooks and failures to come. */
+  readonly faults = new DiskFaults();
+  private meta: StateMeta = INITIAL_STATE.meta;
+  private appliedId: EntryId = { term: 0, index: 0 };
+  private readonly namespaces = new Map<number, NamespaceState>();
+  private readonly sessions = new Map<number, SessionState>();
+  private readonly answers = new Map<number, Map<number, SessionAnswer>>();
+  private readonly memberStores = new Map<string, MemberStore>();
+  private readonly generations = new Map<string, Generation>();
+  /** One list a batch, oldest first. */
+  private undos: Undo[][] = [];
+  private durableIndex = 0;
+
+  /** @param checkpointBatches a checkpoint is made by itself after so many batches */
+  constructor(private readonly checkpointBatches = 64) {
+    assert(checkpointBatches >= 1, "a checkpoint covers at least one batch");
+    for (const namespace of INITIAL_STATE.namespaces) this.namespaces.set(namespace.id, namespace);
+  }
+
+  get applied(): EntryId {
+    return this.appliedId;
+  }
+
+  /** Of the last change. */
+  get revision(): number {
+    return this.meta.revision;
+  }
+
+  get checkpointIndex(): number {
+    return this.durableIndex;
+  }
+
+  /** Batches that a crash could lose. */
+  get unsyncedBatches(): number {
+    return this.undos.length;
+  }
+
+  /** In the order of ids, sequences and names. */
+  resident(): ResidentState {
+    const sessions = [...this.sessions.values()].sort((left, right) => left.clientId - right.clientId);
+    const clientIds = [...this.answers.keys()].sort((left, right) => left - right);
+    return {
+      meta: this.meta,
+      namespaces: [...this.namespaces.values()].sort((left, right) => left.id - right.id),
+      sessions,
+      answers: clientIds.flatMap((clientId) =>
+        [...(this.answers.get(clientId)?.values() ?? [])].sort(
+          (left, right) => left.sequence - right.sequence,
+        ),
+      ),
+      memberStores: [...this.memberStores.values()].sort((left, right) =>
+        compareStrings(left.memberId, right.memberId),
+      ),
+    };
+  }
+
+  /** The generation that a namespace is in; 0 for an unknown namespace. */
+  presentGeneration(namespaceId: number): number {
+    return this.namespaces.get(namespaceId)?.generation ?? 0;
+  }
+
+  generation(namespaceId: number, generation: number): Generation {
+    const name = `${namespaceId}/${generation}`;
+    let found = this.generations.get(name);
+    if (found === undefined) {
+      found = new Generation();
+      this.generations.set(name, found);
+    }
+    return found;
+  }
+
+  write(applied: EntryId, writes: StateWrites): void {
+    const undo: Undo[] = [];
+    const { meta, appliedId } = this;
+    undo.push(() => {
+      this.meta = meta;
+      this.appliedId = appliedId;
+    });
+    this.meta = writes.meta;
+    this.appliedId = { term: applied.term, index: applied.index };
+    for (const namespace of writes.namespaces) undo.push(put(this.namespaces, namespace.id, namespace));
+    for (const member of writes.memberStores) undo.push(put(this.memberStores, member.memberId, member));
+    for (const session of writes.sessions) undo.push(put(this.sessions, session.clientId, session));
+    for (const answer of writes.answers) {
+      undo.push(put(this.answersOf(answer.clientId), answer.sequence, answer));
+    }
+    for (const { clientId, sequence } of writes.answersDropped) {
+      undo.push(remove(this.answersOf(clientId), sequence));
+    }
+    for (const clientId of writes.sessionsEnded) {
+      undo.push(remove(this.sessions, clientId), remove(this.answers, clientId));
+    }
+    for (const change of writes.changes) undo.push(this.change(change));
+    this.undos.push(undo);
+    if (this.undos.length >= this.checkpointBatches) this.checkpoint();
+  }
+
+  /** Makes all that was written safe from crashes. */
+  checkpoint(): void {
+    this.undos = [];
+    this.durableIndex = this.appliedId.index;
+  }
+
+  /**
+   * Ends the open store and takes back the last batches, at most those since the last checkpoint. What is then there
+   * is durable: the next store finds it so.
+   */
+  crash({ batchesLost }: { readonly batchesLost: number }): void {
+    this.faults.release("the disk lost power");
+    for (let lost = 0; lost < batchesLost && this.undos.length > 0; lost += 1) {
+      for (const undo of (this.undos.pop() as Undo[]).reverse()) undo();
+    }
+    this.checkpoint();
+  }
+
+  private answersOf(clientId: number): Map<number, SessionAnswer> {
+    let answers = this.answers.get(clientId);
+    if (answers === undefined) {
+      answers = new Map();
+      this.answers.set(clientId, answers);
+    }
+    return answers;
+  }
+
+  private change(change: Change): Undo {
+    if (change.kind === "truncate")
+      return remove(this.generations, `${change.namespaceId}/${change.generation}`);
+    const generation = this.generation(change.namespaceId, change.generation);
+    if (change.kind === "delete") return generation.put(byteKey(change.key), change.revision, null);
+    const { record } = change;
+    return generation.put(byteKey(record.key), change.revision, {
+      ...record,
+      valueBytes: record.value.length,
+    });
+  }
+}
+
+function put<K, V>(map: Map<K, V>, key: K, value: V): Undo {
+  const undo = restore(map, key);
+  map.set(key, value);
+  return undo;
+}
+
+function remove<K, V>(map: Map<K, V>, key: K): Undo {
+  const undo = restore(map, key);
+  map.delete(key);
+  return undo;
+}
+
+function restore<K, V>(map: Map<K, V>, key: K): Undo {
+  const before = map.get(key);
+  return before === undefined ? () => map.delete(key) : () => map.set(key, before);
+}

@@ -1,0 +1,152 @@
+import { byteKey, type ResidentState, type StateReads, type StateView, type StoredRecord } from "#kv";
+import type { EntryId } from "#raft";
+import {
+  type RangeQuery,
+  ReadExpired,
+  type RecordsQuery,
+  type StateBatch,
+  type StateStore,
+  StoreFailure,
+} from "#replica";
+import { assert, EMPTY_BYTES } from "#std";
+import type { DiskHandle } from "./disk-faults";
+import type { MemoryStateDisk } from "./state-disk";
+
+const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
+/** Small, so that what reads in chunks meets their borders in tests. */
+const CHUNK_RECORDS = 16;
+
+/**
+ * Opens the state on a disk.
+ *
+ * @throws StoreFailure while another store has it open
+ */
+export function openMemoryStateStore(disk: MemoryStateDisk): StateStore {
+  const handle = disk.faults.open();
+  if (handle === null) throw new StoreFailure("the disk is in use by another store", { dataLoss: false });
+  return new MemoryStateStore(disk, handle);
+}
+
+class MemoryStateStore implements StateStore {
+  readonly opened: { readonly resident: ResidentState; readonly applied: EntryId };
+  private isWriting = false;
+
+  constructor(
+    private readonly disk: MemoryStateDisk,
+    private readonly handle: DiskHandle,
+  ) {
+    disk.checkpoint();
+    this.opened = { resident: disk.resident(), applied: disk.applied };
+  }
+
+  get checkpointIndex(): number {
+    return this.disk.checkpointIndex;
+  }
+
+  async read(reads: StateReads): Promise<StateView> {
+    this.handle.check();
+    const found = new Map<string, StoredRecord | null>();
+    for (const { namespaceId, generation, key, withValue } of reads.keys) {
+      const name = viewKey(namespaceId, generation, key);
+      const record = this.disk.generation(namespaceId, generation).get(byteKey(key), NEWEST_REVISION);
+      // Of two reads of one key the one that wants the value counts.
+      if (withValue || !found.has(name)) found.set(name, withValue ? record : withoutValue(record));
+    }
+    const ranges: (readonly StoredRecord[])[] = [];
+    for (const range of reads.ranges) {
+      const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: true };
+      const records: StoredRecord[] = [];
+      for await (const chunk of this.chunks(query)) {
+        records.push(...chunk.slice(0, range.limit - records.length));
+        if (records.length >= range.limit) break;
+      }
+      ranges.push(records);
+    }
+    return new MemoryView(found, ranges);
+  }
+
+  async write({ applied, writes }: StateBatch): Promise<void> {
+    assert(!this.isWriting, "the state is written one batch at a time");
+    assert(applied.index > this.disk.applied.index, "the applied index rises with each batch");
+    this.isWriting = true;
+    try {
+      await this.handle.write(() => this.disk.write(applied, writes));
+    } finally {
+      this.isWriting = false;
+    }
+  }
+
+  async records(query: RecordsQuery): Promise<readonly (StoredRecord | null)[]> {
+    this.checkReadable(query);
+    const generation = this.disk.generation(query.namespaceId, query.generation);
+    return query.keys.map((key) => {
+      const record = generation.get(byteKey(key), query.revision);
+      return query.keysOnly ? withoutValue(record) : record;
+    });
+  }
+
+  async *scan(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
+    this.checkReadable(query);
+    yield* this.chunks(query);
+  }
+
+  async close(): Promise<void> {
+    await this.handle.settle();
+    this.handle.end("the state is closed");
+    this.disk.faults.releaseHandle(this.handle);
+  }
+
+  private checkReadable({ namespaceId, generation }: RecordsQuery | RangeQuery): void {
+    this.handle.check();
+    if (generation < this.disk.presentGeneration(namespaceId)) throw new ReadExpired();
+  }
+
+  /** What is written later has a later revision, so that going on by key finds the same records whatever is written. */
+  private async *chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
+    const generation = this.disk.generation(query.namespaceId, query.generation);
+    const revision = Math.min(query.revision, this.disk.revision);
+    const start = byteKey(query.start);
+    const end = query.end === null ? null : byteKey(query.end);
+    let chunk: StoredRecord[] = [];
+    let after: string | null = null;
+    for (;;) {
+      after = generation.next({ after, start, end, reverse: query.reverse });
+      if (after === null) break;
+      const record = generation.get(after, revision);
+      if (record === null) continue;
+      chunk.push(query.keysOnly ? { ...record, value: EMPTY_BYTES } : record);
+      if (chunk.length < CHUNK_RECORDS) continue;
+      yield chunk;
+      this.handle.check();
+      chunk = [];
+    }
+    if (chunk.length > 0) yield chunk;
+  }
+}
+
+class MemoryView implements StateView {
+  constructor(
+    private readonly found: ReadonlyMap<string, StoredRecord | null>,
+    private readonly ranges: readonly (readonly StoredRecord[])[],
+  ) {}
+
+  get(namespaceId: number, generation: number, key: Uint8Array): StoredRecord | null {
+    const record = this.found.get(viewKey(namespaceId, generation, key));
+    assert(record !== undefined, "a command reads only the keys that it declared");
+    return record;
+  }
+
+  range(position: number): readonly StoredRecord[] {
+    const records = this.ranges[position];
+    assert(records !== undefined, "a command reads only the ranges that it declared");
+    return records;
+  }
+}
+
+function viewKey(namespaceId: number, generation: number, key: Uint8Array): string {
+  return `${namespaceId}/${generation}/${byteKey(key)}`;
+}
+
+function withoutValue(record: StoredRecord | null): StoredRecord | null {
+  return record === null ? null : { ...record, value: EMPTY_BYTES };
+}

@@ -1,0 +1,162 @@
+import { EMPTY_HARD_STATE } from "#raft";
+import { type LogStore, StoreFailure } from "#replica";
+import { type Database, errorText, openDatabase } from "./database";
+import { DatabaseHandle } from "./database-handle";
+import { EntryTail } from "./entry-tail";
+import {
+  beginKey,
+  endKey,
+  entryKeyRange,
+  indexOfEntryKey,
+  type LogBegin,
+  type LogEnd,
+  readBegin,
+  readEnd,
+  readEntry,
+  writeBegin,
+  writeEnd,
+} from "./log-layout";
+import { LevelLogStore, type LogContents } from "./log-store";
+import { RecordWriter } from "./record-writer";
+import { TermRuns } from "./term-runs";
+
+export interface LogStoreOptions {
+  /** The directory of the database. */
+  readonly path: string;
+  /** The log must reach this index: that of the state's checkpoint, 0 for none. */
+  readonly floorIndex: number;
+  /** Of the newest entries kept in memory. */
+  readonly tailBytesMax: number;
+}
+
+export type LogStoreOpened =
+  | { readonly kind: "opened"; readonly log: LogStore }
+  /** Another process has it open. */
+  | { readonly kind: "locked" };
+
+/** Today a node holds one group; keys carry its id so that a later version can hold several. */
+const GROUP_ID = 1;
+const DATABASE_SIZES = { writeBufferBytes: 4 * 1024 * 1024, blockCacheBytes: 1024 * 1024 };
+const ENTRIES_PER_READ = 1000;
+const BYTES_PER_READ = 1024 * 1024;
+
+/** Makes an empty log; durable when it resolves. */
+export async function createLog(path: string): Promise<void> {
+  const opened = await openDatabase(path, "create", DATABASE_SIZES);
+  if (opened.kind === "locked") throw new StoreFailure(`${path} is in use`, { dataLoss: false });
+  const writer = new RecordWriter();
+  const batch = opened.database.batch();
+  writeBegin(writer, GROUP_ID, { after: { term: 0, index: 0 }, crc: 0 }).putInto(batch);
+  writeEnd(writer, GROUP_ID, { hardState: EMPTY_HARD_STATE, lastIndex: 0, crc: 0 }).putInto(batch);
+  const handle = new DatabaseHandle(opened.database, `the log in ${path}`);
+  await handle.write(batch, { sync: true });
+  await handle.close();
+}
+
+/**
+ * Opens a log and verifies all of it: each record's checksum, that indexes are consecutive, that each entry names the
+ * checksum of the one before, and that the end record, which the last append wrote, agrees with where they end.
+ *
+ * LevelDB itself drops an append that a crash tore, whole, so the end record then is that of the append before. What
+ * disagrees with the end record is therefore no torn tail but damage to something that was durable.
+ *
+ * @throws StoreFailure with dataLoss where it is damaged or ends below the floor
+ */
+export async function openLogStore(options: LogStoreOptions): Promise<LogStoreOpened> {
+  const opened = await openDatabase(options.path, "existing", DATABASE_SIZES);
+  if (opened.kind === "locked") return opened;
+  const { database } = opened;
+  try {
+    const contents = await verifiedContents(database, options);
+    const handle = new DatabaseHandle(database, `the log in ${options.path}`);
+    return { kind: "opened", log: new LevelLogStore(handle, contents) };
+  } catch (error) {
+    await database.close();
+    if (error instanceof StoreFailure) throw error;
+    throw new StoreFailure(`the log in ${options.path} cannot be read: ${errorText(error)}`, {
+      dataLoss: true,
+      cause: error,
+    });
+  }
+}
+
+async function verifiedContents(database: Database, options: LogStoreOptions): Promise<LogContents> {
+  const writer = new RecordWriter();
+  const begin = readRecord(database, beginKey(writer, GROUP_ID), readBegin);
+  if (begin === null) throw damage(options, "the record of where it begins is missing or damaged");
+  const end = readRecord(database, endKey(writer, GROUP_ID), readEnd);
+  if (end === null) throw damage(options, "the record of term, vote and last entry is missing or damaged");
+  const terms = new TermRuns();
+  const tail = new EntryTail(options.tailBytesMax);
+  await readEntries(database, options, { begin, end, terms, tail });
+  if (end.lastIndex < options.floorIndex) {
+    throw damage(
+      options,
+      `it ends at entry ${end.lastIndex}, yet the state holds what entry ${options.floorIndex} did`,
+    );
+  }
+  return { groupId: GROUP_ID, begin, end, terms, tail };
+}
+
+async function readEntries(
+  database: Database,
+  options: LogStoreOptions,
+  found: {
+    readonly begin: LogBegin;
+    readonly end: LogEnd;
+    readonly terms: TermRuns;
+    readonly tail: EntryTail;
+  },
+): Promise<void> {
+  const { begin, end, terms, tail } = found;
+  const iterator = database.iterator({
+    ...entryKeyRange(new RecordWriter(), GROUP_ID),
+    highWaterMarkBytes: BYTES_PER_READ,
+  });
+  let last = { index: begin.after.index, term: begin.after.term, crc: begin.crc };
+  try {
+    for (;;) {
+      const rows = await iterator.nextv(ENTRIES_PER_READ);
+      if (rows.length === 0) break;
+      for (const [key, stored] of rows) {
+        const index = indexOfEntryKey(key);
+        if (index !== last.index + 1) {
+          throw damage(options, `entry ${last.index + 1} is missing, yet entry ${index} is there`);
+        }
+        const read = readEntry(key, stored);
+        if (read === null) throw damage(options, `the checksum of entry ${index} does not match`);
+        if (read.crcBefore !== last.crc || read.entry.term < last.term) {
+          throw damage(options, `entry ${index} does not follow on entry ${last.index} as it is stored`);
+        }
+        last = { index, term: read.entry.term, crc: read.crc };
+        terms.append(index, read.entry.term);
+        tail.append(read.entry, read.crc);
+      }
+    }
+  } finally {
+    await iterator.close();
+  }
+  if (last.index !== end.lastIndex || last.crc !== end.crc) {
+    throw damage(
+      options,
+      `it ends at entry ${last.index}, yet the last append ended at entry ${end.lastIndex}`,
+    );
+  }
+}
+
+function readRecord<T>(
+  database: Database,
+  key: Uint8Array,
+  read: (key: Uint8Array, stored: Uint8Array) => T | null,
+): T | null {
+  const stored = database.getSync(key);
+  return stored === undefined ? null : read(key, stored);
+}
+
+function damage(options: LogStoreOptions, what: string): StoreFailure {
+  return new StoreFailure(
+    `the log in ${options.path} is damaged: ${what}; this node must not vote or serve with it: ` +
+      "start this member anew from its peers, or restore the whole data directory",
+    { dataLoss: true },
+  );
+}

@@ -1,0 +1,139 @@
+import { crc32 } from "node:zlib";
+import type { ChainedBatch } from "./database";
+
+const CRC_BYTES = 4;
+const UINT32_SPAN = 2 ** 32;
+
+/**
+ * Builds one record after another in the same memory and puts it into a batch, which copies it. A record is a key and
+ * a value that ends with the CRC-32 of both: so neither a flipped bit nor a value under another's key is taken for good.
+ */
+export class RecordWriter {
+  private memory = Buffer.allocUnsafe(4096);
+  private length = 0;
+  private keyLength = 0;
+
+  /** Starts the key of the next record. */
+  begin(kind: number): this {
+    this.length = 0;
+    this.keyLength = 0;
+    return this.u8(kind);
+  }
+
+  /** What follows is the value. */
+  endKey(): this {
+    this.keyLength = this.length;
+    return this;
+  }
+
+  u8(value: number): this {
+    this.reserve(1);
+    this.memory[this.length] = value;
+    this.length += 1;
+    return this;
+  }
+
+  u32(value: number): this {
+    this.reserve(4);
+    this.memory.writeUInt32BE(value, this.length);
+    this.length += 4;
+    return this;
+  }
+
+  u64(value: number): this {
+    this.u32(Math.floor(value / UINT32_SPAN));
+    return this.u32(value % UINT32_SPAN);
+  }
+
+  /** Greater numbers first. */
+  u64Descending(value: number): this {
+    this.u32(0xffffffff - Math.floor(value / UINT32_SPAN));
+    return this.u32(0xffffffff - (value % UINT32_SPAN));
+  }
+
+  /** Seven bits a byte, lowest first; for safe integers from 0. */
+  varint(value: number): this {
+    this.reserve(8);
+    let rest = value;
+    while (rest >= 0x80) {
+      this.memory[this.length] = (rest % 0x80) | 0x80;
+      this.length += 1;
+      rest = Math.floor(rest / 0x80);
+    }
+    this.memory[this.length] = rest;
+    this.length += 1;
+    return this;
+  }
+
+  optionalVarint(value: number | null): this {
+    return value === null ? this.u8(0) : this.u8(1).varint(value);
+  }
+
+  bytes(bytes: Uint8Array): this {
+    this.reserve(bytes.length);
+    this.memory.set(bytes, this.length);
+    this.length += bytes.length;
+    return this;
+  }
+
+  /** Its length and its UTF-8 bytes. */
+  text(text: string): this {
+    const bytes = Buffer.from(text, "utf8");
+    return this.varint(bytes.length).bytes(bytes);
+  }
+
+  /** Bytes of any content that keep their order before what follows: 00 becomes 00 FF, and 00 01 ends it. */
+  escaped(bytes: Uint8Array): this {
+    this.reserve(bytes.length * 2 + 2);
+    for (const byte of bytes) {
+      this.memory[this.length] = byte;
+      this.length += 1;
+      if (byte === 0) {
+        this.memory[this.length] = 0xff;
+        this.length += 1;
+      }
+    }
+    return this.u8(0).u8(1);
+  }
+
+  /** A copy of the key alone, for reading. */
+  takeKey(): Uint8Array {
+    return new Uint8Array(this.memory.subarray(0, this.length));
+  }
+
+  /** Returns the checksum and the bytes put. */
+  putInto(batch: ChainedBatch): { readonly crc: number; readonly bytes: number } {
+    const crc = crc32(this.memory.subarray(0, this.length));
+    this.u32(crc);
+    batch.put(this.memory.subarray(0, this.keyLength), this.memory.subarray(this.keyLength, this.length));
+    return { crc, bytes: this.length };
+  }
+
+  /** For a key without a value. */
+  deleteFrom(batch: ChainedBatch): number {
+    batch.del(this.memory.subarray(0, this.length));
+    return this.length;
+  }
+
+  private reserve(more: number): void {
+    if (this.length + more <= this.memory.length) return;
+    const larger = Buffer.allocUnsafe(Math.max(this.memory.length * 2, this.length + more));
+    larger.set(this.memory.subarray(0, this.length));
+    this.memory = larger;
+  }
+}
+
+/** The value without its checksum, or null where it is not what was put under that key. A view, no copy. */
+export function checkedValue(key: Uint8Array, stored: Uint8Array): Uint8Array | null {
+  const end = stored.length - CRC_BYTES;
+  if (end < 0) return null;
+  const value = new Uint8Array(stored.buffer, stored.byteOffset, end);
+  return crc32(value, crc32(key)) === storedCrc(stored) ? value : null;
+}
+
+/** The checksum that ends a stored value of at least four bytes. */
+export function storedCrc(stored: Uint8Array): number {
+  const at = stored.length - CRC_BYTES;
+  const [a = 0, b = 0, c = 0, d = 0] = stored.subarray(at);
+  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+}

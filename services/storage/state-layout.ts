@@ -1,0 +1,155 @@
+import type { RecordWriter } from "./record-writer";
+
+/*
+ * Keys of the state database: a kind (u8), then fields in big-endian order. `newest` has one record a key of a
+ * namespace, deleted ones included, and is what reads and scans go by; `version` has every version of a key, newest
+ * first; `revision` has what each revision changed, for watch and history. A value ends with a checksum over its key too.
+ */
+
+const KIND = {
+  head: 0x01,
+  /** One a batch since the last checkpoint, so that a hole in LevelDB's log is seen. */
+  batch: 0x02,
+  namespace: 0x03,
+  session: 0x04,
+  answer: 0x05,
+  memberStore: 0x06,
+  /** A generation that ended and whose keys are still to be removed. */
+  ended: 0x07,
+  newest: 0x10,
+  version: 0x11,
+  revision: 0x12,
+} as const;
+
+export type KeyKind = keyof typeof KIND;
+
+export interface KeyRange {
+  readonly gte: Uint8Array;
+  readonly lt: Uint8Array;
+}
+
+/** Sorts after every key: compacting this range touches no table, and still makes one of what is in memory. */
+export const RANGE_WITHOUT_KEYS = [Uint8Array.of(0xfe), Uint8Array.of(0xff)] as const;
+
+export function headKey(writer: RecordWriter): RecordWriter {
+  return writer.begin(KIND.head);
+}
+
+export function batchKey(writer: RecordWriter, batchNumber: number): RecordWriter {
+  return writer.begin(KIND.batch).u64(batchNumber);
+}
+
+export function namespaceKey(writer: RecordWriter, namespaceId: number): RecordWriter {
+  return writer.begin(KIND.namespace).u32(namespaceId);
+}
+
+export function sessionKey(writer: RecordWriter, clientId: number): RecordWriter {
+  return writer.begin(KIND.session).u64(clientId);
+}
+
+export function answerKey(writer: RecordWriter, clientId: number, sequence: number): RecordWriter {
+  return writer.begin(KIND.answer).u64(clientId).u64(sequence);
+}
+
+export function memberStoreKey(writer: RecordWriter, memberId: string): RecordWriter {
+  return writer.begin(KIND.memberStore).bytes(Buffer.from(memberId, "utf8"));
+}
+
+export function endedKey(writer: RecordWriter, namespaceId: number, generation: number): RecordWriter {
+  return writer.begin(KIND.ended).u32(namespaceId).u32(generation);
+}
+
+/** The bytes of the key come last and need no escape to keep their order. */
+export function newestKey(
+  writer: RecordWriter,
+  namespaceId: number,
+  generation: number,
+  key: Uint8Array,
+): RecordWriter {
+  return writer.begin(KIND.newest).u32(namespaceId).u32(generation).bytes(key);
+}
+
+/** What precedes the key's own bytes in a key of kind `newest`. */
+export const NEWEST_PREFIX_BYTES = 9;
+
+export function versionKey(
+  writer: RecordWriter,
+  namespaceId: number,
+  generation: number,
+  key: Uint8Array,
+  revision: number,
+): RecordWriter {
+  return writer.begin(KIND.version).u32(namespaceId).u32(generation).escaped(key).u64Descending(revision);
+}
+
+/** What follows the escaped key in a key of kind `version`. */
+export const VERSION_SUFFIX_BYTES = 8;
+
+export function revisionKey(writer: RecordWriter, revision: number, ordinal: number): RecordWriter {
+  return writer.begin(KIND.revision).u64(revision).u32(ordinal);
+}
+
+export function rangeOfKind(kind: KeyKind): KeyRange {
+  return { gte: Uint8Array.of(KIND[kind]), lt: Uint8Array.of(KIND[kind] + 1) };
+}
+
+export function rangeOfAnswers(writer: RecordWriter, clientId: number): KeyRange {
+  const gte = writer.begin(KIND.answer).u64(clientId).takeKey();
+  return { gte, lt: after(gte) };
+}
+
+/** All keys of one kind of a generation of a namespace. */
+export function rangeOfGeneration(
+  writer: RecordWriter,
+  kind: "newest" | "version",
+  namespaceId: number,
+  generation: number,
+): KeyRange {
+  const gte = writer.begin(KIND[kind]).u32(namespaceId).u32(generation).takeKey();
+  return { gte, lt: after(gte) };
+}
+
+/** The keys in [start, end) of a generation, as `newest` has them. */
+export function rangeOfNewest(
+  writer: RecordWriter,
+  range: {
+    readonly namespaceId: number;
+    readonly generation: number;
+    readonly start: Uint8Array;
+    readonly end: Uint8Array | null;
+  },
+): KeyRange {
+  const { namespaceId, generation, start, end } = range;
+  const gte = newestKey(writer, namespaceId, generation, start).takeKey();
+  const lt =
+    end === null
+      ? rangeOfGeneration(writer, "newest", namespaceId, generation).lt
+      : newestKey(writer, namespaceId, generation, end).takeKey();
+  return { gte, lt };
+}
+
+/** The versions of a key that are not newer than `revision`, the newest first. */
+export function rangeOfVersions(
+  writer: RecordWriter,
+  namespaceId: number,
+  generation: number,
+  key: Uint8Array,
+  revision: number,
+): KeyRange {
+  const gte = versionKey(writer, namespaceId, generation, key, revision).takeKey();
+  const lt = new Uint8Array(gte);
+  // The escaped key ends with 00 01, and nothing that follows on it begins with 00 02.
+  lt[lt.length - VERSION_SUFFIX_BYTES - 1] = 2;
+  return { gte, lt: lt.subarray(0, lt.length - VERSION_SUFFIX_BYTES) };
+}
+
+/** The first bytes that sort after all that begin with these. */
+function after(prefix: Uint8Array): Uint8Array {
+  const next = new Uint8Array(prefix);
+  for (let at = next.length - 1; at >= 0; at -= 1) {
+    const byte = (next[at] as number) + 1;
+    next[at] = byte & 0xff;
+    if (byte <= 0xff) break;
+  }
+  return next;
+}

@@ -1,0 +1,112 @@
+import type { StoredRecord } from "#kv";
+import type { RangeQuery } from "#replica";
+import type { DatabaseSnapshot } from "./database";
+import type { DatabaseHandle } from "./database-handle";
+import type { KeySpace, RecordSource, VersionId } from "./record-source";
+import { withoutValue } from "./state-records";
+
+/** Rows of the first read: most scans have a limit, and what is read past it is thrown away. */
+const FIRST_ROWS = 64;
+const ROWS_MAX = 1024;
+/** What a record counts besides key and value. */
+const RECORD_OVERHEAD_BYTES = 64;
+
+/**
+ * Goes through a range by the `newest` records, one a key, so that old versions cost nothing; only a key that was
+ * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan.
+ */
+export async function* scanRange(
+  handle: DatabaseHandle,
+  source: RecordSource,
+  query: RangeQuery,
+  chunkBytesMax: number,
+): AsyncGenerator<readonly StoredRecord[]> {
+  handle.check();
+  const snapshot = handle.database.snapshot();
+  const iterator = source.newestIterator(query, {
+    reverse: query.reverse,
+    snapshot,
+    bytesPerRead: chunkBytesMax,
+  });
+  let rowsWanted = FIRST_ROWS;
+  try {
+    for (;;) {
+      const rows = await nextRows(handle, iterator, rowsWanted);
+      if (rows.length === 0) return;
+      const versions = await versionsAt(source, query, rows, snapshot);
+      for (let from = 0; from < versions.length; ) {
+        const to = chunkEnd(versions, from, query.keysOnly ? 0 : 1, chunkBytesMax);
+        const chunk = versions.slice(from, to);
+        yield query.keysOnly ? chunk.map(({ record }) => record) : await source.versions(chunk, snapshot);
+        handle.check();
+        from = to;
+      }
+      rowsWanted = Math.min(rowsWanted * 4, ROWS_MAX);
+    }
+  } finally {
+    await iterator.close();
+    await snapshot.close();
+  }
+}
+
+type Iterator = ReturnType<RecordSource["newestIterator"]>;
+
+/** A version as of the query's revision, without its value. */
+type ScannedVersion = KeySpace & VersionId & { readonly record: StoredRecord };
+
+async function nextRows(
+  handle: DatabaseHandle,
+  iterator: Iterator,
+  rowsWanted: number,
+): Promise<[Uint8Array, Uint8Array][]> {
+  handle.check();
+  try {
+    const rows = await iterator.nextv(rowsWanted);
+    handle.check();
+    return rows;
+  } catch (error) {
+    throw handle.fault("could not be read", error);
+  }
+}
+
+async function versionsAt(
+  source: RecordSource,
+  query: RangeQuery,
+  rows: readonly [Uint8Array, Uint8Array][],
+  snapshot: DatabaseSnapshot,
+): Promise<readonly ScannedVersion[]> {
+  const { namespaceId, generation } = query;
+  const versions: ScannedVersion[] = [];
+  for (const row of rows) {
+    const { key, modRevision, record } = source.decodeNewest(row);
+    if (modRevision <= query.revision) {
+      if (record !== null) versions.push({ namespaceId, generation, key, modRevision, record });
+      continue;
+    }
+    const older = await source.versionAt(query, key, query.revision, snapshot);
+    if (older === null) continue;
+    versions.push({
+      namespaceId,
+      generation,
+      key,
+      modRevision: older.modRevision,
+      record: withoutValue(older),
+    });
+  }
+  return versions;
+}
+
+function chunkEnd(
+  versions: readonly ScannedVersion[],
+  from: number,
+  valueWeight: number,
+  chunkBytesMax: number,
+): number {
+  let bytes = 0;
+  for (let at = from; at < versions.length; at += 1) {
+    const { key, record } = versions[at] as ScannedVersion;
+    bytes += RECORD_OVERHEAD_BYTES + key.length + record.valueBytes * valueWeight;
+    if (at > from && bytes > chunkBytesMax) return at;
+  }
+  return versions.length;
+}

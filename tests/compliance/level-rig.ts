@@ -1,0 +1,126 @@
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { jest } from "@jest/globals";
+import type { LogStore, StateStore } from "@quorate/services/replica";
+import {
+  createDataDirectory,
+  type DataDirectory,
+  DEFAULT_STORE_OPTIONS,
+  type OpenedStores,
+  openDataDirectory,
+  openLogStore,
+  openStateStore,
+  openStores,
+  type StoreOptions,
+} from "@quorate/services/storage";
+import { ClassicLevel } from "classic-level";
+
+const ADDRESSES = { clientAddress: "127.0.0.1:1", peerAddress: "127.0.0.1:2" };
+
+export const IDENTITY = {
+  clusterId: "c1",
+  memberId: "n1",
+  members: ["n1", "n2", "n3"].map((id) => ({ id, ...ADDRESSES })),
+} as const;
+
+/** A data directory of a test, on a real disk. */
+export class LevelRig {
+  private opened: { close(): Promise<void> }[] = [];
+  private copies = 0;
+
+  private constructor(
+    private readonly root: string,
+    private readonly options: Partial<StoreOptions>,
+  ) {}
+
+  static async create(options: Partial<StoreOptions> = {}): Promise<LevelRig> {
+    const rig = new LevelRig(await mkdtemp(join(tmpdir(), "quorate-storage-")), options);
+    const created = await createDataDirectory({ path: rig.path, ...IDENTITY });
+    if (created.kind !== "opened") throw new Error(created.message);
+    return rig;
+  }
+
+  get path(): string {
+    return join(this.root, `data-${this.copies}`);
+  }
+
+  async directory(): Promise<DataDirectory> {
+    const outcome = await openDataDirectory({ path: this.path, clusterId: "c1", memberId: "n1" });
+    if (outcome.kind !== "opened") throw new Error(outcome.message);
+    return outcome.directory;
+  }
+
+  /** Both stores, which must agree. */
+  async openStores(): Promise<OpenedStores> {
+    const outcome = await openStores(await this.directory(), this.options);
+    if (outcome.kind !== "opened") throw new Error(outcome.message);
+    this.opened.push(outcome.stores);
+    return outcome.stores;
+  }
+
+  /** The log alone, whatever the state holds. */
+  async openLog(): Promise<LogStore> {
+    const { logTailBytesMax } = { ...DEFAULT_STORE_OPTIONS, ...this.options };
+    const outcome = await openLogStore({
+      path: join(this.path, "log"),
+      floorIndex: 0,
+      tailBytesMax: logTailBytesMax,
+    });
+    if (outcome.kind !== "opened") throw new Error("the log is in use");
+    this.opened.push(outcome.log);
+    return outcome.log;
+  }
+
+  /** The state alone, whatever the log holds. */
+  async openState(): Promise<StateStore> {
+    const limits = { ...DEFAULT_STORE_OPTIONS, ...this.options };
+    const outcome = await openStateStore(this.path, { ...limits, cacheBytesMax: limits.recordCacheBytesMax });
+    if (outcome.kind !== "opened") throw new Error("the state is in use");
+    this.opened.push(outcome.state);
+    return outcome.state;
+  }
+
+  async close(): Promise<void> {
+    for (const store of this.opened) await store.close();
+    this.opened = [];
+  }
+
+  /** Goes on with a copy of the files as they are now: what a killed process leaves behind. */
+  async kill(): Promise<void> {
+    const before = this.path;
+    this.copies += 1;
+    await cp(before, this.path, { recursive: true });
+    await this.close();
+  }
+
+  failNextWrite(): void {
+    failNextLevelWrite();
+  }
+
+  async dispose(): Promise<void> {
+    await this.close();
+    await rm(this.root, { recursive: true, force: true });
+  }
+}
+
+let batchPrototype: { write(options?: unknown): Promise<void> } | null = null;
+
+/** Must be called once, before failNextLevelWrite: the class of LevelDB's batches is not exported. */
+export async function findBatchClass(): Promise<void> {
+  const path = await mkdtemp(join(tmpdir(), "quorate-storage-"));
+  const database = new ClassicLevel(path);
+  await database.open();
+  batchPrototype = Object.getPrototypeOf(database.batch());
+  await database.close();
+  await rm(path, { recursive: true, force: true });
+}
+
+function failNextLevelWrite(): void {
+  if (batchPrototype === null) throw new Error("findBatchClass() comes first");
+  const spy = jest.spyOn(batchPrototype as never as { write(): Promise<void> }, "write");
+  spy.mockImplementationOnce(() => {
+    spy.mockRestore();
+    return Promise.reject(new Error("IO error: No space left on device"));
+  });
+}

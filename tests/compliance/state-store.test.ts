@@ -1,0 +1,39 @@
+import { beforeAll } from "@jest/globals";
+import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
+import { findBatchClass, LevelRig } from "./level-rig";
+import { type StateRig, stateStoreCompliance } from "./state-store";
+
+beforeAll(findBatchClass);
+
+function levelRig(options: Parameters<typeof LevelRig.create>[0]): () => Promise<StateRig> {
+  return async () => {
+    const rig = await LevelRig.create(options);
+    return {
+      open: () => rig.openState(),
+      kill: () => rig.kill(),
+      failNextWrite: () => rig.failNextWrite(),
+      dispose: () => rig.dispose(),
+    };
+  };
+}
+
+stateStoreCompliance("LevelDB", levelRig({}));
+
+stateStoreCompliance(
+  "LevelDB, without a cache, in small chunks, a checkpoint every other batch",
+  levelRig({
+    recordCacheBytesMax: 0,
+    scanChunkBytes: 1000,
+    checkpointBatches: 2,
+  }),
+);
+
+stateStoreCompliance("memory", async () => {
+  const disk = new MemoryStateDisk();
+  return {
+    open: async () => openMemoryStateStore(disk),
+    kill: async () => disk.faults.release("the process was killed"),
+    failNextWrite: () => disk.faults.failNextWrite("lost"),
+    dispose: async () => {},
+  };
+});
