@@ -1,9 +1,12 @@
 import { Answer, type AnswerRecord, type Done, type Refusal } from "@quorate/proto/log";
 import { assert } from "#std";
+import { encoderOf } from "./encoder";
 import type { StoredRecord } from "./record";
 
+const encode = encoderOf(Answer, { revision: 0n, result: undefined });
+
 export function encodeAnswer(answer: Answer): Uint8Array {
-  return Answer.encode(answer).finish();
+  return encode(answer);
 }
 
 /** The answer that encodeAnswer made the bytes of. Byte fields share memory with `bytes`. */

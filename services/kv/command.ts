@@ -1,5 +1,6 @@
 import { Command } from "@quorate/proto/log";
 import { EMPTY_BYTES } from "#std";
+import { encoderOf } from "./encoder";
 import type { KeyRange } from "./key-range";
 
 /** Names a write within its session, so that it is applied once. */
@@ -44,9 +45,16 @@ export interface AppendArguments {
 
 type Operation = NonNullable<Command["operation"]>;
 
+const encode = encoderOf(Command, {
+  wallTimeMs: 0n,
+  requestId: undefined,
+  namespace: "",
+  operation: undefined,
+});
+
 /** The bytes of a log entry. */
 export function encodeCommand(command: Command): Uint8Array {
-  return Command.encode(command).finish();
+  return encode(command);
 }
 
 /**

@@ -28,7 +28,7 @@ export interface StateReads {
 
 /** The answers to StateReads, as of the last write. Asking for what was not declared is a bug and throws. */
 export interface StateView {
-  /** null when there is no such key now. */
+  /** null when there is no such key now. Of a key that was declared with and without its value, it has the value. */
   get(namespaceId: number, generation: number, key: Uint8Array): StoredRecord | null;
   /** By position in StateReads.ranges. */
   range(position: number): readonly StoredRecord[];

@@ -137,6 +137,20 @@ describe("the bytes of a log entry", () => {
     ]);
   });
 
+  test("one that cannot be encoded throws, and leaves nothing in the bytes of the next", () => {
+    const { command, hex } = COMMANDS[0] as (typeof COMMANDS)[number];
+    const tooLarge = incrementCommand(SOURCE, key, 2n ** 63n);
+    expect(() => encodeCommand(tooLarge)).toThrow("int64");
+    expect(hexEncode(encodeCommand(command))).toBe(hex);
+  });
+
+  test("the bytes of one command are not those of the next", () => {
+    const first = encodeCommand(tickCommand(1, 1));
+    const before = hexEncode(first);
+    encodeCommand(tickCommand(2, 2));
+    expect(hexEncode(first)).toBe(before);
+  });
+
   test("fields of a later version are ignored", () => {
     const { command, hex } = COMMANDS[0] as (typeof COMMANDS)[number];
     expect(decodeCommand(hexDecode(`${hex}a2060408011002`) as Uint8Array)).toEqual(command);

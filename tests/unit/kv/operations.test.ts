@@ -156,7 +156,7 @@ describe("Put", () => {
     expect(doneOf(it.apply(put("k", "three"))).previous).toBeUndefined();
   });
 
-  test("A5: an empty value is a value, and an empty key is refused", () => {
+  test("an empty value is a value, and an empty key is refused", () => {
     it.apply(put("k", ""));
     expect(recordOf("k")).toEqual(["", 1, 1, 1]);
     expectRefused(put("", "v"), Refusal.UNKNOWN_COMMAND, "key is empty");
@@ -276,7 +276,7 @@ describe("DeleteRange", () => {
     { start: "", end: "b", deleted: 1n, left: ["b", "ba", "c", "d"] },
     { start: "c", end: null, deleted: 2n, left: ["a", "b", "ba"] },
     { start: "", end: null, deleted: 5n, left: [] },
-  ])("A16: from '$start' to $end deletes $deleted at one revision", ({ start, end, deleted, left }) => {
+  ])("from '$start' to $end deletes $deleted at one revision", ({ start, end, deleted, left }) => {
     const answer = it.apply(removeRange(start, end));
     expect(doneOf(answer).deleted).toBe(deleted);
     expect(answer.revision).toBe(6n);
@@ -441,7 +441,7 @@ describe("Append and Prepend", () => {
 });
 
 describe("Truncate", () => {
-  test("A16: empties the namespace at once, as one change and one revision", () => {
+  test("empties the namespace at once, as one change and one revision", () => {
     for (const key of ["a", "b", "c"]) it.apply(put(key, "v"));
     const answer = it.apply(truncateCommand(ANYONE));
     expect(answer.revision).toBe(4n);
