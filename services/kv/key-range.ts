@@ -13,7 +13,8 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | null {
   for (let last = prefix.length - 1; last >= 0; last -= 1) {
     const byte = prefix[last] as number;
     if (byte === 0xff) continue;
-    const end = prefix.slice(0, last + 1);
+    // A copy: slice() of the Buffers that messages are decoded to would be a view, and the prefix itself would change.
+    const end = new Uint8Array(prefix.subarray(0, last + 1));
     end[last] = byte + 1;
     return end;
   }

@@ -26,6 +26,12 @@ describe("key ranges", () => {
     expect(found === null ? null : hexEncode(found)).toBe(end);
   });
 
+  test("the prefix stays as it is, also where its slice() would be a view", () => {
+    const prefix = Buffer.from("6162", "hex");
+    expect(hexEncode(prefixEnd(prefix) as Uint8Array)).toBe("6163");
+    expect(hexEncode(prefix)).toBe("6162");
+  });
+
   test("a prefix range holds exactly the keys that begin with it", () => {
     fc.assert(
       fc.property(any, any, (prefix, key) => {
