@@ -177,6 +177,8 @@ export class Replica {
     const to = target ?? this.mostUpToDateVoter();
     if (to === null) return Promise.resolve({ kind: "unknown_member" });
     if (to === this.id) return Promise.resolve({ kind: "transferred", leaderId: this.id, term: this.term });
+    // What was submitted before the transfer goes into the log before it.
+    this.takeTurn();
     const outcome = this.raft.transferLeadership(to);
     switch (outcome.kind) {
       case "not_a_voter":
