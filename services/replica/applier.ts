@@ -105,7 +105,11 @@ export class Applier {
     return answers;
   }
 
-  private takeBatch(): { entries: readonly Entry[]; commands: readonly (Command | null)[]; reads: StateReads } {
+  private takeBatch(): {
+    entries: readonly Entry[];
+    commands: readonly (Command | null)[];
+    reads: StateReads;
+  } {
     const commands: (Command | null)[] = [];
     const keys: StateReads["keys"][number][] = [];
     let ranges: StateReads["ranges"] = [];

@@ -2,6 +2,7 @@ import { encodeCommand, recordStoreCommand, tickCommand } from "#kv";
 import {
   type MemberId,
   type Message,
+  messageFault,
   Raft,
   type RaftConfig,
   type Ready,
@@ -34,6 +35,8 @@ import { Transfers } from "./transfers";
 export interface ReplicaListener {
   /** Another member, or none, leads now; the term is this member's. */
   leaderChanged?(leaderId: MemberId | null, term: Term): void;
+  /** A peer sent what no correct member sends; it was dropped. */
+  messageRefused?(from: MemberId, fault: string): void;
   /** A store failed: everything open was settled, and the replica does nothing more. */
   failed?(failure: StoreFailure): void;
 }
@@ -122,13 +125,18 @@ export class Replica {
     this.pump();
   }
 
-  /** Messages from peers. Drops what is not between members, what is not for this one, and what overflows its inbox. */
+  /** Messages from peers. Drops what is malformed, not between members or not for this one, and what overflows its inbox. */
   receive(messages: readonly Message[]): void {
     if (this.condition === "failed") return;
     for (const message of messages) {
       // The library's own way of sending proposals to the leader is not used: writes are forwarded as calls, which can
       // carry their outcome back.
       if (message.to !== this.id || !this.members.has(message.from) || message.kind === "propose") continue;
+      const fault = messageFault(message);
+      if (fault !== null) {
+        for (const listener of this.listeners) listener.messageRefused?.(message.from, fault);
+        continue;
+      }
       if (this.inbox.push(message) === "full") break;
     }
     this.planTurn();

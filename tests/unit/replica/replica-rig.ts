@@ -165,12 +165,7 @@ export function increment(
   key: string,
   requestId: { clientId: number; sequence: number; firstUnanswered: number } | null,
 ) {
-  const id = requestId && {
-    clientId: BigInt(requestId.clientId),
-    sequence: BigInt(requestId.sequence),
-    firstUnanswered: BigInt(requestId.firstUnanswered),
-  };
-  const source = { namespace: "", requestId: id, wallTimeMs: 0 };
+  const source = { namespace: "", requestId, wallTimeMs: 0 };
   return encodeCommand(incrementCommand(source, encoder.encode(key), 1n));
 }
 

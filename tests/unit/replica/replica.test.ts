@@ -278,7 +278,7 @@ describe("replicas", () => {
     await rig.tick(2);
     const failures: string[] = [];
     leader.subscribe({ failed: (failure) => failures.push(failure.message) });
-    rig.seat(leader.id).log.faults.failNextWrite("fsync failed");
+    rig.seat(leader.id).log.faults.failNextWrite();
     const outcome = await submitted(rig, leader, put("a", "1"));
     expect(outcome).toEqual({ kind: "unknown", reason: "store_lost" });
     expect(failures).toHaveLength(1);
@@ -357,6 +357,29 @@ describe("replicas", () => {
     await rig.settle();
     expect(leader.status().raft.term).toBe(before.term);
     expect(leader.status().raft.last).toEqual(before.last);
+  });
+
+  it("take nothing malformed from a peer, and say so", async () => {
+    const rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await rig.tick(2);
+    const follower = rig.replica(rig.seats.find(({ id }) => id !== leader.id)!.id);
+    const heard: string[] = [];
+    follower.subscribe({ messageRefused: (from, fault) => heard.push(`${from}: ${fault}`) });
+    const { last, term, commit } = follower.status().raft;
+    const entry = { term, kind: "normal" as const, data: Uint8Array.of(1) };
+    const entries = [
+      { ...entry, index: last.index + 1 },
+      { ...entry, index: last.index + 3 },
+    ];
+    follower.receive([
+      { kind: "append", from: leader.id, to: follower.id, term, previous: last, entries, commit },
+    ]);
+    await rig.settle();
+    expect(heard).toHaveLength(1);
+    expect(heard[0]).toContain(leader.id);
+    expect(follower.status().raft.last).toEqual(last);
+    appliedAnswer(await submitted(rig, leader, put("a", "1")));
   });
 
   it("stop: open commands and reads settle, and nothing is taken any more", async () => {
