@@ -24,7 +24,7 @@ import { type MethodRoute, methodRoutes } from "./routing";
 export interface ByteServerOptions {
   readonly service: ByteService;
   readonly log: Log;
-  /** What a call gets that brings no deadline. */
+  /** What a unary call gets that brings no deadline; a stream that brings none has none. */
   readonly defaultDeadlineMs: number;
   /** Requests above this are refused before they are read whole. */
   readonly messageBytesMax: number;
@@ -117,7 +117,7 @@ export class ByteServer {
           callback(told.toStatus());
         }
       };
-      const timer = setTimeout(() => end(deadlinePassed(call), null), call.deadlineMs - Date.now());
+      const timer = at(call.deadlineMs, () => end(deadlinePassed(call), null));
       // Also emitted after the end of each call.
       grpcCall.once("cancelled", () => end(callerLeft(), null));
       service.unary(call).then(
@@ -143,7 +143,7 @@ export class ByteServer {
           grpcCall.emit("error", this.note(call, failure).toStatus());
         }
       };
-      const timer = setTimeout(() => end(deadlinePassed(call)), call.deadlineMs - Date.now());
+      const timer = at(call.deadlineMs, () => end(deadlinePassed(call)));
       grpcCall.once("cancelled", () => end(callerLeft()));
       service.stream(call, sink).then(
         () => end(null),
@@ -161,7 +161,10 @@ export class ByteServer {
       body: grpcCall.request,
       metadata: grpcCall.metadata,
       peer: grpcCall.getPeer(),
-      deadlineMs: ownDeadlineMs(grpcCall.getDeadline(), this.options.defaultDeadlineMs),
+      deadlineMs: ownDeadlineMs(
+        grpcCall.getDeadline(),
+        method.responseStream ? Number.POSITIVE_INFINITY : this.options.defaultDeadlineMs,
+      ),
     });
   }
 
@@ -219,6 +222,15 @@ function ownDeadlineMs(deadline: Deadline, defaultDeadlineMs: number): number {
   const theirsMs = deadline instanceof Date ? deadline.getTime() : deadline;
   if (theirsMs === Number.POSITIVE_INFINITY) return nowMs + defaultDeadlineMs;
   return theirsMs - Math.min(DEADLINE_MARGIN_MS, (theirsMs - nowMs) * DEADLINE_MARGIN_SHARE);
+}
+
+/** Beyond this many milliseconds a timer of Node fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** A timer for a point of time, or none for one that lies too far away to matter. */
+function at(timeMs: number, run: () => void): NodeJS.Timeout | undefined {
+  const waitMs = timeMs - Date.now();
+  return waitMs > TIMER_MS_MAX ? undefined : setTimeout(run, waitMs);
 }
 
 function deadlinePassed(call: ByteCall): CallFailure {

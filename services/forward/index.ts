@@ -1,3 +1,4 @@
+export { advertisedAddressFault, listenAddressFault } from "./address";
 export { asBuffer } from "./as-buffer";
 export { ByteChannel, type Cancelling, type OutgoingCall } from "./byte-channel";
 export { ByteChannels } from "./byte-channels";
@@ -27,3 +28,11 @@ export {
   REQUEST_ID_KEY,
   type Route,
 } from "./routing";
+export {
+  FAULT_EXIT_CODE,
+  faultLine,
+  readSettings,
+  type SettingFault,
+  type SettingSpec,
+  type SettingsOutcome,
+} from "./settings";

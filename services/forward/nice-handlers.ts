@@ -1,3 +1,5 @@
+import { on } from "node:events";
+import { setMaxListeners } from "node:events";
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -41,7 +43,7 @@ export function bidiStreamHandler<Request, Response>(
 ): handleBidiStreamingCall<Request, Response> {
   return (call) => {
     const ended = endOf(call, stopping);
-    pump(implementation(call, contextOf(call.getPeer(), ended)), call, ended);
+    pump(implementation(requestsOf(call), contextOf(call.getPeer(), ended)), call, ended);
   };
 }
 
@@ -51,10 +53,10 @@ function endOf<T>(
 ) {
   const ended = new AbortController();
   const end = (): void => ended.abort();
-  call.once("cancelled", () => {
-    stopping.removeEventListener("abort", end);
-    end();
-  });
+  call.once("cancelled", end);
+  call.once("close", () => stopping.removeEventListener("abort", end));
+  // One listener a stream, of which there may be many.
+  setMaxListeners(0, stopping);
   if (stopping.aborted) end();
   else stopping.addEventListener("abort", end);
   return ended.signal;

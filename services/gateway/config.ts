@@ -1,0 +1,85 @@
+import {
+  advertisedAddressFault,
+  listenAddressFault,
+  readSettings,
+  type SettingFault,
+  type SettingSpec,
+} from "#forward";
+
+export interface GatewayConfig {
+  readonly listen: string;
+  readonly nodes: readonly string[];
+  readonly logLevel: string;
+  readonly drainMs: number;
+}
+
+export type GatewayConfigOutcome =
+  | { readonly kind: "config"; readonly config: GatewayConfig }
+  | { readonly kind: "help"; readonly text: string }
+  | SettingFault;
+
+export const PROGRAM_NAME = "quorate-gateway";
+
+const settings: readonly SettingSpec[] = [
+  { name: "listen", argument: "HOST:PORT", description: "where to serve" },
+  {
+    name: "nodes",
+    argument: "HOST:PORT,…",
+    description: "client addresses of nodes, from which the others and the leader are found",
+  },
+  {
+    name: "log-level",
+    argument: "LEVEL",
+    description: "debug, info, warn, error or silent; info by default",
+  },
+  {
+    name: "drain-ms",
+    argument: "MS",
+    description: "how long calls under way may take at shutdown; 5000 by default",
+  },
+];
+
+const LOG_LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
+
+/** @param argv the arguments after the name of the program */
+export function gatewayConfig(
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): GatewayConfigOutcome {
+  const read = readSettings(
+    { name: PROGRAM_NAME, description: "A stateless front door to a Quorate cluster.", settings },
+    argv,
+    env,
+  );
+  if (read.kind !== "read") return read;
+  const { values } = read;
+
+  const listen = values.get("listen");
+  if (listen === undefined) return fault("listen", "is missing; give HOST:PORT, such as 127.0.0.1:7400");
+  const listenFault = listenAddressFault(listen);
+  if (listenFault !== null) return fault("listen", listenFault);
+
+  const nodes = (values.get("nodes") ?? "").split(",").filter((address) => address !== "");
+  if (nodes.length === 0) {
+    return fault("nodes", "is missing; give at least one client address of a node, such as 127.0.0.1:7401");
+  }
+  for (const address of nodes) {
+    const nodeFault = advertisedAddressFault(address);
+    if (nodeFault !== null) return fault("nodes", nodeFault);
+  }
+
+  const logLevel = values.get("log-level") ?? "info";
+  if (!LOG_LEVELS.includes(logLevel)) {
+    return fault("log-level", `"${logLevel}" is none of ${LOG_LEVELS.join(", ")}`);
+  }
+
+  const drainText = values.get("drain-ms") ?? "5000";
+  if (!/^\d{1,7}$/.test(drainText)) {
+    return fault("drain-ms", `"${drainText}" must be a whole number of milliseconds from 0 to 9999999`);
+  }
+  return { kind: "config", config: { listen, nodes, logLevel, drainMs: Number(drainText) } };
+}
+
+function fault(setting: string, problem: string): SettingFault {
+  return { kind: "fault", setting, problem };
+}

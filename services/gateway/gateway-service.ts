@@ -1,0 +1,231 @@
+import { ErrorReason, KvServiceDefinition, Outcome } from "@quorate/proto/kv";
+import {
+  asksForStale,
+  type ByteCall,
+  type ByteChannels,
+  type ByteService,
+  type ByteSink,
+  CallFailure,
+  type LeaderDirectory,
+  MEMBER_KEY,
+  mayRetry,
+  metadataText,
+  methodPath,
+  outgoingCall,
+  REQUEST_ID_KEY,
+  settle,
+} from "#forward";
+import { type Random, unreachable } from "#std";
+
+export interface GatewayServiceOptions {
+  /** Client addresses of nodes, host:port each: those that are asked who leads. At least one. */
+  readonly nodes: readonly string[];
+  readonly directory: LeaderDirectory;
+  readonly channels: ByteChannels;
+  readonly random: Random;
+  /** Asks the nodes again who leads, soon. */
+  readonly refreshDirectory: () => void;
+  readonly timing?: Partial<GatewayTiming>;
+}
+
+export interface GatewayTiming {
+  /**
+   * How long one attempt at a short call that may be repeated waits for a node. The first of several: it doubles with
+   * each, so that a slow node is not mistaken for a hanging one for ever.
+   */
+  readonly attemptTimeoutMs: number;
+  readonly backoffMsMin: number;
+  readonly backoffMsMax: number;
+  /** How long a stream without a deadline looks for a node that serves it. */
+  readonly streamStartMsMax: number;
+}
+
+const DEFAULT_TIMING: GatewayTiming = {
+  attemptTimeoutMs: 1000,
+  backoffMsMin: 10,
+  backoffMsMax: 250,
+  streamStartMsMax: 5000,
+};
+
+/**
+ * Methods whose work is small whatever is asked, so that silence means a node that hangs. The others may rightly take
+ * long; a node that hangs in them is found by the keepalive of its connection.
+ */
+const shortMethods: ReadonlySet<string> = new Set(
+  (
+    [
+      "openSession",
+      "closeSession",
+      "put",
+      "get",
+      "delete",
+      "increment",
+      "append",
+      "prepend",
+    ] as const satisfies readonly (keyof (typeof KvServiceDefinition)["methods"])[]
+  ).map((method) => methodPath(KvServiceDefinition, method)),
+);
+
+/** One call's way through the nodes. */
+interface Journey {
+  readonly call: ByteCall;
+  readonly wantsAnyNode: boolean;
+  readonly hasRequestId: boolean;
+  /** Whether an attempt so far may have been applied. */
+  isOutcomeUnknown: boolean;
+  attempts: number;
+  /** Where the last attempt went. */
+  lastAddress: string | null;
+}
+
+/**
+ * Passes calls on as bytes: to the leader, or to any node where a stale read was asked for, or to a named member. Knows
+ * nothing between calls but where the nodes are and who leads, so any number of gateways can stand side by side.
+ */
+export class GatewayService implements ByteService {
+  private readonly options: GatewayServiceOptions;
+  private readonly timing: GatewayTiming;
+  private turn: number;
+
+  constructor(options: GatewayServiceOptions) {
+    this.options = options;
+    this.timing = { ...DEFAULT_TIMING, ...options.timing };
+    this.turn = options.random.below(options.nodes.length);
+  }
+
+  async unary(call: ByteCall): Promise<Uint8Array> {
+    const journey = journeyOf(call);
+    for (;;) {
+      try {
+        const address = this.nextAddress(journey);
+        // From here on an end without an answer leaves the outcome of a write open.
+        call.isSubmitted = true;
+        const sent = outgoingCall(call, this.attemptDeadlineMs(journey));
+        return await this.options.channels.to(address).unary(sent, call);
+      } catch (error) {
+        await this.recover(journey, CallFailure.from(error), call.deadlineMs);
+      }
+    }
+  }
+
+  async stream(call: ByteCall, sink: ByteSink): Promise<void> {
+    const journey = journeyOf(call);
+    const startBeforeMs = Math.min(call.deadlineMs, Date.now() + this.timing.streamStartMsMax);
+    let hasBegun = false;
+    for (;;) {
+      try {
+        const channel = this.options.channels.to(this.nextAddress(journey));
+        for await (const message of channel.stream(outgoingCall(call), call)) {
+          hasBegun = true;
+          await sink.write(message);
+        }
+        return;
+      } catch (error) {
+        const failure = CallFailure.from(error);
+        // What was handed on cannot be taken back; the caller goes on from its cursor.
+        if (hasBegun) throw failure;
+        await this.recover(journey, failure, startBeforeMs);
+      }
+    }
+  }
+
+  /** Learns from a failure and waits before the next attempt; throws what the caller is told when there is none. */
+  private async recover(journey: Journey, failure: CallFailure, untilMs: number): Promise<void> {
+    const { call, hasRequestId } = journey;
+    if (!call.method.isRead && failure.outcome === Outcome.UNKNOWN) journey.isOutcomeUnknown = true;
+    call.isSubmitted = journey.isOutcomeUnknown;
+    const waitMs = this.learn(journey, failure);
+    const isLast = call.aborted || Date.now() + waitMs >= untilMs;
+    if (isLast || !mayRetry({ isRead: call.method.isRead, hasRequestId, failure })) {
+      throw settle(failure, journey.isOutcomeUnknown);
+    }
+    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+    if (call.aborted) throw settle(failure, journey.isOutcomeUnknown);
+  }
+
+  /** Brings the directory up to date with a failure. @returns how long to wait before the next attempt */
+  private learn(journey: Journey, failure: CallFailure): number {
+    const { directory, refreshDirectory } = this.options;
+    const asked = directory.leader;
+    const { leader } = failure;
+    const { backoffMsMin, backoffMsMax } = this.timing;
+    const backoffMs = Math.min(backoffMsMax, backoffMsMin * 2 ** Math.min(journey.attempts, 10));
+    journey.attempts += 1;
+    if (leader !== undefined && leader.address !== journey.lastAddress) {
+      directory.learnHint(leader);
+      // A hint is followed at once, but two nodes that point at each other are asked at the pace of all retries.
+      return journey.attempts === 1 ? 0 : backoffMs;
+    }
+    switch (failure.reason) {
+      case ErrorReason.NOT_LEADER:
+      case ErrorReason.NO_LEADER:
+      case ErrorReason.SHUTTING_DOWN:
+      case ErrorReason.UNREACHABLE:
+      case ErrorReason.CONNECTION_LOST:
+      case ErrorReason.DEADLINE_EXCEEDED:
+      case ErrorReason.LEADERSHIP_LOST:
+      case ErrorReason.STORE_LOST:
+        if (asked !== null && asked.address === journey.lastAddress) directory.forgetLeader(asked.memberId);
+        refreshDirectory();
+        break;
+      default:
+        break;
+    }
+    return backoffMs / 2 + (backoffMs / 2) * this.options.random.float();
+  }
+
+  /** Throws when there is no node to go to at the moment. */
+  private nextAddress(journey: Journey): string {
+    const address = this.choose(journey);
+    journey.lastAddress = address;
+    return address;
+  }
+
+  private choose({ call, wantsAnyNode, attempts }: Journey): string {
+    const { directory } = this.options;
+    const member = metadataText(call.metadata, MEMBER_KEY);
+    if (member !== null && member !== "" && call.method.isRead) {
+      const address = directory.address(member);
+      if (address === null)
+        throw new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${member}"`);
+      return address;
+    }
+    const leader = directory.leader;
+    switch (call.method.route) {
+      case "leader":
+        if (leader === null) throw new CallFailure(ErrorReason.NO_LEADER, "no leader is known at the moment");
+        return leader.address;
+      case "member":
+        // Status and the like answer without a leader, from whichever node.
+        return leader?.address ?? this.anyNode();
+      case "read":
+        // Any node can answer a read after a quorum round, so one that failed at the leader is tried elsewhere.
+        return wantsAnyNode || leader === null || attempts % 2 === 1 ? this.anyNode() : leader.address;
+      default:
+        return unreachable(call.method.route);
+    }
+  }
+
+  private anyNode(): string {
+    const { nodes } = this.options;
+    this.turn = (this.turn + 1) % nodes.length;
+    return nodes[this.turn] as string;
+  }
+
+  private attemptDeadlineMs({ call, hasRequestId, attempts }: Journey): number {
+    const mayRepeat = call.method.isRead || hasRequestId;
+    if (!mayRepeat || !shortMethods.has(call.method.path)) return call.deadlineMs;
+    return Math.min(call.deadlineMs, Date.now() + this.timing.attemptTimeoutMs * 2 ** Math.min(attempts, 10));
+  }
+}
+
+function journeyOf(call: ByteCall): Journey {
+  return {
+    call,
+    wantsAnyNode: call.method.route === "read" && asksForStale(call.body),
+    hasRequestId: metadataText(call.metadata, REQUEST_ID_KEY) !== null,
+    isOutcomeUnknown: false,
+    attempts: 0,
+    lastAddress: null,
+  };
+}

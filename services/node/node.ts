@@ -1,0 +1,264 @@
+import { randomInt } from "node:crypto";
+import {
+  ByteChannels,
+  ByteServer,
+  channelOptions,
+  Health,
+  LeaderDirectory,
+  type Log,
+  MESSAGE_BYTES_MAX_DEFAULT,
+  Reflection,
+} from "#forward";
+import { StateMachine } from "#kv";
+import { configurationOf, type MemberId } from "#raft";
+import { Replica, type StoreFailure } from "#replica";
+import { CallCounters, type NodeContext, NodeService, PeerServer, PeerTransport } from "#rpc";
+import { seededRandom } from "#std";
+import {
+  createDataDirectory,
+  type DirectoryRefusal,
+  type OpenedStores,
+  openDataDirectory,
+  openStores,
+} from "#storage";
+import type { NodeConfig } from "./config";
+import { sha256Digest, systemClock, turnScheduler } from "./platform";
+import { NodeFacts } from "./process-facts";
+import { HEARTBEAT_TICKS, ticksOf } from "./profile";
+import { softwareVersion } from "./version";
+
+/** What a unary call gets that brings no deadline. */
+const DEFAULT_DEADLINE_MS = 30_000;
+
+/**
+ * How much larger a request may be than its limit and still be answered in our own words; above it gRPC refuses it,
+ * before it is read whole.
+ */
+const REQUEST_SLACK_BYTES = 64 * 1024;
+
+/** How long a handover of leadership at shutdown may take. */
+const HANDOVER_MS_MAX = 2000;
+
+/** After a failed store nothing can succeed any more: only the answers that say so are still to be sent. */
+const FAILED_DRAIN_MS = 500;
+
+export interface NodePorts {
+  readonly client: number;
+  readonly peer: number;
+}
+
+export type OpenOutcome =
+  | { readonly kind: "opened"; readonly node: Node; readonly ports: NodePorts }
+  | DirectoryRefusal;
+
+interface NodeParts {
+  readonly config: NodeConfig;
+  readonly log: Log;
+  readonly stores: OpenedStores;
+  readonly replica: Replica;
+  readonly directory: LeaderDirectory;
+  readonly facts: NodeFacts;
+  readonly health: Health;
+  readonly reflection: Reflection;
+  readonly channels: ByteChannels;
+  readonly transport: PeerTransport;
+  readonly peerServer: PeerServer;
+  readonly clientServer: ByteServer;
+}
+
+/** One member of a cluster as a process part: opened from its configuration, closed in the order that loses nothing. */
+export class Node {
+  private readonly parts: NodeParts;
+  private readonly ticking: NodeJS.Timeout;
+  private closing: Promise<void> | null = null;
+
+  private constructor(parts: NodeParts) {
+    this.parts = parts;
+    const { tickMs } = ticksOf(parts.config.profile);
+    this.ticking = setInterval(() => parts.replica.tick(), tickMs);
+  }
+
+  /**
+   * Opens the data directory, and serves once everything in it was verified.
+   *
+   * @param onFailure told once when a store fails: the node does nothing more, and is to be closed
+   * @throws StoreFailure when what is on disk cannot be trusted; an error when a port cannot be taken
+   */
+  static async open(
+    config: NodeConfig,
+    log: Log,
+    onFailure: (failure: StoreFailure) => void,
+  ): Promise<OpenOutcome> {
+    const { id, clusterId, members, dataDir, bootstrap } = config;
+    const outcome =
+      bootstrap && clusterId !== null
+        ? await createDataDirectory({ path: dataDir, clusterId, memberId: id, members })
+        : await openDataDirectory({ path: dataDir, clusterId, memberId: id });
+    if (outcome.kind === "refused") return outcome;
+    const { identity } = outcome.directory;
+    const storesOutcome = await openStores(outcome.directory);
+    if (storesOutcome.kind === "refused") return storesOutcome;
+    const { stores } = storesOutcome;
+    try {
+      const parts = await assemble(config, log, stores, {
+        clusterId: identity.clusterId,
+        memberId: id,
+        storeId: identity.storeId,
+      });
+      try {
+        return await serve(parts, onFailure);
+      } catch (error) {
+        await dismantle(parts, 0);
+        throw error;
+      }
+    } catch (error) {
+      await stores.close();
+      throw error;
+    }
+  }
+
+  /** Takes over what serve() has set up. */
+  static running(parts: NodeParts): Node {
+    return new Node(parts);
+  }
+
+  /**
+   * Graceful: says NOT_SERVING, takes no more calls, lets those under way end, hands leadership over, and closes
+   * everything. Safe to call twice.
+   */
+  close(): Promise<void> {
+    this.closing ??= this.shutDown();
+    return this.closing;
+  }
+
+  private async shutDown(): Promise<void> {
+    const { replica, health, reflection, clientServer, facts, config, log } = this.parts;
+    health.close();
+    reflection.close();
+    await clientServer.close(facts.hasFailed() ? FAILED_DRAIN_MS : config.drainMs);
+    if (replica.isLeader && !facts.hasFailed()) {
+      let timer: NodeJS.Timeout | undefined;
+      const tooLate = new Promise<"timed_out">((resolve) => {
+        timer = setTimeout(() => resolve("timed_out"), HANDOVER_MS_MAX);
+      });
+      const handedOver = replica.transferLeadership(null).then((result) => result.kind);
+      log.info({ outcome: await Promise.race([handedOver, tooLate]) }, "handed leadership over");
+      clearTimeout(timer);
+    }
+    clearInterval(this.ticking);
+    await dismantle(this.parts, 0);
+  }
+}
+
+async function assemble(
+  config: NodeConfig,
+  log: Log,
+  stores: OpenedStores,
+  own: { readonly clusterId: string; readonly memberId: MemberId; readonly storeId: string },
+): Promise<NodeParts> {
+  const { id, members, limits, profile } = config;
+  const { state, log: logStore } = stores;
+  if (stores.stateRebuiltBecause !== null) {
+    log.warn({ reason: stores.stateRebuiltBecause }, "the state is rebuilt from the log");
+  }
+  // After a crash the state may be ahead of the log only if it was installed whole; the log then goes on behind it.
+  if (logStore.lastIndex() < state.opened.applied.index) await logStore.reset(state.opened.applied);
+
+  const random = seededRandom(randomInt(2 ** 32));
+  const directory = new LeaderDirectory(members.map((member) => [member.id, member.clientAddress]));
+  const peers = new Map(
+    members.filter((member) => member.id !== id).map((member) => [member.id, member.peerAddress]),
+  );
+  const transport = new PeerTransport({ own, peers, random: random.fork(), log });
+  const replica = new Replica({
+    id,
+    storeId: own.storeId,
+    configuration: configurationOf(members.map((member) => member.id)),
+    timing: { heartbeatTicks: HEARTBEAT_TICKS, electionTicks: ticksOf(profile).electionTicks },
+    log: logStore,
+    state,
+    machine: new StateMachine(state.opened.resident),
+    transport,
+    clock: systemClock,
+    scheduler: turnScheduler,
+    random: random.fork(),
+  });
+
+  const facts = new NodeFacts(config.dataDir);
+  const counters = new CallCounters();
+  const messageBytesMax = Math.max(MESSAGE_BYTES_MAX_DEFAULT, limits.requestBytesMax + REQUEST_SLACK_BYTES);
+  const channels = new ByteChannels(channelOptions(messageBytesMax, { timeMs: 2000, timeoutMs: 1000 }));
+  const context: NodeContext = {
+    ...own,
+    softwareVersion: softwareVersion(),
+    members,
+    replica,
+    directory,
+    limits,
+    digest: sha256Digest,
+    counters,
+    facts,
+    log,
+    forwarding: config.forwarding,
+    wallMs: () => systemClock.wallMs(),
+  };
+  const clientServer = new ByteServer({
+    service: new NodeService(context, channels),
+    log,
+    defaultDeadlineMs: DEFAULT_DEADLINE_MS,
+    messageBytesMax: limits.requestBytesMax + REQUEST_SLACK_BYTES,
+    onEnd: (method, code) => counters.ended(method, code),
+  });
+  const health = new Health();
+  const reflection = new Reflection();
+  health.addTo(clientServer);
+  reflection.addTo(clientServer);
+  const peerServer = new PeerServer({ own, isMember: (member) => peers.has(member), replica, log });
+  return {
+    config,
+    log,
+    stores,
+    replica,
+    directory,
+    facts,
+    health,
+    reflection,
+    channels,
+    transport,
+    peerServer,
+    clientServer,
+  };
+}
+
+/** Peers first: a node that clients can reach should be able to know its leader. */
+async function serve(parts: NodeParts, onFailure: (failure: StoreFailure) => void): Promise<OpenOutcome> {
+  const { config, log, replica, directory, facts, health, transport, peerServer, clientServer } = parts;
+  replica.subscribe({
+    leaderChanged: (leaderId, term) => {
+      directory.replaceLeader(leaderId, term);
+      health.setLeaderKnown(leaderId !== null);
+      log.info({ leader: leaderId, term }, leaderId === null ? "no leader is known" : "leader known");
+    },
+    failed: (failure) => {
+      facts.noteFailure();
+      health.stop();
+      onFailure(failure);
+    },
+  });
+  const { leader } = replica;
+  directory.replaceLeader(leader.id, leader.term);
+  const peer = await peerServer.listen(config.listenPeer);
+  const client = await clientServer.listen(config.listenClient);
+  transport.open(replica);
+  return { kind: "opened", node: Node.running(parts), ports: { client, peer } };
+}
+
+async function dismantle(parts: NodeParts, drainMs: number): Promise<void> {
+  const { replica, stores, transport, peerServer, clientServer, channels } = parts;
+  await clientServer.close(drainMs);
+  await replica.stop();
+  transport.close();
+  peerServer.close();
+  channels.close();
+  await stores.close();
+}

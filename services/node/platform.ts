@@ -1,0 +1,23 @@
+import { createHash } from "node:crypto";
+import type { Clock, Digest, Scheduler } from "#replica";
+
+/** The ports of the pure folders that Node itself provides. */
+export const systemClock: Clock = {
+  monotonicMs: () => performance.now(),
+  wallMs: () => Date.now(),
+};
+
+/** The check phase of the event loop: after all input that the poll phase found. Microtasks would batch ones. */
+export const turnScheduler: Scheduler = {
+  afterThisTurn: (run) => {
+    setImmediate(run);
+  },
+};
+
+export const sha256Digest: Digest = {
+  sha256: (parts) => {
+    const hash = createHash("sha256");
+    for (const part of parts) hash.update(part);
+    return hash.digest();
+  },
+};
