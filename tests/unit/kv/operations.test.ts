@@ -1,23 +1,26 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import {
-  type Answer,
-  appendCommand,
   type Command,
-  deleteCommand,
   deleteRangeCommand,
-  INITIAL_STATE,
   incrementCommand,
-  type KeyRange,
   openSessionCommand,
   prefixRange,
-  putCommand,
   Refusal,
-  recordStoreCommand,
-  tickCommand,
   truncateCommand,
 } from "@quorate/services/kv";
 import { utf8Decode, utf8Encode } from "@quorate/services/std";
 import { ANYONE, Harness } from "./harness";
+import {
+  append,
+  doneOf,
+  expectRefused,
+  increment,
+  prepend,
+  put,
+  refusedOf,
+  remove,
+  removeRange,
+} from "./samples";
 
 const INT64_MAX = 2n ** 63n - 1n;
 const INT64_MIN = -(2n ** 63n);
@@ -27,84 +30,6 @@ let it: Harness;
 beforeEach(() => {
   it = new Harness();
 });
-
-interface PutOptions {
-  readonly expected?: bigint;
-  readonly returnPrevious?: boolean;
-  readonly leaseId?: bigint;
-}
-
-function put(key: string, value: string, options: PutOptions = {}): Command {
-  return putCommand(ANYONE, {
-    key: utf8Encode(key),
-    value: utf8Encode(value),
-    leaseId: options.leaseId ?? 0n,
-    returnPrevious: options.returnPrevious ?? false,
-    expectedModRevision: options.expected ?? null,
-  });
-}
-
-function remove(key: string, options: PutOptions = {}): Command {
-  return deleteCommand(ANYONE, {
-    key: utf8Encode(key),
-    returnPrevious: options.returnPrevious ?? false,
-    expectedModRevision: options.expected ?? null,
-  });
-}
-
-function removeRange(start: string, end: string | null, keysMax = 10_000): Command {
-  const range: KeyRange = { start: utf8Encode(start), end: end === null ? null : utf8Encode(end) };
-  return deleteRangeCommand(ANYONE, range, keysMax);
-}
-
-function increment(key: string, delta: bigint): Command {
-  return incrementCommand(ANYONE, utf8Encode(key), delta);
-}
-
-function append(key: string, value: string, valueBytesMax = 100): Command {
-  return appendCommand(ANYONE, {
-    key: utf8Encode(key),
-    value: utf8Encode(value),
-    atStart: false,
-    valueBytesMax,
-  });
-}
-
-function prepend(key: string, value: string, valueBytesMax = 100): Command {
-  return appendCommand(ANYONE, {
-    key: utf8Encode(key),
-    value: utf8Encode(value),
-    atStart: true,
-    valueBytesMax,
-  });
-}
-
-function doneOf(answer: Answer) {
-  expect(answer.result?.$case).toBe("done");
-  return (answer.result as Extract<Answer["result"], { $case: "done" }>).value;
-}
-
-function refusedOf(answer: Answer) {
-  expect(answer.result?.$case).toBe("refused");
-  return (answer.result as Extract<Answer["result"], { $case: "refused" }>).value;
-}
-
-/** Applies a command that must be refused with this, and must change nothing at all. */
-function expectRefused(command: Command, refusal: Refusal, message: string): void {
-  const before = {
-    resident: it.machine.resident(),
-    contents: it.store.contents(),
-    changes: it.store.changes.length,
-  };
-  const answer = it.apply(command);
-  expect(refusedOf(answer)).toEqual({ refusal, message });
-  expect(answer.revision).toBe(BigInt(before.resident.meta.revision));
-  expect({
-    resident: it.machine.resident(),
-    contents: it.store.contents(),
-    changes: it.store.changes.length,
-  }).toEqual(before);
-}
 
 /** A key's record as [value, createRevision, modRevision, version]. */
 function recordOf(key: string): unknown {
@@ -159,7 +84,7 @@ describe("Put", () => {
   test("an empty value is a value, and an empty key is refused", () => {
     it.apply(put("k", ""));
     expect(recordOf("k")).toEqual(["", 1, 1, 1]);
-    expectRefused(put("", "v"), Refusal.UNKNOWN_COMMAND, "key is empty");
+    expectRefused(it, put("", "v"), Refusal.UNKNOWN_COMMAND, "key is empty");
   });
 
   test.each([
@@ -205,12 +130,17 @@ describe("Put", () => {
     },
   ])("is refused when the condition is $what, and names both revisions", ({ setUp, expected, message }) => {
     for (const command of setUp) it.apply(command);
-    expectRefused(put("k", "new", { expected }), Refusal.CONDITION_FAILED, message);
-    expectRefused(remove("k", { expected }), Refusal.CONDITION_FAILED, message);
+    expectRefused(it, put("k", "new", { expected }), Refusal.CONDITION_FAILED, message);
+    expectRefused(it, remove("k", { expected }), Refusal.CONDITION_FAILED, message);
   });
 
   test("is refused under a lease, as there are none", () => {
-    expectRefused(put("k", "v", { leaseId: 7n }), Refusal.UNKNOWN_LEASE, "there is no lease with lease_id 7");
+    expectRefused(
+      it,
+      put("k", "v", { leaseId: 7n }),
+      Refusal.UNKNOWN_LEASE,
+      "there is no lease with lease_id 7",
+    );
   });
 
   test("needs the value of the previous record only to return it", () => {
@@ -307,6 +237,7 @@ describe("DeleteRange", () => {
 
   test("of exactly the limit is done, and of one more is refused and deletes nothing", () => {
     expectRefused(
+      it,
       removeRange("", null, 4),
       Refusal.TOO_LARGE,
       "the range holds more than 4 keys, the most that one call deletes; nothing was deleted",
@@ -342,6 +273,7 @@ describe("Increment", () => {
     (value) => {
       it.apply(put("k", value));
       expectRefused(
+        it,
         increment("k", 1n),
         Refusal.NOT_AN_INTEGER,
         "the value is not the decimal text of a signed 64-bit integer",
@@ -355,6 +287,7 @@ describe("Increment", () => {
     (value) => {
       it.apply(put("k", value));
       expectRefused(
+        it,
         increment("k", 0n),
         Refusal.NOT_AN_INTEGER,
         "the value is not the decimal text of a signed 64-bit integer",
@@ -375,6 +308,7 @@ describe("Increment", () => {
   ])("A10: $value with delta $delta overflows, and the value stays", ({ value, delta }) => {
     it.apply(put("k", String(value)));
     expectRefused(
+      it,
       increment("k", delta),
       Refusal.INTEGER_OVERFLOW,
       `${value} with delta ${delta} does not fit in a signed 64-bit integer`,
@@ -434,9 +368,9 @@ describe("Append and Prepend", () => {
     it.apply(append("k", "12345", 6));
     doneOf(it.apply(append("k", "6", 6)));
     const message = "the value would be 7 bytes long, over the limit of 6 bytes for a value";
-    expectRefused(append("k", "7", 6), Refusal.TOO_LARGE, message);
-    expectRefused(prepend("k", "7", 6), Refusal.TOO_LARGE, message);
-    expectRefused(append("new", "1234567", 6), Refusal.TOO_LARGE, message);
+    expectRefused(it, append("k", "7", 6), Refusal.TOO_LARGE, message);
+    expectRefused(it, prepend("k", "7", 6), Refusal.TOO_LARGE, message);
+    expectRefused(it, append("new", "1234567", 6), Refusal.TOO_LARGE, message);
   });
 });
 
@@ -483,111 +417,5 @@ describe("Truncate", () => {
     expect(it.machine.reads(put("k", "new")).keys[0]?.generation).toBe(2);
     it.apply(put("k", "new"));
     expect(recordOf("k")).toEqual(["new", 3, 3, 1]);
-  });
-});
-
-describe("Tick and RecordStore", () => {
-  test("a Tick moves replicated time, and nothing else", () => {
-    it.apply(put("k", "v"));
-    expect(it.apply(tickCommand(0, 1)).revision).toBe(1n);
-    it.apply(tickCommand(250, 2));
-    it.apply(tickCommand(50, 3));
-    expect(it.machine.meta).toEqual({ ...INITIAL_STATE.meta, revision: 1, timeMs: 300 });
-  });
-
-  test("the first store of a member is recorded, and no other", () => {
-    expect(it.machine.memberStore("n1")).toBeNull();
-    doneOf(it.apply(recordStoreCommand("n1", "s1", 0)));
-    doneOf(it.apply(recordStoreCommand("n1", "s1", 0)));
-    doneOf(it.apply(recordStoreCommand("n2", "s1", 0)));
-    expectRefused(
-      recordStoreCommand("n1", "s2", 0),
-      Refusal.STORE_MISMATCH,
-      "member n1 is bound to store s1, not to s2",
-    );
-    expect(it.machine.memberStore("n1")).toBe("s1");
-    it.restart();
-    expect(it.machine.memberStore("n1")).toBe("s1");
-  });
-});
-
-describe("Commands that cannot be carried out", () => {
-  const noNamespace = { ...ANYONE, namespace: "nowhere" };
-
-  test.each([
-    putCommand(noNamespace, {
-      key: utf8Encode("k"),
-      value: utf8Encode("v"),
-      leaseId: 0n,
-      returnPrevious: false,
-      expectedModRevision: null,
-    }),
-    deleteRangeCommand(noNamespace, prefixRange(utf8Encode("k")), 10),
-    truncateCommand(noNamespace),
-    openSessionCommand(noNamespace, 1000),
-  ])("name a namespace that is not there (%#)", (command) => {
-    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [] });
-    expectRefused(command, Refusal.UNKNOWN_NAMESPACE, 'there is no namespace "nowhere"');
-  });
-
-  test("the empty name and 'default' are one namespace", () => {
-    it.apply(
-      putCommand(
-        { ...ANYONE, namespace: "default" },
-        {
-          key: utf8Encode("k"),
-          value: utf8Encode("v"),
-          leaseId: 0n,
-          returnPrevious: false,
-          expectedModRevision: null,
-        },
-      ),
-    );
-    expect(it.machine.namespace("")).toEqual(it.machine.namespace("default"));
-    expect(doneOf(it.apply(remove("k"))).deleted).toBe(1n);
-  });
-
-  const writeAs = (clientId: bigint, sequence: bigint, firstUnanswered: bigint): Command => ({
-    ...increment("k", 1n),
-    requestId: { clientId, sequence, firstUnanswered },
-  });
-
-  test.each([
-    { command: writeAs(0n, 1n, 1n), message: "client_id is 0, not in 1 to 9007199254740991" },
-    {
-      command: writeAs(2n ** 53n, 1n, 1n),
-      message: "client_id is 9007199254740992, not in 1 to 9007199254740991",
-    },
-    { command: writeAs(1n, 0n, 0n), message: "sequence is 0, not in 1 to 9007199254740991" },
-    { command: writeAs(1n, -1n, 0n), message: "sequence is -1, not in 1 to 9007199254740991" },
-    { command: writeAs(1n, 3n, 4n), message: "first_unanswered is 4, not in 0 to 3" },
-    { command: writeAs(1n, 3n, -1n), message: "first_unanswered is -1, not in 0 to 3" },
-    { command: removeRange("a", "b", -1), message: "keys_max is -1, not in 0 to 9007199254740990" },
-    { command: append("k", "v", -1), message: "value_bytes_max is -1, not in 0 to 9007199254740991" },
-    { command: append("", "v"), message: "key is empty" },
-    { command: increment("", 1n), message: "key is empty" },
-    { command: remove(""), message: "key is empty" },
-    { command: tickCommand(-1, 0), message: "elapsed_ms is -1, not in 0 to 281474976710656" },
-    { command: openSessionCommand(ANYONE, 0), message: "ttl_ms is 0, not in 1 to 281474976710656" },
-    { command: recordStoreCommand("", "s", 0), message: "member_id is empty" },
-    { command: recordStoreCommand("n1", "", 0), message: "store_id is empty" },
-  ])("are malformed: $message", ({ command, message }) => {
-    it.apply(openSessionCommand(ANYONE, 1000));
-    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [] });
-    expectRefused(command, Refusal.UNKNOWN_COMMAND, message);
-  });
-
-  test("time does not run past its end", () => {
-    it.apply(tickCommand(2 ** 48, 0));
-    expectRefused(
-      tickCommand(1, 0),
-      Refusal.UNKNOWN_COMMAND,
-      "elapsed_ms 1 leads past the end of time, 281474976710656 ms",
-    );
-  });
-
-  test("a wall time that is no safe integer is shown as 0", () => {
-    it.apply({ ...put("k", "v"), wallTimeMs: INT64_MIN });
-    expect(it.store.changes[0]?.origin.wallTimeMs).toBe(0);
   });
 });

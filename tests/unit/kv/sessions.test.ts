@@ -118,7 +118,7 @@ describe("a request id", () => {
     expect(it.value("k")).toBeNull();
   });
 
-  test("of a session in another namespace is refused, and does not renew it", () => {
+  test("of a session in another namespace is refused, does not renew it and cannot end it", () => {
     const state = {
       ...INITIAL_STATE,
       meta: { ...INITIAL_STATE.meta, nextClientId: 2, nextNamespaceId: 3 },
@@ -133,6 +133,8 @@ describe("a request id", () => {
     expect(refusalOf(answers[0] as Answer)).toBe(Refusal.SESSION_EXPIRED);
     expect(machine.resident()).toEqual(state);
     expect(writes).toMatchObject({ sessions: [], namespaces: [], changes: [] });
+    machine.apply([closeSessionCommand(ANYONE, 1n)], it.store.read([]));
+    expect(machine.sessionCount).toBe(1);
   });
 
   test("of a command that is about a session, time or a store is not looked at", () => {
