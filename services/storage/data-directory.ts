@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { errorText } from "./database";
 import { syncDirectory } from "./durable-file";
+import { errorText } from "./error-fields";
 import {
   type BootstrapMember,
   type DataIdentity,

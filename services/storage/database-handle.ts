@@ -1,12 +1,6 @@
 import { StoreFailure } from "#replica";
-import {
-  type ChainedBatch,
-  causeOf,
-  type Database,
-  type DatabaseSnapshot,
-  errorCode,
-  errorText,
-} from "./database";
+import type { ChainedBatch, Database, DatabaseSnapshot } from "./database";
+import { causeOf, errorCode, errorText } from "./error-fields";
 
 /**
  * A database that ends with its first failure. After a failed write LevelDB goes on accepting writes which the torn

@@ -1,5 +1,7 @@
 import { ClassicLevel, type ChainedBatch as LevelBatch } from "classic-level";
 import { StoreFailure } from "#replica";
+import { causeOf, errorCode, errorText } from "./error-fields";
+import { faultyTable } from "./leveldb-table";
 
 export type ChainedBatch = LevelBatch<Database, Uint8Array, Uint8Array>;
 export type Database = ClassicLevel<Uint8Array, Uint8Array>;
@@ -21,20 +23,29 @@ export type DatabaseOpened =
  * Opens a LevelDB database that is there, or makes a new one. A database whose CURRENT file is gone would be opened
  * as an empty one if LevelDB were allowed to create it.
  *
+ * @param options.advice what to do about a damaged database
  * @throws StoreFailure
  */
 export async function openDatabase(
   path: string,
   mode: "create" | "existing",
-  sizes: DatabaseSizes,
+  options: { readonly sizes: DatabaseSizes; readonly advice: string },
 ): Promise<DatabaseOpened> {
+  const fault = mode === "existing" ? await faultyTable(path) : null;
+  if (fault !== null) {
+    throw new StoreFailure(
+      `the database ${path} is damaged: ${fault}; it must not be served: ${options.advice}`,
+      { dataLoss: true },
+    );
+  }
+  // A database that was made opens by itself in the next turn, so it is made after the check.
   const database: Database = new ClassicLevel<Uint8Array, Uint8Array>(path, {
     keyEncoding: "view",
     valueEncoding: "view",
     createIfMissing: mode === "create",
     errorIfExists: mode === "create",
-    writeBufferSize: sizes.writeBufferBytes,
-    cacheSize: sizes.blockCacheBytes,
+    writeBufferSize: options.sizes.writeBufferBytes,
+    cacheSize: options.sizes.blockCacheBytes,
   });
   try {
     await database.open();
@@ -43,29 +54,11 @@ export async function openDatabase(
     await database.close();
     const cause = causeOf(error);
     if (errorCode(cause) === "LEVEL_LOCKED") return { kind: "locked" };
-    throw new StoreFailure(`the database ${path} cannot be opened: ${errorText(cause)}`, {
-      dataLoss: /does not exist|corrupt|missing|CURRENT|MANIFEST/i.test(errorText(cause)),
+    const isDamage = /does not exist|corrupt|missing|CURRENT|MANIFEST/i.test(errorText(cause));
+    const advice = isDamage ? `; it must not be served: ${options.advice}` : "";
+    throw new StoreFailure(`the database ${path} cannot be opened: ${errorText(cause)}${advice}`, {
+      dataLoss: isDamage,
       cause: error,
     });
   }
-}
-
-/** What LevelDB gave as the reason of an error of its JavaScript layer, or the error itself. */
-export function causeOf(error: unknown): unknown {
-  return field(error, "cause") ?? error;
-}
-
-export function errorCode(error: unknown): string | null {
-  const code = field(error, "code");
-  return typeof code === "string" ? code : null;
-}
-
-export function errorText(error: unknown): string {
-  const message = field(error, "message");
-  return typeof message === "string" ? message : String(error);
-}
-
-/** Not by instanceof: errors of the platform may come from another realm, as they do under jest. */
-function field(error: unknown, name: string): unknown {
-  return typeof error === "object" && error !== null ? Reflect.get(error, name) : undefined;
 }

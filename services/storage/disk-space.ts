@@ -1,6 +1,6 @@
 import { readdir, stat, statfs } from "node:fs/promises";
 import { join } from "node:path";
-import { errorCode } from "./database";
+import { errorCode } from "./error-fields";
 
 /** Bytes that an ordinary user can still write to the file system that holds `path`. */
 export async function freeBytes(path: string): Promise<number> {

@@ -1,6 +1,6 @@
 import { open, readFile, rename, stat } from "node:fs/promises";
 import { dirname } from "node:path";
-import { errorCode } from "./database";
+import { errorCode } from "./error-fields";
 
 /** Makes renames, creations and removals in a directory survive a loss of power. */
 export async function syncDirectory(path: string): Promise<void> {

@@ -1,3 +1,4 @@
+export { crc32c } from "./crc32c";
 export {
   createDataDirectory,
   type DataDirectory,
@@ -7,7 +8,10 @@ export {
 } from "./data-directory";
 export { diskBytes, freeBytes } from "./disk-space";
 export type { BootstrapMember, DataIdentity } from "./identity";
+export { liveTables } from "./leveldb-manifest";
+export { faultyTable } from "./leveldb-table";
 export { type LogStoreOpened, type LogStoreOptions, openLogStore } from "./log-open";
+export { snappyUncompress } from "./snappy";
 export { openStateStore, type StateStoreOpened } from "./state-open";
 export type { StateLimits } from "./state-store";
 export {

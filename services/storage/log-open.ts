@@ -1,8 +1,9 @@
 import { EMPTY_HARD_STATE } from "#raft";
 import { type LogStore, StoreFailure } from "#replica";
-import { type Database, errorText, openDatabase } from "./database";
+import { type Database, openDatabase } from "./database";
 import { DatabaseHandle } from "./database-handle";
 import { EntryTail } from "./entry-tail";
+import { errorText } from "./error-fields";
 import {
   beginKey,
   endKey,
@@ -36,13 +37,16 @@ export type LogStoreOpened =
 
 /** Today a node holds one group; keys carry its id so that a later version can hold several. */
 const GROUP_ID = 1;
-const DATABASE_SIZES = { writeBufferBytes: 4 * 1024 * 1024, blockCacheBytes: 1024 * 1024 };
+const DATABASE_OPTIONS = {
+  sizes: { writeBufferBytes: 4 * 1024 * 1024, blockCacheBytes: 1024 * 1024 },
+  advice: "start this member anew from its peers, or restore the whole data directory",
+};
 const ENTRIES_PER_READ = 1000;
 const BYTES_PER_READ = 1024 * 1024;
 
 /** Makes an empty log; durable when it resolves. */
 export async function createLog(path: string): Promise<void> {
-  const opened = await openDatabase(path, "create", DATABASE_SIZES);
+  const opened = await openDatabase(path, "create", DATABASE_OPTIONS);
   if (opened.kind === "locked") throw new StoreFailure(`${path} is in use`, { dataLoss: false });
   const writer = new RecordWriter();
   const batch = opened.database.batch();
@@ -63,7 +67,7 @@ export async function createLog(path: string): Promise<void> {
  * @throws StoreFailure with dataLoss where it is damaged or ends below the floor
  */
 export async function openLogStore(options: LogStoreOptions): Promise<LogStoreOpened> {
-  const opened = await openDatabase(options.path, "existing", DATABASE_SIZES);
+  const opened = await openDatabase(options.path, "existing", DATABASE_OPTIONS);
   if (opened.kind === "locked") return opened;
   const { database } = opened;
   try {
@@ -155,8 +159,7 @@ function readRecord<T>(
 
 function damage(options: LogStoreOptions, what: string): StoreFailure {
   return new StoreFailure(
-    `the log in ${options.path} is damaged: ${what}; this node must not vote or serve with it: ` +
-      "start this member anew from its peers, or restore the whole data directory",
+    `the log in ${options.path} is damaged: ${what}; this node must not vote or serve with it: ${DATABASE_OPTIONS.advice}`,
     { dataLoss: true },
   );
 }

@@ -8,17 +8,17 @@ import { RecordWriter } from "./record-writer";
 import { freshStateName, pointToState, removeOtherStates } from "./state-directory";
 import { writeHead, writeNamespace } from "./state-records";
 
-/** A write buffer well above what one checkpoint covers, so that it is nearly always the checkpoint that empties it. */
-export const STATE_DATABASE_SIZES = {
-  writeBufferBytes: 8 * 1024 * 1024,
-  blockCacheBytes: 8 * 1024 * 1024,
+export const STATE_DATABASE_OPTIONS = {
+  // A write buffer well above what one checkpoint covers, so that it is nearly always the checkpoint that empties it.
+  sizes: { writeBufferBytes: 8 * 1024 * 1024, blockCacheBytes: 8 * 1024 * 1024 },
+  advice: "stop the node, remove that directory and start it again to build the state anew from the log",
 };
 
 /** Makes the state before the first command, complete and synced, the present one; returns its directory's name. */
 export async function createFirstState(dataPath: string): Promise<string> {
   const name = await freshStateName(dataPath);
   const path = join(dataPath, name);
-  const opened = await openDatabase(path, "create", STATE_DATABASE_SIZES);
+  const opened = await openDatabase(path, "create", STATE_DATABASE_OPTIONS);
   if (opened.kind === "locked") throw new StoreFailure(`${path} is in use`, { dataLoss: false });
   const handle = new DatabaseHandle(opened.database, `the state in ${path}`);
   const writer = new RecordWriter();

@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import type { ResidentState } from "#kv";
 import { type StateStore, StoreFailure } from "#replica";
-import { type Database, errorCode, errorText, openDatabase } from "./database";
+import { type Database, openDatabase } from "./database";
 import { DatabaseHandle } from "./database-handle";
 import { isDirectory } from "./durable-file";
+import { errorCode, errorText } from "./error-fields";
 import { RecordReader } from "./record-reader";
 import { checkedValue, RecordWriter } from "./record-writer";
-import { createFirstState, STATE_DATABASE_SIZES } from "./state-create";
+import { createFirstState, STATE_DATABASE_OPTIONS } from "./state-create";
 import { presentStateName, removeOtherStates } from "./state-directory";
 import { headKey, type KeyKind, rangeOfKind } from "./state-layout";
 import {
@@ -70,7 +71,7 @@ async function rebuilt(dataPath: string, limits: StateLimits, because: string): 
 type PresentOpened = StateStoreOpened | { readonly kind: "hole"; readonly what: string };
 
 async function openPresent(path: string, limits: StateLimits): Promise<PresentOpened> {
-  const opened = await openDatabase(path, "existing", STATE_DATABASE_SIZES);
+  const opened = await openDatabase(path, "existing", STATE_DATABASE_OPTIONS);
   if (opened.kind === "locked") return opened;
   const { database } = opened;
   try {
@@ -170,7 +171,7 @@ async function eachRow(
 
 function damage(path: string, what: string): StoreFailure {
   return new StoreFailure(
-    `the state in ${path} is damaged: ${what}; it must not be served: stop the node, remove that directory and start it again to build the state anew from the log`,
+    `the state in ${path} is damaged: ${what}; it must not be served: ${STATE_DATABASE_OPTIONS.advice}`,
     { dataLoss: true },
   );
 }

@@ -1,4 +1,4 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jest } from "@jest/globals";
@@ -90,7 +90,7 @@ export class LevelRig {
   async kill(): Promise<void> {
     const before = this.path;
     this.copies += 1;
-    await cp(before, this.path, { recursive: true });
+    await copyAsOfOneMoment(before, this.path);
     await this.close();
   }
 
@@ -102,6 +102,38 @@ export class LevelRig {
     await this.close();
     await rm(this.root, { recursive: true, force: true });
   }
+}
+
+/** LevelDB may be making tables of its own accord: a copy counts when no file but its logs changed meanwhile. */
+async function copyAsOfOneMoment(from: string, to: string): Promise<void> {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    const before = await fileList(from);
+    await rm(to, { recursive: true, force: true });
+    try {
+      await cp(from, to, { recursive: true });
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === "ENOENT") continue;
+      throw error;
+    }
+    if (before === (await fileList(from))) return;
+  }
+  throw new Error(`the files in ${from} never come to rest`);
+}
+
+async function fileList(path: string): Promise<string> {
+  const lines: string[] = [];
+  for (const file of await readdir(path, { recursive: true, withFileTypes: true })) {
+    const name = join(file.parentPath, file.name);
+    const isGrowing = file.name.endsWith(".log");
+    const size = isGrowing
+      ? ""
+      : await stat(name).then(
+          ({ size }) => size,
+          () => "gone",
+        );
+    lines.push(`${name} ${size}`);
+  }
+  return lines.sort().join("\n");
 }
 
 let batchPrototype: { write(options?: unknown): Promise<void> } | null = null;
