@@ -6,3 +6,4 @@ export { NodeService } from "./node-service";
 export { PeerLink, type PeerLinkBounds, type PeerLinkOptions } from "./peer-link";
 export { PeerServer, type PeerServerOptions } from "./peer-server";
 export { PeerTransport, type PeerTransportOptions } from "./peer-transport";
+export { isWellFormedMessage } from "./well-formed-message";

@@ -1,6 +1,7 @@
 import { ErrorReason } from "@quorate/proto/kv";
 import { type ByteCall, CallFailure } from "#forward";
 import type { NodeContext } from "./node-context";
+import { isWellFormedMessage } from "./well-formed-message";
 
 /** A unary call served here: from the bytes of the request to the bytes of the answer. */
 export type UnaryMethod = (node: NodeContext, call: ByteCall) => Promise<Uint8Array>;
@@ -28,14 +29,15 @@ export function unaryMethod<Request, Response>(
 
 /** The request, or the failure that says that it is not one. */
 export function decodeRequest<Request>(type: Decodes<Request>, body: Uint8Array): Request {
+  if (!isWellFormedMessage(body)) throw malformed("its bytes are not a sequence of fields");
   try {
     return type.decode(body);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new CallFailure(
-      ErrorReason.MALFORMED_REQUEST,
-      `the request is not a well-formed Protobuf message of its type: ${why}`,
-      { cause: error },
-    );
+    throw malformed(error instanceof Error ? error.message : String(error), error);
   }
+}
+
+function malformed(why: string, cause?: unknown): CallFailure {
+  const message = `the request is not a well-formed Protobuf message of its type: ${why}`;
+  return new CallFailure(ErrorReason.MALFORMED_REQUEST, message, { cause });
 }
