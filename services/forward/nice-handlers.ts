@@ -1,5 +1,4 @@
-import { on } from "node:events";
-import { setMaxListeners } from "node:events";
+import { on, setMaxListeners } from "node:events";
 import {
   type handleBidiStreamingCall,
   type handleServerStreamingCall,
@@ -45,6 +44,12 @@ export function bidiStreamHandler<Request, Response>(
     const ended = endOf(call, stopping);
     pump(implementation(requestsOf(call), contextOf(call.getPeer(), ended)), call, ended);
   };
+}
+
+/** Iterating over a duplex stream itself would destroy it at the end of the requests, with the last answers unsent. */
+async function* requestsOf<Request>(call: ServerDuplexStream<Request, unknown>): AsyncIterable<Request> {
+  const events: AsyncIterable<unknown> = on(call, "data", { close: ["end", "cancelled"] });
+  for await (const [request] of events as AsyncIterable<[Request]>) yield request;
 }
 
 function endOf<T>(

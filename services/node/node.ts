@@ -37,7 +37,7 @@ const DEFAULT_DEADLINE_MS = 30_000;
 const REQUEST_SLACK_BYTES = 64 * 1024;
 
 /** How long a handover of leadership at shutdown may take. */
-const HANDOVER_MS_MAX = 2000;
+const HANDOVER_MS_MAX = 1000;
 
 /** After a failed store nothing can succeed any more: only the answers that say so are still to be sent. */
 const FAILED_DRAIN_MS = 500;
