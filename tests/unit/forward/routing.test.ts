@@ -1,0 +1,64 @@
+import { Metadata } from "@grpc/grpc-js";
+import { describe, expect, test } from "@jest/globals";
+import { BatchGetRequest, Consistency, GetRequest, ScanRequest } from "@quorate/proto/kv";
+import { asksForStale, hopsOf, methodRoutes } from "@quorate/services/forward";
+
+const get = { namespace: "n", key: Buffer.from("k"), minRevision: 300n, maxStalenessMs: 7n, revision: 0n };
+
+describe("routing beside the body", () => {
+  test.each([
+    [Consistency.STALE, true],
+    [Consistency.LINEARIZABLE, false],
+    [Consistency.UNSPECIFIED, false],
+  ])("consistency %s of a Get: stale is %s", (consistency, stale) => {
+    expect(asksForStale(GetRequest.encode({ ...get, consistency }).finish())).toBe(stale);
+  });
+
+  test("the field is found behind others of any size", () => {
+    const read = { ...get, consistency: Consistency.STALE };
+    const keys = [Buffer.alloc(70_000, 1), Buffer.from("b")];
+    expect(asksForStale(BatchGetRequest.encode({ ...read, keys, keysOnly: true }).finish())).toBe(true);
+    const empty = Buffer.alloc(0);
+    const scan = { ...read, start: empty, end: empty, prefix: keys[0]!, cursor: empty, limit: -1n };
+    expect(asksForStale(ScanRequest.encode({ ...scan, reverse: false, keysOnly: false }).finish())).toBe(
+      true,
+    );
+  });
+
+  test.each([[[0x50]], [[0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]], [[0x53]], [[0xff, 0xff, 0xff]], [[]]])(
+    "a body that is not well-formed is not stale: %p",
+    (bytes) => {
+      expect(asksForStale(Uint8Array.from(bytes))).toBe(false);
+    },
+  );
+
+  test.each([
+    [undefined, 0],
+    ["1", 1],
+    ["12", 12],
+    ["-1", 1],
+    ["many", 1],
+  ])("hops %p counts as %p", (text, hops) => {
+    const metadata = new Metadata();
+    if (text !== undefined) metadata.set("quorate-hops", text);
+    expect(hopsOf(metadata)).toBe(hops);
+  });
+
+  test("only what changes nothing is a read", () => {
+    const writes = [...methodRoutes.values()]
+      .filter((method) => !method.isRead)
+      .map(({ path }) => path.split("/")[2]);
+    expect(writes.sort()).toEqual([
+      "Append",
+      "CloseSession",
+      "Delete",
+      "DeleteRange",
+      "Increment",
+      "OpenSession",
+      "Prepend",
+      "Put",
+      "TransferLeadership",
+      "Truncate",
+    ]);
+  });
+});

@@ -1,0 +1,101 @@
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { ByteServer, type ByteServerOptions, type ByteService, type Log } from "@quorate/services/forward";
+
+export interface LogLine {
+  readonly level: string;
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+/** A log that remembers its lines. */
+export function recordingLog(): Log & { readonly lines: LogLine[] } {
+  const lines: LogLine[] = [];
+  const at = (level: string) => (fields: object, message: string) => {
+    lines.push({ level, fields: fields as Record<string, unknown>, message });
+  };
+  return { lines, debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+export interface Answered {
+  readonly error: ServiceError | null;
+  readonly answer: Buffer | null;
+}
+
+/** A byte server on a port of its own, with a client. */
+export class Serving {
+  readonly log = recordingLog();
+  readonly server: ByteServer;
+  client!: Client;
+  address = "";
+
+  constructor(service: ByteService, options: Partial<ByteServerOptions> = {}) {
+    this.server = new ByteServer({
+      service,
+      log: this.log,
+      defaultDeadlineMs: 5000,
+      messageBytesMax: 4 * 1024 * 1024,
+      ...options,
+    });
+  }
+
+  static async open(service: ByteService, options: Partial<ByteServerOptions> = {}): Promise<Serving> {
+    const serving = new Serving(service, options);
+    await serving.listen();
+    return serving;
+  }
+
+  async listen(): Promise<void> {
+    const port = await this.server.listen("127.0.0.1:0");
+    this.address = `127.0.0.1:${port}`;
+    this.client = new Client(this.address, credentials.createInsecure(), {
+      "grpc.use_local_subchannel_pool": 1,
+      "grpc.enable_channelz": 0,
+    });
+  }
+
+  unary(
+    path: string,
+    body: Uint8Array,
+    options: { readonly metadata?: Record<string, string>; readonly deadlineMs?: number } = {},
+  ): Promise<Answered> {
+    const metadata = new Metadata();
+    for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
+    const deadline = Date.now() + (options.deadlineMs ?? 10_000);
+    return new Promise((resolve) => {
+      this.client.makeUnaryRequest(
+        path,
+        asIs,
+        asIs,
+        Buffer.from(body),
+        metadata,
+        { deadline },
+        (error, answer) => resolve({ error, answer: answer ?? null }),
+      );
+    });
+  }
+
+  async stream(path: string, body: Uint8Array): Promise<{ messages: Buffer[]; error: ServiceError | null }> {
+    const messages: Buffer[] = [];
+    const stream = this.client.makeServerStreamRequest(path, asIs, asIs, Buffer.from(body));
+    try {
+      for await (const message of stream) messages.push(message as Buffer);
+      return { messages, error: null };
+    } catch (error) {
+      return { messages, error: error as ServiceError };
+    }
+  }
+
+  async close(): Promise<void> {
+    this.client.close();
+    await this.server.close(500);
+  }
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+/** A service whose calls all end alike. */
+export function serviceOf(unary: ByteService["unary"], stream?: ByteService["stream"]): ByteService {
+  return { unary, stream: stream ?? (() => Promise.reject(new Error("no streams here"))) };
+}
