@@ -17,6 +17,7 @@ module.exports = {
     "^@quorate/proto/(.*)$": "<rootDir>/proto/$1.ts",
     "^@quorate/client$": "<rootDir>/clients/typescript/src/index.ts",
     "^@quorate/client/generated$": "<rootDir>/clients/typescript/src/generated.ts",
+    "^@quorate/cli$": "<rootDir>/clients/cli/src/index.ts",
     "^@quorate/examples$": "<rootDir>/clients/examples/src/index.ts",
   },
   testTimeout: 30_000,

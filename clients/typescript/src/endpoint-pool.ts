@@ -40,7 +40,8 @@ export class EndpointPool {
 
   /** The connection to an address, made when it is first asked for. @throws QuorateError CANCELLED once closed */
   connectionTo(address: string): Connection {
-    if (this.#closed) throw new QuorateError("the client is closed", { code: "CANCELLED", reason: "CANCELLED" });
+    if (this.#closed)
+      throw new QuorateError("the client is closed", { code: "CANCELLED", reason: "CANCELLED" });
     let connection = this.#connections.get(address);
     if (connection === undefined) {
       connection = this.#connect(address);

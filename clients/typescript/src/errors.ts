@@ -117,12 +117,12 @@ const OUTCOME_OF = {
   [Outcome.UNKNOWN]: "unknown",
 } as const satisfies Record<Outcome, WriteOutcome>;
 
+/** A newer server may know reasons and outcomes that this client does not: the first say nothing, the second the least. */
 function fieldsOfDetail(detail: ErrorDetail): Omit<QuorateErrorFields, "code"> {
   return {
-    // A newer server may know reasons and outcomes that this client does not.
     reason: (ErrorReason[detail.reason] as Reason | undefined) ?? "UNSPECIFIED",
     retryable: detail.retryable,
-    outcome: OUTCOME_OF[detail.outcome] ?? "unknown",
+    outcome: detail.outcome in OUTCOME_OF ? OUTCOME_OF[detail.outcome] : "unknown",
     leader: detail.leader === undefined ? null : { ...detail.leader },
     oldestRevision: detail.oldestRevision === 0n ? null : Number(detail.oldestRevision),
   };

@@ -1,4 +1,4 @@
-export type { BytesLike } from "./bytes";
+export { type BytesLike, endOfPrefix, toBytes, toText } from "./bytes";
 export type {
   CallOptions,
   ConditionalWriteOptions,

@@ -86,7 +86,7 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
     caller,
     timing,
     deadlineMs,
-    sessions: new Sessions(sessionCalls(caller, deadlineMs), timing),
+    sessions: new Sessions(sessionCalls(caller), timing),
     plan(call) {
       if (isClosed())
         throw new QuorateError("the client is closed", { code: "CANCELLED", outcome: "not_applied" });
@@ -95,10 +95,10 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
   };
 }
 
-function sessionCalls(caller: Caller, deadlineMs: number): SessionCalls {
+function sessionCalls(caller: Caller): SessionCalls {
   return {
-    async open(namespace) {
-      const plan = { deadlineMs, signal: undefined };
+    async open(namespace, withinMs) {
+      const plan = { deadlineMs: Math.max(1, withinMs), signal: undefined };
       return (await caller.read(OPEN_SESSION, { namespace, ttlMs: 0n }, plan)).clientId;
     },
     async close(namespace, clientId) {

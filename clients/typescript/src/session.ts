@@ -4,6 +4,12 @@ import { pause, type Timing } from "./timing";
 /** How far a session's newest request may be ahead of its oldest unanswered one: what a server remembers. */
 export const SESSION_WINDOW = 1024;
 
+/** The part of a write's time that the opening may use: its failure says more than that the write waited in vain. */
+const OPENING_PART = 0.9;
+
+/** With less time than this left, an opening that failed is not begun again. */
+const REOPENING_MS_MIN = 250;
+
 /** Where one write stands in its session: what makes it safe to send twice. */
 export interface WriteTicket {
   readonly session: Session;
@@ -60,7 +66,8 @@ export class Session {
 
 /** Opens and ends sessions at the server; rejects with a QuorateError. */
 export interface SessionCalls {
-  open(namespace: string): Promise<bigint>;
+  /** @param withinMs how long the opening may take with its retries */
+  open(namespace: string, withinMs: number): Promise<bigint>;
   close(namespace: string, clientId: bigint): Promise<void>;
 }
 
@@ -115,26 +122,21 @@ export class Sessions {
 
   async #opened(namespace: string, patience: Patience): Promise<void> {
     try {
-      await this.#inTime(this.#reopen(namespace), patience, "a session to open");
+      await this.#inTime(this.#reopen(namespace, patience), patience, "a session to open");
     } catch (thrown) {
       // Whatever became of the session: the write itself was never sent.
       const error = QuorateError.from(thrown).withOutcome("not_applied");
-      if (
-        !error.retryable ||
-        this.#timing.nowMs() >= patience.deadlineAtMs ||
-        patience.signal?.aborted === true
-      ) {
-        throw error;
-      }
+      const enough = patience.deadlineAtMs - this.#timing.nowMs() >= REOPENING_MS_MIN;
+      if (!error.retryable || !enough || patience.signal?.aborted === true) throw error;
     }
   }
 
-  /** One opening at a time for a namespace, shared by all writes that wait for it. */
-  #reopen(namespace: string): Promise<Session> {
+  /** One opening at a time for a namespace, shared by all writes that wait for it; those with more time try again. */
+  #reopen(namespace: string, patience: Patience): Promise<Session> {
     let opening = this.#opening.get(namespace);
     if (opening === undefined) {
       opening = this.#calls
-        .open(namespace)
+        .open(namespace, OPENING_PART * (patience.deadlineAtMs - this.#timing.nowMs()))
         .then((clientId) => {
           const session = new Session(clientId);
           this.#open.set(namespace, session);

@@ -36,7 +36,7 @@ const rooms: Record<string, Room> = {
   "services/node": {
     uses: ["#std", "#raft", "#kv", "#replica", "#storage", "#forward", "#rpc", "@quorate/proto", "commander", "pino", "yaml"],
   },
-  "services/launcher": { uses: ["#std", "commander"] },
+  "services/launcher": { uses: ["#std", "commander", "nice-grpc", "nice-grpc-server-health"] },
   "clients/typescript/src": { uses: ["@quorate/proto", "@grpc/grpc-js", "nice-grpc", "nice-grpc-common"] },
   "clients/cli/src": {
     uses: ["@quorate/client", "@quorate/services/launcher", "commander", "cli-table3", "cli-progress", "csv-parse", "csv-stringify"],

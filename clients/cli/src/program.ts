@@ -1,0 +1,70 @@
+import { Command, CommanderError } from "commander";
+import { addChangeCommands } from "./change-commands";
+import { addClusterCommand } from "./cluster-commands";
+import { EXIT, type ExitCode } from "./exit-codes";
+import { addExportCommand } from "./export-command";
+import { addImportCommand } from "./import-command";
+import { addKeyCommands } from "./key-commands";
+import { addListingCommands } from "./listing-commands";
+import type { Session } from "./session";
+import { addGlobalOptions } from "./settings";
+import { addStatusCommand } from "./status-command";
+import type { Terminal } from "./terminal";
+
+/** Runs the command line and says what the process should end with. @param argv the arguments alone */
+export async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
+  const session: Session = { terminal, exitCode: EXIT.ok };
+  let text = "";
+  const program = programOf(session, (part) => {
+    text += part;
+  });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+    return session.exitCode;
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0 || error.code === "commander.help") {
+      await terminal.out(text);
+      return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    }
+    terminal.err(error.message.replaceAll("\n", " "));
+    return EXIT.usage;
+  }
+}
+
+function programOf(session: Session, write: (text: string) => void): Command {
+  const program = addGlobalOptions(new Command("quorate"))
+    .description("Client and operator tool of Quorate, a replicated key-value store.")
+    .version("0.1.0")
+    .configureHelp({ showGlobalOptions: true })
+    .addHelpText(
+      "after",
+      `
+Examples
+  quorate cluster start                     a cluster on this machine
+  quorate put greeting hello
+  quorate get greeting
+  quorate help import
+
+Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.`,
+    );
+  addKeyCommands(program, session);
+  addListingCommands(program, session);
+  addChangeCommands(program, session);
+  addStatusCommand(program, session);
+  addImportCommand(program, session);
+  addExportCommand(program, session);
+  addClusterCommand(program, session);
+  for (const command of [program, ...commandsBelow(program)]) {
+    command
+      .exitOverride()
+      .allowExcessArguments(false)
+      .configureHelp({ showGlobalOptions: true })
+      .configureOutput({ writeOut: write, writeErr: write, outputError: () => undefined });
+  }
+  return program;
+}
+
+function commandsBelow(command: Command): readonly Command[] {
+  return command.commands.flatMap((below) => [below, ...commandsBelow(below)]);
+}

@@ -1,0 +1,69 @@
+import type { ReadOptions } from "@quorate/client";
+import { type Command, InvalidArgumentError } from "commander";
+
+/** The options that every command takes. */
+export interface GlobalOptions {
+  readonly endpoints?: string;
+  readonly deadline?: number;
+  readonly namespace: string;
+  readonly json?: boolean;
+  readonly stale?: boolean;
+}
+
+export const ENDPOINTS_DEFAULT = "127.0.0.1:7400";
+
+export const DEADLINE_SECONDS_DEFAULT = 5;
+
+/** Adds the options that every command takes. */
+export function addGlobalOptions(command: Command): Command {
+  return command
+    .option(
+      "-e, --endpoints <list>",
+      `nodes or gateways, host:port[,host:port] (default: $QUORATE_ENDPOINTS or ${ENDPOINTS_DEFAULT})`,
+    )
+    .option(
+      "--deadline <seconds>",
+      `how long a call may take with all its retries (default: ${DEADLINE_SECONDS_DEFAULT})`,
+      seconds,
+    )
+    .option("-n, --namespace <name>", "the namespace of the keys", "default")
+    .option("--json", "write JSON, for programs")
+    .option("--stale", "read from the node's own state, which may lag behind");
+}
+
+/** How fresh the reads of a command are to be. */
+export function freshness(options: GlobalOptions): ReadOptions {
+  return { consistency: options.stale === true ? "stale" : "linearizable" };
+}
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (text.trim() === "" || !Number.isFinite(value) || value <= 0 || value > 86_400) {
+    throw new InvalidArgumentError("It must be a number of seconds above 0, such as 2.5.");
+  }
+  return value;
+}
+
+/** A whole number of at least 0 that a flag or argument names. */
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) {
+    throw new InvalidArgumentError("It must be a whole number of at least 0.");
+  }
+  return value;
+}
+
+/** A whole number of at least 1 that a flag names. */
+export function positiveNumber(text: string): number {
+  const value = wholeNumber(text);
+  if (value === 0) throw new InvalidArgumentError("It must be at least 1.");
+  return value;
+}
+
+/** A signed 64-bit number that an argument names. */
+export function int64(text: string): bigint {
+  if (!/^-?\d+$/.test(text) || BigInt.asIntN(64, BigInt(text)) !== BigInt(text)) {
+    throw new InvalidArgumentError("It must be a whole number of 64 bits.");
+  }
+  return BigInt(text);
+}
