@@ -1,0 +1,161 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Change } from "@quorate/services/kv";
+import type { Entry } from "@quorate/services/raft";
+import { createDataDirectory, type OpenedStores, openStores } from "@quorate/services/storage";
+
+/*
+ * What storage costs, alone on this machine: wall and CPU time an operation, and memory. Run it with
+ *   node tests/dist/bench/storage.bench.js [directory on the disk to measure]
+ */
+
+const KEY_COUNT = 100_000;
+const NEWEST = Number.MAX_SAFE_INTEGER;
+
+interface Measured {
+  readonly wallMs: number;
+  readonly cpuMs: number;
+}
+
+async function measure(run: () => Promise<void>): Promise<Measured> {
+  const cpu = process.cpuUsage();
+  const startedMs = performance.now();
+  await run();
+  const wallMs = performance.now() - startedMs;
+  const { user, system } = process.cpuUsage(cpu);
+  return { wallMs, cpuMs: (user + system) / 1000 };
+}
+
+function report(what: string, operations: number, { wallMs, cpuMs }: Measured): void {
+  const wallUs = ((wallMs * 1000) / operations).toFixed(1);
+  const cpuUs = ((cpuMs * 1000) / operations).toFixed(1);
+  const rssMb = (process.memoryUsage().rss / 1e6).toFixed(0);
+  console.log(
+    `${what.padEnd(52)} ${wallUs.padStart(9)} us  CPU ${cpuUs.padStart(8)} us  RSS ${rssMb.padStart(4)} MB`,
+  );
+}
+
+function key(number: number): Uint8Array {
+  return Buffer.from(`key-${String(number).padStart(12, "0")}`);
+}
+
+class StorageBench {
+  private index = 0;
+  private revision = 0;
+  private applied = 0;
+
+  constructor(private readonly stores: OpenedStores) {}
+
+  async appends(perBatch: number, batches: number, sync: boolean): Promise<void> {
+    const prepared = Array.from({ length: batches }, () => this.entries(perBatch));
+    const measured = await measure(async () => {
+      for (const entries of prepared) await this.stores.log.append({ entries, hardState: null }, { sync });
+    });
+    report(`append of ${perBatch} x 300 B, sync ${sync}: an entry`, perBatch * batches, measured);
+  }
+
+  async puts(perBatch: number, batches: number): Promise<void> {
+    const measured = await measure(async () => {
+      for (let written = 0; written < batches; written += 1) await this.put(perBatch);
+    });
+    report(`state batch of ${perBatch} x 256 B: a put`, perBatch * batches, measured);
+  }
+
+  async gets(name: string, count: number, numberOf: (at: number) => number): Promise<void> {
+    const query = { namespaceId: 1, generation: 1, revision: NEWEST, keysOnly: false };
+    const measured = await measure(async () => {
+      for (let at = 0; at < count; at += 1)
+        await this.stores.state.records({ ...query, keys: [key(numberOf(at))] });
+    });
+    report(`read of one key, ${name}`, count, measured);
+  }
+
+  async scan(name: string, keysOnly: boolean, reverse: boolean): Promise<void> {
+    let rows = 0;
+    const range = { namespaceId: 1, generation: 1, start: new Uint8Array(0), end: null, revision: NEWEST };
+    const measured = await measure(async () => {
+      for await (const chunk of this.stores.state.scan({ ...range, keysOnly, reverse })) rows += chunk.length;
+    });
+    report(`scan ${name}: a record`, rows, measured);
+  }
+
+  private entries(count: number): Entry[] {
+    return Array.from({ length: count }, () => {
+      this.index += 1;
+      return { index: this.index, term: 1, kind: "normal", data: new Uint8Array(randomBytes(300)) };
+    });
+  }
+
+  private async put(count: number): Promise<void> {
+    const changes = Array.from({ length: count }, (): Change => {
+      this.revision += 1;
+      const { revision } = this;
+      const record = {
+        key: key(revision % KEY_COUNT),
+        value: new Uint8Array(randomBytes(256)),
+        valueBytes: 256,
+        createRevision: revision,
+        modRevision: revision,
+        version: 1,
+        leaseId: 0,
+      };
+      const origin = { wallTimeMs: 0, requestId: null };
+      return { kind: "put", namespaceId: 1, generation: 1, revision, ordinal: 0, record, origin };
+    });
+    this.applied += 1;
+    const meta = { revision: this.revision, timeMs: 0, nextClientId: 1, nextNamespaceId: 2 };
+    const nothing = {
+      namespaces: [],
+      sessions: [],
+      sessionsEnded: [],
+      answers: [],
+      answersDropped: [],
+      memberStores: [],
+    };
+    const writes = { meta, ...nothing, changes };
+    await this.stores.state.write({ applied: { term: 1, index: this.applied }, writes });
+  }
+}
+
+async function main(): Promise<void> {
+  const path = await mkdtemp(join(process.argv[2] ?? tmpdir(), "quorate-bench-"));
+  try {
+    const created = await createDataDirectory({ path, clusterId: "bench", memberId: "n1", members: [] });
+    if (created.kind !== "opened") throw new Error(created.message);
+    const open = async (): Promise<OpenedStores> => {
+      const outcome = await openStores(created.directory);
+      if (outcome.kind !== "opened") throw new Error(outcome.message);
+      return outcome.stores;
+    };
+    let stores = await open();
+    const bench = new StorageBench(stores);
+    await bench.appends(1, 500, true);
+    await bench.appends(10, 500, true);
+    await bench.appends(100, 500, true);
+    await bench.appends(100, 445, false);
+    await bench.puts(100, KEY_COUNT / 100);
+    await bench.puts(1, 2000);
+    await bench.gets("at random", 20_000, (at) => (at * 7919) % KEY_COUNT);
+    await bench.gets("one of 100", 20_000, (at) => at % 100);
+    await bench.scan("with values", false, false);
+    await bench.scan("with values, backwards", false, true);
+    await bench.scan("keys only", true, false);
+    await stores.close();
+    for (const round of ["first", "second"]) {
+      report(
+        `${round} reopening, 100,000 entries and keys`,
+        1,
+        await measure(async () => {
+          stores = await open();
+        }),
+      );
+      await stores.close();
+    }
+  } finally {
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+void main();

@@ -1,0 +1,185 @@
+import { describe, expect } from "@jest/globals";
+import type { Kv } from "@quorate/client";
+import { seededRandom } from "@quorate/services/std";
+import { clusterOfFile, eventually, type TestCluster } from "../support";
+import { expectNothingLost, Load } from "./load";
+import { patientKv, patientTests } from "./patient";
+
+patientTests();
+
+const SEED = 7;
+
+const cluster = clusterOfFile();
+
+async function membersOf(cluster: TestCluster, node: number) {
+  const { members } = await cluster.node(node).admin.call("listMembers", {});
+  return members.map(({ leader: _, ...member }) => member);
+}
+
+describe.each([1, 2, 3, 4, 5])("run %i", (run) => {
+  const random = seededRandom(SEED + run);
+  const killedAt = 50 + random.below(900);
+  const victimIsLeader = run % 2 === 1;
+  const victim = victimIsLeader ? "the leader" : "a follower";
+
+  cluster.test(
+    `E1: 1000 writes, SIGKILL of ${victim} at write ${killedAt}, restart: no acknowledged write lost`,
+    async (cluster) => {
+      const kv = patientKv(cluster);
+      const node = victimIsLeader ? await cluster.leader() : ((await cluster.followers())[0] as number);
+      const load = Load.closedLoop(kv, `e1-${run}-`, { callers: 50, writesMax: 1000 });
+      await eventually(`write ${killedAt}`, () => load.begun >= killedAt, { intervalMs: 1 });
+      await cluster.kill(node);
+      await cluster.restart(node);
+      await load.done();
+      await cluster.agree();
+      await expectNothingLost(kv, load);
+      expect(load.acknowledged.size).toBe(1000);
+    },
+  );
+});
+
+cluster.test("E2: what was acknowledged an instant before all nodes are killed is there", async (cluster) => {
+  for (let round = 0; round < 3; round += 1) {
+    const kv = patientKv(cluster);
+    const { revision } = await kv.put("e2-last-word", `round ${round}`);
+    await cluster.killAll();
+    await cluster.restartAll();
+    const record = await patientKv(cluster).get("e2-last-word");
+    expect({ text: record?.text(), revision: record?.modRevision }).toEqual({
+      text: `round ${round}`,
+      revision,
+    });
+  }
+});
+
+cluster.test(
+  "E2: a crash of all nodes during proposals leaves each of them whole or not at all",
+  async (cluster) => {
+    const kv = patientKv(cluster);
+    const keys = Array.from({ length: 100 }, (_, at) => `e2-together-${at}`);
+    await Promise.all(keys.map((key) => kv.put(key, key)));
+    const leader = await cluster.leader();
+    const load = Load.closedLoop(cluster.client(leader, { deadlineMs: 1000 }).kv, "e2-cut-", { callers: 50 });
+    await eventually("writes are under way", () => load.acknowledged.size >= 100, { intervalMs: 1 });
+    const deletion = cluster.node(leader).kv.attempt("deleteRange", { prefix: Buffer.from("e2-together-") });
+    await cluster.killAll();
+    const reply = await deletion;
+    await load.stop();
+    await cluster.restartAll();
+    await cluster.agree();
+    const left = await patientKv(cluster).count({ prefix: "e2-together-" });
+    expect(reply.ok ? [0] : [0, 100]).toContain(left);
+    await expectNothingLost(patientKv(cluster), load);
+  },
+);
+
+cluster.test("E3: all nodes are killed and restarted: data and membership are there", async (cluster) => {
+  const kv = patientKv(cluster);
+  await Promise.all(Array.from({ length: 300 }, (_, at) => kv.put(`e3-${at}`, `value ${at}`)));
+  const before = await cluster.agree();
+  const members = await eventually("all stores are recorded", async () => {
+    const seen = await membersOf(cluster, 1);
+    return seen.every(({ storeId }) => storeId !== "") && seen;
+  });
+  expect(members.map(({ memberId, voter }) => ({ memberId, voter }))).toEqual([
+    { memberId: "n1", voter: true },
+    { memberId: "n2", voter: true },
+    { memberId: "n3", voter: true },
+  ]);
+  await cluster.killAll();
+  await cluster.restartAll();
+  expect(await cluster.agree()).toEqual(before);
+  for (const node of cluster.numbers) expect(await membersOf(cluster, node)).toEqual(members);
+  expect(await patientKv(cluster).getText("e3-123")).toBe("value 123");
+});
+
+cluster.test("E4: a rolling restart under load loses nothing and ends with one leader", async (cluster) => {
+  const kv = patientKv(cluster);
+  const load = Load.closedLoop(kv, "e4-", { callers: 16 });
+  for (const node of cluster.numbers) {
+    const before = load.acknowledged.size;
+    await eventually("writes go on", () => load.acknowledged.size >= before + 50);
+    expect(await cluster.terminate(node)).toBe(0);
+    await cluster.restart(node);
+    await cluster.leader();
+  }
+  await load.stop();
+  expect([...load.refused, ...load.open]).toEqual([]);
+  await cluster.leader();
+  await cluster.agree();
+  await expectNothingLost(kv, load);
+});
+
+cluster.test(
+  "E6: term, log, membership and applied state survive a restart, and the latest wins",
+  async (cluster) => {
+    const kv = patientKv(cluster);
+    // Each kill of a leader raises the term, so that there is an old one that could come back.
+    const first = await cluster.leader();
+    await cluster.kill(first);
+    await cluster.leader();
+    await cluster.restart(first);
+    for (let version = 1; version <= 30; version += 1) await kv.put("e6-overwritten", `version ${version}`);
+    await cluster.agree();
+    const node = await cluster.leader();
+    const before = await cluster.status(node);
+    const members = await membersOf(cluster, node);
+    await cluster.killAll();
+    // Alone, it cannot learn anything from anybody: all that it says was on its disk.
+    await cluster.restart(node);
+    const after = await cluster.status(node);
+    expect(after).toMatchObject({
+      clusterId: before.clusterId,
+      memberId: before.memberId,
+      storeId: before.storeId,
+      term: before.term,
+      leaderId: "",
+    });
+    expect(after.lastIndex).toBeGreaterThanOrEqual(before.lastIndex);
+    expect(after.commitIndex).toBeLessThanOrEqual(after.lastIndex);
+    expect(after.appliedIndex).toBeLessThanOrEqual(after.commitIndex);
+    expect((await membersOf(cluster, node)).map(({ memberId }) => memberId)).toEqual(
+      members.map(({ memberId }) => memberId),
+    );
+    await cluster.restartAll();
+    await cluster.agree();
+    const { term, appliedIndex, commitIndex } = await cluster.status(await cluster.leader());
+    expect(term).toBeGreaterThan(before.term);
+    expect(commitIndex).toBeGreaterThan(before.commitIndex);
+    expect(appliedIndex).toBeGreaterThan(before.appliedIndex);
+    for (const each of cluster.numbers) expect(await membersOf(cluster, each)).toEqual(members);
+    expect(await patientKv(cluster).getText("e6-overwritten")).toBe("version 30");
+  },
+);
+
+/** Everything that replaying a log twice or out of order would change. */
+async function changeInEveryWay(kv: Kv): Promise<void> {
+  for (let at = 0; at < 20; at += 1) {
+    await Promise.all([
+      kv.put(`e7-deleted-${at}`, "here"),
+      kv.put(`e7-overwritten-${at}`, "first"),
+      kv.increment("e7-counter", 3),
+      kv.append("e7-log", `${at % 10}`),
+    ]);
+    await Promise.all([kv.delete(`e7-deleted-${at}`), kv.put(`e7-overwritten-${at}`, "latest")]);
+  }
+}
+
+cluster.test(
+  "E7: deleted stays deleted, overwritten stays latest, and a replay changes nothing",
+  async (cluster) => {
+    await changeInEveryWay(patientKv(cluster));
+    const before = await cluster.agree();
+    for (let restart = 0; restart < 2; restart += 1) {
+      await cluster.killAll();
+      await cluster.restartAll();
+      expect(await cluster.agree()).toEqual(before);
+    }
+    const kv = patientKv(cluster);
+    expect(await kv.count({ prefix: "e7-deleted-" })).toBe(0);
+    for await (const record of kv.scan({ prefix: "e7-overwritten-" })) expect(record.text()).toBe("latest");
+    expect(await kv.increment("e7-counter", 0)).toBe(60n);
+    expect((await kv.getText("e7-log"))?.length).toBe(20);
+  },
+);

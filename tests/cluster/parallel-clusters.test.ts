@@ -1,0 +1,42 @@
+import { existsSync } from "node:fs";
+import { expect, test } from "@jest/globals";
+import { startTestCluster, type TestCluster } from "../support";
+import { patientKv, patientTests } from "./patient";
+
+patientTests();
+
+const CLUSTERS = 4;
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+test(`M6: ${CLUSTERS} clusters started at once share nothing and leave nothing`, async () => {
+  const clusters = await Promise.all(Array.from({ length: CLUSTERS }, () => startTestCluster()));
+  const addresses = clusters.flatMap((cluster) => cluster.numbers.map((node) => cluster.address(node)));
+  const directories = clusters.flatMap((cluster) => cluster.numbers.map((node) => cluster.dataDir(node)));
+  const pids = clusters.flatMap((cluster) => cluster.numbers.map((node) => cluster.pid(node)));
+  try {
+    for (const distinct of [addresses, directories, pids])
+      expect(new Set<string | number>(distinct).size).toBe(3 * CLUSTERS);
+    const write = async (cluster: TestCluster, at: number) => {
+      await patientKv(cluster).put("mine", `cluster ${at}`);
+      const agreed = await cluster.agree();
+      return { text: await patientKv(cluster).getText("mine"), count: agreed.count };
+    };
+    const seen = await Promise.all(clusters.map(write));
+    expect(seen).toEqual(clusters.map((_, at) => ({ text: `cluster ${at}`, count: 1 })));
+    await Promise.all(clusters.map((cluster) => cluster.kill(1)));
+    for (const directory of directories) expect(existsSync(directory)).toBe(true);
+  } finally {
+    await Promise.all(clusters.map((cluster) => cluster.stop()));
+  }
+  expect(pids.filter(isAlive)).toEqual([]);
+  expect(directories.filter((directory) => existsSync(directory))).toEqual([]);
+  for (const address of addresses) await expect(fetch(`http://${address}`)).rejects.toThrow();
+}, 60_000);
