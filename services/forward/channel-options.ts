@@ -15,7 +15,9 @@ export function channelOptions(
 ): ChannelOptions {
   return {
     "grpc.initial_reconnect_backoff_ms": 50,
-    "grpc.min_reconnect_backoff_ms": 50,
+    // Whatever its name says, this bounds one attempt to connect, HTTP/2 settings included: nice-grpc, which health and
+    // reflection bring along, gives grpc-js the bound that it lacks. A busy or far node needs its time.
+    "grpc.min_reconnect_backoff_ms": 2000,
     // The default maximum is two minutes, far longer than a node takes to restart.
     "grpc.max_reconnect_backoff_ms": 1000,
     "grpc.keepalive_time_ms": keepalive.timeMs,

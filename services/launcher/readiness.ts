@@ -25,7 +25,8 @@ export async function servesKv(
   const deadlineMs = performance.now() + withinMs;
   const channel = createChannel(address, undefined, {
     "grpc.initial_reconnect_backoff_ms": POLL_MS,
-    "grpc.min_reconnect_backoff_ms": POLL_MS,
+    // Whatever its name says: how long one attempt to connect may take.
+    "grpc.min_reconnect_backoff_ms": CHECK_MS_MAX,
     "grpc.max_reconnect_backoff_ms": 2 * POLL_MS,
     "grpc.enable_channelz": 0,
     "grpc.use_local_subchannel_pool": 1,

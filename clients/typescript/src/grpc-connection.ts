@@ -15,7 +15,8 @@ const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 const CHANNEL_OPTIONS: ChannelOptions = {
   // The defaults (1 s, up to 120 s) would leave a restarted node unused for minutes.
   "grpc.initial_reconnect_backoff_ms": 50,
-  "grpc.min_reconnect_backoff_ms": 50,
+  // Whatever its name says: how long one attempt to connect may take, once nice-grpc is loaded in the process.
+  "grpc.min_reconnect_backoff_ms": 2000,
   "grpc.max_reconnect_backoff_ms": 1000,
   "grpc.keepalive_time_ms": 10_000,
   "grpc.keepalive_timeout_ms": 3000,
