@@ -1,5 +1,5 @@
 import type { StateMachine } from "#kv";
-import type { Configuration, MemberId } from "#raft";
+import type { Configuration, MemberId, RaftConfig } from "#raft";
 import type { Random } from "#std";
 import type { Clock, LogStore, Scheduler, StateStore, Transport } from "./ports";
 
@@ -67,3 +67,30 @@ export const DEFAULT_BOUNDS: ReplicaBounds = {
   inboxMessagesMax: 16_384,
   timeIntervalMs: 1_000,
 };
+
+/** The core's config: what was restored, and the bounds. */
+export function raftConfigOf(options: ReplicaOptions, bounds: ReplicaBounds): RaftConfig {
+  const { log, state, timing } = options;
+  const applied = state.opened.applied;
+  const { hardState } = log;
+  return {
+    id: options.id,
+    configuration: options.configuration,
+    // What was applied was committed, and the hard state's commit index may lag (see Persister).
+    hardState: { ...hardState, commit: Math.max(hardState.commit, applied.index) },
+    appliedIndex: applied.index,
+    log,
+    electionTicks: timing.electionTicks,
+    heartbeatTicks: timing.heartbeatTicks,
+    preVote: true,
+    checkQuorum: true,
+    inflightMessagesMax: bounds.inflightMessagesMax,
+    inflightBytesMax: bounds.inflightBytesMax,
+    appendBytesMax: bounds.appendBytesMax,
+    committedBytesPerReadyMax: bounds.committedBytesPerReadyMax,
+    uncommittedBytesMax: bounds.uncommittedBytesMax,
+    waitingReadsMax: bounds.readsWaitingMax,
+    random: options.random.fork(),
+    readMode: "quorum",
+  };
+}

@@ -4,7 +4,6 @@ import {
   type Message,
   messageFault,
   Raft,
-  type RaftConfig,
   type Ready,
   type RoleName,
   raftConfigFault,
@@ -12,20 +11,13 @@ import {
 } from "#raft";
 import { assert, BoundedQueue } from "#std";
 import { type AppliedEntry, Applier } from "./applier";
-import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions } from "./options";
-import type {
-  Cancellation,
-  ReadOutcome,
-  ReadPoint,
-  ReadRequest,
-  SubmitOutcome,
-  TransferResult,
-} from "./outcome";
+import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions, raftConfigOf } from "./options";
+import type { Cancellation, ReadOutcome, ReadRequest, SubmitOutcome, TransferResult } from "./outcome";
 import { Persister } from "./persister";
 import type { StateStore, StoreFailure } from "./ports";
 import { notApplied, Proposals, type QueuedCommand } from "./proposals";
+import { ReadPoints } from "./read-points";
 import { Reads } from "./reads";
-import { RevisionWaiters } from "./revision-waiters";
 import type { ReplicaStatus } from "./status";
 import { StoreRecorder } from "./store-recorder";
 import { TimeKeeper } from "./time-keeper";
@@ -57,7 +49,7 @@ export class Replica {
   private readonly persister: Persister;
   private readonly applier: Applier;
   private readonly reads: Reads;
-  private readonly revisions = new RevisionWaiters();
+  private readonly readPoints: ReadPoints;
   private readonly transfers: Transfers;
   private readonly time: TimeKeeper;
   private readonly recorder: StoreRecorder;
@@ -81,7 +73,7 @@ export class Replica {
     const applied = state.opened.applied;
     assert(log.lastIndex() >= applied.index, "the log reaches the applied state");
 
-    const config = raftConfig(options, this.bounds);
+    const config = raftConfigOf(options, this.bounds);
     const fault = raftConfigFault(config);
     if (fault !== null) throw new Error(`${fault.field} ${fault.problem}`);
     this.raft = new Raft(config);
@@ -108,6 +100,12 @@ export class Replica {
       retryTicks: 2 * timing.heartbeatTicks,
       nowMs: () => options.clock.monotonicMs(),
       ask: (context) => this.raft.readIndex(context),
+    });
+    this.readPoints = new ReadPoints({
+      reads: this.reads,
+      machine: options.machine,
+      clock: options.clock,
+      position: () => ({ term: this.term, appliedIndex: this.applier.applied.index }),
     });
     this.transfers = new Transfers(2 * timing.electionTicks);
     this.time = new TimeKeeper(this.bounds.timeIntervalMs);
@@ -163,20 +161,12 @@ export class Replica {
   }
 
   /** Finds out from where in the state a read may be answered, and waits until it can be. Never rejects. */
-  async readPoint(request: ReadRequest, cancellation?: Cancellation): Promise<ReadOutcome> {
-    if (this.condition === "failed") return { kind: "store_lost" };
-    if (request.consistency === "linearizable" && !this.isFreshEnough(request.maxStalenessMs)) {
-      const waited = this.reads.wait(cancellation);
-      this.planTurn();
-      const failure = await waited;
-      if (failure !== null) return { kind: failure };
-      if (request.minRevision > this.revision) return { kind: "future_revision", revision: this.revision };
-    }
-    if (request.minRevision > this.revision) {
-      const failure = await this.revisions.wait(request.minRevision, cancellation);
-      if (failure !== null) return { kind: failure };
-    }
-    return this.readPointNow(request);
+  readPoint(request: ReadRequest, cancellation?: Cancellation): Promise<ReadOutcome> {
+    if (this.condition === "failed") return Promise.resolve({ kind: "store_lost" });
+    if (this.condition === "stopping") return Promise.resolve({ kind: "stopping" });
+    const found = this.readPoints.find(request, cancellation);
+    if (this.reads.hasWaiting) this.planTurn();
+    return found;
   }
 
   /** Hands leadership to a voter, or to the one that is most up to date. Never rejects. */
@@ -209,7 +199,7 @@ export class Replica {
     return {
       raft: this.raft.status(),
       appliedIndex: this.applier.applied.index,
-      revision: this.revision,
+      revision: machine.meta.revision,
       timeMs: machine.meta.timeMs,
       sessions: machine.sessionCount,
       keys: totals.keys,
@@ -252,10 +242,6 @@ export class Replica {
     }
     await this.persister.stop();
     await this.applier.stop();
-  }
-
-  private get revision(): number {
-    return this.options.machine.meta.revision;
   }
 
   private planTurn(): void {
@@ -306,7 +292,7 @@ export class Replica {
     const appliedIndex = this.applier.applied.index;
     this.raft.applied(appliedIndex);
     this.reads.applied(appliedIndex);
-    this.revisions.reached(this.revision);
+    this.readPoints.applied();
     this.pump();
   }
 
@@ -381,31 +367,6 @@ export class Replica {
     for (const listener of this.listeners) listener.leaderChanged?.(this.leaderId, this.term);
   }
 
-  private readPointNow(request: ReadRequest): ReadOutcome {
-    const namespace = this.options.machine.namespace(request.namespace);
-    if (namespace === null) return { kind: "unknown_namespace" };
-    const current = this.revision;
-    if (request.revision > current) return { kind: "future_revision", revision: current };
-    if (request.revision !== 0 && request.revision < namespace.oldestRevision) {
-      return { kind: "compacted", oldestRevision: namespace.oldestRevision };
-    }
-    const point: ReadPoint = {
-      kind: "ready",
-      revision: request.revision === 0 ? current : request.revision,
-      term: this.term,
-      appliedIndex: this.applier.applied.index,
-      namespaceId: namespace.id,
-      generation: namespace.generation,
-    };
-    return point;
-  }
-
-  private isFreshEnough(maxStalenessMs: number): boolean {
-    if (maxStalenessMs === 0) return false;
-    const asOfMs = this.reads.freshAsOfMs;
-    return asOfMs !== null && this.options.clock.monotonicMs() - asOfMs <= maxStalenessMs;
-  }
-
   private mostUpToDateVoter(): MemberId | null {
     const { progress, configuration } = this.raft.status();
     let best: { id: MemberId; match: number } | null = null;
@@ -426,33 +387,7 @@ export class Replica {
   private settleAll(reason: "stopping" | "store_lost"): void {
     this.proposals.settleAll("stopping", reason);
     this.reads.settleAll(reason);
-    this.revisions.settleAll(reason);
+    this.readPoints.settleAll(reason);
     this.transfers.settleAll(this.leaderId);
   }
-}
-
-function raftConfig(options: ReplicaOptions, bounds: ReplicaBounds): RaftConfig {
-  const { log, state, timing } = options;
-  const applied = state.opened.applied;
-  const { hardState } = log;
-  return {
-    id: options.id,
-    configuration: options.configuration,
-    // What was applied was committed, and the hard state's commit index may lag (see Persister).
-    hardState: { ...hardState, commit: Math.max(hardState.commit, applied.index) },
-    appliedIndex: applied.index,
-    log,
-    electionTicks: timing.electionTicks,
-    heartbeatTicks: timing.heartbeatTicks,
-    preVote: true,
-    checkQuorum: true,
-    inflightMessagesMax: bounds.inflightMessagesMax,
-    inflightBytesMax: bounds.inflightBytesMax,
-    appendBytesMax: bounds.appendBytesMax,
-    committedBytesPerReadyMax: bounds.committedBytesPerReadyMax,
-    uncommittedBytesMax: bounds.uncommittedBytesMax,
-    waitingReadsMax: bounds.readsWaitingMax,
-    random: options.random.fork(),
-    readMode: "quorum",
-  };
 }

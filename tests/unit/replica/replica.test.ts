@@ -394,6 +394,7 @@ describe("replicas", () => {
     expect(await open).toEqual({ kind: "unknown", reason: "stopping" });
     expect(await read).toEqual({ kind: "stopping" });
     expect(await leader.submit(put("a", "2"))).toMatchObject({ kind: "not_applied", reason: "stopping" });
+    expect(await leader.readPoint(READ)).toEqual({ kind: "stopping" });
     await leader.stop();
   });
 });
