@@ -45,17 +45,18 @@ export class DatabaseHandle {
     this.check();
   }
 
-  get(key: Uint8Array, snapshot: DatabaseSnapshot | null): Uint8Array | undefined {
+  get(key: Uint8Array): Uint8Array | undefined {
     try {
-      return snapshot === null ? this.database.getSync(key) : this.database.getSync(key, { snapshot });
+      return this.database.getSync(key);
     } catch (error) {
       throw this.fault("could not be read", error);
     }
   }
 
-  async getMany(keys: Uint8Array[], snapshot: DatabaseSnapshot | null): Promise<(Uint8Array | undefined)[]> {
+  async getMany(keys: Uint8Array[], snapshot: DatabaseSnapshot): Promise<(Uint8Array | undefined)[]> {
+    if (keys.length === 0) return [];
     try {
-      return await this.database.getMany(keys, snapshot === null ? {} : { snapshot });
+      return await this.database.getMany(keys, { snapshot });
     } catch (error) {
       throw this.fault("could not be read", error);
     }

@@ -1,5 +1,6 @@
 import { ClassicLevel, type ChainedBatch as LevelBatch } from "classic-level";
 import { StoreFailure } from "#replica";
+import { syncDirectory } from "./durable-file";
 import { causeOf, errorCode, errorText } from "./error-fields";
 import { faultyTable } from "./leveldb-table";
 
@@ -49,12 +50,16 @@ export async function openDatabase(
   });
   try {
     await database.open();
+    // LevelDB renames CURRENT without this, and what opening put into a table counts as durable from now on.
+    await syncDirectory(path);
     return { kind: "opened", database };
   } catch (error) {
     await database.close();
     const cause = causeOf(error);
     if (errorCode(cause) === "LEVEL_LOCKED") return { kind: "locked" };
-    const isDamage = /does not exist|corrupt|missing|CURRENT|MANIFEST/i.test(errorText(cause));
+    const isDamage =
+      errorCode(cause) === "LEVEL_CORRUPTION" ||
+      /create_if_missing is false|No such file or directory/.test(errorText(cause));
     const advice = isDamage ? `; it must not be served: ${options.advice}` : "";
     throw new StoreFailure(`the database ${path} cannot be opened: ${errorText(cause)}${advice}`, {
       dataLoss: isDamage,

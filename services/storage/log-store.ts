@@ -220,7 +220,7 @@ export class LevelLogStore implements LogStore {
 
   private load(index: number): StoredEntry {
     const key = writeEntryKey(this.writer, this.groupId, index).takeKey();
-    const stored = this.handle.get(key, null);
+    const stored = this.handle.get(key);
     const found = stored === undefined ? null : readEntry(key, stored);
     if (found === null || found.entry.term !== this.terms.termAt(index)) {
       throw this.handle.damaged(`entry ${index} was there on opening and cannot be read any more`);

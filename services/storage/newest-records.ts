@@ -4,7 +4,7 @@ import type { DatabaseHandle } from "./database-handle";
 import { ownBytes } from "./own-bytes";
 import { type CachedVersion, cacheKeyOf, RecordCache } from "./record-cache";
 import type { RecordSource } from "./record-source";
-import { withoutValue } from "./state-records";
+import { type NewestVersion, withoutValue } from "./state-records";
 
 /** Reads records of keys through a cache of their newest versions, which writes keep up to date. */
 export class NewestRecords {
@@ -69,37 +69,44 @@ export class NewestRecords {
   }
 
   private async load(reads: readonly KeyRead[], revision: number): Promise<readonly (StoredRecord | null)[]> {
+    const now = this.source.newestNow(reads, revision);
+    if (now !== null) return now.map((version, at) => this.taken(reads[at] as KeyRead, version));
+
     // Taken before anything else can run: all is read as of one moment, whatever is written or removed meanwhile.
     const snapshot = this.handle.database.snapshot();
-    const writeCount = this.writeCount;
+    const { writeCount } = this;
     try {
       const newest = await this.source.newest(reads, snapshot);
       const wanted = newest.flatMap((version, at) => {
         const read = reads[at] as KeyRead;
-        if (version === null || version.record === null || version.modRevision > revision) return [];
-        return read.withValue ? [{ ...read, modRevision: version.modRevision }] : [];
+        if (version.record === null || version.modRevision > revision || !read.withValue) return [];
+        return [{ ...read, modRevision: version.modRevision }];
       });
       const withValues = await this.source.versions(wanted, snapshot);
       const loaded: (StoredRecord | null)[] = [];
       let next = 0;
-      for (let at = 0; at < newest.length; at += 1) {
+      for (const [at, version] of newest.entries()) {
         const read = reads[at] as KeyRead;
-        const version = newest[at] ?? { modRevision: 0, record: null };
         if (version.modRevision > revision) {
           loaded.push(await this.source.versionAt(read, read.key, revision, snapshot));
           continue;
         }
-        const hasValue = version.record === null || read.withValue;
-        const record =
-          version.record !== null && read.withValue ? (withValues[next++] as StoredRecord) : version.record;
+        const isValueLoaded = version.record !== null && read.withValue;
+        const record = isValueLoaded ? (withValues[next++] as StoredRecord) : version.record;
+        if (writeCount === this.writeCount) this.taken(read, { ...version, record });
         loaded.push(record);
-        if (writeCount !== this.writeCount) continue;
-        this.remember(read, read.key, { modRevision: version.modRevision, record, hasValue });
       }
       return loaded;
     } finally {
       await snapshot.close();
     }
+  }
+
+  /** Keeps what was read as of now in the cache. */
+  private taken(read: KeyRead, version: NewestVersion): StoredRecord | null {
+    const hasValue = version.record === null || read.withValue;
+    this.remember(read, read.key, { ...version, hasValue });
+    return version.record;
   }
 
   private remember(

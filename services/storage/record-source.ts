@@ -1,4 +1,4 @@
-import type { StoredRecord } from "#kv";
+import type { KeyRead, StoredRecord } from "#kv";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import { checkedValue, RecordWriter } from "./record-writer";
@@ -12,7 +12,7 @@ import {
 } from "./state-layout";
 import { type NewestVersion, readNewest, readVersion, revisionOfVersionKey } from "./state-records";
 
-/** Up to so many a synchronous read each (3 us) is cheaper than one turn of the thread pool, and blocks for less than 0.2 ms. */
+/** Up to so many keys synchronous reads (3 to 15 us each) are cheaper than a turn of the thread pool. */
 const SYNC_READS_MAX = 48;
 
 /** A version by its place. */
@@ -33,42 +33,53 @@ export class RecordSource {
 
   constructor(private readonly handle: DatabaseHandle) {}
 
-  /** In the order of the keys; null where there never was such a key. */
+  /**
+   * Reads a few keys within this turn of the event loop, so that nothing is removed meanwhile, each with its value where
+   * that is wanted. In the order of the reads; null when they are too many, or one was changed after `revision`.
+   */
+  newestNow(reads: readonly KeyRead[], revision: number): readonly NewestVersion[] | null {
+    if (reads.length > SYNC_READS_MAX) return null;
+    this.handle.check();
+    const newest: NewestVersion[] = [];
+    for (const read of reads) {
+      const { namespaceId, generation, key, withValue } = read;
+      const storedKey = newestKey(this.writer, namespaceId, generation, key).takeKey();
+      const version = this.newestOf(key, storedKey, this.handle.get(storedKey));
+      if (version.modRevision > revision) return null;
+      if (version.record === null || !withValue) {
+        newest.push(version);
+        continue;
+      }
+      const { modRevision } = version;
+      const versionKeyBytes = versionKey(this.writer, namespaceId, generation, key, modRevision).takeKey();
+      const stored = this.handle.get(versionKeyBytes);
+      newest.push({ modRevision, record: this.versionOf({ key, modRevision }, versionKeyBytes, stored) });
+    }
+    return newest;
+  }
+
+  /** In the order of the keys. */
   async newest(
     reads: readonly (KeySpace & { readonly key: Uint8Array })[],
-    snapshot: DatabaseSnapshot | null,
-  ): Promise<readonly (NewestVersion | null)[]> {
+    snapshot: DatabaseSnapshot,
+  ): Promise<readonly NewestVersion[]> {
     const keys = reads.map(({ namespaceId, generation, key }) =>
       newestKey(this.writer, namespaceId, generation, key).takeKey(),
     );
-    const stored = await this.fetch(keys, snapshot);
-    return stored.map((value, at) => {
-      if (value === undefined) return null;
-      const checked = this.checked(keys[at] as Uint8Array, value);
-      return readNewest((reads[at] as { key: Uint8Array }).key, checked);
-    });
+    const stored = await this.handle.getMany(keys, snapshot);
+    return reads.map(({ key }, at) => this.newestOf(key, keys[at] as Uint8Array, stored[at]));
   }
 
   /** Versions that a `newest` record names, with their values. */
   async versions(
     versions: readonly (KeySpace & VersionId)[],
-    snapshot: DatabaseSnapshot | null,
+    snapshot: DatabaseSnapshot,
   ): Promise<readonly StoredRecord[]> {
     const keys = versions.map(({ namespaceId, generation, key, modRevision }) =>
       versionKey(this.writer, namespaceId, generation, key, modRevision).takeKey(),
     );
-    const stored = await this.fetch(keys, snapshot);
-    return stored.map((value, at) => {
-      const { key, modRevision } = versions[at] as VersionId;
-      const record =
-        value === undefined
-          ? null
-          : readVersion(key, modRevision, this.checked(keys[at] as Uint8Array, value));
-      if (record === null) {
-        throw this.handle.damaged(`the version of a key at revision ${modRevision} is missing`);
-      }
-      return record;
-    });
+    const stored = await this.handle.getMany(keys, snapshot);
+    return versions.map((version, at) => this.versionOf(version, keys[at] as Uint8Array, stored[at]));
   }
 
   /** The newest version that is not newer than `revision`, or null where the key was not there. */
@@ -76,10 +87,10 @@ export class RecordSource {
     space: KeySpace,
     key: Uint8Array,
     revision: number,
-    snapshot: DatabaseSnapshot | null,
+    snapshot: DatabaseSnapshot,
   ): Promise<StoredRecord | null> {
     const range = rangeOfVersions(this.writer, space.namespaceId, space.generation, key, revision);
-    const [row] = await this.rows({ ...range, limit: 1, ...(snapshot === null ? {} : { snapshot }) });
+    const [row] = await this.rows({ ...range, limit: 1, snapshot });
     if (row === undefined) return null;
     const [storedKey, value] = row;
     return readVersion(key, revisionOfVersionKey(storedKey), this.checked(storedKey, value));
@@ -111,7 +122,7 @@ export class RecordSource {
   }
 
   private async rows(
-    options: KeyRange & { readonly limit: number; readonly snapshot?: DatabaseSnapshot },
+    options: KeyRange & { readonly limit: number; readonly snapshot: DatabaseSnapshot },
   ): Promise<[Uint8Array, Uint8Array][]> {
     this.handle.check();
     const iterator = this.handle.database.iterator(options);
@@ -124,13 +135,22 @@ export class RecordSource {
     }
   }
 
-  private async fetch(
-    keys: Uint8Array[],
-    snapshot: DatabaseSnapshot | null,
-  ): Promise<readonly (Uint8Array | undefined)[]> {
-    this.handle.check();
-    if (keys.length <= SYNC_READS_MAX) return keys.map((key) => this.handle.get(key, snapshot));
-    return this.handle.getMany(keys, snapshot);
+  /** A key that never was is as one that was deleted before the first revision. */
+  private newestOf(key: Uint8Array, storedKey: Uint8Array, stored: Uint8Array | undefined): NewestVersion {
+    if (stored === undefined) return { modRevision: 0, record: null };
+    return readNewest(key, this.checked(storedKey, stored));
+  }
+
+  private versionOf(
+    { key, modRevision }: VersionId,
+    storedKey: Uint8Array,
+    stored: Uint8Array | undefined,
+  ): StoredRecord {
+    const record =
+      stored === undefined ? null : readVersion(key, modRevision, this.checked(storedKey, stored));
+    if (record === null)
+      throw this.handle.damaged(`the version of a key at revision ${modRevision} is missing`);
+    return record;
   }
 
   private checked(key: Uint8Array, stored: Uint8Array): Uint8Array {
