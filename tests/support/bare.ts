@@ -98,20 +98,9 @@ export class BareService<Ms extends Methods> {
     options: BareOptions = {},
   ): Promise<Reply<ResponseOf<Ms[Name]>>> {
     const method = this.#methods[name] as Ms[Name];
-    return new Promise((resolve) => {
-      this.#client().makeUnaryRequest(
-        `/${this.#fullName}/${method.name}`,
-        Buffer.from,
-        (bytes: Buffer) => bytes,
-        body,
-        metadataOf(options),
-        { deadline: deadlineOf(options) },
-        (failure: ServiceError | null, bytes?: Buffer) => {
-          if (failure !== null || bytes === undefined) resolve(failedReply(failure as ServiceError));
-          else resolve({ ok: true, response: method.responseType.decode(bytes), body: bytes });
-        },
-      );
-    });
+    return unaryBytes(this.#client(), `/${this.#fullName}/${method.name}`, body, options).then((reply) =>
+      reply.ok ? { ...reply, response: method.responseType.decode(reply.body) } : reply,
+    );
   }
 
   /** One unary call. @throws BareFailure */
@@ -176,10 +165,29 @@ export class BareEndpoint {
     return this.#client;
   }
 
+  /** Resolves when there is a connection. */
+  connected(deadlineMs = 10_000): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.client().waitForReady(Date.now() + deadlineMs, (late) =>
+        late === undefined ? resolve() : reject(late),
+      );
+    });
+  }
+
   /** The channel of nice-grpc. */
   channel(): Channel {
     this.#channel ??= createChannel(this.address, undefined, CHANNEL_OPTIONS);
     return this.#channel;
+  }
+
+  /** What grpc.health.v1 says of a service; "" is the process as a whole. */
+  async health(service: string, deadlineMs = 2000): Promise<Serving> {
+    const name = Buffer.from(service);
+    const request =
+      service === "" ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
+    const reply = await unaryBytes(this.client(), "/grpc.health.v1.Health/Check", request, { deadlineMs });
+    if (!reply.ok) throw new BareFailure(`health of "${service}"`, reply);
+    return SERVING[reply.body[1] ?? 0] ?? "UNKNOWN";
   }
 
   close(): void {
@@ -206,13 +214,43 @@ const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 /** A restarted node is reached again at once, and two endpoints of one address never share a connection. */
 export const CHANNEL_OPTIONS = {
   "grpc.initial_reconnect_backoff_ms": 50,
-  "grpc.min_reconnect_backoff_ms": 50,
+  // Whatever its name says: how long one attempt to connect may take (nice-grpc sees to it).
+  "grpc.min_reconnect_backoff_ms": 2000,
   "grpc.max_reconnect_backoff_ms": 200,
   "grpc.enable_channelz": 0,
   "grpc.use_local_subchannel_pool": 1,
   "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
   "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
 } as const;
+
+/** What grpc.health.v1 says. */
+export type Serving = "UNKNOWN" | "SERVING" | "NOT_SERVING" | "SERVICE_UNKNOWN";
+
+/** By number, as grpc.health.v1.HealthCheckResponse.ServingStatus has them. */
+const SERVING: readonly Serving[] = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
+
+/** One unary call of any method with any bytes. Never rejects. */
+export function unaryBytes(
+  client: Client,
+  path: string,
+  body: Uint8Array,
+  options: BareOptions = {},
+): Promise<Reply<Buffer>> {
+  return new Promise((resolve) => {
+    client.makeUnaryRequest(
+      path,
+      Buffer.from,
+      (bytes: Buffer) => bytes,
+      body,
+      metadataOf(options),
+      { deadline: deadlineOf(options) },
+      (failure: ServiceError | null, bytes?: Buffer) => {
+        if (failure !== null || bytes === undefined) resolve(failedReply(failure as ServiceError));
+        else resolve({ ok: true, response: bytes, body: bytes });
+      },
+    );
+  });
+}
 
 function encodeRequest<M extends MethodShape>(method: M, fields: Partial<RequestOf<M>>): Uint8Array {
   return method.requestType.encode({ ...method.requestType.decode(new Uint8Array()), ...fields }).finish();

@@ -7,12 +7,15 @@ export {
   CHANNEL_OPTIONS,
   type CodeName,
   type Reply,
+  type Serving,
+  unaryBytes,
 } from "./bare";
 export { bytes, hex, noise, text } from "./bytes";
 export { Child, type Exit } from "./child";
 export { type Agreement, startTestCluster, TestCluster } from "./cluster";
 export { eventually, NeverWill, type Patience } from "./eventually";
 export { clusterOfFile, type FileCluster, withCluster } from "./file-cluster";
+export { ownEntries } from "./own-entries";
 export { PortBlock } from "./port-block";
 export type { NodeStatus } from "./status-view";
 export { type ClusterOptions, Topology } from "./topology";

@@ -1,0 +1,229 @@
+import { describe, expect } from "@jest/globals";
+import { Consistency, ErrorReason, Outcome } from "@quorate/client/generated";
+import {
+  type BareEndpoint,
+  type BareOptions,
+  bytes,
+  clusterOfFile,
+  eventually,
+  type TestCluster,
+  text,
+} from "#support";
+
+/** Node 3 never forwards. */
+const cluster = clusterOfFile({ nodes: 3, gateways: 2, forwarding: (node) => (node === 3 ? "off" : "on") });
+const { test } = cluster;
+
+const FORWARD_OFF: BareOptions = { metadata: { "quorate-forward": "off" } };
+
+/** Sees to it that node 3 follows. @returns the leader and the follower that forwards */
+async function node3Follows(c: TestCluster): Promise<{ leader: number; forwarder: number }> {
+  const leader = await eventually("node 3 follows", async () => {
+    const now = await c.leader();
+    if (now !== 3) return now;
+    await c.node(3).admin.attempt("transferLeadership", { memberId: "n1" });
+    return undefined;
+  });
+  return { leader, forwarder: leader === 1 ? 2 : 1 };
+}
+
+/** What a follower that may not forward says to everything that needs the leader. */
+async function expectRefusals(
+  c: TestCluster,
+  endpoint: BareEndpoint,
+  leader: number,
+  options: BareOptions,
+): Promise<void> {
+  const key = bytes("c1/key");
+  const { kv, admin } = endpoint;
+  const writes = [
+    await kv.attempt("put", { key, value: bytes("refused") }, options),
+    await kv.attempt("delete", { key }, options),
+    await kv.attempt("increment", { key: bytes("c1/counter"), delta: 1n }, options),
+    await kv.attempt("append", { key, value: bytes("refused") }, options),
+    await kv.attempt("deleteRange", { prefix: bytes("c1/") }, options),
+    await kv.attempt("truncate", {}, options),
+    await kv.attempt("openSession", {}, options),
+    await admin.attempt("transferLeadership", {}, options),
+  ];
+  const reads = [
+    await kv.attempt("get", { key }, options),
+    await kv.attempt("batchGet", { keys: [key] }, options),
+    await kv.attempt("count", {}, options),
+    await kv.attempt("exists", { keys: [key] }, options),
+    await kv.attempt("get", { key, consistency: Consistency.LINEARIZABLE }, options),
+  ];
+  const outcomes = [
+    ...writes.map((reply) => ({ reply, outcome: Outcome.NOT_APPLIED })),
+    ...reads.map((reply) => ({ reply, outcome: Outcome.UNSPECIFIED })),
+  ];
+  for (const { reply, outcome } of outcomes) {
+    expect(reply).toMatchObject({
+      ok: false,
+      code: "UNAVAILABLE",
+      detail: {
+        reason: ErrorReason.NOT_LEADER,
+        outcome,
+        retryable: true,
+        leader: { memberId: `n${leader}`, address: c.address(leader) },
+      },
+    });
+  }
+  await expect(kv.stream("scan", {}, options)).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  const stale = await kv.call("get", { key, consistency: Consistency.STALE }, options);
+  expect(stale.header?.memberId).not.toBe(`n${leader}`);
+}
+
+describe("forwarding off", () => {
+  for (const [setting, pick] of [
+    ["the caller's metadata", ({ forwarder }: { forwarder: number }) => forwarder],
+    ["the node's setting", () => 3],
+  ] as const) {
+    test(`C1: a follower with forwarding off by ${setting} refuses with the leader's address`, async (c) => {
+      const roles = await node3Follows(c);
+      const leader = c.node(roles.leader);
+      await leader.kv.call("put", { key: bytes("c1/key"), value: bytes("kept") });
+      const before = (await c.agree()).revision;
+      const node = pick(roles);
+      await expectRefusals(c, c.node(node), roles.leader, node === 3 ? {} : FORWARD_OFF);
+      expect(await c.agree()).toMatchObject({ revision: before });
+      const kept = await leader.kv.call("get", { key: bytes("c1/key") }, FORWARD_OFF);
+      expect(text(kept.record?.value ?? bytes(""))).toBe("kept");
+      await leader.kv.call("put", { key: bytes("c1/key"), value: bytes("by the leader") }, FORWARD_OFF);
+    });
+  }
+
+  test("C1: a follower cut off from the others answers no default read, with forwarding on or off", async (c) => {
+    const { leader, forwarder } = await node3Follows(c);
+    await c.node(leader).kv.call("put", { key: bytes("c1/cut"), value: bytes("old") });
+    await c.agree();
+    const isolated = c.node(forwarder);
+    c.pause(leader);
+    c.pause(3);
+    const key = bytes("c1/cut");
+    const replies = [
+      await isolated.kv.attempt("get", { key }, { deadlineMs: 300 }),
+      await isolated.kv.attempt("get", { key }, { ...FORWARD_OFF, deadlineMs: 300 }),
+    ];
+    const stale = await isolated.kv.call("get", { key, consistency: Consistency.STALE });
+    c.resume(3);
+    c.resume(leader);
+    for (const reply of replies) expect(reply.ok).toBe(false);
+    expect(text(stale.record?.value ?? bytes(""))).toBe("old");
+    await c.agree();
+  });
+
+  test("C1: a call that was forwarded once is not forwarded again", async (c) => {
+    const { leader, forwarder } = await node3Follows(c);
+    const reply = await c
+      .node(forwarder)
+      .kv.attempt("put", { key: bytes("c1/hop") }, { metadata: { "quorate-hops": "1" } });
+    expect(reply).toMatchObject({
+      ok: false,
+      code: "UNAVAILABLE",
+      detail: { leader: { memberId: `n${leader}` } },
+    });
+    expect((await c.node(leader).kv.call("get", { key: bytes("c1/hop") })).record).toBeUndefined();
+  });
+});
+
+describe("forwarding on", () => {
+  test("C2: a write to any node commits once and returns the leader's answer", async (c) => {
+    const { leader, forwarder } = await node3Follows(c);
+    const ways: [string, BareEndpoint][] = [
+      ["leader", c.node(leader)],
+      ["follower", c.node(forwarder)],
+      ["gateway1", c.gateway(1)],
+      ["gateway2", c.gateway(2)],
+    ];
+    for (const [way, { kv }] of ways) {
+      const before = (await c.agree()).revision;
+      const put = await kv.call("put", { key: bytes(`c2/${way}`), value: bytes(way) });
+      expect(put.header).toMatchObject({ memberId: `n${leader}`, revision: BigInt(before + 1) });
+      const increment = await kv.call("increment", { key: bytes("c2/counter"), delta: 1n });
+      expect(increment.header).toMatchObject({ memberId: `n${leader}`, revision: BigInt(before + 2) });
+      const deletion = await kv.call("delete", { key: bytes(`c2/${way}`), returnPrevious: true });
+      expect(deletion).toMatchObject({
+        deleted: 1n,
+        previous: { modRevision: BigInt(before + 1), version: 1n },
+      });
+      expect((await c.agree()).revision).toBe(before + 3);
+    }
+    const { record } = await c.node(leader).kv.call("get", { key: bytes("c2/counter") });
+    expect(record).toMatchObject({ version: 4n });
+    expect(text(record?.value ?? bytes(""))).toBe("4");
+  });
+
+  test("C2: many concurrent writes through followers and gateways commit once each", async (c) => {
+    const { forwarder } = await node3Follows(c);
+    const ways = [c.node(forwarder), c.gateway(1), c.gateway(2)];
+    const before = (await c.agree()).revision;
+    const values = await Promise.all(
+      Array.from({ length: 90 }, async (_, at) => {
+        const { kv } = ways[at % ways.length] as BareEndpoint;
+        return (await kv.call("increment", { key: bytes("c2/many"), delta: 1n })).value;
+      }),
+    );
+    expect([...values].sort((a, b) => Number(a - b))).toEqual(
+      Array.from({ length: 90 }, (_, at) => BigInt(at + 1)),
+    );
+    expect((await c.agree()).revision).toBe(before + 90);
+  });
+
+  test("C2: a write to a follower goes on when the leadership moves", async (c) => {
+    const { forwarder } = await node3Follows(c);
+    const writing = (async () => {
+      for (let at = 1; at <= 60; at += 1) {
+        const { value } = await c.gateway(1).kv.call("increment", { key: bytes("c2/moving"), delta: 1n });
+        expect(value).toBe(BigInt(at));
+      }
+    })();
+    await c.node(forwarder).admin.call("transferLeadership", { memberId: `n${forwarder}` });
+    await writing;
+    expect(await c.leader()).toBe(forwarder);
+  });
+
+  test("C3: after a forwarded write a read on that node sees it", async (c) => {
+    const { forwarder } = await node3Follows(c);
+    const { kv } = c.node(forwarder);
+    for (let at = 0; at < 50; at += 1) {
+      const key = bytes(`c3/${at % 5}`);
+      const { header } = await kv.call("put", { key, value: bytes(`value ${at}`) });
+      const read = await kv.call("get", { key });
+      expect(text(read.record?.value ?? bytes(""))).toBe(`value ${at}`);
+      expect(read.header?.memberId).toBe(`n${forwarder}`);
+      const stale = { key, consistency: Consistency.STALE, minRevision: header?.revision ?? 0n };
+      expect(text((await kv.call("get", stale)).record?.value ?? bytes(""))).toBe(`value ${at}`);
+    }
+    const [deleted] = await Promise.all([kv.call("delete", { key: bytes("c3/0") })]);
+    expect(deleted.deleted).toBe(1n);
+    expect((await kv.call("get", { key: bytes("c3/0") })).record).toBeUndefined();
+  });
+
+  test("C11: concurrent writes to one key through different nodes converge to one value", async (c) => {
+    await node3Follows(c);
+    const ways = [c.node(1), c.node(2), c.gateway(1), c.gateway(2)];
+    const written = await Promise.all(
+      ways.map(async ({ kv }, way) => {
+        const puts: { revision: bigint; value: string }[] = [];
+        for (let at = 0; at < 25; at += 1) {
+          const value = `${way}/${at}`;
+          const { header } = await kv.call("put", { key: bytes("c11"), value: bytes(value) });
+          puts.push({ revision: header?.revision ?? 0n, value });
+        }
+        return puts;
+      }),
+    );
+    const puts = written.flat().sort((a, b) => Number(a.revision - b.revision));
+    expect(new Set(puts.map(({ revision }) => revision)).size).toBe(100);
+    const last = puts.at(-1);
+    await c.agree();
+    for (const node of c.numbers) {
+      const { record } = await c
+        .node(node)
+        .kv.call("get", { key: bytes("c11"), consistency: Consistency.STALE });
+      expect(record).toMatchObject({ modRevision: last?.revision, version: 100n });
+      expect(text(record?.value ?? bytes(""))).toBe(last?.value);
+    }
+  });
+});
