@@ -1,0 +1,87 @@
+import { readFileSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { expect } from "@jest/globals";
+import { Child, clusterOfFile, eventually, NeverWill, type TestCluster, Workplace } from "../support";
+import { patientKv, patientTests } from "./patient";
+
+patientTests();
+
+const CLI_PROGRAM = resolve(__dirname, "../../clients/cli/bin/quorate.js");
+
+/** The media types of the npm package mime-db, a record each. */
+const records = Object.entries(createRequire(__filename)("mime-db") as Record<string, object>);
+
+/** JSON Lines in bytewise order of the keys, which are all ASCII. */
+const lines = records
+  .map(([key, value]) => ({ key, value }))
+  .sort((left, right) => (left.key < right.key ? -1 : 1))
+  .map((record) => JSON.stringify(record));
+
+const cluster = clusterOfFile({ gateways: 1 });
+
+const killed = new Set<number>();
+
+/** The `quorate` command as a process of its own. */
+async function withQuorate<T>(args: readonly string[], body: (child: Child) => Promise<T>): Promise<T> {
+  const workplace = new Workplace();
+  try {
+    return await body(new Child(workplace, "quorate", [CLI_PROGRAM, ...args]));
+  } finally {
+    await workplace.remove();
+  }
+}
+
+async function expectSuccess(child: Child): Promise<void> {
+  const { code } = await child.ended;
+  expect({ code, said: code === 0 ? "" : child.log() }).toEqual({ code: 0, said: "" });
+}
+
+/** Imports everything through the gateway, and kills and restarts a node in the middle. */
+async function importThroughKill(cluster: TestCluster, victim: number): Promise<void> {
+  const input = cluster.scratch(`mime-db-${victim}.jsonl`);
+  writeFileSync(input, `${lines.join("\n")}\n`);
+  const [watcher] = cluster.numbers.filter((node) => node !== victim) as [number];
+  const before = (await cluster.status(watcher)).revision;
+  await withQuorate(["--endpoints", cluster.gateway().address, "import", input], async (importing) => {
+    await eventually(
+      "a third is imported",
+      async () => {
+        if (!importing.isRunning) throw new NeverWill(`the import ended too early:\n${importing.log()}`);
+        return (await cluster.status(watcher)).revision - before >= records.length / 3;
+      },
+      { intervalMs: 1 },
+    );
+    await cluster.kill(victim);
+    expect(importing.isRunning).toBe(true);
+    expect((await cluster.status(watcher)).revision - before).toBeLessThan(records.length);
+    await cluster.restart(victim);
+    await expectSuccess(importing);
+  });
+}
+
+async function expectImported(cluster: TestCluster): Promise<void> {
+  expect((await cluster.agree()).count).toBe(records.length);
+  for (const node of cluster.numbers) {
+    const output = cluster.scratch(`from-n${node}-${killed.size}.jsonl`);
+    await withQuorate(["--endpoints", cluster.address(node), "export", output], expectSuccess);
+    expect(readFileSync(output, "utf8").trimEnd().split("\n")).toEqual(lines);
+  }
+}
+
+for (const [which, title] of ["the leader", "a second node"].entries()) {
+  cluster.test(
+    `the media types of mime-db are imported through the gateway while ${title} is killed and restarted, and each node exports what went in`,
+    async (cluster) => {
+      expect(records.length).toBeGreaterThanOrEqual(2500);
+      const inOrder = [await cluster.leader(), ...(await cluster.followers())];
+      const victim = inOrder.find((node) => !killed.has(node)) as number;
+      await importThroughKill(cluster, victim);
+      killed.add(victim);
+      expect(killed.size).toBe(which + 1);
+      await expectImported(cluster);
+      await patientKv(cluster).truncate();
+    },
+    60_000,
+  );
+}
