@@ -52,12 +52,13 @@ function greeting(cluster: LocalCluster): string {
   ].join("\n");
 }
 
-/** Tells which processes end and come back, until it is aborted. */
+/** Tells which processes end and come back, until it is aborted or, started by npm, npm is gone without a word. */
 async function watch(cluster: LocalCluster, signal: AbortSignal): Promise<void> {
   const running = new Map(cluster.processes().map(({ name }) => [name, true]));
+  const npmPid = process.env.npm_lifecycle_event === undefined ? null : process.ppid;
   while (!signal.aborted) {
     await delay(WATCH_MS, undefined, { signal }).catch(() => undefined);
-    if (signal.aborted) return;
+    if (signal.aborted || (npmPid !== null && process.ppid !== npmPid)) return;
     for (const { name, pid, logPath } of cluster.processes()) {
       const runs = pid !== null;
       if (running.get(name) === runs) continue;

@@ -87,7 +87,10 @@ function addStart(cluster: Command, session: Session): void {
         });
         const reports = await reportProcesses(started);
         if (options.json) await writeJson(session, { clusterId: started.clusterId, processes: reports });
-        else await session.terminal.out(`${processTable(reports)}\nstopped by: quorate cluster stop\n`);
+        else
+          await session.terminal.out(
+            `${processTable(reports)}\nstopped by: quorate cluster stop${placeHint(dataDir)}\n`,
+          );
         return EXIT.ok;
       });
     });
@@ -152,8 +155,14 @@ function addRestart(cluster: Command, session: Session): void {
     });
 }
 
+const DATA_DIR_DEFAULT = "./data";
+
+function placeHint(dataDir: string): string {
+  return dataDir === DATA_DIR_DEFAULT ? "" : ` --data-dir ${dataDir}`;
+}
+
 function addPlace(command: Command): Command {
-  return command.option("--data-dir <directory>", "where the cluster is kept", "./data");
+  return command.option("--data-dir <directory>", "where the cluster is kept", DATA_DIR_DEFAULT);
 }
 
 function openCluster(options: PlaceFlags): LocalCluster {
