@@ -2,6 +2,7 @@ import { type Answer, type Command, decodeCommand, type StateMachine, type State
 import type { Entry, EntryId } from "#raft";
 import { assert } from "#std";
 import { type StateStore, StoreFailure } from "./ports";
+import { VisibleState } from "./visible-state";
 
 const BATCH_ENTRIES_MAX = 1024;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
@@ -21,6 +22,8 @@ export interface AppliedEntry {
  * for a range cut off at its limit cannot be overlaid exactly.
  */
 export class Applier {
+  /** What reads may see; in step with `applied`. */
+  readonly visible: VisibleState;
   private queue: Entry[] = [];
   private isApplying = false;
   private stopped = false;
@@ -37,6 +40,7 @@ export class Applier {
       readonly failed: (failure: StoreFailure) => void;
     },
   ) {
+    this.visible = new VisibleState(machine.resident());
     this.appliedId = applied;
     this.takenIndex = applied.index;
   }
@@ -102,6 +106,8 @@ export class Applier {
     const { answers, writes } = this.machine.apply(commands, view);
     assert(answers.length === commands.length, "each command has an answer");
     await this.store.write({ applied: { term: last.term, index: last.index }, writes });
+    this.appliedId = { term: last.term, index: last.index };
+    this.visible.written(writes);
     return answers;
   }
 

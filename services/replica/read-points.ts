@@ -1,9 +1,9 @@
-import type { StateMachine } from "#kv";
 import type { Index, Term } from "#raft";
 import type { Cancellation, ReadOutcome, ReadRequest } from "./outcome";
 import type { Clock } from "./ports";
 import type { Reads } from "./reads";
 import { RevisionWaiters } from "./revision-waiters";
+import type { VisibleState } from "./visible-state";
 
 /** Finds out for each read from where in the state it may be answered, and waits until it can be. */
 export class ReadPoints {
@@ -12,7 +12,7 @@ export class ReadPoints {
   constructor(
     private readonly parts: {
       readonly reads: Reads;
-      readonly machine: StateMachine;
+      readonly visible: VisibleState;
       readonly clock: Clock;
       /** Where this member stands now. */
       readonly position: () => { readonly term: Term; readonly appliedIndex: Index };
@@ -45,7 +45,7 @@ export class ReadPoints {
   }
 
   private here(request: ReadRequest): ReadOutcome {
-    const namespace = this.parts.machine.namespace(request.namespace);
+    const namespace = this.parts.visible.namespace(request.namespace);
     if (namespace === null) return { kind: "unknown_namespace" };
     const current = this.revision;
     if (request.revision > current) return { kind: "future_revision", revision: current };
@@ -68,6 +68,6 @@ export class ReadPoints {
   }
 
   private get revision(): number {
-    return this.parts.machine.meta.revision;
+    return this.parts.visible.revision;
   }
 }

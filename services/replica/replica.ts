@@ -103,7 +103,7 @@ export class Replica {
     });
     this.readPoints = new ReadPoints({
       reads: this.reads,
-      machine: options.machine,
+      visible: this.applier.visible,
       clock: options.clock,
       position: () => ({ term: this.term, appliedIndex: this.applier.applied.index }),
     });
@@ -199,7 +199,7 @@ export class Replica {
     return {
       raft: this.raft.status(),
       appliedIndex: this.applier.applied.index,
-      revision: machine.meta.revision,
+      revision: this.applier.visible.revision,
       timeMs: machine.meta.timeMs,
       sessions: machine.sessionCount,
       keys: totals.keys,

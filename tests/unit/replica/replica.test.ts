@@ -174,6 +174,29 @@ describe("replicas", () => {
     expect(await abandoned).toEqual({ kind: "cancelled" });
   });
 
+  it("C7: a revision that is still being written is not read yet, nor told of", async () => {
+    const rig = new ReplicaRig(1);
+    const replica = await rig.elect();
+    await submitted(rig, replica, put("k", "old"));
+    let finishWrite = () => {};
+    rig.seat("n1").state.faults.beforeWrite = () => new Promise((resolve) => (finishWrite = resolve));
+    const second = replica.submit(put("k", "new"));
+    await rig.settle();
+
+    expect(replica.status().revision).toBe(1);
+    const stale: ReadRequest = { ...READ, consistency: "stale" };
+    expect(await replica.readPoint(stale)).toMatchObject({ kind: "ready", revision: 1 });
+    const waiting = replica.readPoint({ ...stale, minRevision: 2 });
+    expect(await now(waiting)).toBe("open");
+
+    rig.seat("n1").state.faults.beforeWrite = null;
+    finishWrite();
+    await rig.settle();
+    expect((await second).kind).toBe("applied");
+    expect(await now(waiting)).toMatchObject({ kind: "ready", revision: 2 });
+    expect(await valueAt(replica, "k")).toBe("new");
+  });
+
   it("refuse reads of the future, of truncated history and of unknown namespaces", async () => {
     const rig = new ReplicaRig(1);
     const leader = await rig.elect();

@@ -1,0 +1,30 @@
+import { DEFAULT_NAMESPACE, type NamespaceState, type ResidentState, type StateWrites } from "#kv";
+
+/**
+ * What reads may see: the state as of the last batch that is in the store. The machine is ahead of it while a batch is
+ * being written, and a read that took its revision from there would miss records of that revision.
+ */
+export class VisibleState {
+  private current: number;
+  private readonly namespaces: Map<string, NamespaceState>;
+
+  constructor(opened: ResidentState) {
+    this.current = opened.meta.revision;
+    this.namespaces = new Map(opened.namespaces.map((namespace) => [namespace.name, namespace]));
+  }
+
+  get revision(): number {
+    return this.current;
+  }
+
+  /** @param name empty for the default one */
+  namespace(name: string): NamespaceState | null {
+    return this.namespaces.get(name === "" ? DEFAULT_NAMESPACE : name) ?? null;
+  }
+
+  /** The batch is in the store. */
+  written({ meta, namespaces }: StateWrites): void {
+    this.current = meta.revision;
+    for (const namespace of namespaces) this.namespaces.set(namespace.name, namespace);
+  }
+}
