@@ -1,0 +1,113 @@
+import { type AddressInfo, createServer, type Socket, type Server as TcpServer } from "node:net";
+import { Metadata } from "@grpc/grpc-js";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { ErrorReason, Outcome } from "@quorate/proto/kv";
+import { ByteChannel, channelOptions } from "@quorate/services/forward";
+import { Serving, serviceOf } from "./serving";
+
+const PUT = "/quorate.kv.v1.KvService/Put";
+const options = channelOptions(1024 * 1024, { timeMs: 1000, timeoutMs: 1000 });
+
+function call(deadlineInMs = 10_000) {
+  return { path: PUT, body: Buffer.of(1), metadata: new Metadata(), deadlineMs: Date.now() + deadlineInMs };
+}
+
+/** Accepts connections and says nothing: a process that is paused looks so. */
+class SilentServer {
+  readonly sockets: Socket[] = [];
+  private readonly server: TcpServer = createServer((socket) => {
+    this.sockets.push(socket);
+    socket.on("error", () => {});
+  });
+
+  listen(port = 0): Promise<number> {
+    return new Promise((resolve) => {
+      this.server.listen(port, "127.0.0.1", () => resolve((this.server.address() as AddressInfo).port));
+    });
+  }
+
+  close(): Promise<void> {
+    for (const socket of this.sockets) socket.destroy();
+    return new Promise((resolve) => this.server.close(() => resolve()));
+  }
+}
+
+describe("a byte channel", () => {
+  const closing: (() => void | Promise<void>)[] = [];
+
+  afterEach(async () => {
+    for (const close of closing.splice(0).reverse()) await close();
+  });
+
+  test("carries bytes there and back", async () => {
+    const serving = await Serving.open(serviceOf((sent) => Promise.resolve(sent.body)));
+    closing.push(() => serving.close());
+    const channel = new ByteChannel(serving.address, options);
+    closing.push(() => channel.close());
+    expect(await channel.unary(call(), new AbortController().signal)).toEqual(Buffer.of(1));
+  });
+
+  test("says that nothing was sent where nobody listens", async () => {
+    const silent = new SilentServer();
+    const port = await silent.listen();
+    await silent.close();
+    const channel = new ByteChannel(`127.0.0.1:${port}`, options);
+    closing.push(() => channel.close());
+    await expect(channel.unary(call(), new AbortController().signal)).rejects.toMatchObject({
+      reason: ErrorReason.UNREACHABLE,
+      outcome: Outcome.NOT_APPLIED,
+    });
+  });
+
+  test("gives up a connection that never completes, and connects anew when the node is back", async () => {
+    const silent = new SilentServer();
+    const port = await silent.listen();
+    const channel = new ByteChannel(`127.0.0.1:${port}`, options, 200);
+    closing.push(() => channel.close());
+    await expect(channel.unary(call(), new AbortController().signal)).rejects.toMatchObject({
+      reason: ErrorReason.UNREACHABLE,
+      message: expect.stringContaining("200 ms"),
+    });
+    await silent.close();
+    const serving = new Serving(serviceOf((sent) => Promise.resolve(sent.body)));
+    await serving.server.listen(`127.0.0.1:${port}`);
+    closing.push(() => serving.server.close(100));
+    const retry = async (deadlineMs: number): Promise<Buffer> => {
+      try {
+        return await channel.unary(call(), new AbortController().signal);
+      } catch (error) {
+        if (Date.now() > deadlineMs) throw error;
+        return retry(deadlineMs);
+      }
+    };
+    expect(await retry(Date.now() + 5000)).toEqual(Buffer.of(1));
+  });
+
+  test("a caller's deadline ends the wait for a connection", async () => {
+    const silent = new SilentServer();
+    const port = await silent.listen();
+    closing.push(() => silent.close());
+    const channel = new ByteChannel(`127.0.0.1:${port}`, options, 2000);
+    closing.push(() => channel.close());
+    const began = Date.now();
+    await expect(channel.unary(call(100), new AbortController().signal)).rejects.toMatchObject({
+      outcome: Outcome.NOT_APPLIED,
+    });
+    expect(Date.now() - began).toBeLessThan(1500);
+  });
+
+  test("an answer that never comes because the node went away is of unknown outcome", async () => {
+    const serving = await Serving.open(
+      serviceOf(() => {
+        setImmediate(() => void serving.server.close(0));
+        return new Promise(() => {});
+      }),
+    );
+    closing.push(() => serving.client.close());
+    const channel = new ByteChannel(serving.address, options);
+    closing.push(() => channel.close());
+    await expect(channel.unary(call(), new AbortController().signal)).rejects.toMatchObject({
+      outcome: Outcome.UNKNOWN,
+    });
+  });
+});

@@ -1,0 +1,142 @@
+import { status } from "@grpc/grpc-js";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { ErrorReason, Outcome } from "@quorate/proto/kv";
+import { type ByteCall, CallFailure, type MethodRoute } from "@quorate/services/forward";
+import { eventually } from "../../support/eventually";
+import { Serving, serviceOf } from "./serving";
+
+const PUT = "/quorate.kv.v1.KvService/Put";
+const SCAN = "/quorate.kv.v1.KvService/Scan";
+
+describe("the byte server", () => {
+  let serving: Serving;
+
+  afterEach(() => serving.close());
+
+  test("hands over bodies unread and answers with the bytes it is given", async () => {
+    serving = await Serving.open(serviceOf((call) => Promise.resolve(Uint8Array.from(call.body).reverse())));
+    const { answer } = await serving.unary(PUT, Uint8Array.of(1, 2, 3));
+    expect([...answer!]).toEqual([3, 2, 1]);
+  });
+
+  test("a deadline that passes is answered before gRPC cuts the call, with what is known of the outcome", async () => {
+    serving = await Serving.open(
+      serviceOf((call) => {
+        call.isSubmitted = call.body.length > 0;
+        return new Promise(() => {});
+      }),
+    );
+    const submitted = await serving.unary(PUT, Uint8Array.of(1), { deadlineMs: 200 });
+    expect(submitted.error?.code).toBe(status.DEADLINE_EXCEEDED);
+    const waiting = await serving.unary(PUT, Uint8Array.of(), { deadlineMs: 200 });
+    expect(waiting.error?.code).toBe(status.DEADLINE_EXCEEDED);
+    expect(CallFailure.from(submitted.error)).toMatchObject({ outcome: Outcome.UNKNOWN });
+  });
+
+  test("a call that brings no deadline gets the default one", async () => {
+    let deadlineMs = 0;
+    serving = await Serving.open(
+      serviceOf((call) => {
+        ({ deadlineMs } = call);
+        return new Promise(() => {});
+      }),
+      { defaultDeadlineMs: 150 },
+    );
+    const { error } = await serving.unary(PUT, Uint8Array.of(1), { deadlineMs: Number.POSITIVE_INFINITY });
+    expect(CallFailure.from(error)).toMatchObject({ reason: ErrorReason.DEADLINE_EXCEEDED });
+    expect(deadlineMs).toBeGreaterThan(0);
+  });
+
+  test("a caller that leaves midway ends the wait, is one line at debug, and costs the next call nothing", async () => {
+    const calls: ByteCall[] = [];
+    const ended: [string, status][] = [];
+    serving = await Serving.open(
+      serviceOf((call) => {
+        calls.push(call);
+        return calls.length === 1 ? new Promise(() => {}) : Promise.resolve(Uint8Array.of(9));
+      }),
+      { onEnd: (method: MethodRoute, code: status) => ended.push([method.path, code]) },
+    );
+    const sent = serving.client.makeUnaryRequest(
+      PUT,
+      (b: Buffer) => b,
+      (b: Buffer) => b,
+      Buffer.of(1),
+      () => {},
+    );
+    await eventually("the condition holds", () => calls.length === 1);
+    sent.cancel();
+    await eventually("the condition holds", () => calls[0]!.aborted);
+    expect(serving.log.lines).toMatchObject([
+      { level: "debug", fields: { method: PUT, reason: "CANCELLED" } },
+    ]);
+    expect((await serving.unary(PUT, Uint8Array.of(1))).answer).toEqual(Buffer.of(9));
+    expect(ended).toEqual([
+      [PUT, status.CANCELLED],
+      [PUT, status.OK],
+    ]);
+  });
+
+  test("B2: a message far over the limit is RESOURCE_EXHAUSTED, logged with its peer, and the channel goes on", async () => {
+    serving = await Serving.open(
+      serviceOf(() => Promise.resolve(Uint8Array.of(9))),
+      { messageBytesMax: 100_000 },
+    );
+    const { error } = await serving.unary(PUT, new Uint8Array(1_000_000));
+    expect(error?.code).toBe(status.RESOURCE_EXHAUSTED);
+    expect(error?.details).toContain("100000");
+    await eventually("the condition holds", () => serving.log.lines.length === 1);
+    expect(serving.log.lines[0]).toMatchObject({
+      level: "info",
+      fields: { method: PUT, peer: expect.any(String) },
+    });
+    expect((await serving.unary(PUT, Uint8Array.of(1))).answer).toEqual(Buffer.of(9));
+  });
+
+  test("a stream is written no faster than it is read", async () => {
+    let written = 0;
+    const message = new Uint8Array(64 * 1024);
+    serving = await Serving.open(
+      serviceOf(
+        () => Promise.reject(new Error("no unary calls here")),
+        async (_call, sink) => {
+          for (; written < 200; written += 1) await sink.write(message);
+        },
+      ),
+    );
+    const stream = serving.client.makeServerStreamRequest(
+      SCAN,
+      (b: Buffer) => b,
+      (b: Buffer) => b,
+      Buffer.of(),
+    );
+    const messages = stream[Symbol.asyncIterator]();
+    await messages.next();
+    let before = -1;
+    await eventually("the condition holds", () => {
+      const isSteady = written === before;
+      before = written;
+      return isSteady;
+    });
+    // Far from all of it: what HTTP/2 windows and buffers between the two ends hold.
+    expect(written).toBeLessThan(150);
+    let count = 1;
+    for (let next = await messages.next(); next.done !== true; next = await messages.next()) count += 1;
+    expect(count).toBe(200);
+  });
+
+  test("a stream that fails midway delivers what was sent and then the failure", async () => {
+    serving = await Serving.open(
+      serviceOf(
+        () => Promise.reject(new Error("no unary calls here")),
+        async (_call, sink) => {
+          await sink.write(Uint8Array.of(1));
+          throw new CallFailure(ErrorReason.SCAN_CUT, "cut by a snapshot");
+        },
+      ),
+    );
+    const { messages, error } = await serving.stream(SCAN, Uint8Array.of());
+    expect(messages).toHaveLength(1);
+    expect(CallFailure.from(error)).toMatchObject({ reason: ErrorReason.SCAN_CUT });
+  });
+});
