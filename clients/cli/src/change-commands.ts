@@ -31,12 +31,12 @@ function addCounter(
     .command(name)
     .description(description)
     .argument("<key>")
-    .argument("[by]", "a whole number", int64, 1n)
+    .argument("[by]", "a whole number (default: 1)", int64)
     .addHelpText("after", `\nExamples\n  quorate ${name} visits\n  quorate ${name} visits 10`)
-    .action(async (key: string, by: bigint, _: unknown, command: Command) => {
+    .action(async (key: string, by: bigint | undefined, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       await withClient(session, options, async ({ kv }) => {
-        const value = await kv.increment(key, sign * by);
+        const value = await kv.increment(key, sign * (by ?? 1n));
         // As text in JSON too, for most readers of JSON lose digits beyond 2^53.
         if (options.json) await writeJson(session, { value: value.toString() });
         else await session.terminal.out(`${value}\n`);
