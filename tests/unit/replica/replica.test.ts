@@ -197,6 +197,29 @@ describe("replicas", () => {
     expect(await valueAt(replica, "k")).toBe("new");
   });
 
+  it("answer reads from what is in the store, not from the batch that is on its way there", async () => {
+    const rig = new ReplicaRig(1);
+    const leader = await rig.elect();
+    appliedAnswer(await submitted(rig, leader, put("a", "1")));
+    let release = (): void => {};
+    rig.seat(leader.id).state.faults.beforeWrite = () =>
+      new Promise((resolve) => {
+        release = resolve;
+      });
+    const second = leader.submit(put("a", "2"));
+    await rig.settle();
+    const stale: ReadRequest = { ...READ, consistency: "stale" };
+    expect(await leader.readPoint(stale)).toMatchObject({ kind: "ready", revision: 1 });
+    expect(leader.status().revision).toBe(1);
+    const waiting = leader.readPoint({ ...stale, minRevision: 2 });
+    expect(await now(waiting)).toBe("open");
+    rig.seat(leader.id).state.faults.beforeWrite = null;
+    release();
+    await rig.settle();
+    expect((await second).kind).toBe("applied");
+    expect(await waiting).toMatchObject({ kind: "ready", revision: 2 });
+  });
+
   it("refuse reads of the future, of truncated history and of unknown namespaces", async () => {
     const rig = new ReplicaRig(1);
     const leader = await rig.elect();
