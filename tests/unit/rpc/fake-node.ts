@@ -1,0 +1,133 @@
+import { createHash } from "node:crypto";
+import { ByteChannels, channelOptions, LeaderDirectory, SILENT_LOG } from "@quorate/services/forward";
+import { type Command, DEFAULT_LIMITS, decodeCommand, type StoredRecord } from "@quorate/services/kv";
+import type { ReadOutcome, ReadRequest, SubmitOutcome, TransferResult } from "@quorate/services/replica";
+import { CallCounters, type NodeContext, NodeService } from "@quorate/services/rpc";
+
+const NOTHING_DONE = {
+  previous: undefined,
+  record: undefined,
+  deleted: 0n,
+  value: 0n,
+  clientId: 0n,
+  ttlMs: 0n,
+};
+
+export const READY: ReadOutcome = {
+  kind: "ready",
+  revision: 7,
+  term: 2,
+  appliedIndex: 9,
+  namespaceId: 1,
+  generation: 1,
+};
+
+export const DONE: SubmitOutcome = {
+  kind: "applied",
+  answer: { revision: 8n, result: { $case: "done", value: NOTHING_DONE } },
+  entry: { term: 2, index: 10 },
+};
+
+/** A node whose replica answers what the test tells it to. */
+export class FakeNode {
+  readonly commands: Command[] = [];
+  readonly reads: ReadRequest[] = [];
+  readonly directory = new LeaderDirectory([
+    ["n1", "127.0.0.1:1"],
+    ["n2", "127.0.0.1:2"],
+  ]);
+  readonly counters = new CallCounters();
+  readonly channels = new ByteChannels(channelOptions(4 * 1024 * 1024, { timeMs: 1000, timeoutMs: 1000 }));
+  records: readonly StoredRecord[] = [];
+  submitted: SubmitOutcome | (() => SubmitOutcome | Promise<SubmitOutcome>) = DONE;
+  read: ReadOutcome = READY;
+  transferred: TransferResult = { kind: "transferred", leaderId: "n2", term: 3 };
+  storeFails: Error | null = null;
+
+  constructor(readonly memberId = "n1") {
+    this.directory.replaceLeader("n1", 2);
+  }
+
+  service(changes: Partial<NodeContext> = {}): NodeService {
+    const node: NodeContext = {
+      clusterId: "c",
+      memberId: this.memberId,
+      storeId: "s",
+      softwareVersion: "0.0.0",
+      members: [],
+      replica: {
+        submit: (bytes) => {
+          this.commands.push(decodeCommand(bytes)!);
+          return Promise.resolve(typeof this.submitted === "function" ? this.submitted() : this.submitted);
+        },
+        readPoint: (request) => {
+          this.reads.push(request);
+          return Promise.resolve(this.read);
+        },
+        transferLeadership: () => Promise.resolve(this.transferred),
+        status: () => {
+          throw new Error("no status here");
+        },
+        memberStore: () => null,
+        state: {
+          records: ({ keys, keysOnly }) => {
+            if (this.storeFails !== null) return Promise.reject(this.storeFails);
+            return Promise.resolve(
+              keys.map((key) => {
+                const found = this.records.find((record) => Buffer.compare(record.key, key) === 0);
+                return found === undefined ? null : keysOnly ? { ...found, value: new Uint8Array(0) } : found;
+              }),
+            );
+          },
+          scan: (query) => scanOf(this.records, query),
+        },
+      },
+      directory: this.directory,
+      limits: DEFAULT_LIMITS,
+      digest: {
+        sha256: (parts) => {
+          const hash = createHash("sha256");
+          for (const part of parts) hash.update(part);
+          return hash.digest();
+        },
+      },
+      counters: this.counters,
+      facts: {
+        uptimeMs: () => 0,
+        memoryBytes: () => 0,
+        diskBytes: () => Promise.resolve(0),
+        hasFailed: () => false,
+      },
+      log: SILENT_LOG,
+      forwarding: true,
+      wallMs: () => 1000,
+      ...changes,
+    };
+    return new NodeService(node, this.channels);
+  }
+}
+
+async function* scanOf(
+  records: readonly StoredRecord[],
+  query: { start: Uint8Array; end: Uint8Array | null; reverse: boolean; keysOnly: boolean },
+): AsyncGenerator<readonly StoredRecord[]> {
+  const within = records.filter(
+    ({ key }) =>
+      Buffer.compare(key, query.start) >= 0 && (query.end === null || Buffer.compare(key, query.end) < 0),
+  );
+  const ordered = query.reverse ? within.toReversed() : within;
+  for (let at = 0; at < ordered.length; at += 3) yield ordered.slice(at, at + 3);
+}
+
+export function stored(key: string, value: string | Uint8Array = `value of ${key}`): StoredRecord {
+  const bytes = Buffer.from(value);
+  return {
+    key: Buffer.from(key),
+    value: bytes,
+    valueBytes: bytes.length,
+    createRevision: 1,
+    modRevision: 2,
+    version: 2,
+    leaseId: 0,
+  };
+}

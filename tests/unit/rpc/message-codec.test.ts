@@ -1,0 +1,106 @@
+import { describe, expect, test } from "@jest/globals";
+import { MessageType, type Message as WireMessage, Message as WireMessageType } from "@quorate/proto/raft";
+import type { Message } from "@quorate/services/raft";
+import { messageFromWire, messageToWire } from "@quorate/services/rpc";
+import fc from "fast-check";
+
+const number = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const id = fc.string({ minLength: 1, maxLength: 8 });
+const bytes = fc.uint8Array({ maxLength: 40 });
+const place = fc.record({ term: number, index: number });
+const kind = fc.constantFrom("normal" as const, "conf_change" as const, "conf_change_v2" as const);
+const entry = fc.record({ term: number, index: number, kind, data: bytes });
+const envelope = { from: id, to: id, term: number };
+const is = <K extends string>(name: K) => fc.constant(name);
+
+/** One generator a kind: a new kind does not compile until it has one. */
+const messages = {
+  append: fc.record({
+    ...envelope,
+    kind: is("append"),
+    previous: place,
+    entries: fc.array(entry),
+    commit: number,
+  }),
+  append_response: fc.record({
+    ...envelope,
+    kind: is("append_response"),
+    index: number,
+    hint: fc.option(place),
+  }),
+  pre_vote: fc.record({ ...envelope, kind: is("pre_vote"), last: place }),
+  pre_vote_response: fc.record({ ...envelope, kind: is("pre_vote_response"), rejected: fc.boolean() }),
+  vote: fc.record({ ...envelope, kind: is("vote"), last: place, transfer: fc.boolean() }),
+  vote_response: fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean() }),
+  heartbeat: fc.record({ ...envelope, kind: is("heartbeat"), commit: number, readSequence: number }),
+  heartbeat_response: fc.record({ ...envelope, kind: is("heartbeat_response"), readSequence: number }),
+  propose: fc.record({
+    ...envelope,
+    term: fc.constant(0 as const),
+    kind: is("propose"),
+    proposals: fc.array(fc.record({ kind, data: bytes })),
+  }),
+  read_index: fc.record({
+    ...envelope,
+    term: fc.constant(0 as const),
+    kind: is("read_index"),
+    context: fc.string(),
+  }),
+  read_index_response: fc.record({
+    ...envelope,
+    kind: is("read_index_response"),
+    index: number,
+    context: fc.string(),
+  }),
+  transfer_leadership: fc.record({ ...envelope, kind: is("transfer_leadership") }),
+  timeout_now: fc.record({ ...envelope, kind: is("timeout_now") }),
+} as const satisfies { [K in Message["kind"]]: fc.Arbitrary<Extract<Message, { kind: K }>> };
+
+const onTheWire = (message: Message): WireMessage =>
+  WireMessageType.decode(WireMessageType.encode(messageToWire(message)).finish());
+
+describe("the codec of peer messages", () => {
+  test.each(Object.keys(messages) as Message["kind"][])("%s comes back as it went", (name) => {
+    fc.assert(
+      fc.property(messages[name] as fc.Arbitrary<Message>, (message) => {
+        expect(messageFromWire(onTheWire(message))).toEqual(message);
+      }),
+      { seed: 7, numRuns: 100 },
+    );
+  });
+
+  test("entry data is copied out of the frame", () => {
+    const data = Uint8Array.of(1, 2, 3);
+    const wire = onTheWire({
+      kind: "append",
+      from: "n1",
+      to: "n2",
+      term: 1,
+      previous: { term: 0, index: 0 },
+      entries: [{ term: 1, index: 1, kind: "normal", data }],
+      commit: 0,
+    });
+    const message = messageFromWire(wire);
+    wire.entries[0]!.data.fill(9);
+    expect(message).toMatchObject({ entries: [{ data }] });
+    expect((message as { entries: { data: Uint8Array }[] }).entries[0]!.data.buffer.byteLength).toBe(3);
+  });
+
+  test.each([
+    ["a kind of a newer version", { type: 99 as MessageType }],
+    ["no kind", { type: MessageType.UNSPECIFIED }],
+    ["a snapshot, which this version does not take", { type: MessageType.SNAPSHOT }],
+    ["no sender", { from: "" }],
+    ["a term beyond what is counted", { term: 2n ** 60n }],
+    [
+      "an entry of an unknown kind",
+      {
+        type: MessageType.APPEND,
+        entries: [{ term: 1n, index: 1n, type: 9 as never, data: Uint8Array.of() }],
+      },
+    ],
+  ])("%s is dropped", (_name, change) => {
+    const wire = messageToWire({ kind: "timeout_now", from: "n1", to: "n2", term: 1 });
+    expect(messageFromWire({ ...wire, ...change })).toBeNull();
+  });
+});
