@@ -53,14 +53,14 @@ async function build() {
 }
 
 async function test(args) {
-  ensureBuilt();
+  ensureTestsBuilt();
   const { summary, exitCode } = await runJest(args, {}, "inherit");
   console.log(summaryLine(summary));
   process.exitCode = exitCode;
 }
 
 async function timed(args) {
-  ensureBuilt();
+  ensureTestsBuilt();
   const paths = args.length > 0 ? args : ["\\.timed\\.test\\.ts$"];
   const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "timed" }, "inherit");
   console.log(summaryLine(summary));
@@ -69,7 +69,7 @@ async function timed(args) {
 
 /** Many copies of the cluster tests at once: no two may want the same port, and nothing may be left behind. */
 async function parallel(args) {
-  ensureBuilt();
+  ensureTestsBuilt();
   const copiesFlag = args.indexOf("--copies");
   const copies = copiesFlag < 0 ? 10 : Number(args[copiesFlag + 1]);
   if (!Number.isInteger(copies) || copies < 1) usage(`--copies must be a whole number of at least 1`);
@@ -98,7 +98,7 @@ async function check() {
   const steps = [
     ["buf lint", () => runQuietly(bin("buf"), ["lint"])],
     ["buf format", () => runQuietly(bin("buf"), ["format", "--diff", "--exit-code", "proto/quorate"])],
-    ["biome", () => runQuietly(bin("biome"), ["ci", "--error-on-warnings", "."])],
+    ["biome", () => runQuietly(bin("biome"), ["ci", "--error-on-warnings", "--colors=off", "."])],
     ["types", () => compile()],
     ["generated code", compareGenerated],
   ];
@@ -140,6 +140,14 @@ async function acceptance() {
 function ensureBuilt(...projects) {
   ensureInstalled();
   if (compile(...projects) !== 0) process.exit(1);
+}
+
+/** What does not compile is a failure like any other, on the last line too. */
+function ensureTestsBuilt() {
+  ensureInstalled();
+  if (compile() === 0) return;
+  console.log(summaryLine({ passed: 0, failed: 1, skipped: 0 }));
+  process.exit(1);
 }
 
 /** Installs when there is nothing, or when the lock file is newer than what is installed. */
