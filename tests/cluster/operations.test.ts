@@ -163,7 +163,8 @@ describe("single keys", () => {
         const stale = { key, consistency: Consistency.STALE, minRevision: revision };
         const { header, record } = await c.node(node).kv.call("get", stale);
         expect(header?.memberId).toBe(`n${node}`);
-        expect(Buffer.compare(record?.value ?? bytes(""), value)).toBe(0);
+        const differing = value.findIndex((byte, at) => byte !== record?.value[at]);
+        expect({ node, lengthBytes: record?.value.length, differing }).toEqual({ node, lengthBytes, differing: -1 });
       }
     }
   });
