@@ -38,6 +38,8 @@ export interface GatewayTiming {
   readonly backoffMsMax: number;
   /** How long a stream without a deadline looks for a node that serves it. */
   readonly streamStartMsMax: number;
+  /** No further attempt begins with less than this left: it would only turn a known outcome into an open one. */
+  readonly attemptMsMin: number;
 }
 
 const DEFAULT_TIMING: GatewayTiming = {
@@ -45,6 +47,7 @@ const DEFAULT_TIMING: GatewayTiming = {
   backoffMsMin: 10,
   backoffMsMax: 250,
   streamStartMsMax: 5000,
+  attemptMsMin: 50,
 };
 
 /**
@@ -135,7 +138,7 @@ export class GatewayService implements ByteService {
     if (!call.method.isRead && failure.outcome === Outcome.UNKNOWN) journey.isOutcomeUnknown = true;
     call.isSubmitted = journey.isOutcomeUnknown;
     const waitMs = this.learn(journey, failure);
-    const isLast = call.aborted || Date.now() + waitMs >= untilMs;
+    const isLast = call.aborted || Date.now() + waitMs + this.timing.attemptMsMin > untilMs;
     if (isLast || !mayRetry({ isRead: call.method.isRead, hasRequestId, failure })) {
       throw settle(failure, journey.isOutcomeUnknown);
     }

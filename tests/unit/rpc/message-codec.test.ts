@@ -83,7 +83,8 @@ describe("the codec of peer messages", () => {
     const message = messageFromWire(wire);
     wire.entries[0]!.data.fill(9);
     expect(message).toMatchObject({ entries: [{ data }] });
-    expect((message as { entries: { data: Uint8Array }[] }).entries[0]!.data.buffer.byteLength).toBe(3);
+    const { entries } = message as Extract<Message, { kind: "append" }>;
+    expect(entries[0]!.data.buffer.byteLength).toBe(3);
   });
 
   test.each([

@@ -1,0 +1,251 @@
+import { status } from "@grpc/grpc-js";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { type StatusResponse as Status, StatusResponse } from "@quorate/proto/cluster";
+import { Consistency, ErrorReason, GetRequest, Outcome } from "@quorate/proto/kv";
+import {
+  type ByteCall,
+  ByteChannels,
+  type ByteSink,
+  CallFailure,
+  channelOptions,
+  LeaderDirectory,
+  SILENT_LOG,
+} from "@quorate/services/forward";
+import { GatewayService, StatusPoller } from "@quorate/services/gateway";
+import { seededRandom } from "@quorate/services/std";
+import { eventually } from "../../support/eventually";
+import { Serving } from "../forward/serving";
+
+const PUT = "/quorate.kv.v1.KvService/Put";
+const GET = "/quorate.kv.v1.KvService/Get";
+const SCAN = "/quorate.kv.v1.KvService/Scan";
+const STATUS = "/quorate.cluster.v1.ClusterService/Status";
+const withId = { metadata: { "quorate-request-id": "1/2/1" } };
+
+/** What a node does with the calls that reach it, one after another; the last goes on for ever. */
+type Act = (call: ByteCall) => Promise<Uint8Array>;
+const answer: Act = () => Promise.resolve(Uint8Array.of(1));
+const hang: Act = (call) => {
+  call.isSubmitted = true;
+  return new Promise(() => {});
+};
+const fail =
+  (reason: ErrorReason, extras: ConstructorParameters<typeof CallFailure>[2] = {}): Act =>
+  () =>
+    Promise.reject(new CallFailure(reason, `because of ${ErrorReason[reason]}`, extras));
+
+class FakeNode {
+  readonly calls: ByteCall[] = [];
+  acts: Act[] = [answer];
+  streams: ((sink: ByteSink) => Promise<void>)[] = [];
+  serving!: Serving;
+
+  async open(): Promise<this> {
+    this.serving = await Serving.open({
+      unary: (call) => {
+        this.calls.push(call);
+        return this.acts[Math.min(this.calls.length, this.acts.length) - 1]!(call);
+      },
+      stream: (call, sink) => {
+        this.calls.push(call);
+        return this.streams[Math.min(this.calls.length, this.streams.length) - 1]!(sink);
+      },
+    });
+    return this;
+  }
+}
+
+const closing: (() => void | Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close();
+});
+
+async function cluster() {
+  const nodes = [await new FakeNode().open(), await new FakeNode().open()] as const;
+  const addresses = nodes.map(({ serving }) => serving.address);
+  const directory = new LeaderDirectory(addresses.map((address, at) => [`n${at + 1}`, address] as const));
+  directory.learnLeader("n1", 1);
+  const channels = new ByteChannels(channelOptions(4 * 1024 * 1024, { timeMs: 1000, timeoutMs: 1000 }));
+  let refreshes = 0;
+  const service = new GatewayService({
+    nodes: addresses,
+    directory,
+    channels,
+    random: seededRandom(1),
+    refreshDirectory: () => {
+      refreshes += 1;
+      // As a poll of the nodes would.
+      directory.learnLeader("n1", 1);
+    },
+    timing: { attemptTimeoutMs: 150, backoffMsMin: 1, backoffMsMax: 10 },
+  });
+  const gateway = await Serving.open(service);
+  closing.push(
+    () => channels.close(),
+    ...nodes.map((node) => () => node.serving.close()),
+    () => gateway.close(),
+  );
+  return { nodes, directory, channels, gateway, refreshes: () => refreshes };
+}
+
+const stale = GetRequest.encode({
+  namespace: "",
+  key: Buffer.from("k"),
+  consistency: Consistency.STALE,
+  minRevision: 0n,
+  maxStalenessMs: 0n,
+  revision: 0n,
+}).finish();
+
+describe("the gateway", () => {
+  test("passes a write to the leader with its metadata, one hop on", async () => {
+    const { nodes, gateway } = await cluster();
+    expect((await gateway.unary(PUT, Uint8Array.of(5), withId)).answer).toEqual(Buffer.of(1));
+    expect(nodes[1].calls).toEqual([]);
+    const [call] = nodes[0].calls;
+    expect([...call!.body]).toEqual([5]);
+    expect(call!.metadata.getMap()).toMatchObject({ "quorate-request-id": "1/2/1", "quorate-hops": "1" });
+  });
+
+  test("stale reads go around, default reads to the leader", async () => {
+    const { nodes, gateway } = await cluster();
+    for (let count = 0; count < 4; count += 1) await gateway.unary(GET, stale);
+    expect(nodes.map(({ calls }) => calls.length)).toEqual([2, 2]);
+    for (let count = 0; count < 4; count += 1) await gateway.unary(GET, Uint8Array.of());
+    expect(nodes.map(({ calls }) => calls.length)).toEqual([6, 2]);
+  });
+
+  test("a call for a member goes to it", async () => {
+    const { nodes, gateway } = await cluster();
+    await gateway.unary(STATUS, Uint8Array.of(), { metadata: { "quorate-member": "n2" } });
+    expect(nodes.map(({ calls }) => calls.length)).toEqual([0, 1]);
+    const { error } = await gateway.unary(STATUS, Uint8Array.of(), { metadata: { "quorate-member": "n9" } });
+    expect(error?.code).toBe(status.NOT_FOUND);
+  });
+
+  test("follows a not-leader hint", async () => {
+    const { nodes, gateway, directory } = await cluster();
+    const leader = { memberId: "n2", address: nodes[1].serving.address };
+    nodes[0].acts = [fail(ErrorReason.NOT_LEADER, { leader })];
+    expect((await gateway.unary(PUT, Uint8Array.of(5))).error).toBeNull();
+    expect(nodes.map(({ calls }) => calls.length)).toEqual([1, 1]);
+    expect(directory.leader).toEqual(leader);
+  });
+
+  test.each<[string, string, object, Act, number, Outcome | null]>([
+    [
+      "a write without a request id of unknown outcome",
+      PUT,
+      {},
+      fail(ErrorReason.LEADERSHIP_LOST),
+      1,
+      Outcome.UNKNOWN,
+    ],
+    ["a write without a request id that was not applied", PUT, {}, fail(ErrorReason.SUPERSEDED), 2, null],
+    ["a write with a request id of unknown outcome", PUT, withId, fail(ErrorReason.LEADERSHIP_LOST), 2, null],
+    ["a read", GET, {}, fail(ErrorReason.STORE_LOST), 2, null],
+    ["what can never succeed", PUT, withId, fail(ErrorReason.CONDITION_FAILED), 1, Outcome.NOT_APPLIED],
+  ])(
+    "C10: of %s there are as many attempts as the rule allows",
+    async (_name, path, options, act, attempts, outcome) => {
+      const { nodes, gateway } = await cluster();
+      nodes[0].acts = [act, answer];
+      const { error } = await gateway.unary(path, Uint8Array.of(), options);
+      const calls = nodes[0].calls.length + nodes[1].calls.length;
+      expect(calls).toBe(attempts);
+      expect(error === null ? null : CallFailure.from(error).outcome).toBe(outcome);
+    },
+  );
+
+  test("a node that hangs is left for short calls that may be repeated", async () => {
+    const { nodes, gateway } = await cluster();
+    nodes[0].acts = [hang, answer];
+    expect((await gateway.unary(PUT, Uint8Array.of(), withId)).error).toBeNull();
+    nodes[0].acts = [hang];
+    expect((await gateway.unary(GET, Uint8Array.of())).error).toBeNull();
+    expect(nodes[1].calls).toHaveLength(1);
+  });
+
+  test("a write without a request id waits out its deadline at a node that hangs, and its outcome is unknown", async () => {
+    const { nodes, gateway } = await cluster();
+    nodes[0].acts = [hang];
+    const { error } = await gateway.unary(PUT, Uint8Array.of(), { deadlineMs: 500 });
+    expect(error?.code).toBe(status.DEADLINE_EXCEEDED);
+    expect(CallFailure.from(error).outcome).toBe(Outcome.UNKNOWN);
+    expect(nodes[0].calls).toHaveLength(1);
+  });
+
+  test("an unknown outcome stays unknown when later attempts are turned away", async () => {
+    const { nodes, gateway } = await cluster();
+    nodes[0].acts = [fail(ErrorReason.LEADERSHIP_LOST), fail(ErrorReason.SESSION_EXPIRED)];
+    const { error } = await gateway.unary(PUT, Uint8Array.of(), withId);
+    expect(CallFailure.from(error)).toMatchObject({
+      reason: ErrorReason.SESSION_EXPIRED,
+      outcome: Outcome.UNKNOWN,
+    });
+  });
+
+  test("J8: without a leader a write fails by its deadline, not applied", async () => {
+    const { nodes, gateway, refreshes } = await cluster();
+    nodes[0].acts = [fail(ErrorReason.NO_LEADER)];
+    const { error } = await gateway.unary(PUT, Uint8Array.of(), { deadlineMs: 500 });
+    expect(CallFailure.from(error)).toMatchObject({ outcome: Outcome.NOT_APPLIED });
+    expect(refreshes()).toBeGreaterThan(1);
+  });
+
+  test("a scan begins anew only while nothing of it was handed on", async () => {
+    const { nodes, gateway } = await cluster();
+    const cut = new CallFailure(ErrorReason.STORE_LOST, "the node's store failed");
+    nodes[0].streams = [() => Promise.reject(cut)];
+    nodes[1].streams = [
+      async (sink) => sink.write(Uint8Array.of(1)),
+      async (sink) => sink.write(Uint8Array.of(1)),
+    ];
+    expect(await gateway.stream(SCAN, Uint8Array.of())).toMatchObject({ messages: [{}], error: null });
+    nodes[0].streams = [
+      async (sink) => {
+        await sink.write(Uint8Array.of(1));
+        throw cut;
+      },
+    ];
+    const { messages, error } = await gateway.stream(SCAN, Uint8Array.of());
+    expect(messages).toHaveLength(1);
+    expect(CallFailure.from(error).reason).toBe(ErrorReason.STORE_LOST);
+  });
+
+  test("learns who leads from the nodes' status", async () => {
+    const { nodes, channels } = await cluster();
+    const directory = new LeaderDirectory();
+    let leaderId = "n2";
+    nodes.forEach(({ serving }, at) => {
+      nodes[at]!.acts = [
+        async (call) =>
+          call.method.path === STATUS
+            ? StatusResponse.encode(
+                statusOf({ memberId: `n${at + 1}`, leaderId, term: leaderId === "n2" ? 1n : 2n }),
+              ).finish()
+            : Uint8Array.of(),
+      ];
+      expect(serving.address).not.toBe("");
+    });
+    const poller = new StatusPoller({
+      nodes: nodes.map(({ serving }) => serving.address),
+      directory,
+      channels,
+      log: SILENT_LOG,
+      onAnswer: () => {},
+      intervalMs: 20,
+      searchIntervalMs: 10,
+    });
+    closing.push(() => poller.stop());
+    poller.start();
+    await eventually("n2 is known to lead", () => directory.leader?.address === nodes[1].serving.address);
+    leaderId = "n1";
+    await eventually("n1 is known to lead", () => directory.leader?.address === nodes[0].serving.address);
+  });
+});
+
+function statusOf(changes: Partial<Status>): Status {
+  return { ...StatusResponse.decode(new Uint8Array(0)), ...changes };
+}
