@@ -97,7 +97,7 @@ async function check() {
   ensureInstalled();
   const steps = [
     ["buf lint", () => runQuietly(bin("buf"), ["lint"])],
-    ["buf format", () => runQuietly(bin("buf"), ["format", "--diff", "--exit-code", "proto/quorate"])],
+    ["buf format", () => runQuietly(bin("buf"), ["format", "--diff", "--exit-code", "--path", "proto/quorate"])],
     ["biome", () => runQuietly(bin("biome"), ["ci", "--error-on-warnings", "--colors=off", "."])],
     ["types", () => compile()],
     ["generated code", compareGenerated],
