@@ -76,16 +76,25 @@ async function parallel(args) {
   const paths = copiesFlag < 0 ? args : args.toSpliced(copiesFlag, 2);
   const logs = join(reports, "parallel");
   mkdirSync(logs, { recursive: true });
-  const before = leftovers();
+  // A temporary directory of their own tells what they leave from what others on this machine are working with.
+  const temporary = mkdtempSync(join(tmpdir(), "quorate-parallel-"));
+  const processesBefore = ownProcesses();
   const runs = Array.from({ length: copies }, async (_, at) => {
     const log = join(logs, `copy-${at + 1}.log`);
-    const variables = { QUORATE_ACCEPTANCE_REPORT: join(logs, `copy-${at + 1}.acceptance.json`) };
+    const variables = {
+      TMPDIR: temporary,
+      QUORATE_ACCEPTANCE_REPORT: join(logs, `copy-${at + 1}.acceptance.json`),
+    };
     const run = await runJest(["-i", ...(paths.length > 0 ? paths : ["tests/cluster/"])], variables, log);
     console.log(`copy ${at + 1}: ${summaryLine(run.summary)}${run.exitCode === 0 ? "" : ` (see ${log})`}`);
     return run;
   });
   const finished = await Promise.all(runs);
-  const left = leftovers().filter((name) => !before.includes(name));
+  const left = [
+    ...readdirSync(temporary),
+    ...ownProcesses().filter((name) => !processesBefore.includes(name)),
+  ];
+  rmSync(temporary, { recursive: true });
   for (const name of left) console.error(`left behind: ${name}`);
   const total = { passed: 0, failed: left.length, skipped: 0 };
   for (const { summary } of finished) for (const key of Object.keys(total)) total[key] += summary[key];
@@ -97,7 +106,10 @@ async function check() {
   ensureInstalled();
   const steps = [
     ["buf lint", () => runQuietly(bin("buf"), ["lint"])],
-    ["buf format", () => runQuietly(bin("buf"), ["format", "--diff", "--exit-code", "--path", "proto/quorate"])],
+    [
+      "buf format",
+      () => runQuietly(bin("buf"), ["format", "--diff", "--exit-code", "--path", "proto/quorate"]),
+    ],
     ["biome", () => runQuietly(bin("biome"), ["ci", "--error-on-warnings", "--colors=off", "."])],
     ["types", () => compile()],
     ["generated code", compareGenerated],
@@ -223,17 +235,14 @@ function summaryLine({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
-/** Node and gateway processes of this checkout, and temporary directories of its tests. */
-function leftovers() {
-  const directories = readdirSync(tmpdir()).filter((name) => name.startsWith("quorate-"));
-  const processes = existsSync("/proc")
-    ? readdirSync("/proc")
-        .filter((name) => /^\d+$/.test(name))
-        .map((pid) => [pid, commandLine(pid)])
-        .filter(([, command]) => command.includes(join(root, "services/dist/")))
-        .map(([pid, command]) => `process ${pid}: ${command}`)
-    : [];
-  return [...directories, ...processes];
+/** Node and gateway processes of this checkout. */
+function ownProcesses() {
+  if (!existsSync("/proc")) return [];
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => [pid, commandLine(pid)])
+    .filter(([, command]) => command.includes(join(root, "services/dist/")))
+    .map(([pid, command]) => `process ${pid}: ${command}`);
 }
 
 function commandLine(pid) {
