@@ -118,8 +118,10 @@ export class ByteServer {
         }
       };
       const timer = at(call.deadlineMs, () => end(deadlinePassed(call), null));
-      // Also emitted after the end of each call.
-      grpcCall.once("cancelled", () => end(callerLeft(), null));
+      grpcCall.once("cancelled", () => {
+        // Also emitted after the end of each call, where a failure would be made for nobody.
+        if (!call.aborted) end(callerLeft(), null);
+      });
       service.unary(call).then(
         (answer) => end(null, answer),
         (error: unknown) => end(CallFailure.from(error), null),
@@ -144,7 +146,9 @@ export class ByteServer {
         }
       };
       const timer = at(call.deadlineMs, () => end(deadlinePassed(call)));
-      grpcCall.once("cancelled", () => end(callerLeft()));
+      grpcCall.once("cancelled", () => {
+        if (!call.aborted) end(callerLeft());
+      });
       service.stream(call, sink).then(
         () => end(null),
         (error: unknown) => end(CallFailure.from(error)),
@@ -160,7 +164,7 @@ export class ByteServer {
       method,
       body: grpcCall.request,
       metadata: grpcCall.metadata,
-      peer: grpcCall.getPeer(),
+      connection: grpcCall,
       deadlineMs: ownDeadlineMs(
         grpcCall.getDeadline(),
         method.responseStream ? Number.POSITIVE_INFINITY : this.options.defaultDeadlineMs,

@@ -7,12 +7,11 @@ export class ByteCall {
   /** Views the frame that it came in: copy what is kept. */
   readonly body: Buffer;
   readonly metadata: Metadata;
-  /** Whom to name in a log line. */
-  readonly peer: string;
   /** Until when it must be answered, as Date.now() counts. */
   readonly deadlineMs: number;
   /** Whether the write may have left this node's hands: from then on an end without an answer is of unknown outcome. */
   isSubmitted = false;
+  private readonly connection: { getPeer(): string };
   private ended = false;
   private listeners: (() => void)[] = [];
 
@@ -20,14 +19,20 @@ export class ByteCall {
     readonly method: MethodRoute;
     readonly body: Buffer;
     readonly metadata: Metadata;
-    readonly peer: string;
+    /** Asked for the peer only when a line is to be logged, for its words cost more than the rest of a call's set-up. */
+    readonly connection: { getPeer(): string };
     readonly deadlineMs: number;
   }) {
     this.method = fields.method;
     this.body = fields.body;
     this.metadata = fields.metadata;
-    this.peer = fields.peer;
+    this.connection = fields.connection;
     this.deadlineMs = fields.deadlineMs;
+  }
+
+  /** Whom to name in a log line. */
+  get peer(): string {
+    return this.connection.getPeer();
   }
 
   /** Whether nobody waits for the answer any more: the deadline passed or the caller left. */
