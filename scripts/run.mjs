@@ -79,13 +79,14 @@ async function parallel(args) {
   // A temporary directory of their own tells what they leave from what others on this machine are working with.
   const temporary = mkdtempSync(join(tmpdir(), "quorate-parallel-"));
   const processesBefore = ownProcesses();
+  const flags = ["-i", "--cacheDirectory", join(root, "node_modules/.cache/jest")];
   const runs = Array.from({ length: copies }, async (_, at) => {
     const log = join(logs, `copy-${at + 1}.log`);
     const variables = {
       TMPDIR: temporary,
       QUORATE_ACCEPTANCE_REPORT: join(logs, `copy-${at + 1}.acceptance.json`),
     };
-    const run = await runJest(["-i", ...(paths.length > 0 ? paths : ["tests/cluster/"])], variables, log);
+    const run = await runJest([...flags, ...(paths.length > 0 ? paths : ["tests/cluster/"])], variables, log);
     console.log(`copy ${at + 1}: ${summaryLine(run.summary)}${run.exitCode === 0 ? "" : ` (see ${log})`}`);
     return run;
   });
