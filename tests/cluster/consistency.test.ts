@@ -72,6 +72,75 @@ describe("reads", () => {
   });
 });
 
+describe("linearizable reads", () => {
+  test("C4: a leader that stood still while another took over never returns what was true before", async (c) => {
+    const key = bytes("c4");
+    const old = await c.leader();
+    await c.node(old).kv.call("put", { key, value: bytes("before") });
+    await c.agree();
+    c.pause(old);
+    // These wait in the old leader's sockets: it takes them up before it can hear that it leads no more.
+    const early = Array.from({ length: 20 }, () =>
+      c.node(old).kv.attempt("get", { key }, { deadlineMs: 8000 }),
+    );
+    await c.node(await c.leader()).kv.call("put", { key, value: bytes("after") });
+    c.resume(old);
+    const seen = (await Promise.all(early)).map((reply) =>
+      reply.ok ? text(reply.response.record?.value ?? bytes("")) : "refused",
+    );
+    expect(seen.filter((value) => value !== "after" && value !== "refused")).toEqual([]);
+    const { record } = await eventually("the old leader serves again", () =>
+      c.node(old).kv.call("get", { key }),
+    );
+    expect(text(record?.value ?? bytes(""))).toBe("after");
+  });
+
+  test("C5: ten reads at once on each node see every write acknowledged before, also while the leader changes", async (c) => {
+    const key = bytes("c5");
+    const writer = c.client([1, 2, 3]);
+    let acknowledged = 0n;
+    let isWriting = true;
+    const writing = (async () => {
+      while (isWriting) acknowledged = await writer.kv.increment(key);
+    })();
+    let answers = 0;
+    const reading = c.numbers.map(async (node) => {
+      while (isWriting) {
+        const before = acknowledged;
+        const replies = await Promise.all(
+          Array.from({ length: 10 }, () => c.node(node).kv.attempt("get", { key })),
+        );
+        const values = replies.flatMap((reply) =>
+          reply.ok ? [BigInt(text(reply.response.record?.value ?? bytes("0")))] : [],
+        );
+        expect(values.filter((value) => value < before)).toEqual([]);
+        answers += values.length;
+      }
+    });
+    for (let change = 0; change < 3; change += 1) {
+      const [target] = (await c.followers()) as [number];
+      const before = { acknowledged, answers };
+      await c.node(target).admin.call("transferLeadership", { memberId: `n${target}` });
+      await eventually(
+        "reads and writes go on",
+        () => acknowledged > before.acknowledged + 20n && answers > before.answers + 60,
+      );
+    }
+    const [paused] = (await c.followers()) as [number];
+    c.pause(paused);
+    const before = acknowledged;
+    await eventually("writes go on", () => acknowledged > before + 20n);
+    c.resume(paused);
+    const { record } = await eventually("the paused node serves again", () =>
+      c.node(paused).kv.call("get", { key }),
+    );
+    expect(BigInt(text(record?.value ?? bytes("0")))).toBeGreaterThan(before);
+    isWriting = false;
+    await Promise.all([writing, ...reading]);
+    await c.agree();
+  }, 60_000);
+});
+
 describe("writes and reads", () => {
   test("C8: 3 x 10 concurrent writes are all present on each node", async (c) => {
     await Promise.all(

@@ -1,22 +1,27 @@
 import { connect } from "node:net";
+import { type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect } from "@jest/globals";
 import { QuorateError } from "@quorate/client";
-import { ErrorReason, Outcome } from "@quorate/client/generated";
+import { ErrorReason, Outcome, ScanRequest, ScanResponse } from "@quorate/client/generated";
 import {
   type BareEndpoint,
   bytes,
-  type CodeName,
   clusterOfFile,
   eventually,
+  failedReply,
   noise,
   ownEntries,
   type Reply,
-  type TestCluster,
   text,
   unaryBytes,
 } from "#support";
+import { BATCH_RECORDS_MAX, errorRows } from "./error-rows";
 
-const cluster = clusterOfFile({ nodes: 3, gateways: 1 });
+const cluster = clusterOfFile({
+  nodes: 3,
+  gateways: 1,
+  nodeArgs: () => ["--batch-records-max", String(BATCH_RECORDS_MAX)],
+});
 const { test } = cluster;
 
 /**
@@ -190,239 +195,8 @@ describe("malformed and oversized messages", () => {
   });
 });
 
-/** A way to provoke a failure. */
-interface Row {
-  readonly what: string;
-  readonly code: CodeName;
-  readonly reason: keyof typeof ErrorReason;
-  readonly message?: RegExp;
-  provoke(c: TestCluster): Promise<Reply<unknown>>;
-}
-
-async function openSession(c: TestCluster): Promise<bigint> {
-  return (await c.node(1).kv.call("openSession", {})).clientId;
-}
-
-/** A put through node 1 under a request id. */
-function putAs(c: TestCluster, requestId: string): Promise<Reply<unknown>> {
-  const metadata = { "quorate-request-id": requestId };
-  return c.node(1).kv.attempt("put", { key: bytes("b7/once"), value: bytes("x") }, { metadata });
-}
-
-const LONG = new Uint8Array(4097).fill(1);
-
-const rows: readonly Row[] = [
-  {
-    what: "a key over the limit",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /key.*4097.*4096/,
-    provoke: (c) => c.node(1).kv.attempt("put", { key: LONG }),
-  },
-  {
-    what: "a range that ends before it starts",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /start.*end/,
-    provoke: (c) => c.node(2).kv.attempt("count", { start: bytes("b"), end: bytes("a") }),
-  },
-  {
-    what: "a prefix together with a range",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /prefix/,
-    provoke: (c) => c.node(3).kv.attempt("deleteRange", { prefix: bytes("b"), start: bytes("a") }),
-  },
-  {
-    what: "a deletion of everything by omission",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /prefix/,
-    provoke: (c) => c.node(1).kv.attempt("deleteRange", {}),
-  },
-  {
-    what: "an unknown enum value",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /consistency.*99/,
-    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), consistency: 99 as never }),
-  },
-  {
-    what: "a duration below the least",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /ttl_ms/,
-    provoke: (c) => c.node(1).kv.attempt("openSession", { ttlMs: 9_999n }),
-  },
-  {
-    what: "a negative duration",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /max_staleness_ms/,
-    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), maxStalenessMs: -1n }),
-  },
-  {
-    what: "a negative revision",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /min_revision/,
-    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), minRevision: -1n }),
-  },
-  {
-    what: "a malformed request id",
-    code: "INVALID_ARGUMENT",
-    reason: "INVALID_ARGUMENT",
-    message: /quorate-request-id/,
-    provoke: (c) => putAs(c, "one/two/three"),
-  },
-  {
-    what: "a malformed message",
-    code: "INVALID_ARGUMENT",
-    reason: "MALFORMED_REQUEST",
-    provoke: (c) => c.node(1).kv.attemptBytes("get", Uint8Array.of(0xff)),
-  },
-  {
-    what: "a value over the limit",
-    code: "RESOURCE_EXHAUSTED",
-    reason: "TOO_LARGE",
-    message: /value.*1048576/,
-    provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("k"), value: new Uint8Array(1_048_577) }),
-  },
-  {
-    what: "too many keys",
-    code: "RESOURCE_EXHAUSTED",
-    reason: "TOO_LARGE",
-    message: /keys.*10000/,
-    provoke: (c) => c.node(1).kv.attempt("exists", { keys: Array<Uint8Array>(10_001).fill(bytes("k")) }),
-  },
-  {
-    what: "a request far ahead in its session",
-    code: "RESOURCE_EXHAUSTED",
-    reason: "SESSION_WINDOW_FULL",
-    message: /1024/,
-    provoke: async (c) => putAs(c, `${await openSession(c)}/1025/1`),
-  },
-  {
-    what: "a write to a follower that may not forward",
-    code: "UNAVAILABLE",
-    reason: "NOT_LEADER",
-    async provoke(c) {
-      const [follower] = await c.followers();
-      return c
-        .node(follower as number)
-        .kv.attempt("put", { key: bytes("k") }, { metadata: { "quorate-forward": "off" } });
-    },
-  },
-  {
-    what: "an increment of a word",
-    code: "FAILED_PRECONDITION",
-    reason: "NOT_AN_INTEGER",
-    async provoke(c) {
-      await c.node(1).kv.call("put", { key: bytes("b7/word"), value: bytes("word") });
-      return c.node(1).kv.attempt("increment", { key: bytes("b7/word"), delta: 1n });
-    },
-  },
-  {
-    what: "a put whose condition fails",
-    code: "FAILED_PRECONDITION",
-    reason: "CONDITION_FAILED",
-    message: /expected_mod_revision is 7.*0/,
-    provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("b7/absent"), expectedModRevision: 7n }),
-  },
-  {
-    what: "a session that never was",
-    code: "FAILED_PRECONDITION",
-    reason: "SESSION_EXPIRED",
-    message: /client_id 987654321/,
-    provoke: (c) => putAs(c, "987654321/1/1"),
-  },
-  {
-    what: "a session that was closed",
-    code: "FAILED_PRECONDITION",
-    reason: "SESSION_EXPIRED",
-    async provoke(c) {
-      const clientId = await openSession(c);
-      await c.node(2).kv.call("closeSession", { clientId });
-      return putAs(c, `${clientId}/1/1`);
-    },
-  },
-  {
-    what: "a retry whose answer the client said to have",
-    code: "FAILED_PRECONDITION",
-    reason: "ANSWER_DROPPED",
-    async provoke(c) {
-      const clientId = await openSession(c);
-      await putAs(c, `${clientId}/1/1`);
-      await putAs(c, `${clientId}/2/2`);
-      return putAs(c, `${clientId}/1/1`);
-    },
-  },
-  {
-    what: "an overflow",
-    code: "OUT_OF_RANGE",
-    reason: "INTEGER_OVERFLOW",
-    async provoke(c) {
-      const max = 2n ** 63n - 1n;
-      await c.node(1).kv.call("put", { key: bytes("b7/max"), value: bytes(String(max)) });
-      return c.node(1).kv.attempt("increment", { key: bytes("b7/max"), delta: 1n });
-    },
-  },
-  {
-    what: "a future revision",
-    code: "OUT_OF_RANGE",
-    reason: "FUTURE_REVISION",
-    message: /1000000000/,
-    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), revision: 1_000_000_000n }),
-  },
-  {
-    what: "a revision from before a truncation",
-    code: "OUT_OF_RANGE",
-    reason: "COMPACTED",
-    async provoke(c) {
-      const put = await c.node(1).kv.call("put", { key: bytes("b7/old"), value: bytes("old") });
-      await c.node(1).kv.call("truncate", {});
-      return c.node(1).kv.attempt("get", { key: bytes("b7/old"), revision: put.header?.revision ?? 0n });
-    },
-  },
-  {
-    what: "a write to an unknown namespace",
-    code: "NOT_FOUND",
-    reason: "UNKNOWN_NAMESPACE",
-    message: /nowhere/,
-    provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("k"), namespace: "nowhere" }),
-  },
-  {
-    what: "a read of an unknown namespace",
-    code: "NOT_FOUND",
-    reason: "UNKNOWN_NAMESPACE",
-    message: /nowhere/,
-    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), namespace: "nowhere" }),
-  },
-  {
-    what: "an unknown lease",
-    code: "NOT_FOUND",
-    reason: "UNKNOWN_LEASE",
-    message: /lease_id 7/,
-    provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("k"), leaseId: 7n }),
-  },
-  {
-    what: "a transfer to an unknown member",
-    code: "NOT_FOUND",
-    reason: "UNKNOWN_MEMBER",
-    message: /n9/,
-    provoke: (c) => c.node(1).admin.attempt("transferLeadership", { memberId: "n9" }),
-  },
-  {
-    what: "the status of an unknown member",
-    code: "NOT_FOUND",
-    reason: "UNKNOWN_MEMBER",
-    message: /n9/,
-    provoke: (c) => c.gateway().admin.attempt("status", {}, { metadata: { "quorate-member": "n9" } }),
-  },
-];
-
 describe("the table of errors", () => {
-  for (const { what, code, reason, message = /./, provoke } of rows) {
+  for (const { what, code, reason, message = /./, provoke } of errorRows) {
     test(`B7: ${what} is ${code}, ${reason}`, async (c) => {
       const reply = failed(await provoke(c));
       expect(reply).toMatchObject({ code, message: expect.stringMatching(message) });
@@ -435,6 +209,67 @@ describe("the table of errors", () => {
       const reply = await unaryBytes(endpoint.client(), "/quorate.kv.v1.KvService/Nonsense", bytes(""));
       expect(reply).toMatchObject({ ok: false, code: "UNIMPLEMENTED" });
     }
+  });
+
+  test("B7: the configured limits are the reported ones, and a refused range deletion deletes nothing", async (c) => {
+    for (const node of c.numbers) {
+      expect((await c.status(node)).limits).toEqual({
+        keyBytesMax: 4096n,
+        valueBytesMax: 1_048_576n,
+        requestBytesMax: 2_097_152n,
+        txnOperationsMax: 128n,
+        batchRecordsMax: BigInt(BATCH_RECORDS_MAX),
+        sessionWindowMax: 1024n,
+      });
+    }
+    const { kv } = c.node(2);
+    const keys = Array.from({ length: BATCH_RECORDS_MAX + 1 }, (_, at) => bytes(`b7/limit/${at}`));
+    await Promise.all(keys.map((key) => kv.call("put", { key })));
+    expect((await kv.attempt("deleteRange", { prefix: bytes("b7/limit/") })).ok).toBe(false);
+    expect((await kv.call("count", { prefix: bytes("b7/limit/") })).count).toBe(BigInt(keys.length));
+    await kv.call("delete", { key: keys[0] as Uint8Array });
+    expect((await kv.call("deleteRange", { prefix: bytes("b7/limit/") })).deleted).toBe(
+      BigInt(BATCH_RECORDS_MAX),
+    );
+  });
+
+  test("B7: a scan whose keys are truncated away is complete, or ABORTED, but never quietly short", async (c) => {
+    const { kv } = c.node(1);
+    const value = noise(256 * 1024, 1);
+    await Promise.all(
+      Array.from({ length: 60 }, (_, at) => kv.call("put", { key: bytes(`b7/cut/${at}`), value })),
+    );
+    const scan = c
+      .node(2)
+      .client()
+      .makeServerStreamRequest(
+        "/quorate.kv.v1.KvService/Scan",
+        Buffer.from,
+        (raw: Buffer) => ScanResponse.decode(raw),
+        ScanRequest.encode({ ...ScanRequest.decode(new Uint8Array()), prefix: bytes("b7/cut/") }).finish(),
+      );
+    const ended = new Promise<ServiceError | null>((resolve) => {
+      scan.once("error", resolve);
+      scan.once("end", () => resolve(null));
+    });
+    let records = 0;
+    // The first message says that it has begun; the rest is left to wait until everything is gone.
+    await new Promise<void>((begun) => {
+      scan.on("data", (part: ScanResponse) => {
+        records += part.records.length;
+        if (records > part.records.length) return;
+        scan.pause();
+        begun();
+      });
+    });
+    await kv.call("truncate", {});
+    await c.agree();
+    scan.resume();
+    const failure = await ended;
+    const isCut =
+      failure?.code === status.ABORTED && failedReply(failure).detail?.reason === ErrorReason.SCAN_CUT;
+    const isWhole = failure === null && records === 60;
+    expect({ failure, records, isSound: isWhole || isCut }).toMatchObject({ isSound: true });
   });
 
   test("B7: a refusal names the leader, the oldest revision, and what became of the write", async (c) => {
@@ -581,4 +416,32 @@ describe("the typed client", () => {
     expect([ErrorReason.LEADERSHIP_LOST, ErrorReason.NO_LEADER]).toContain(failed(patient).detail?.reason);
     await c.agree();
   });
+
+  test("B7: a write whose place another leader's entry took is ABORTED, SUPERSEDED, and not applied", async (c) => {
+    const old = await c.leader();
+    const others = await c.followers();
+    for (const node of others) c.pause(node);
+    const { lastIndex } = await c.status(old);
+    const open = c
+      .node(old)
+      .kv.attempt("put", { key: bytes("b7/lost"), value: bytes("x") }, { deadlineMs: 20_000 });
+    await eventually(
+      "the write is in the old leader's log",
+      async () => (await c.status(old)).lastIndex > lastIndex,
+    );
+    c.pause(old);
+    // What the old leader sent waits in the sockets of the others and dies with them.
+    for (const node of others) await c.kill(node);
+    for (const node of others) await c.restart(node);
+    const leader = await c.leader();
+    await c.node(leader).kv.call("put", { key: bytes("b7/instead"), value: bytes("x") });
+    c.resume(old);
+    const reply = failed(await open);
+    expect(reply).toMatchObject({
+      code: "ABORTED",
+      detail: { reason: ErrorReason.SUPERSEDED, outcome: Outcome.NOT_APPLIED, retryable: true },
+    });
+    await c.agree();
+    expect((await c.node(old).kv.call("get", { key: bytes("b7/lost") })).record).toBeUndefined();
+  }, 60_000);
 });

@@ -164,7 +164,11 @@ describe("single keys", () => {
         const { header, record } = await c.node(node).kv.call("get", stale);
         expect(header?.memberId).toBe(`n${node}`);
         const differing = value.findIndex((byte, at) => byte !== record?.value[at]);
-        expect({ node, lengthBytes: record?.value.length, differing }).toEqual({ node, lengthBytes, differing: -1 });
+        expect({ node, lengthBytes: record?.value.length, differing }).toEqual({
+          node,
+          lengthBytes,
+          differing: -1,
+        });
       }
     }
   });

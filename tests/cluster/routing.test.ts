@@ -227,3 +227,58 @@ describe("forwarding on", () => {
     }
   });
 });
+
+describe("the gateway", () => {
+  /** Runs `during` while a write through the gateway waits for a leader that stands still and is then killed. */
+  async function throughADyingLeader(c: TestCluster, key: string, options: BareOptions) {
+    const leader = await c.leader();
+    const [follower] = (await c.followers()) as [number];
+    const { kv, admin } = c.gateway(1);
+    await kv.call("put", { key: bytes(`${key}/warm`) });
+    c.pause(leader);
+    const open = kv.attempt("increment", { key: bytes(key), delta: 1n }, { ...options, deadlineMs: 15_000 });
+    // Calls of one connection are taken up in their order, so the write is on its way once this one is answered.
+    await admin.call("status", {}, { metadata: { "quorate-member": `n${follower}` } });
+    await c.kill(leader);
+    const reply = await open;
+    await c.restart(leader);
+    await c.agree();
+    const { record } = await c.node(await c.leader()).kv.call("get", { key: bytes(key) });
+    return { reply, value: record === undefined ? null : text(record.value) };
+  }
+
+  test("B7 C10: does not repeat a write without a request id that may have been applied", async (c) => {
+    const { reply, value } = await throughADyingLeader(c, "gateway/once", {});
+    expect(reply).toMatchObject({
+      ok: false,
+      code: "UNKNOWN",
+      detail: { reason: ErrorReason.CONNECTION_LOST, outcome: Outcome.UNKNOWN },
+    });
+    expect([null, "1"]).toContain(value);
+  }, 60_000);
+
+  test("C10: repeats a write with a request id until it is answered, and it is applied once", async (c) => {
+    const { clientId } = await c.node(1).kv.call("openSession", {});
+    const metadata = { "quorate-request-id": `${clientId}/1/1` };
+    const { reply, value } = await throughADyingLeader(c, "gateway/repeated", { metadata });
+    expect(reply).toMatchObject({ ok: true, response: { value: 1n } });
+    expect(value).toBe("1");
+  }, 60_000);
+
+  test("C2: repeats reads, and writes that nobody took, while there is no leader", async (c) => {
+    const leader = await c.leader();
+    await c.gateway(2).kv.call("put", { key: bytes("gateway/kept"), value: bytes("kept") });
+    await c.kill(leader);
+    const [read, put] = await Promise.all([
+      c.gateway(2).kv.call("get", { key: bytes("gateway/kept") }),
+      c.gateway(2).kv.call("put", { key: bytes("gateway/new"), value: bytes("new") }),
+    ]);
+    expect(text(read.record?.value ?? bytes(""))).toBe("kept");
+    expect(put.header?.memberId).not.toBe(`n${leader}`);
+    expect((await c.gateway(1).kv.call("get", { key: bytes("gateway/new") })).record).toMatchObject({
+      version: 1n,
+    });
+    await c.restart(leader);
+    await c.agree();
+  }, 60_000);
+});

@@ -137,7 +137,7 @@ export class BareService<Ms extends Methods> {
         sizesBytes.push(bytes.length);
       });
       call.on("error", (failure: ServiceError) => {
-        reject(new BareFailure(name, failedReply(failure) as Extract<Reply<unknown>, { ok: false }>));
+        reject(new BareFailure(name, failedReply(failure)));
       });
       call.on("end", () => resolve({ messages, sizesBytes }));
     });
@@ -266,7 +266,8 @@ function deadlineOf(options: BareOptions): number {
   return Date.now() + (options.deadlineMs ?? 10_000);
 }
 
-function failedReply(failure: ServiceError): Reply<never> {
+/** The reply that a failure of grpc-js stands for. */
+export function failedReply(failure: ServiceError): Extract<Reply<never>, { ok: false }> {
   const [details] = failure.metadata?.get("grpc-status-details-bin") ?? [];
   return {
     ok: false,

@@ -6,6 +6,7 @@ export {
   bareClients,
   CHANNEL_OPTIONS,
   type CodeName,
+  failedReply,
   type Reply,
   type Serving,
   unaryBytes,

@@ -1,0 +1,249 @@
+import type { ErrorReason } from "@quorate/client/generated";
+import { bytes, type CodeName, type Reply, type TestCluster } from "#support";
+
+/** What the nodes of the cluster are started with, so that a range over the limit is quickly filled. */
+export const BATCH_RECORDS_MAX = 100;
+
+/** A way to provoke a failure. */
+export interface ErrorRow {
+  readonly what: string;
+  readonly code: CodeName;
+  readonly reason: keyof typeof ErrorReason;
+  readonly message?: RegExp;
+  provoke(c: TestCluster): Promise<Reply<unknown>>;
+}
+
+async function openSession(c: TestCluster): Promise<bigint> {
+  return (await c.node(1).kv.call("openSession", {})).clientId;
+}
+
+/** A put through node 1 under a request id. */
+function putAs(c: TestCluster, requestId: string): Promise<Reply<unknown>> {
+  const metadata = { "quorate-request-id": requestId };
+  return c.node(1).kv.attempt("put", { key: bytes("b7/once"), value: bytes("x") }, { metadata });
+}
+
+const LONG = new Uint8Array(4097).fill(1);
+
+/** Every row of the error table that one call against a healthy cluster can provoke. */
+export const errorRows: readonly ErrorRow[] = [
+  {
+    what: "a key over the limit",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /key.*4097.*4096/,
+    provoke: (c) => c.node(1).kv.attempt("put", { key: LONG }),
+  },
+  {
+    what: "a range that ends before it starts",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /start.*end/,
+    provoke: (c) => c.node(2).kv.attempt("count", { start: bytes("b"), end: bytes("a") }),
+  },
+  {
+    what: "a prefix together with a range",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /prefix/,
+    provoke: (c) => c.node(3).kv.attempt("deleteRange", { prefix: bytes("b"), start: bytes("a") }),
+  },
+  {
+    what: "a deletion of everything by omission",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /prefix/,
+    provoke: (c) => c.node(1).kv.attempt("deleteRange", {}),
+  },
+  {
+    what: "an unknown enum value",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /consistency.*99/,
+    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), consistency: 99 as never }),
+  },
+  {
+    what: "a duration below the least",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /ttl_ms/,
+    provoke: (c) => c.node(1).kv.attempt("openSession", { ttlMs: 9_999n }),
+  },
+  {
+    what: "a negative duration",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /max_staleness_ms/,
+    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), maxStalenessMs: -1n }),
+  },
+  {
+    what: "a negative revision",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /min_revision/,
+    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), minRevision: -1n }),
+  },
+  {
+    what: "a malformed request id",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /quorate-request-id/,
+    provoke: (c) => putAs(c, "one/two/three"),
+  },
+  {
+    what: "a malformed message",
+    code: "INVALID_ARGUMENT",
+    reason: "MALFORMED_REQUEST",
+    provoke: (c) => c.node(1).kv.attemptBytes("get", Uint8Array.of(0xff)),
+  },
+  {
+    what: "a value over the limit",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "TOO_LARGE",
+    message: /value.*1048576/,
+    provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("k"), value: new Uint8Array(1_048_577) }),
+  },
+  {
+    what: "too many keys",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "TOO_LARGE",
+    message: /keys.*100/,
+    provoke: (c) =>
+      c.node(1).kv.attempt("exists", { keys: Array<Uint8Array>(BATCH_RECORDS_MAX + 1).fill(bytes("k")) }),
+  },
+  {
+    what: "a range of too many keys to delete",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "TOO_LARGE",
+    message: /100/,
+    async provoke(c) {
+      const keys = Array.from({ length: BATCH_RECORDS_MAX + 1 }, (_, at) => bytes(`b7/many/${at}`));
+      await Promise.all(keys.map((key) => c.node(1).kv.call("put", { key })));
+      return c.node(1).kv.attempt("deleteRange", { prefix: bytes("b7/many/") });
+    },
+  },
+  {
+    what: "a request far ahead in its session",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "SESSION_WINDOW_FULL",
+    message: /1024/,
+    provoke: async (c) => putAs(c, `${await openSession(c)}/1025/1`),
+  },
+  {
+    what: "a write to a follower that may not forward",
+    code: "UNAVAILABLE",
+    reason: "NOT_LEADER",
+    async provoke(c) {
+      const [follower] = await c.followers();
+      return c
+        .node(follower as number)
+        .kv.attempt("put", { key: bytes("k") }, { metadata: { "quorate-forward": "off" } });
+    },
+  },
+  {
+    what: "an increment of a word",
+    code: "FAILED_PRECONDITION",
+    reason: "NOT_AN_INTEGER",
+    async provoke(c) {
+      await c.node(1).kv.call("put", { key: bytes("b7/word"), value: bytes("word") });
+      return c.node(1).kv.attempt("increment", { key: bytes("b7/word"), delta: 1n });
+    },
+  },
+  {
+    what: "a put whose condition fails",
+    code: "FAILED_PRECONDITION",
+    reason: "CONDITION_FAILED",
+    message: /expected_mod_revision is 7.*0/,
+    provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("b7/absent"), expectedModRevision: 7n }),
+  },
+  {
+    what: "a session that never was",
+    code: "FAILED_PRECONDITION",
+    reason: "SESSION_EXPIRED",
+    message: /client_id 987654321/,
+    provoke: (c) => putAs(c, "987654321/1/1"),
+  },
+  {
+    what: "a session that was closed",
+    code: "FAILED_PRECONDITION",
+    reason: "SESSION_EXPIRED",
+    async provoke(c) {
+      const clientId = await openSession(c);
+      await c.node(2).kv.call("closeSession", { clientId });
+      return putAs(c, `${clientId}/1/1`);
+    },
+  },
+  {
+    what: "a retry whose answer the client said to have",
+    code: "FAILED_PRECONDITION",
+    reason: "ANSWER_DROPPED",
+    async provoke(c) {
+      const clientId = await openSession(c);
+      await putAs(c, `${clientId}/1/1`);
+      await putAs(c, `${clientId}/2/2`);
+      return putAs(c, `${clientId}/1/1`);
+    },
+  },
+  {
+    what: "an overflow",
+    code: "OUT_OF_RANGE",
+    reason: "INTEGER_OVERFLOW",
+    async provoke(c) {
+      const max = 2n ** 63n - 1n;
+      await c.node(1).kv.call("put", { key: bytes("b7/max"), value: bytes(String(max)) });
+      return c.node(1).kv.attempt("increment", { key: bytes("b7/max"), delta: 1n });
+    },
+  },
+  {
+    what: "a future revision",
+    code: "OUT_OF_RANGE",
+    reason: "FUTURE_REVISION",
+    message: /1000000000/,
+    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), revision: 1_000_000_000n }),
+  },
+  {
+    what: "a revision from before a truncation",
+    code: "OUT_OF_RANGE",
+    reason: "COMPACTED",
+    async provoke(c) {
+      const put = await c.node(1).kv.call("put", { key: bytes("b7/old"), value: bytes("old") });
+      await c.node(1).kv.call("truncate", {});
+      return c.node(1).kv.attempt("get", { key: bytes("b7/old"), revision: put.header?.revision ?? 0n });
+    },
+  },
+  {
+    what: "a write to an unknown namespace",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_NAMESPACE",
+    message: /nowhere/,
+    provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("k"), namespace: "nowhere" }),
+  },
+  {
+    what: "a read of an unknown namespace",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_NAMESPACE",
+    message: /nowhere/,
+    provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), namespace: "nowhere" }),
+  },
+  {
+    what: "an unknown lease",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_LEASE",
+    message: /lease_id 7/,
+    provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("k"), leaseId: 7n }),
+  },
+  {
+    what: "a transfer to an unknown member",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_MEMBER",
+    message: /n9/,
+    provoke: (c) => c.node(1).admin.attempt("transferLeadership", { memberId: "n9" }),
+  },
+  {
+    what: "the status of an unknown member",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_MEMBER",
+    message: /n9/,
+    provoke: (c) => c.gateway().admin.attempt("status", {}, { metadata: { "quorate-member": "n9" } }),
+  },
+];
