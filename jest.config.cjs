@@ -1,17 +1,25 @@
 // Sources are transformed on the fly, so that a test never runs a stale build; processes that tests start run dist.
-const swc = ["@swc/jest", { jsc: { parser: { syntax: "typescript" }, target: "es2023" }, module: { type: "commonjs" } }];
+const swc = [
+  "@swc/jest",
+  { jsc: { parser: { syntax: "typescript" }, target: "es2023" }, module: { type: "commonjs" } },
+];
 
 /** @type {import("jest").Config} */
 module.exports = {
   roots: ["<rootDir>/tests"],
   testEnvironment: "node",
   testMatch: ["**/*.test.ts"],
-  testPathIgnorePatterns: ["/node_modules/", "/dist/", ...(process.env.QUORATE_TESTS === "timed" ? [] : ["\\.timed\\.test\\.ts$"])],
+  testPathIgnorePatterns: [
+    "/node_modules/",
+    "/dist/",
+    ...(process.env.QUORATE_TESTS === "timed" ? [] : ["\\.timed\\.test\\.ts$"]),
+  ],
   modulePathIgnorePatterns: ["<rootDir>/.*/dist/"],
   transform: { "\\.(ts|mjs)$": swc },
   moduleNameMapper: {
     "^#support$": "<rootDir>/tests/support/index.ts",
-    "^#(std|raft|kv|replica|memory|storage|forward|rpc|node|gateway|launcher|testing)$": "<rootDir>/services/$1/index.ts",
+    "^#(std|raft|kv|replica|memory|storage|forward|rpc|node|gateway|launcher|settings|testing)$":
+      "<rootDir>/services/$1/index.ts",
     "^@quorate/services/(.*)$": "<rootDir>/services/$1/index.ts",
     "^@quorate/proto/descriptors$": "<rootDir>/proto/gen/descriptors.binpb",
     "^@quorate/proto/(.*)$": "<rootDir>/proto/$1.ts",

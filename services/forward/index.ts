@@ -1,4 +1,3 @@
-export { advertisedAddressFault, listenAddressFault } from "./address";
 export { asBuffer } from "./as-buffer";
 export { ByteChannel, type Cancelling, type OutgoingCall } from "./byte-channel";
 export { ByteChannels } from "./byte-channels";
@@ -28,11 +27,3 @@ export {
   REQUEST_ID_KEY,
   type Route,
 } from "./routing";
-export {
-  FAULT_EXIT_CODE,
-  faultLine,
-  readSettings,
-  type SettingFault,
-  type SettingSpec,
-  type SettingsOutcome,
-} from "./settings";

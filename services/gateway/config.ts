@@ -4,7 +4,7 @@ import {
   readSettings,
   type SettingFault,
   type SettingSpec,
-} from "#forward";
+} from "#settings";
 
 export interface GatewayConfig {
   readonly listen: string;

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import pino from "pino";
-import { FAULT_EXIT_CODE, faultLine } from "#forward";
+import { FAULT_EXIT_CODE, faultLine } from "#settings";
 import { seededRandom } from "#std";
 import { gatewayConfig, PROGRAM_NAME } from "./config";
 import { Gateway } from "./gateway";

@@ -1,12 +1,12 @@
+import { DEFAULT_LIMITS, type Limits } from "#kv";
+import type { MemberAddresses } from "#rpc";
 import {
   advertisedAddressFault,
   listenAddressFault,
   readSettings,
   type SettingFault,
   type SettingSpec,
-} from "#forward";
-import { DEFAULT_LIMITS, type Limits } from "#kv";
-import type { MemberAddresses } from "#rpc";
+} from "#settings";
 import { compareStrings } from "#std";
 import { type Profile, type ProfileName, profiles } from "./profile";
 

@@ -1,6 +1,6 @@
 import pino from "pino";
-import { FAULT_EXIT_CODE, faultLine } from "#forward";
 import type { StoreFailure } from "#replica";
+import { FAULT_EXIT_CODE, faultLine } from "#settings";
 import { nodeConfig, PROGRAM_NAME } from "./config";
 import { Node } from "./node";
 

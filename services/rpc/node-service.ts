@@ -18,7 +18,13 @@ import { assert, unreachable } from "#std";
 import { clusterMethods } from "./cluster-methods";
 import type { UnaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
-import { isStoreFailure, notLeaderFailure, storeFailure } from "./outcome-failures";
+import {
+  isReadExpired,
+  isStoreFailure,
+  notLeaderFailure,
+  readExpired,
+  storeFailure,
+} from "./outcome-failures";
 import { readMethods } from "./read-methods";
 import { tooLarge } from "./request-fields";
 import { scan } from "./scan";
@@ -146,5 +152,7 @@ export class NodeService implements ByteService {
 }
 
 function failureOf(error: unknown): CallFailure {
-  return isStoreFailure(error) ? storeFailure(error) : CallFailure.from(error);
+  if (isStoreFailure(error)) return storeFailure(error);
+  if (isReadExpired(error)) return readExpired();
+  return CallFailure.from(error);
 }

@@ -148,3 +148,13 @@ export function storeFailure(failure: StoreFailure): CallFailure {
 export function isStoreFailure(error: unknown): error is StoreFailure {
   return error instanceof Error && error.name === "StoreFailure" && "dataLoss" in error;
 }
+
+/** The namespace was truncated after the read had taken its revision: the same call made again reads the new state. */
+export function readExpired(): CallFailure {
+  return new CallFailure(ErrorReason.SCAN_CUT, "the namespace was truncated while it was read; ask again");
+}
+
+/** Told by its name, like isStoreFailure. */
+export function isReadExpired(error: unknown): boolean {
+  return error instanceof Error && error.name === "ReadExpired";
+}

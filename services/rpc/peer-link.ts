@@ -1,7 +1,7 @@
 import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
 import { ExchangeRequest, ExchangeResponse, PeerServiceDefinition } from "@quorate/proto/raft";
 import { asBuffer, type Log, methodPath } from "#forward";
-import { entryBytes, type MemberId, type Message } from "#raft";
+import type { MemberId, Message } from "#raft";
 import { assert, BoundedQueue, type Random } from "#std";
 import { helloFault, helloTo, type PeerIdentity, type StoreRegister } from "./greeting";
 import { messageToWire } from "./message-codec";
@@ -39,6 +39,8 @@ const DEFAULT_BOUNDS: PeerLinkBounds = {
 
 /** The bytes of a message beside its entries, at most, unless its context is long. */
 const MESSAGE_OVERHEAD_BYTES = 64;
+/** Term, index and lengths of an entry, as varints, at most. */
+const ENTRY_OVERHEAD_BYTES = 32;
 
 type Stream = ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
 
@@ -244,12 +246,12 @@ const EXCHANGE_PATH = methodPath(PeerServiceDefinition, "exchange");
 function messageBytes(message: Message): number {
   if (message.kind === "append") {
     let bytes = MESSAGE_OVERHEAD_BYTES;
-    for (const entry of message.entries) bytes += entryBytes(entry) + 8;
+    for (const entry of message.entries) bytes += entry.data.length + ENTRY_OVERHEAD_BYTES;
     return bytes;
   }
   if (message.kind === "propose") {
     let bytes = MESSAGE_OVERHEAD_BYTES;
-    for (const { data } of message.proposals) bytes += data.length + 8;
+    for (const { data } of message.proposals) bytes += data.length + ENTRY_OVERHEAD_BYTES;
     return bytes;
   }
   return MESSAGE_OVERHEAD_BYTES;

@@ -7,7 +7,9 @@ import { describe, expect, it } from "@jest/globals";
 const root = resolve(__dirname, "../../..");
 
 function contents(folder: string): Record<string, string> {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
   return Object.fromEntries(
     files
       .map((entry) => join(entry.parentPath, entry.name))

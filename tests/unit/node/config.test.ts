@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { faultLine } from "@quorate/services/forward";
 import { type NodeConfig, nodeConfig, ticksOf } from "@quorate/services/node";
+import { faultLine } from "@quorate/services/settings";
 
 const MEMBERS = "n1=127.0.0.1:1/127.0.0.1:21,n2=127.0.0.1:2/127.0.0.1:22";
 const given: Readonly<Record<string, string>> = {

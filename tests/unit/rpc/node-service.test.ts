@@ -23,6 +23,7 @@ import {
 import { Refusal } from "@quorate/proto/log";
 import { CallFailure } from "@quorate/services/forward";
 import {
+  ReadExpired,
   type ReadOutcome,
   StoreFailure,
   type SubmitOutcome,
@@ -155,6 +156,14 @@ describe("the error table, produced by the handlers", () => {
     const { error } = await (await serve(node)).unary(`${KV}Get`, get());
     expect(error?.code).toBe(code);
     expect(CallFailure.from(error).reason).toBe(ErrorReason[reason]);
+  });
+
+  test("B7: a namespace that is truncated under a read", async () => {
+    const node = new FakeNode();
+    node.storeFails = new ReadExpired();
+    const { error } = await (await serve(node)).unary(`${KV}Get`, get());
+    expect(error?.code).toBe(status.ABORTED);
+    expect(CallFailure.from(error)).toMatchObject({ reason: ErrorReason.SCAN_CUT, retryable: true });
   });
 
   test.each<[TransferResult, status]>([
