@@ -22,22 +22,34 @@ export class Session {
   #sequence = 0;
   /** The unanswered sequences: added in rising order, so the first is the lowest. */
   readonly #unanswered = new Set<number>();
-  #waiting: (() => void)[] = [];
+  /** Writes that wait for room, in the order they came. */
+  readonly #waiting = new Set<(ticket: WriteTicket | null) => void>();
 
   constructor(clientId: bigint) {
     this.clientId = clientId;
   }
 
-  /** Whether another write may begin. */
-  get hasRoom(): boolean {
-    return this.#sequence + 1 < this.#firstUnanswered() + SESSION_WINDOW;
+  /** Begins a write; undefined when there is no room, or others wait for it already. */
+  tryBegin(): WriteTicket | undefined {
+    return this.#waiting.size === 0 && this.#hasRoom ? this.#begin() : undefined;
   }
 
-  /** Begins a write. Only when there is room. */
-  begin(): WriteTicket {
-    this.#sequence += 1;
-    this.#unanswered.add(this.#sequence);
-    return { session: this, sequence: this.#sequence };
+  /**
+   * Waits for room behind those that wait already. `take` is called once: with a ticket, or with null when the session
+   * has ended and another must be opened.
+   *
+   * @returns how to wait no longer
+   */
+  wait(take: (ticket: WriteTicket | null) => void): () => void {
+    this.#waiting.add(take);
+    return () => this.#waiting.delete(take);
+  }
+
+  /** Nothing can begin any more: sends those that wait away. */
+  dismiss(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const take of waiting) take(null);
   }
 
   /** The request id as it stands now: `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED`. */
@@ -48,14 +60,21 @@ export class Session {
   /** Ends a write: its answer has arrived, or nobody waits for it any more. */
   end(sequence: number): void {
     this.#unanswered.delete(sequence);
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const wake of waiting) wake();
+    for (const take of this.#waiting) {
+      if (!this.#hasRoom) return;
+      this.#waiting.delete(take);
+      take(this.#begin());
+    }
   }
 
-  /** Resolves when some write has ended. */
-  nextEnd(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  get #hasRoom(): boolean {
+    return this.#sequence + 1 < this.#firstUnanswered() + SESSION_WINDOW;
+  }
+
+  #begin(): WriteTicket {
+    this.#sequence += 1;
+    this.#unanswered.add(this.#sequence);
+    return { session: this, sequence: this.#sequence };
   }
 
   #firstUnanswered(): number {
@@ -99,17 +118,17 @@ export class Sessions {
       const session = this.#open.get(namespace);
       if (session === undefined) {
         await this.#opened(namespace, patience);
-      } else if (session.hasRoom) {
-        return session.begin();
-      } else {
-        await this.#inTime(session.nextEnd(), patience, `room among ${SESSION_WINDOW} open writes`);
+        continue;
       }
+      const ticket = session.tryBegin() ?? (await this.#room(session, patience));
+      if (ticket !== null) return ticket;
     }
   }
 
   /** Forgets a session that the server no longer knows; the next write opens another. */
   expired(namespace: string, session: Session): void {
     if (this.#open.get(namespace) === session) this.#open.delete(namespace);
+    session.dismiss();
   }
 
   /** Ends all sessions at the server, as far as it can be reached. */
@@ -118,6 +137,24 @@ export class Sessions {
     this.#open.clear();
     // A session that could not be ended expires by itself.
     await Promise.allSettled(open.map(([namespace, { clientId }]) => this.#calls.close(namespace, clientId)));
+  }
+
+  /** Waits for a place in the session's window; null when the session has ended meanwhile. */
+  #room(session: Session, patience: Patience): Promise<WriteTicket | null> {
+    return new Promise((resolve, reject) => {
+      const settle = (outcome: () => void): void => {
+        cancel();
+        leave();
+        patience.signal?.removeEventListener("abort", giveUp);
+        outcome();
+      };
+      const giveUp = (): void =>
+        settle(() => reject(waitedInVain(`room among ${SESSION_WINDOW} open writes`, patience.signal)));
+      const leave = session.wait((ticket) => settle(() => resolve(ticket)));
+      const cancel = this.#timing.schedule(Math.max(0, patience.deadlineAtMs - this.#timing.nowMs()), giveUp);
+      patience.signal?.addEventListener("abort", giveUp);
+      if (patience.signal?.aborted === true) giveUp();
+    });
   }
 
   async #opened(namespace: string, patience: Patience): Promise<void> {
@@ -163,13 +200,18 @@ export class Sessions {
       signal?.removeEventListener("abort", stop);
       ended.abort();
     }
-    const aborted = signal?.aborted === true;
-    throw new QuorateError(`${aborted ? "given up" : "the deadline passed"} while waiting for ${what}`, {
-      code: aborted ? "CANCELLED" : "DEADLINE_EXCEEDED",
-      reason: aborted ? "CANCELLED" : "DEADLINE_EXCEEDED",
-      retryable: true,
-      outcome: "not_applied",
-      ...(aborted ? { cause: signal.reason } : {}),
-    });
+    throw waitedInVain(what, signal);
   }
+}
+
+/** A write that never began, since its caller gave up or its time ran out. */
+function waitedInVain(what: string, signal: AbortSignal | undefined): QuorateError {
+  const aborted = signal?.aborted === true;
+  return new QuorateError(`${aborted ? "given up" : "the deadline passed"} while waiting for ${what}`, {
+    code: aborted ? "CANCELLED" : "DEADLINE_EXCEEDED",
+    reason: aborted ? "CANCELLED" : "DEADLINE_EXCEEDED",
+    retryable: true,
+    outcome: "not_applied",
+    ...(aborted ? { cause: signal.reason } : {}),
+  });
 }

@@ -261,6 +261,46 @@ describe("sessions", () => {
     expect(ends.of("Put").at(-1)?.requestId).toMatch(/^42\/1030\/10(25|26|27|28|29|30)$/);
   });
 
+  test("writes that wait for room begin in their order, each woken once", async () => {
+    const releases: (() => void)[] = [];
+    const ends = new ScriptedEndpoints(A, ({ method }) => {
+      if (method !== "Put") return sessionAnswer(method) ?? {};
+      return new Promise<object>((resolve) => releases.push(() => resolve({ header: HEADER })));
+    });
+    let timers = 0;
+    const { schedule } = ends.timing;
+    ends.timing.schedule = (delayMs, task) => {
+      timers += 1;
+      return schedule.call(ends.timing, delayMs, task);
+    };
+    const all = Array.from({ length: 4_000 }, (_, at) => ends.client.kv.put(`k${at}`, "v"));
+    for (let at = 0; at < all.length; at += 1) {
+      while (releases[at] === undefined) await new Promise((resolve) => setImmediate(resolve));
+      releases[at]?.();
+    }
+    await Promise.all(all);
+    const sequences = ends.of("Put").map(({ requestId }) => Number(requestId?.split("/")[1]));
+    expect(sequences).toEqual(Array.from({ length: 4_000 }, (_, at) => at + 1));
+    // One for each write that waited for the session or for room, and not one for each that ended meanwhile.
+    expect(timers).toBeLessThan(3 * all.length);
+  });
+
+  test("writes that wait for room in a session that is lost begin in the next one", async () => {
+    let opened = 0;
+    const ends = new ScriptedEndpoints(A, ({ method, requestId }) => {
+      if (method === "OpenSession") {
+        opened += 1;
+        return { header: HEADER, clientId: BigInt(opened), ttlMs: 1n };
+      }
+      return requestId?.startsWith("1/") === true ? sessionExpired : { header: HEADER };
+    });
+    await ends.timing.drive(
+      Promise.all(Array.from({ length: 1_100 }, (_, at) => ends.client.kv.put(`k${at}`, "v"))),
+    );
+    expect(opened).toBe(2);
+    expect(new Set(ends.of("Put").map(({ requestId }) => requestId)).size).toBe(1_024 + 1_100);
+  });
+
   test("a session that the server has forgotten is opened anew, and the write sent under the new one", async () => {
     let opened = 0;
     const ends = new ScriptedEndpoints(A, ({ method, requestId }) => {
