@@ -45,6 +45,29 @@ function failed<R extends Reply<unknown>>(reply: R): Extract<R, { ok: false }> {
 }
 
 describe("malformed and oversized messages", () => {
+  test("B1 B2: what is malformed or too large leaves a line with the peer in the node's log", async (c) => {
+    const node = await c.leader();
+    const peer = expect.stringMatching(/^(ipv4:)?127\.0\.0\.1:\d+$/);
+    const lines = (path: string): Record<string, unknown>[] =>
+      c
+        .logs(node)
+        .split("\n")
+        .filter((line) => line.includes(path))
+        .map((line) => JSON.parse(line));
+    const endpoint = c.node(node);
+    await endpoint.kv.attemptBytes("prepend", garbage[0] as Uint8Array);
+    await eventually("the malformed call is logged", () => lines("KvService/Prepend").length > 0);
+    expect(lines("KvService/Prepend")).toEqual([
+      expect.objectContaining({ peer, reason: "MALFORMED_REQUEST" }),
+    ]);
+    await endpoint.kv.attempt("append", { key: bytes("b2/log"), value: new Uint8Array(1_048_577) });
+    await eventually("the oversized value is logged", () => lines("KvService/Append").length > 0);
+    expect(lines("KvService/Append")).toEqual([expect.objectContaining({ peer, reason: "TOO_LARGE" })]);
+    await endpoint.kv.attemptBytes("batchGet", new Uint8Array(6 * 1024 * 1024));
+    await eventually("the oversized message is logged", () => lines("KvService/BatchGet").length > 0);
+    expect(lines("KvService/BatchGet")).toEqual([expect.objectContaining({ peer })]);
+  });
+
   test("B1: a malformed message gets a status, and the next call on the channel succeeds", async (c) => {
     for (const endpoint of [c.freshEndpoint(1), c.freshEndpoint(2), c.freshEndpoint(3), c.gateway()]) {
       for (const [at, body] of garbage.entries()) {
