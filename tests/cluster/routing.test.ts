@@ -269,6 +269,10 @@ describe("the gateway", () => {
     const leader = await c.leader();
     await c.gateway(2).kv.call("put", { key: bytes("gateway/kept"), value: bytes("kept") });
     await c.kill(leader);
+    // A call to the dead node lets the gateway notice: what it sent down a connection that it believes to be alive would
+    // have been a write of unknown outcome, with no right to be repeated.
+    const metadata = { "quorate-member": `n${leader}` };
+    expect((await c.gateway(2).admin.attempt("status", {}, { metadata, deadlineMs: 200 })).ok).toBe(false);
     const [read, put] = await Promise.all([
       c.gateway(2).kv.call("get", { key: bytes("gateway/kept") }),
       c.gateway(2).kv.call("put", { key: bytes("gateway/new"), value: bytes("new") }),
