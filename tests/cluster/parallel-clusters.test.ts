@@ -2,19 +2,11 @@ import { existsSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { startTestCluster, type TestCluster } from "../support";
 import { patientKv, patientTests } from "./patient";
+import { isAlive } from "./processes";
 
 patientTests();
 
 const CLUSTERS = 4;
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 test(`M6: ${CLUSTERS} clusters started at once share nothing and leave nothing`, async () => {
   const clusters = await Promise.all(Array.from({ length: CLUSTERS }, () => startTestCluster()));

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { connect } from "@quorate/client";
 import { Child, eventually, NeverWill, PortBlock, Workplace } from "../support";
+import { childrenOf, isAlive } from "./processes";
 
 /** What `npm start` hands over to. */
 const LAUNCHER_PROGRAM = resolve(__dirname, "../../services/dist/launcher/main.js");
@@ -45,31 +45,11 @@ function untilItSays(child: Child, words: string): Promise<true> {
   );
 }
 
-/** The processes whose parent it is (proc(5)); they are entered in the workplace, which ends them whatever happens. */
-function childrenOf(pid: number): number[] {
-  const parentOf = (entry: string) => {
-    try {
-      const stat = readFileSync(`/proc/${entry}/stat`, "utf8");
-      return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    } catch {
-      // It ended between the listing and the look.
-      return null;
-    }
-  };
-  const children = readdirSync("/proc")
-    .filter((entry) => /^\d+$/.test(entry) && parentOf(entry) === pid)
-    .map(Number);
+/** The processes that it has started; they are entered in the workplace, which ends them whatever happens. */
+function startedBy(launcher: Child): number[] {
+  const children = childrenOf(launcher.pid);
   for (const child of children) workplace.enter(child);
   return children;
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 async function isFree(port: number): Promise<boolean> {
@@ -90,7 +70,7 @@ test("L1: one command starts three nodes and a gateway, Ctrl-C leaves no process
   const first = launch();
   await untilItSays(first, "Ctrl-C");
   for (const endpoint of endpoints()) expect(first.log()).toContain(endpoint);
-  const children = childrenOf(first.pid);
+  const children = startedBy(first);
   expect(children).toHaveLength(4);
   for (const [at, endpoint] of endpoints().entries()) {
     const client = connect(endpoint);
@@ -107,7 +87,7 @@ test("L1: one command starts three nodes and a gateway, Ctrl-C leaves no process
   await eventually("it is started again", () => second.log().split("Quorate is running").length === 3, {
     deadlineMs: 30_000,
   });
-  const again = childrenOf(second.pid);
+  const again = startedBy(second);
   const client = connect(endpoints()[0] as string);
   expect(await client.kv.count()).toBe(4);
   await client.close();
@@ -119,18 +99,18 @@ test("L1: one command starts three nodes and a gateway, Ctrl-C leaves no process
 test("L1: Ctrl-C while the nodes are starting ends them too", async () => {
   const launcher = launch();
   const children = await eventually("there are nodes", () => {
-    const found = childrenOf(launcher.pid);
+    const found = startedBy(launcher);
     return found.length > 0 && found;
   });
   launcher.signal("SIGINT");
   expect((await launcher.ended).code).toBe(0);
-  expect([...children, ...childrenOf(launcher.pid)].filter(isAlive)).toEqual([]);
+  expect([...children, ...startedBy(launcher)].filter(isAlive)).toEqual([]);
 }, 60_000);
 
 test("L1: a launcher that is killed leaves no process either", async () => {
   const launcher = launch("--nodes", "1");
   await untilItSays(launcher, "Ctrl-C");
-  const children = childrenOf(launcher.pid);
+  const children = startedBy(launcher);
   expect(children).toHaveLength(2);
   launcher.signal("SIGKILL");
   await launcher.ended;
@@ -147,7 +127,7 @@ test("L1: a port that is taken stops the start with one line that names it and w
     const lines = launcher.log().trimEnd().split("\n");
     expect(lines.at(-1)).toContain(`port ${port}`);
     expect(lines.at(-1)).toContain("--base-port");
-    expect(childrenOf(launcher.pid)).toEqual([]);
+    expect(startedBy(launcher)).toEqual([]);
   } finally {
     await new Promise((closed) => other.close(closed));
   }

@@ -1,0 +1,45 @@
+import { resolve } from "node:path";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { Child, Workplace } from "../support";
+
+const BENCH_PROGRAM = resolve(__dirname, "../dist/bench/main.js");
+
+let workplace: Workplace;
+
+beforeEach(() => {
+  workplace = new Workplace();
+});
+
+afterEach(() => workplace.remove());
+
+function bench(line: string): Child {
+  return new Child(workplace, "bench", [BENCH_PROGRAM, ...line.split(" ")]);
+}
+
+test("the bench measures a cluster of its own and says so in JSON", async () => {
+  const child = bench(
+    "--cell mixed,get-stale,footprint --in-flight 8 --rounds 2 --seconds 1 --warm-up-seconds 0 --keys 100 --footprint-keys 500 --profile fast --json",
+  );
+  expect(await child.ended).toEqual({ code: 0, signal: null });
+  const report = JSON.parse(child.log());
+  expect(report.machine.cores).toBeGreaterThan(0);
+  expect(report.cells).toHaveLength(2);
+  for (const { rounds } of report.cells) {
+    expect(rounds).toHaveLength(2);
+    for (const round of rounds) {
+      expect(round.operationsPerSecond).toBeGreaterThan(0);
+      expect(round.failed).toBe(0);
+      expect(round.p50Ms).toBeGreaterThan(0);
+      expect(Object.keys(round.cpuMicrosPerOperation).sort()).toEqual(["gateway", "load", "n1", "n2", "n3"]);
+      expect(Object.keys(round.rssBytes)).toEqual(["n1", "n2", "n3"]);
+    }
+  }
+  expect(report.footprint).toMatchObject({ keys: 500, keysAfterwards: 500 });
+  expect(report.footprint.restartsMs).toHaveLength(2);
+}, 60_000);
+
+test("a wrong option stops the bench with one line that names it", async () => {
+  const child = bench("--in-flight many");
+  expect(await child.ended).toEqual({ code: 2, signal: null });
+  expect(child.log().trimEnd().split("\n")).toEqual([expect.stringContaining("--in-flight")]);
+});
