@@ -16,6 +16,7 @@ import { CallCounters, type NodeContext, NodeService, PeerServer, PeerTransport 
 import { seededRandom } from "#std";
 import {
   createDataDirectory,
+  type DataIdentity,
   type DirectoryRefusal,
   type OpenedStores,
   openDataDirectory,
@@ -96,6 +97,8 @@ export class Node {
         : await openDataDirectory({ path: dataDir, clusterId, memberId: id });
     if (outcome.kind === "refused") return outcome;
     const { identity } = outcome.directory;
+    const strangers = membersRefusal(identity, members);
+    if (strangers !== null) return strangers;
     const storesOutcome = await openStores(outcome.directory);
     if (storesOutcome.kind === "refused") return storesOutcome;
     const { stores } = storesOutcome;
@@ -132,22 +135,43 @@ export class Node {
   }
 
   private async shutDown(): Promise<void> {
-    const { replica, health, reflection, clientServer, facts, config, log } = this.parts;
+    const { health, reflection, clientServer, facts, config } = this.parts;
     health.close();
     reflection.close();
+    // At once, not after the last call has ended: a leader that takes no calls is no use to anyone.
+    const handedOver = this.handOver();
     await clientServer.close(facts.hasFailed() ? FAILED_DRAIN_MS : config.drainMs);
-    if (replica.isLeader && !facts.hasFailed()) {
-      let timer: NodeJS.Timeout | undefined;
-      const tooLate = new Promise<"timed_out">((resolve) => {
-        timer = setTimeout(() => resolve("timed_out"), HANDOVER_MS_MAX);
-      });
-      const handedOver = replica.transferLeadership(null).then((result) => result.kind);
-      log.info({ outcome: await Promise.race([handedOver, tooLate]) }, "handed leadership over");
-      clearTimeout(timer);
-    }
+    await handedOver;
     clearInterval(this.ticking);
     await dismantle(this.parts, 0);
   }
+
+  private async handOver(): Promise<void> {
+    const { replica, facts, log } = this.parts;
+    if (!replica.isLeader || facts.hasFailed()) return;
+    let timer: NodeJS.Timeout | undefined;
+    const tooLate = new Promise<"timed_out">((resolve) => {
+      timer = setTimeout(() => resolve("timed_out"), HANDOVER_MS_MAX);
+    });
+    const handedOver = replica.transferLeadership(null).then((result) => result.kind);
+    log.info({ outcome: await Promise.race([handedOver, tooLate]) }, "handed leadership over");
+    clearTimeout(timer);
+  }
+}
+
+/** The members are fixed at bootstrap: another list would count another majority. Addresses may change. */
+function membersRefusal(
+  identity: DataIdentity,
+  members: readonly { readonly id: MemberId }[],
+): DirectoryRefusal | null {
+  const bootstrapped = identity.members.map(({ id }) => id).join(", ");
+  const given = members.map(({ id }) => id).join(", ");
+  if (given === bootstrapped) return null;
+  return {
+    kind: "refused",
+    reason: "other_members",
+    message: `the cluster was bootstrapped with members ${bootstrapped}, and --members has ${given}: give those`,
+  };
 }
 
 async function assemble(

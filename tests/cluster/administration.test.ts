@@ -228,6 +228,26 @@ describe("data directories", () => {
     },
   );
 
+  cluster.test(
+    "other members than the cluster was bootstrapped with are refused with one line",
+    async (cluster) => {
+      const [node] = (await cluster.followers()) as [number];
+      await cluster.kill(node);
+      const argv = cluster.topology.nodeArgv(node, cluster.dataDir(node), false);
+      const at = argv.indexOf("--members") + 1;
+      argv[at] = (argv[at] as string)
+        .split(",")
+        .filter((member) => member.startsWith(`n${node}=`))
+        .join(",");
+      const { code, lines } = await refusedStart(argv);
+      expect(code).toBe(2);
+      expect(lines).toHaveLength(1);
+      expect(lines[0]).toContain("n1, n2, n3");
+      await cluster.restart(node);
+      await cluster.agree();
+    },
+  );
+
   cluster.test("a data directory that is in use is refused with one line", async (cluster) => {
     const { code, lines } = await refusedStart(cluster.topology.nodeArgv(1, cluster.dataDir(1), false));
     expect(code).not.toBe(0);
