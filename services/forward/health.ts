@@ -13,6 +13,7 @@ const KV_SERVICE = KvServiceDefinition.fullName;
 export class Health {
   private readonly state = HealthState();
   private readonly stopping = new AbortController();
+  private isStopped = false;
 
   constructor() {
     this.setLeaderKnown(false);
@@ -29,20 +30,21 @@ export class Health {
   }
 
   setLeaderKnown(isKnown: boolean): void {
-    if (this.stopping.signal.aborted) return;
+    if (this.isStopped) return;
     this.state.setStatus(isKnown ? "healthy" : "unhealthy", KV_SERVICE);
   }
 
   /** Everything NOT_SERVING from now on. */
   stop(): void {
+    this.isStopped = true;
     this.state.setStatus("unhealthy", KV_SERVICE);
     this.state.setStatus("unhealthy", "");
   }
 
-  /** Ends all watches, which would hold up a shutdown for ever. */
+  /** Ends all watches, which would hold up a shutdown for ever, once they have said that nothing is served any more. */
   close(): void {
     this.stop();
-    this.stopping.abort();
+    setImmediate(() => this.stopping.abort());
   }
 }
 

@@ -11,6 +11,13 @@ export interface Ledger {
   readonly open: ReadonlyMap<string, QuorateError>;
 }
 
+export interface ClosedLoopOptions {
+  readonly callers: number;
+  readonly writesMax?: number;
+  /** Values are made at least this long. */
+  readonly valueBytes?: number;
+}
+
 /** Writes that go on beside a test until it stops them. */
 export class Load implements Ledger {
   readonly acknowledged = new Map<string, string>();
@@ -18,27 +25,26 @@ export class Load implements Ledger {
   readonly open = new Map<string, QuorateError>();
   readonly prefix: string;
   readonly #kv: Kv;
+  readonly #valueBytes: number;
   readonly #running = new Set<Promise<void>>();
   #begun = 0;
   #isStopped = false;
   #longestGapMs = 0;
   #lastAcknowledgedAtMs = performance.now();
 
-  private constructor(kv: Kv, prefix: string) {
+  private constructor(kv: Kv, prefix: string, valueBytes = 0) {
     this.#kv = kv;
     this.prefix = prefix;
+    this.#valueBytes = valueBytes;
   }
 
   /** As many writes as there are callers are open at a time; ends by itself after `writesMax`. */
   static closedLoop(
     kv: Kv,
     prefix: string,
-    {
-      callers,
-      writesMax = Number.MAX_SAFE_INTEGER,
-    }: { readonly callers: number; readonly writesMax?: number },
+    { callers, writesMax = Number.MAX_SAFE_INTEGER, valueBytes = 0 }: ClosedLoopOptions,
   ): Load {
-    const load = new Load(kv, prefix);
+    const load = new Load(kv, prefix, valueBytes);
     const caller = async () => {
       while (!load.#isStopped && load.#begun < writesMax) await load.#write();
     };
@@ -93,12 +99,14 @@ export class Load implements Ledger {
   async #write(): Promise<void> {
     const number = this.#begun++;
     const key = `${this.prefix}${number.toString().padStart(6, "0")}`;
-    const value = `value ${number} of ${this.prefix}`;
+    const value = `value ${number} of ${this.prefix}`.padEnd(this.#valueBytes, ".");
     try {
       await this.#kv.put(key, value);
       this.#acknowledge(key, value);
     } catch (failure) {
       if (!(failure instanceof QuorateError)) throw failure;
+      // The client was closed under it: the test has failed, and nobody is left to stop the load.
+      if (failure.code === "CANCELLED") this.#isStopped = true;
       (failure.outcome === "not_applied" ? this.refused : this.open).set(key, failure);
     }
   }
