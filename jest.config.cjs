@@ -28,6 +28,7 @@ module.exports = {
     "^@quorate/cli$": "<rootDir>/clients/cli/src/index.ts",
     "^@quorate/examples$": "<rootDir>/clients/examples/src/index.ts",
   },
-  testTimeout: 30_000,
+  // Tests end by deadlines of their own, which say what they waited for.
+  testTimeout: 120_000,
   reporters: ["default", "<rootDir>/tests/support/acceptance-reporter.cjs"],
 };

@@ -16,6 +16,7 @@ import {
   unaryBytes,
 } from "#support";
 import { BATCH_RECORDS_MAX, errorRows } from "./error-rows";
+import { patientKv } from "./patient";
 
 const cluster = clusterOfFile({
   nodes: 3,
@@ -247,7 +248,8 @@ describe("the table of errors", () => {
     }
     const { kv } = c.node(2);
     const keys = Array.from({ length: BATCH_RECORDS_MAX + 1 }, (_, at) => bytes(`b7/limit/${at}`));
-    await Promise.all(keys.map((key) => kv.call("put", { key })));
+    const patient = patientKv(c);
+    await Promise.all(keys.map((key) => patient.put(key, "")));
     expect((await kv.attempt("deleteRange", { prefix: bytes("b7/limit/") })).ok).toBe(false);
     expect((await kv.call("count", { prefix: bytes("b7/limit/") })).count).toBe(BigInt(keys.length));
     await kv.call("delete", { key: keys[0] as Uint8Array });
@@ -259,9 +261,8 @@ describe("the table of errors", () => {
   test("B7: a scan whose keys are truncated away is complete, or ABORTED, but never quietly short", async (c) => {
     const { kv } = c.node(1);
     const value = noise(256 * 1024, 1);
-    await Promise.all(
-      Array.from({ length: 60 }, (_, at) => kv.call("put", { key: bytes(`b7/cut/${at}`), value })),
-    );
+    const patient = patientKv(c);
+    await Promise.all(Array.from({ length: 60 }, (_, at) => patient.put(`b7/cut/${at}`, value)));
     const scan = c
       .node(2)
       .client()

@@ -22,7 +22,7 @@ type Falsy = undefined | null | false | 0 | "";
 export async function eventually<T>(
   what: string,
   condition: () => T | Falsy | Promise<T | Falsy>,
-  { deadlineMs = 15_000, intervalMs = 20 }: Patience = {},
+  { deadlineMs = 60_000, intervalMs = 20 }: Patience = {},
 ): Promise<T> {
   const start = performance.now();
   for (;;) {
