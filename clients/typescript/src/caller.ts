@@ -1,19 +1,10 @@
+import type { CallPlan } from "./call-plan";
 import type { EndpointPool } from "./endpoint-pool";
 import { QuorateError, type Reason } from "./errors";
 import { Repetition } from "./repetition";
 import type { Sessions, WriteTicket } from "./session";
 import type { Timing } from "./timing";
 import type { Method } from "./transport";
-
-/** How one call is to be made. */
-export interface CallPlan {
-  readonly deadlineMs: number;
-  readonly signal: AbortSignal | undefined;
-  /** Metadata besides the request id. */
-  readonly metadata?: Readonly<Record<string, string>>;
-  /** The one endpoint to ask, for calls that are about that node; the pool's otherwise. */
-  readonly address?: string;
-}
 
 /** Makes calls: over the endpoints in turn, repeated until the deadline, each write with one request id throughout. */
 export class Caller {

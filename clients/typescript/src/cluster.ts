@@ -8,7 +8,7 @@ import {
 } from "@quorate/proto/cluster";
 import { type BytesLike, toBytes } from "./bytes";
 import type { CallOptions } from "./call-options";
-import type { CallPlan } from "./caller";
+import type { CallPlan } from "./call-plan";
 import type { Core } from "./core";
 import { toCount, toNumber } from "./numbers";
 import { type Plain, plain } from "./plain";

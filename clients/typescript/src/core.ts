@@ -1,5 +1,6 @@
 import type { CallOptions } from "./call-options";
-import type { Caller, CallPlan } from "./caller";
+import type { CallPlan } from "./call-plan";
+import type { Caller } from "./caller";
 import type { EndpointPool } from "./endpoint-pool";
 import { invalidArgument } from "./errors";
 import type { Sessions } from "./session";

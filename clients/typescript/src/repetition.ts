@@ -1,4 +1,4 @@
-import type { CallPlan } from "./caller";
+import type { CallPlan } from "./call-plan";
 import type { EndpointPool } from "./endpoint-pool";
 import { QuorateError, type StatusName } from "./errors";
 import type { Patience } from "./session";
