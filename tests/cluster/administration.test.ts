@@ -1,17 +1,9 @@
 import { rmSync } from "node:fs";
 import { describe, expect } from "@jest/globals";
 import { Role } from "@quorate/client/generated";
-import {
-  bytes,
-  Child,
-  clusterOfFile,
-  eventually,
-  type NodeStatus,
-  type TestCluster,
-  Workplace,
-} from "../support";
+import { bytes, Child, clusterOfFile, type NodeStatus, type TestCluster, Workplace } from "../support";
 import { expectNothingLost, Load } from "./load";
-import { patientKv, patientTests } from "./patient";
+import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
@@ -75,11 +67,11 @@ describe("the status of a node", () => {
         expect(status.logEntriesSynced).toBeGreaterThanOrEqual(earlier.logEntriesSynced + 200);
         expect(status.sessions).toBeGreaterThanOrEqual(1);
       }
-      await eventually("the disk is seen to fill", async () => {
+      await inTime("the disk is seen to fill", async () => {
         const now = await statuses(cluster);
         return now.every(({ diskBytes }) => diskBytes > 220 * 1000);
       });
-      await eventually("replicated time passes", async () => {
+      await inTime("replicated time passes", async () => {
         const now = await statuses(cluster);
         return now.every(
           ({ replicatedTimeMs }, at) => replicatedTimeMs > (before[at] as NodeStatus).replicatedTimeMs,
@@ -95,11 +87,11 @@ describe("the status of a node", () => {
       const [behind] = (await cluster.followers()) as [number];
       const progress = async () =>
         (await cluster.status(leader)).peers.find(({ memberId }) => memberId === `n${behind}`);
-      await eventually("it is level", async () => (await progress())?.lag === 0n);
+      await inTime("it is level", async () => (await progress())?.lag === 0n);
       cluster.pause(behind);
       try {
         await putMany(cluster, 100);
-        const seen = await eventually("it is missed", async () => {
+        const seen = await inTime("it is missed", async () => {
           const now = await progress();
           return now?.recentlyActive === false && now;
         });
@@ -109,7 +101,7 @@ describe("the status of a node", () => {
       } finally {
         cluster.resume(behind);
       }
-      const level = await eventually("it has caught up", async () => {
+      const level = await inTime("it has caught up", async () => {
         const now = await progress();
         return now?.lag === 0n && now;
       });
@@ -129,14 +121,14 @@ describe("a node that is told to stop", () => {
       const before = await cluster.status(leader);
       const kv = patientKv(cluster, [leader, ...(await cluster.followers())]);
       const load = Load.closedLoop(kv, "l9-", { callers: 16 });
-      await eventually("writes go on", () => load.acknowledged.size >= 100);
+      await inTime("writes go on", () => load.acknowledged.size >= 100);
       load.resetGap();
       expect(await cluster.terminate(leader)).toBe(0);
       const others = await Promise.all(cluster.live.map((node) => cluster.status(node)));
       expect(others.filter(({ role }) => role === Role.LEADER)).toHaveLength(1);
       for (const { term } of others) expect(term).toBe(before.term + 1);
       const during = load.acknowledged.size;
-      await eventually("writes go on", () => load.acknowledged.size >= during + 100);
+      await inTime("writes go on", () => load.acknowledged.size >= during + 100);
       const gapMs = load.longestGapMs;
       await load.stop();
       expect([...load.refused, ...load.open]).toEqual([]);
@@ -169,7 +161,7 @@ describe("a node that is told to stop", () => {
     const [follower] = (await cluster.followers()) as [number];
     const { term } = await cluster.status(await cluster.leader());
     const load = Load.closedLoop(patientKv(cluster, follower), "l9-follower-", { callers: 8 });
-    await eventually("writes go on", () => load.acknowledged.size >= 50);
+    await inTime("writes go on", () => load.acknowledged.size >= 50);
     const others = Load.closedLoop(patientKv(cluster), "l9-others-", { callers: 8 });
     expect(await cluster.terminate(follower)).toBe(0);
     await cluster.restart(follower);
@@ -280,7 +272,7 @@ describe("a node whose disk was wiped", () => {
     await cluster.agree();
     const leader = await cluster.leader();
     const [wiped, other] = (await cluster.followers()) as [number, number];
-    await eventually("all stores are recorded", async () => {
+    await inTime("all stores are recorded", async () => {
       const { members } = await cluster.node(leader).admin.call("listMembers", {});
       return members.every(({ storeId }) => storeId !== "");
     });
@@ -293,17 +285,12 @@ describe("a node whose disk was wiped", () => {
         "impostor",
         cluster.topology.nodeArgv(wiped, cluster.dataDir(wiped), true),
       );
-      await eventually("a peer refuses it", () =>
-        cluster.logs(leader).includes("is bound to data directory"),
-      );
+      await inTime("a peer refuses it", () => cluster.logs(leader).includes("is bound to data directory"));
       const { term } = await cluster.status(leader);
       await kv.put("with two", "of three");
 
       await cluster.kill(other);
-      await eventually(
-        "the leader has no quorum",
-        async () => (await cluster.status(leader)).leaderId === "",
-      );
+      await inTime("the leader has no quorum", async () => (await cluster.status(leader)).leaderId === "");
       const write = await cluster
         .node(leader)
         .kv.attempt("put", { key: bytes("with one"), value: bytes("of three") });

@@ -1,9 +1,9 @@
 import { describe, expect } from "@jest/globals";
 import type { Kv } from "@quorate/client";
 import { seededRandom } from "@quorate/services/std";
-import { clusterOfFile, eventually, type TestCluster } from "../support";
+import { clusterOfFile, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
-import { patientKv, patientTests } from "./patient";
+import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
@@ -28,7 +28,7 @@ describe.each([1, 2, 3, 4, 5])("run %i", (run) => {
       const kv = patientKv(cluster);
       const node = victimIsLeader ? await cluster.leader() : ((await cluster.followers())[0] as number);
       const load = Load.closedLoop(kv, `e1-${run}-`, { callers: 50, writesMax: 1000 });
-      await eventually(`write ${killedAt}`, () => load.begun >= killedAt, { intervalMs: 1 });
+      await inTime(`write ${killedAt}`, () => load.begun >= killedAt, { intervalMs: 1 });
       await cluster.kill(node);
       await cluster.restart(node);
       await load.done();
@@ -61,7 +61,7 @@ cluster.test(
     await Promise.all(keys.map((key) => kv.put(key, key)));
     const leader = await cluster.leader();
     const load = Load.closedLoop(cluster.client(leader, { deadlineMs: 1000 }).kv, "e2-cut-", { callers: 50 });
-    await eventually("writes are under way", () => load.acknowledged.size >= 100, { intervalMs: 1 });
+    await inTime("writes are under way", () => load.acknowledged.size >= 100, { intervalMs: 1 });
     const deletion = cluster.node(leader).kv.attempt("deleteRange", { prefix: Buffer.from("e2-together-") });
     await cluster.killAll();
     const reply = await deletion;
@@ -78,7 +78,7 @@ cluster.test("E3: all nodes are killed and restarted: data and membership are th
   const kv = patientKv(cluster);
   await Promise.all(Array.from({ length: 300 }, (_, at) => kv.put(`e3-${at}`, `value ${at}`)));
   const before = await cluster.agree();
-  const members = await eventually("all stores are recorded", async () => {
+  const members = await inTime("all stores are recorded", async () => {
     const seen = await membersOf(cluster, 1);
     return seen.every(({ storeId }) => storeId !== "") && seen;
   });
@@ -99,7 +99,7 @@ cluster.test("E4: a rolling restart under load loses nothing and ends with one l
   const load = Load.closedLoop(kv, "e4-", { callers: 16 });
   for (const node of cluster.numbers) {
     const before = load.acknowledged.size;
-    await eventually("writes go on", () => load.acknowledged.size >= before + 50);
+    await inTime("writes go on", () => load.acknowledged.size >= before + 50);
     expect(await cluster.terminate(node)).toBe(0);
     await cluster.restart(node);
     await cluster.leader();

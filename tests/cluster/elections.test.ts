@@ -1,9 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { Role } from "@quorate/client/generated";
-import { clusterOfFile, eventually, type TestCluster, withCluster } from "../support";
+import { clusterOfFile, type TestCluster, withCluster } from "../support";
 import { LeaderCensus } from "./leader-census";
 import { expectNothingLost, Load } from "./load";
-import { patientKv, patientTests } from "./patient";
+import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
@@ -69,7 +69,6 @@ describe("leaders that die", () => {
       expect(census.leadersByTerm.size).toBeGreaterThanOrEqual(1);
       expect(census.samples).toBeGreaterThanOrEqual(100);
     },
-    40_000,
   );
 
   cluster.test("D10: nodes that are killed while they vote never vote twice in a term", async (cluster) => {
@@ -80,7 +79,7 @@ describe("leaders that die", () => {
         const voter = (await cluster.followers())[0] as number;
         await cluster.kill(leader);
         // The two that are left can only elect each other, so this one has voted, or is about to.
-        await eventually("the voter is in an election", async () => {
+        await inTime("the voter is in an election", async () => {
           const status = await cluster.status(voter, 500);
           return status.term > term || status.role !== Role.FOLLOWER;
         });
@@ -110,7 +109,7 @@ test("D1 D7: five nodes elect one leader, and three leader kills in a row under 
       const leader = await cluster.leader();
       leaders.add(leader);
       const before = load.acknowledged.size;
-      await eventually("writes go on", () => load.acknowledged.size >= before + 50);
+      await inTime("writes go on", () => load.acknowledged.size >= before + 50);
       await cluster.kill(leader);
       // One is down at a time besides the leader that was just killed: three of five remain.
       if (latest !== null) await cluster.restart(latest);
@@ -119,9 +118,9 @@ test("D1 D7: five nodes elect one leader, and three leader kills in a row under 
     expect(leaders.size).toBeGreaterThanOrEqual(2);
     await cluster.restartAll();
     const before = load.acknowledged.size;
-    await eventually("writes go on", () => load.acknowledged.size >= before + 50);
+    await inTime("writes go on", () => load.acknowledged.size >= before + 50);
     await load.stop();
     await cluster.agree();
     await expectNothingLost(kv, load);
   });
-}, 60_000);
+});

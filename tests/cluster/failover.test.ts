@@ -1,7 +1,7 @@
 import { expect } from "@jest/globals";
-import { clusterOfFile, eventually } from "../support";
+import { clusterOfFile } from "../support";
 import { expectNothingLost, Load } from "./load";
-import { patientKv, patientTests } from "./patient";
+import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
@@ -36,7 +36,7 @@ cluster.test(
     );
     const bothGoOn = async (writes: number) => {
       const before = loads.map((load) => load.acknowledged.size);
-      await eventually("writes go on", () =>
+      await inTime("writes go on", () =>
         loads.every((load, at) => load.acknowledged.size >= (before[at] as number) + writes),
       );
     };
@@ -60,11 +60,11 @@ for (const which of ["leader", "follower"] as const) {
     const halted = which === "leader" ? await cluster.leader() : ((await cluster.followers())[0] as number);
     const kv = patientKv(cluster, cluster.gateway(1).address);
     const load = Load.closedLoop(kv, `halted-${which}-`, { callers: 8 });
-    await eventually("writes go on", () => load.acknowledged.size >= 100);
+    await inTime("writes go on", () => load.acknowledged.size >= 100);
     cluster.pause(halted);
     try {
       const before = load.acknowledged.size;
-      await eventually("writes go on", () => load.acknowledged.size >= before + 200);
+      await inTime("writes go on", () => load.acknowledged.size >= before + 200);
       expect(await kv.getText(`halted-${which}-000000`)).toBeDefined();
     } finally {
       cluster.resume(halted);

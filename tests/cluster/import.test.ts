@@ -2,8 +2,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { expect } from "@jest/globals";
-import { Child, clusterOfFile, eventually, NeverWill, type TestCluster, Workplace } from "../support";
-import { patientKv, patientTests } from "./patient";
+import { Child, clusterOfFile, NeverWill, type TestCluster, Workplace } from "../support";
+import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
@@ -44,7 +44,7 @@ async function importThroughKill(cluster: TestCluster, victim: number): Promise<
   const [watcher] = cluster.numbers.filter((node) => node !== victim) as [number];
   const before = (await cluster.status(watcher)).revision;
   await withQuorate(["--endpoints", cluster.gateway().address, "import", input], async (importing) => {
-    await eventually(
+    await inTime(
       "a third is imported",
       async () => {
         if (!importing.isRunning) throw new NeverWill(`the import ended too early:\n${importing.log()}`);
@@ -82,6 +82,5 @@ for (const [which, title] of ["the leader", "a second node"].entries()) {
       await expectImported(cluster);
       await patientKv(cluster).truncate();
     },
-    60_000,
   );
 }

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Role } from "@quorate/client/generated";
-import { eventually, startTestCluster, type TestCluster } from "../support";
+import { startTestCluster, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
-import { patientKv, patientTests } from "./patient";
+import { inTime, patientKv, patientTests } from "./patient";
 import { PeerLinks } from "./peer-links";
 
 patientTests();
@@ -45,11 +45,11 @@ async function expectUnmoved({
 async function writeUntilAlone(node: number, prefix: string): Promise<Load> {
   const others = cluster.numbers.filter((other) => other !== node);
   const load = Load.closedLoop(patientKv(cluster, others), prefix, { callers: 8 });
-  await eventually(`n${node} asks for pre-votes`, async () => {
+  await inTime(`n${node} asks for pre-votes`, async () => {
     const { role, leaderId } = await cluster.status(node);
     return role === Role.PRE_CANDIDATE && leaderId === "";
   });
-  await eventually("200 writes went on without it", () => load.acknowledged.size >= 200);
+  await inTime("200 writes went on without it", () => load.acknowledged.size >= 200);
   return load;
 }
 
@@ -81,11 +81,11 @@ test("D9: a node that hears all but is not heard by the leader returns the same 
   const before = await parts();
   links.cut({ from: before.cutOff, to: before.leader });
   const load = Load.closedLoop(patientKv(cluster, before.leader), "d9-mute-", { callers: 8 });
-  await eventually("the leader misses it", async () => {
+  await inTime("the leader misses it", async () => {
     const { peers } = await cluster.status(before.leader);
     return peers.find(({ memberId }) => memberId === `n${before.cutOff}`)?.recentlyActive === false;
   });
-  await eventually("200 writes went on", () => load.acknowledged.size >= 200);
+  await inTime("200 writes went on", () => load.acknowledged.size >= 200);
   links.heal();
   await load.stop();
   await expectUnmoved(before);
@@ -96,7 +96,7 @@ test("D9: a paused node that lags far behind returns the same way", async () => 
   const before = await parts();
   cluster.pause(before.cutOff);
   try {
-    await eventually("the leader misses it", async () => {
+    await inTime("the leader misses it", async () => {
       const { peers } = await cluster.status(before.leader);
       return peers.find(({ memberId }) => memberId === `n${before.cutOff}`)?.recentlyActive === false;
     });
@@ -123,11 +123,11 @@ test("D3: a leader that is cut off steps down, and commits nothing meanwhile", a
       { deadlineMs: 10_000, metadata: { "quorate-forward": "off" } },
     );
   const others = cluster.numbers.filter((node) => node !== old);
-  const elected = await eventually("the others elect a leader", async () => {
+  const elected = await inTime("the others elect a leader", async () => {
     const statuses = await Promise.all(others.map((node) => cluster.status(node)));
     return statuses.find(({ role, term: later }) => role === Role.LEADER && later > term)?.memberId;
   });
-  await eventually("the old leader steps down", async () => (await cluster.status(old)).role !== Role.LEADER);
+  await inTime("the old leader steps down", async () => (await cluster.status(old)).role !== Role.LEADER);
   expect((await alone).ok).toBe(false);
   const kv = patientKv(cluster, others);
   await kv.put("d3-cut-off", "from the new leader");

@@ -1,8 +1,8 @@
 import { expect } from "@jest/globals";
 import { Consistency, Health, Role } from "@quorate/client/generated";
 import { HealthDefinition } from "nice-grpc-server-health";
-import { bareClients, bytes, clusterOfFile, eventually, type TestCluster, text } from "../support";
-import { patientKv, patientTests } from "./patient";
+import { bareClients, bytes, clusterOfFile, type TestCluster, text } from "../support";
+import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
@@ -65,7 +65,7 @@ cluster.test(
     ];
     await Promise.all(killed.map((node) => cluster.kill(node)));
 
-    await eventually(
+    await inTime(
       "the last node knows of no leader",
       async () => (await cluster.status(left)).leaderId === "",
     );
@@ -99,10 +99,7 @@ cluster.test(
     await cluster.agree();
     expect(await kv.getText("j8")).toBe("after");
     for (const node of cluster.numbers) {
-      await eventually(
-        `n${node} is healthy`,
-        async () => (await cluster.status(node)).health === Health.HEALTHY,
-      );
+      await inTime(`n${node} is healthy`, async () => (await cluster.status(node)).health === Health.HEALTHY);
       expect(await servingStatus(cluster, node, "quorate.kv.v1.KvService")).toBe("SERVING");
     }
   },

@@ -2,11 +2,14 @@ import { createServer } from "node:net";
 import { resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { connect } from "@quorate/client";
-import { Child, eventually, NeverWill, PortBlock, Workplace } from "../support";
+import { Child, NeverWill, PortBlock, Workplace } from "../support";
+import { inTime, patientTests } from "./patient";
 import { childrenOf, isAlive } from "./processes";
 
 /** What `npm start` hands over to. */
 const LAUNCHER_PROGRAM = resolve(__dirname, "../../services/dist/launcher/main.js");
+
+patientTests();
 
 let workplace: Workplace;
 let ports: PortBlock;
@@ -35,14 +38,10 @@ function launch(...flags: readonly string[]): Child {
 
 /** Waits for a line of the launcher's output. */
 function untilItSays(child: Child, words: string): Promise<true> {
-  return eventually(
-    `the launcher says "${words}"`,
-    () => {
-      if (!child.isRunning) throw new NeverWill(`the launcher ended:\n${child.log()}`);
-      return child.log().includes(words) && (true as const);
-    },
-    { deadlineMs: 30_000 },
-  );
+  return inTime(`the launcher says "${words}"`, () => {
+    if (!child.isRunning) throw new NeverWill(`the launcher ended:\n${child.log()}`);
+    return child.log().includes(words) && (true as const);
+  });
 }
 
 /** The processes that it has started; they are entered in the workplace, which ends them whatever happens. */
@@ -84,9 +83,7 @@ test("L1: one command starts three nodes and a gateway, Ctrl-C leaves no process
   for (const port of used) expect({ port, free: await isFree(port) }).toEqual({ port, free: true });
 
   const second = launch();
-  await eventually("it is started again", () => second.log().split("Quorate is running").length === 3, {
-    deadlineMs: 30_000,
-  });
+  await inTime("it is started again", () => second.log().split("Quorate is running").length === 3);
   const again = startedBy(second);
   const client = connect(endpoints()[0] as string);
   expect(await client.kv.count()).toBe(4);
@@ -94,18 +91,18 @@ test("L1: one command starts three nodes and a gateway, Ctrl-C leaves no process
   second.signal("SIGINT");
   expect((await second.ended).code).toBe(0);
   expect(again.filter(isAlive)).toEqual([]);
-}, 90_000);
+});
 
 test("L1: Ctrl-C while the nodes are starting ends them too", async () => {
   const launcher = launch();
-  const children = await eventually("there are nodes", () => {
+  const children = await inTime("there are nodes", () => {
     const found = startedBy(launcher);
     return found.length > 0 && found;
   });
   launcher.signal("SIGINT");
   expect((await launcher.ended).code).toBe(0);
   expect([...children, ...startedBy(launcher)].filter(isAlive)).toEqual([]);
-}, 60_000);
+});
 
 test("L1: a launcher that is killed leaves no process either", async () => {
   const launcher = launch("--nodes", "1");
@@ -114,8 +111,8 @@ test("L1: a launcher that is killed leaves no process either", async () => {
   expect(children).toHaveLength(2);
   launcher.signal("SIGKILL");
   await launcher.ended;
-  await eventually("its processes end", () => !children.some(isAlive));
-}, 60_000);
+  await inTime("its processes end", () => !children.some(isAlive));
+});
 
 test("L1: a port that is taken stops the start with one line that names it and what to do", async () => {
   const port = ports.base + 2;

@@ -1,7 +1,7 @@
 import { expect } from "@jest/globals";
-import { clusterOfFile, eventually, type TestCluster } from "../support";
+import { clusterOfFile, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
-import { patientKv, patientTests } from "./patient";
+import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
@@ -42,7 +42,7 @@ cluster.test("D11: a chain of transfers under load, 1 to 2 to 3, loses nothing",
   const load = Load.closedLoop(kv, "d11-chain-", { callers: 16 });
   for (const target of [2, 3, 1, 2, 3]) {
     const before = load.acknowledged.size;
-    await eventually("writes go on", () => load.acknowledged.size >= before + 50);
+    await inTime("writes go on", () => load.acknowledged.size >= before + 50);
     await transferTo(cluster, target);
   }
   await load.stop();
@@ -66,7 +66,7 @@ cluster.test(
         .admin.attempt("transferLeadership", { memberId: `n${target}` });
       expect(reply.ok).toBe(false);
       const before = load.acknowledged.size;
-      await eventually("writes go on", () => load.acknowledged.size >= before + 20);
+      await inTime("writes go on", () => load.acknowledged.size >= before + 20);
       expect(await cluster.status(leader)).toMatchObject({ term, leaderId: `n${leader}` });
     } finally {
       cluster.resume(target);
