@@ -23,7 +23,7 @@ import {
   signal,
   start,
 } from "./process";
-import { servesKv } from "./readiness";
+import { SERVICES, serves } from "./readiness";
 
 /** How long a graceful stop may take before it is cut short. */
 const STOP_MS_MAX = 15_000;
@@ -157,13 +157,21 @@ export class LocalCluster {
     }
   }
 
-  /** Starts one process that does not run, and by default waits until it serves. */
-  async startProcess(name: string, options: { readonly untilReady?: boolean } = {}): Promise<void> {
+  /**
+   * Starts one process that does not run, and by default waits until it serves: with a majority of the members running,
+   * until it knows a leader, else only until it takes calls.
+   *
+   * @returns whether a majority of the members runs
+   */
+  async startProcess(name: string, options: { readonly untilReady?: boolean } = {}): Promise<boolean> {
     this.#check(name);
     const pid = this.#pidOf(name);
     if (pid !== null) throw new LauncherFault(`${name} is running already: it is process ${pid}`);
     this.#spawn(name);
-    if (options.untilReady ?? true) await this.#untilReady([name]);
+    const running = this.members.filter(({ id }) => this.#pidOf(id) !== null).length;
+    const hasMajority = 2 * running > this.members.length;
+    if (options.untilReady ?? true) await this.#untilReady([name], hasMajority ? "kv" : "process");
+    return hasMajority;
   }
 
   /** Stops one process gracefully; one that does not run is no error. */
@@ -302,13 +310,14 @@ export class LocalCluster {
     removeProcess(this.dataDir, name);
   }
 
-  async #untilReady(names: readonly string[]): Promise<void> {
+  async #untilReady(names: readonly string[], service: keyof typeof SERVICES = "kv"): Promise<void> {
     const withinMs = this.#options.readyMsMax ?? READY_MS_MAX;
     await Promise.all(
       names.map(async (name) => {
         const address = name === GATEWAY ? (this.gatewayAddress as string) : this.addressOf(name);
-        if (await servesKv(address, withinMs, () => this.#throwIfPointless(name))) return;
-        throw new LauncherFault(`${name} knows no leader after ${withinMs} ms: see ${this.#logPath(name)}`);
+        if (await serves(address, SERVICES[service], withinMs, () => this.#throwIfPointless(name))) return;
+        const missing = service === "kv" ? "knows no leader" : "takes no calls";
+        throw new LauncherFault(`${name} ${missing} after ${withinMs} ms: see ${this.#logPath(name)}`);
       }),
     );
   }

@@ -5,20 +5,26 @@ import { HealthDefinition } from "nice-grpc-server-health";
 const POLL_MS = 50;
 const CHECK_MS_MAX = 500;
 
-/** The service that is SERVING only while a leader is known. */
-const KV_SERVICE = "quorate.kv.v1.KvService";
+/** What a process can be waited for to be: the service of gRPC health that tells it. */
+export const SERVICES = {
+  /** It takes calls. */
+  process: "",
+  /** It knows a leader, so it serves reads and writes. */
+  kv: "quorate.kv.v1.KvService",
+} as const;
 
 /** HealthCheckResponse.ServingStatus.SERVING */
 const SERVING = 1;
 
 /**
- * Waits until the address serves reads and writes, which takes a leader.
+ * Waits until the address says that it serves.
  *
  * @param stillWorthWaiting throws when there is no point in waiting any longer
  * @returns whether it did within the time
  */
-export async function servesKv(
+export async function serves(
   address: string,
+  service: (typeof SERVICES)[keyof typeof SERVICES],
   withinMs: number,
   stillWorthWaiting: () => void = () => undefined,
 ): Promise<boolean> {
@@ -35,13 +41,11 @@ export async function servesKv(
     const health = createClient(HealthDefinition, channel);
     while (performance.now() < deadlineMs) {
       stillWorthWaiting();
-      const serving = await health
-        .check({ service: KV_SERVICE }, { signal: AbortSignal.timeout(CHECK_MS_MAX) })
-        .then(
-          ({ status }) => status === SERVING,
-          // Not listening yet, or too busy starting to answer: it is asked again.
-          () => false,
-        );
+      const serving = await health.check({ service }, { signal: AbortSignal.timeout(CHECK_MS_MAX) }).then(
+        ({ status }) => status === SERVING,
+        // Not listening yet, or too busy starting to answer: it is asked again.
+        () => false,
+      );
       if (serving) return true;
       await delay(POLL_MS);
     }

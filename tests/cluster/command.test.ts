@@ -160,6 +160,23 @@ describe("quorate", () => {
     });
   }, 60_000);
 
+  test("E3: nodes that were all killed are restarted one by one, and what they held is there", async () => {
+    for (const node of ["n1", "n2", "n3"]) await quorate("cluster", "kill", node, "--data-dir", dataDir);
+    const answers: string[] = [];
+    for (const [at, node] of ["n1", "n2", "n3"].entries()) {
+      const { exitCode, out } = await quorate("cluster", "restart", node, "--data-dir", dataDir);
+      workplace.enter(LocalCluster.open(dataDir)?.processes()[at + 1]?.pid as number);
+      expect(exitCode).toBe(0);
+      answers.push(out);
+    }
+    expect(answers).toEqual([
+      "restarted n1; nothing is served until a majority of the nodes runs\n",
+      "restarted n2\n",
+      "restarted n3\n",
+    ]);
+    expect((await quorate("get", "greeting")).out).toBe("hello\n");
+  });
+
   test("L1: a cluster that was stopped comes back with its data", async () => {
     expect(await quorate("cluster", "stop", "--data-dir", dataDir)).toMatchObject({
       exitCode: 0,

@@ -149,8 +149,9 @@ function addRestart(cluster: Command, session: Session): void {
       await guarded(session, options, async () => {
         const found = openCluster(options);
         await found.stopProcess(name);
-        await found.startProcess(name);
-        return report(session, options, `restarted ${name}`, { restarted: name });
+        const hasMajority = await found.startProcess(name);
+        const lack = hasMajority ? "" : "; nothing is served until a majority of the nodes runs";
+        return report(session, options, `restarted ${name}${lack}`, { restarted: name, hasMajority });
       });
     });
 }
