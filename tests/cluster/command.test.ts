@@ -53,13 +53,13 @@ beforeAll(async () => {
   );
   expect(started).toMatchObject({ exitCode: 0, err: "", out: expect.stringContaining("leader") });
   for (const { pid } of LocalCluster.open(dataDir)?.processes() ?? []) workplace.enter(pid as number);
-}, 60_000);
+});
 
 afterAll(async () => {
   await LocalCluster.open(dataDir)?.stop();
   await workplace?.remove();
   await ports?.release();
-}, 60_000);
+});
 
 describe("quorate", () => {
   test("A1: put, get and del say what they did, with exit codes to match", async () => {
@@ -158,7 +158,7 @@ describe("quorate", () => {
         status: { health: "healthy" },
       })),
     });
-  }, 60_000);
+  });
 
   test("E3: nodes that were all killed are restarted one by one, and what they held is there", async () => {
     for (const node of ["n1", "n2", "n3"]) await quorate("cluster", "kill", node, "--data-dir", dataDir);
@@ -190,5 +190,5 @@ describe("quorate", () => {
     expect(await quorate("cluster", "start", "--data-dir", dataDir)).toMatchObject({ exitCode: 0 });
     for (const { pid } of LocalCluster.open(dataDir)?.processes() ?? []) workplace.enter(pid as number);
     expect((await quorate("get", "greeting")).out).toBe("hello\n");
-  }, 60_000);
+  });
 });

@@ -25,7 +25,7 @@ beforeAll(async () => {
   quorate = connect(cluster.endpoints);
   server = pageViewServer(quorate);
   channel = createChannel(`127.0.0.1:${await server.listen("127.0.0.1:0")}`);
-}, 60_000);
+});
 
 afterAll(async () => {
   channel?.close();
@@ -34,7 +34,7 @@ afterAll(async () => {
   await cluster?.stop();
   await ports?.release();
   await workplace?.remove();
-}, 60_000);
+});
 
 test("the example counts, reads and lists over gRPC", async () => {
   const views = createClient(PageViewServiceDefinition, channel);
@@ -63,7 +63,7 @@ test("A11 C10: the example counts each view once while the leader is killed", as
   expect(await views.read({ page: "/busy" })).toEqual({ page: "/busy", views: 200n });
   await cluster.startProcess(leader);
   expect(cluster.processes().filter(({ pid }) => pid === null)).toEqual([]);
-}, 60_000);
+});
 
 test("a cluster that runs is not started twice, and its ports are named to whoever wants them", async () => {
   await expect(startLocalCluster({ dataDir: cluster.dataDir })).rejects.toThrow("is running already");

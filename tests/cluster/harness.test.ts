@@ -39,12 +39,12 @@ describe("a test cluster", () => {
     expect(pids.filter(isAlive)).toEqual([]);
     expect(await Promise.all(ports.map(isFree))).toEqual(ports.map(() => true));
     expect(existsSync(directory)).toBe(false);
-  }, 60_000);
+  });
 
   test("M6: says why it did not start, and leaves nothing behind then either", async () => {
     const start = startTestCluster({ nodes: 1, nodeArgs: () => ["--no-such-setting", "1"] });
     await expect(start).rejects.toThrow(/no-such-setting/);
-  }, 60_000);
+  });
 
   test("M6: kills, ends, pauses and restarts nodes, and knows who leads among the rest", async () => {
     await withCluster({}, async (cluster) => {
@@ -71,5 +71,5 @@ describe("a test cluster", () => {
       await cluster.restartAll();
       expect(await cluster.agree()).toMatchObject({ count: 1 });
     });
-  }, 60_000);
+  });
 });

@@ -14,12 +14,12 @@ beforeAll(async () => {
   links = await PeerLinks.open(3);
   // With the default timing a busy machine causes no elections of its own, which would look like the faults looked for.
   cluster = await startTestCluster({ peerAddress: links.peerAddress, profile: "default" });
-}, 60_000);
+});
 
 afterAll(async () => {
   await cluster?.stop();
   await links?.close();
-}, 60_000);
+});
 
 /** The parts as they are now, which must be the same when the network is whole again. */
 async function parts(): Promise<{ leader: number; cutOff: number; term: number }> {

@@ -255,7 +255,7 @@ describe("the gateway", () => {
       detail: { reason: ErrorReason.CONNECTION_LOST, outcome: Outcome.UNKNOWN },
     });
     expect([null, "1"]).toContain(value);
-  }, 60_000);
+  });
 
   test("C10: repeats a write with a request id until it is answered, and it is applied once", async (c) => {
     const { clientId } = await c.node(1).kv.call("openSession", {});
@@ -263,7 +263,7 @@ describe("the gateway", () => {
     const { reply, value } = await throughADyingLeader(c, "gateway/repeated", { metadata });
     expect(reply).toMatchObject({ ok: true, response: { value: 1n } });
     expect(value).toBe("1");
-  }, 60_000);
+  });
 
   test("C2: repeats reads, and writes that nobody took, while there is no leader", async (c) => {
     const leader = await c.leader();
@@ -284,5 +284,5 @@ describe("the gateway", () => {
     });
     await c.restart(leader);
     await c.agree();
-  }, 60_000);
+  });
 });

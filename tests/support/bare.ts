@@ -2,6 +2,7 @@ import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/
 import {
   ClusterServiceDefinition,
   ErrorDetail,
+  ErrorReason,
   KvServiceDefinition,
   RpcStatus,
 } from "@quorate/client/generated";
@@ -12,6 +13,7 @@ import {
   createChannel,
   createClientFactory,
 } from "nice-grpc";
+import { eventually } from "./eventually";
 
 /** The name of a gRPC status, such as "UNAVAILABLE". */
 export type CodeName = keyof typeof status;
@@ -103,13 +105,20 @@ export class BareService<Ms extends Methods> {
     );
   }
 
-  /** One unary call. @throws BareFailure */
+  /**
+   * One unary call, repeated while the endpoint knows no leader: nothing was applied then, and an election on a busy
+   * machine is no failure. @throws BareFailure
+   */
   async call<Name extends NameOf<Ms, false> & string>(
     name: Name,
     fields: Partial<RequestOf<Ms[Name]>>,
     options: BareOptions = {},
   ): Promise<ResponseOf<Ms[Name]>> {
-    const reply = await this.attempt(name, fields, options);
+    const reply = await eventually(`${name} finds a leader`, async () => {
+      const attempted = await this.attempt(name, fields, options);
+      const isBetweenLeaders = !attempted.ok && attempted.detail?.reason === ErrorReason.NO_LEADER;
+      return isBetweenLeaders ? null : attempted;
+    });
     if (!reply.ok) throw new BareFailure(name, reply);
     return reply.response;
   }

@@ -1,6 +1,6 @@
 /** How long to wait for a condition, and how often to look. */
 export interface Patience {
-  /** In milliseconds; 15,000 by default. */
+  /** In milliseconds; 60,000 by default. */
   readonly deadlineMs?: number;
   /** Between two looks, in milliseconds; 20 by default. */
   readonly intervalMs?: number;
