@@ -1,0 +1,42 @@
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { describe, expect, it } from "@jest/globals";
+
+const root = resolve(__dirname, "../../..");
+const tsc = join(root, "node_modules/.bin/tsc");
+
+/** What the compiler says of a program, as if it were one of the example package. */
+function faultsOf(program: string, name: string): string {
+  const source = join(root, "clients/examples", `readme-${name}-${process.pid}.ts`);
+  writeFileSync(source, program);
+  try {
+    const options =
+      "--noEmit --strict --target es2023 --module node20 --skipLibCheck --types node --ignoreConfig";
+    execFileSync(tsc, [...options.split(" "), source], { cwd: root, encoding: "utf8", stdio: "pipe" });
+    return "";
+  } catch (error) {
+    return (error as { readonly stdout: string }).stdout;
+  } finally {
+    rmSync(source);
+  }
+}
+
+function programOf(readme: string): string {
+  const [, block] = /```ts\n([\s\S]*?)```/.exec(readme) ?? [];
+  const [imports, ...rest] = (block ?? "").split("\n");
+  return `${imports}\nexport async function example(): Promise<void> {\n${rest.join("\n")}\n}\n`;
+}
+
+describe("the README", () => {
+  const program = programOf(readFileSync(join(root, "README.md"), "utf8"));
+
+  it("has an example that compiles", () => {
+    expect(program).toContain("connect(");
+    expect(faultsOf(program, "example")).toBe("");
+  });
+
+  it("would be caught with a name that the client does not have", () => {
+    expect(faultsOf(program.replace("{ id, value }", "{ key, value }"), "broken")).toContain("'key'");
+  });
+});
