@@ -1,12 +1,6 @@
-import { readdir, stat, statfs } from "node:fs/promises";
+import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "./error-fields";
-
-/** Bytes that an ordinary user can still write to the file system that holds `path`. */
-export async function freeBytes(path: string): Promise<number> {
-  const { bavail, bsize } = await statfs(path);
-  return bavail * bsize;
-}
 
 /** Bytes of all files below `path`. Files that go while it counts are left out. */
 export async function diskBytes(path: string): Promise<number> {

@@ -6,7 +6,7 @@ export {
   type DirectoryRefusal,
   openDataDirectory,
 } from "./data-directory";
-export { diskBytes, freeBytes } from "./disk-space";
+export { diskBytes } from "./disk-space";
 export type { BootstrapMember, DataIdentity } from "./identity";
 export { liveTables } from "./leveldb-manifest";
 export { faultyTable } from "./leveldb-table";
