@@ -18,11 +18,12 @@ module.exports = {
   transform: { "\\.(ts|mjs)$": swc },
   moduleNameMapper: {
     "^#support$": "<rootDir>/tests/support/index.ts",
-    "^#(std|raft|kv|replica|memory|storage|forward|rpc|node|gateway|launcher|settings|testing)$":
+    "^#(std|raft|kv|replica|memory|faults|storage|forward|rpc|node|gateway|launcher|settings)$":
       "<rootDir>/services/$1/index.ts",
     "^@quorate/services/(.*)$": "<rootDir>/services/$1/index.ts",
     "^@quorate/proto/descriptors$": "<rootDir>/proto/gen/descriptors.binpb",
     "^@quorate/proto/(.*)$": "<rootDir>/proto/$1.ts",
+    "^@quorate/testing$": "<rootDir>/services/testing/index.ts",
     "^@quorate/client$": "<rootDir>/clients/typescript/src/index.ts",
     "^@quorate/client/generated$": "<rootDir>/clients/typescript/src/generated.ts",
     "^@quorate/cli$": "<rootDir>/clients/cli/src/index.ts",

@@ -24,6 +24,7 @@ const rooms: Record<string, Room> = {
   "services/replica": { uses: ["#std", "#raft", "#kv"], isPure: true },
   // Stores need values too: StoreFailure, the state before the first command, how bytes of an entry are counted.
   "services/memory": { uses: ["#std", "#raft", "#kv", "#replica"], isPure: true },
+  "services/faults": { uses: ["#std", "#raft", "#replica"], isPure: true },
   "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
   "services/settings": { uses: ["commander", "yaml"] },
   "services/forward": {
@@ -56,6 +57,7 @@ const rooms: Record<string, Room> = {
       "pino",
     ],
   },
+  "services/testing": { uses: ["@quorate/services", "@quorate/client", "@quorate/proto", "@grpc/grpc-js"] },
   "services/launcher": { uses: ["#std", "commander", "nice-grpc", "nice-grpc-server-health"] },
   "clients/typescript/src": { uses: ["@quorate/proto", "@grpc/grpc-js", "nice-grpc", "nice-grpc-common"] },
   "clients/cli/src": {

@@ -1,0 +1,39 @@
+import type { MemberId, Message } from "#raft";
+import type { Random } from "#std";
+
+/** One copy of a message on its way, and how long it is still to take. */
+export interface Delivery {
+  readonly message: Message;
+  readonly delayMs: number;
+}
+
+/** What a filter may know beside the delivery itself. */
+export interface FilterContext {
+  readonly nowMs: number;
+  readonly random: Random;
+}
+
+/**
+ * What a network does to messages, as a small value: none comes out for a message that is lost, two for one that is
+ * duplicated, the same with another delay for one that is slowed down. Filters compose: each takes what the one before
+ * it lets through.
+ */
+export interface NetworkFilter {
+  /** For traces and failure reports. */
+  readonly name: string;
+  apply(delivery: Delivery, context: FilterContext): readonly Delivery[];
+}
+
+/** One direction between two members. */
+export interface Direction {
+  readonly from: MemberId;
+  readonly to: MemberId;
+}
+
+/** Time as a network needs it: real timers on a real cluster, virtual ones in a simulation. */
+export interface Timers {
+  /** Milliseconds of a monotonic clock with an arbitrary start. */
+  nowMs(): number;
+  /** Runs once, `delayMs` from now; at 0 as soon as the present call has ended, in the order asked for. */
+  after(delayMs: number, run: () => void): void;
+}

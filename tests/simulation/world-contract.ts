@@ -1,0 +1,97 @@
+import type { NetworkPort } from "@quorate/services/faults";
+import type { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
+import type { MemberId, Message } from "@quorate/services/raft";
+import type { LogBatch, Replica, StateBatch } from "@quorate/services/replica";
+import type { Random } from "@quorate/services/std";
+
+/** Simulated time: what is due runs in the order of its time, then in the order asked for. */
+export interface Timeline {
+  readonly nowUs: number;
+  at(timeUs: number, run: () => void): void;
+  after(delayUs: number, run: () => void): void;
+}
+
+/** One member: its disks and clock outlive its replica. */
+export interface Seat {
+  readonly id: MemberId;
+  /** Replaced when the directory is wiped. */
+  readonly storeId: string;
+  readonly logDisk: MemoryLogDisk;
+  readonly stateDisk: MemoryStateDisk;
+  /** null while the process is down. */
+  readonly replica: Replica | null;
+  /** down: restarts when asked. refused: its store does not open or nobody talks to it; it stays so to the end. */
+  readonly condition: "up" | "paused" | "down" | "refused";
+  /** How many times it was started. */
+  readonly starts: number;
+  /** Knobs that faults turn. */
+  readonly clock: SeatClock;
+  readonly disk: SeatDisk;
+}
+
+export interface SeatClock {
+  /** How fast it runs: 1 is true time, 1.1 a tenth too fast, 0 frozen. Its ticks come at that rate too. */
+  rate: number;
+  /** Of the wall clock, which may jump; the monotonic one never goes back. */
+  wallOffsetMs: number;
+}
+
+export interface SeatDisk {
+  /** A write takes a random time about this long. */
+  writeMeanUs: number;
+  /** The next write of that disk fails and so ends the process: "lost" (ENOSPC, EIO) or "kept" (a failed fsync). */
+  failNextWrite(disk: "log" | "state", outcome: "lost" | "kept"): void;
+}
+
+/** The process and disk faults of one run, and who wants to see what happens. */
+export interface World {
+  readonly timeline: Timeline;
+  readonly network: NetworkPort;
+  /** n1, n2, … in order. */
+  readonly seats: readonly Seat[];
+  readonly configuration: {
+    readonly electionTicks: number;
+    readonly heartbeatTicks: number;
+    readonly tickUs: number;
+  };
+  /** For whoever needs chance: an independent generator for each name, whatever the others draw. */
+  random(name: string): Random;
+  seat(id: MemberId): Seat;
+
+  start(id: MemberId): void;
+  /** SIGKILL and the power: what was not synced is lost, a write under way is there whole or not at all. */
+  crash(id: MemberId): void;
+  /** The process stands still; what is sent to it waits, and what it waits for waits. */
+  pause(id: MemberId): void;
+  resume(id: MemberId): void;
+  /** A down seat's directory is empty from now on and, when it starts, has a new store id. */
+  wipe(id: MemberId): void;
+  /** A bit flips in what a down seat has stored of its log: found at the next start, which then refuses. */
+  corruptLog(id: MemberId): void;
+  /** A bit flips in the state of a down seat: found at the next start, and the state is rebuilt from the log. */
+  corruptState(id: MemberId): void;
+  /** A down seat's state is replaced by an old copy of it; the log is replayed from there. */
+  rollBackState(id: MemberId): void;
+
+  /** A line of the trace. */
+  note(line: string): void;
+  observe(observer: Observer): void;
+}
+
+/** Called synchronously at the moment it happens. May throw a Violation, which ends the run. */
+export interface Observer {
+  /** Before the first event of a replica's life, its stores are open. */
+  started?(seat: Seat): void;
+  crashed?(seat: Seat): void;
+  /** Handed to the network, before any filter. */
+  sent?(message: Message): void;
+  delivered?(message: Message): void;
+  /** The batch is on the log disk, synced, and its writer does not know yet. */
+  appended?(seat: Seat, batch: LogBatch): void;
+  /** The batch is in the state, and its writer does not know yet. */
+  stateWritten?(seat: Seat, batch: StateBatch): void;
+  /** After each event that may have changed the seat's replica, promises included. */
+  stepped?(seat: Seat): void;
+  /** After the last event of the liveness phase. */
+  ended?(): void;
+}
