@@ -3,7 +3,7 @@ import { Role } from "@quorate/client/generated";
 import { startTestCluster, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
-import { PeerLinks } from "./peer-links";
+import { PeerLinks } from "../support/peer-links";
 
 patientTests();
 
