@@ -11,6 +11,11 @@ export interface Delivery {
 export interface FilterContext {
   readonly nowMs: number;
   readonly random: Random;
+  /**
+   * Lets go of what a filter kept back, whenever it likes: it goes on behind that filter, as if it had just come out of
+   * it.
+   */
+  resume(delivery: Delivery): void;
 }
 
 /**

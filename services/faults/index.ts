@@ -1,2 +1,3 @@
 export type { Delivery, Direction, FilterContext, NetworkFilter, Timers } from "./filter";
-export type { NetworkMember, NetworkPort } from "./network";
+export { Interference, type NetworkControls } from "./interference";
+export { Network, type NetworkMember, type NetworkOptions, type NetworkPort } from "./network";

@@ -1,6 +1,10 @@
 import type { MemberId, Message } from "#raft";
 import type { Transport } from "#replica";
-import type { Direction, NetworkFilter } from "./filter";
+import { assert, type Random } from "#std";
+import { directionKey } from "./cuts";
+import type { Delivery, Direction, NetworkFilter, Timers } from "./filter";
+import { Interference, type NetworkControls } from "./interference";
+import { Link } from "./link";
 
 /** One member as the network sees it: the part of a Replica that peers reach, and who it says it is. */
 export interface NetworkMember {
@@ -14,20 +18,239 @@ export interface NetworkMember {
 }
 
 /** Carries messages between replicas of one process, through filters. */
-export interface NetworkPort {
-  /** From now on messages to the member arrive; the Transport is how it sends. */
+export interface NetworkPort extends NetworkControls {
+  /** From now on messages to the member arrive; the Transport is how it sends. Not while it is attached. */
   attach(member: NetworkMember): Transport;
   /** Its process is gone: what is on its way to it is lost, and who sends to it is told that it is unreachable. */
   detach(id: MemberId): void;
-  /** Returns how to take the filter away again. */
-  add(filter: NetworkFilter): () => void;
-  /** Members of different groups cannot reach each other; who is in no group is reached by all. */
-  partition(...groups: readonly (readonly MemberId[])[]): void;
-  isolate(id: MemberId): void;
-  /** Nothing arrives in that direction. */
-  cut(direction: Direction): void;
-  /** Undoes partition, isolate and cut. */
-  heal(): void;
-  /** Undoes those, and takes every filter away. */
-  clear(): void;
+  /** The connection breaks: what is on its way is lost, and the sender told that the other is unreachable. */
+  reset(direction: Direction): void;
+  /** The receiver has forgotten the connection and nobody tells: all is swallowed until healed, then it breaks. */
+  halfOpen(direction: Direction): void;
+  /** The connection is lost, and no attempt at a new one completes: the sender is told after its connect timeout. */
+  refuseConnections(direction: Direction): void;
+}
+
+export interface NetworkOptions {
+  readonly timers: Timers;
+  /** For filters that leave something to chance. */
+  readonly random: Random;
+  /** How long a sender waits for a connection that does not come about. Default 1000. */
+  readonly connectTimeoutMs?: number;
+}
+
+/**
+ * The network of a process that holds a whole cluster. It keeps the rules of the real peer links (services/rpc): a
+ * directed link is one connection, so what is on its way when it breaks is lost; both ends introduce their data
+ * directory at the first contact, and refuse one that the cluster has not bound to that member.
+ *
+ * Nothing takes time but what a filter delays. A message that a cut keeps away is lost without a word to its sender, as
+ * where packets are dropped; one to a process that is gone is reported, as where its system answers for it.
+ */
+export class Network implements NetworkPort {
+  private readonly timers: Timers;
+  private readonly connectTimeoutMs: number;
+  private readonly interference: Interference;
+  private readonly members = new Map<MemberId, NetworkMember>();
+  private readonly links = new Map<string, Link>();
+  /** What leaves in the present call of send. */
+  private departing: Flight[] | null = null;
+
+  constructor({ timers, random, connectTimeoutMs = 1000 }: NetworkOptions) {
+    this.timers = timers;
+    this.connectTimeoutMs = connectTimeoutMs;
+    this.interference = new Interference({ timers, random });
+  }
+
+  attach(member: NetworkMember): Transport {
+    assert(!this.members.has(member.id), "a member runs once");
+    this.members.set(member.id, member);
+    return { send: (messages) => this.send(member, messages) };
+  }
+
+  detach(id: MemberId): void {
+    this.members.delete(id);
+    for (const link of this.links.values()) {
+      if (link.direction.to === id) this.break(link);
+    }
+  }
+
+  add(filter: NetworkFilter): () => void {
+    return this.interference.add(filter);
+  }
+
+  partition(...groups: readonly (readonly MemberId[])[]): void {
+    this.interference.partition(...groups);
+    this.dropWhatIsCut();
+  }
+
+  isolate(id: MemberId): void {
+    this.interference.isolate(id);
+    this.dropWhatIsCut();
+  }
+
+  cut(direction: Direction): void {
+    this.interference.cut(direction);
+    this.dropWhatIsCut();
+  }
+
+  reset(direction: Direction): void {
+    this.break(this.link(direction));
+  }
+
+  halfOpen(direction: Direction): void {
+    this.spoil(this.link(direction), "half_open");
+  }
+
+  refuseConnections(direction: Direction): void {
+    this.spoil(this.link(direction), "unanswered");
+  }
+
+  mend(direction: Direction): void {
+    this.interference.mend(direction);
+    this.repair(this.link(direction));
+  }
+
+  heal(): void {
+    this.interference.heal();
+    for (const link of this.links.values()) this.repair(link);
+  }
+
+  clear(): void {
+    this.heal();
+    this.interference.clear();
+  }
+
+  private send(from: NetworkMember, messages: readonly Message[]): void {
+    // What a process does after it was killed reaches nobody.
+    if (this.members.get(from.id) !== from) return;
+    const departing: Flight[] = [];
+    this.departing = departing;
+    for (const message of messages) {
+      assert(message.from === from.id, "a member speaks for itself");
+      this.interference.pass(message, (delivery) => this.depart(from, delivery));
+    }
+    this.departing = null;
+    for (const flight of departing) this.launch(flight);
+  }
+
+  private depart(from: NetworkMember, { message, delayMs }: Delivery): void {
+    const link = this.link(message);
+    if (this.interference.isCut(link.direction)) return;
+    switch (link.condition) {
+      case "half_open":
+        return;
+      case "unanswered":
+        this.tellAfterTimeout(link, from);
+        return;
+      case "working":
+        break;
+    }
+    if (!this.members.has(message.to)) {
+      this.tellLoss(link, from);
+      return;
+    }
+    const { connection } = link;
+    // What arrives together is received together, as from one frame of the real links.
+    const together = this.departing?.find(
+      (flight) => flight.link === link && flight.from === from && flight.delayMs === delayMs,
+    );
+    if (together !== undefined) {
+      together.messages.push(message);
+      return;
+    }
+    const flight = { link, connection, from, delayMs, messages: [message] };
+    if (this.departing === null) this.launch(flight);
+    else this.departing.push(flight);
+  }
+
+  private launch(flight: Flight): void {
+    this.timers.after(flight.delayMs, () => this.arrive(flight));
+  }
+
+  private arrive({ link, connection, from, messages }: Flight): void {
+    if (connection !== link.connection) return;
+    const to = this.members.get(link.direction.to);
+    assert(to !== undefined, "a connection to a process that is gone was broken");
+    if (this.isRefused(from, to)) {
+      this.tellLoss(link, from);
+      return;
+    }
+    if (!link.isBetween(from, to)) {
+      link.connect(from, to);
+      to.noteStore(from.id, from.storeId);
+      if (this.isAttached(from)) from.noteStore(to.id, to.storeId);
+    }
+    to.receive(messages);
+  }
+
+  /** Either end refuses a data directory other than the one that is bound to the member (services/rpc/greeting.ts). */
+  private isRefused(from: NetworkMember, to: NetworkMember): boolean {
+    const fromStore = to.memberStore(from.id);
+    if (fromStore !== null && fromStore !== from.storeId) return true;
+    const toStore = this.isAttached(from) ? from.memberStore(to.id) : null;
+    return toStore !== null && toStore !== to.storeId;
+  }
+
+  private isAttached(member: NetworkMember): boolean {
+    return this.members.get(member.id) === member;
+  }
+
+  private dropWhatIsCut(): void {
+    for (const link of this.links.values()) {
+      if (this.interference.isCut(link.direction)) link.disconnect();
+    }
+  }
+
+  private break(link: Link): void {
+    link.disconnect();
+    const from = this.members.get(link.direction.from);
+    if (from !== undefined && !this.interference.isCut(link.direction)) this.tellLoss(link, from);
+  }
+
+  private spoil(link: Link, condition: "half_open" | "unanswered"): void {
+    link.disconnect();
+    link.condition = condition;
+  }
+
+  private repair(link: Link): void {
+    const wasHalfOpen = link.condition === "half_open";
+    link.condition = "working";
+    if (wasHalfOpen) this.break(link);
+  }
+
+  /** Never from within a send, and once for all that was lost until then. */
+  private tellLoss(link: Link, from: NetworkMember): void {
+    if (!link.planLoss(from)) return;
+    this.timers.after(0, () => {
+      link.lossTold(from);
+      if (this.isAttached(from)) from.reportUnreachable(link.direction.to);
+    });
+  }
+
+  private tellAfterTimeout(link: Link, from: NetworkMember): void {
+    if (!link.planTimeout(from)) return;
+    this.timers.after(this.connectTimeoutMs, () => {
+      link.timedOut(from);
+      if (this.isAttached(from)) from.reportUnreachable(link.direction.to);
+    });
+  }
+
+  private link({ from, to }: Direction): Link {
+    const key = directionKey({ from, to });
+    const known = this.links.get(key);
+    if (known !== undefined) return known;
+    const link = new Link({ from, to });
+    this.links.set(key, link);
+    return link;
+  }
+}
+
+/** Messages that arrive together. */
+interface Flight {
+  readonly link: Link;
+  readonly connection: number;
+  readonly from: NetworkMember;
+  readonly delayMs: number;
+  readonly messages: Message[];
 }

@@ -1,0 +1,209 @@
+import { beforeEach, describe, expect, it } from "@jest/globals";
+import { Network, type NetworkMember } from "@quorate/services/faults";
+import type { MemberId, Message } from "@quorate/services/raft";
+import type { Transport } from "@quorate/services/replica";
+import { seededRandom } from "@quorate/services/std";
+import { heartbeat, vote } from "./messages";
+import { VirtualTimers } from "./virtual-timers";
+
+/** A member that writes down all that the network tells it. */
+class Recorder implements NetworkMember {
+  readonly received: (readonly Message[])[] = [];
+  readonly unreachable: MemberId[] = [];
+  readonly noted: string[] = [];
+  readonly stores = new Map<MemberId, string>();
+
+  constructor(
+    readonly id: MemberId,
+    readonly storeId = `store-${id}`,
+  ) {}
+
+  receive(messages: readonly Message[]): void {
+    this.received.push(messages);
+  }
+
+  reportUnreachable(peer: MemberId): void {
+    this.unreachable.push(peer);
+  }
+
+  memberStore(memberId: MemberId): string | null {
+    return this.stores.get(memberId) ?? null;
+  }
+
+  noteStore(memberId: MemberId, storeId: string): void {
+    this.noted.push(`${memberId}=${storeId}`);
+  }
+}
+
+const forth = { from: "n1", to: "n2" };
+const ping = heartbeat("n1", "n2");
+
+describe("a network in process", () => {
+  let timers: VirtualTimers;
+  let network: Network;
+  let n1: Recorder;
+  let n2: Recorder;
+  let fromN1: Transport;
+
+  beforeEach(() => {
+    timers = new VirtualTimers();
+    network = new Network({ timers, random: seededRandom(1) });
+    n1 = new Recorder("n1");
+    n2 = new Recorder("n2");
+    fromN1 = network.attach(n1);
+    network.attach(n2);
+  });
+
+  /** Sends one message: true when it has arrived within the time given. */
+  const arrives = (withinMs = 0): boolean => {
+    const before = n2.received.length;
+    fromN1.send([ping]);
+    timers.advance(withinMs);
+    return n2.received.length > before;
+  };
+
+  it("delivers what was sent together in one piece, after the call that sent it", () => {
+    const messages = [ping, vote("n1", "n2"), heartbeat("n1", "n2")];
+    fromN1.send(messages);
+    expect(n2.received).toEqual([]);
+    timers.runDue();
+    expect(n2.received).toEqual([messages]);
+  });
+
+  it("delivers in the order of arrival where filters delay", () => {
+    const slow = { ...ping, term: 7 };
+    network.add({
+      name: "slow",
+      apply: ({ message }) => [{ message, delayMs: message.term === 7 ? 20 : 10 }],
+    });
+    fromN1.send([slow, ping]);
+    timers.advance(9);
+    expect(n2.received).toEqual([]);
+    timers.advance(100);
+    expect(n2.received).toEqual([[ping], [slow]]);
+  });
+
+  it("introduces two processes to each other at their first contact", () => {
+    expect(arrives() && arrives()).toBe(true);
+    expect([n1.noted, n2.noted]).toEqual([["n2=store-n2"], ["n1=store-n1"]]);
+    network.detach("n2");
+    network.attach(n2);
+    expect(arrives()).toBe(true);
+    expect(n2.noted).toEqual(["n1=store-n1", "n1=store-n1"]);
+  });
+
+  it.each([
+    ["the receiver", () => n2.stores.set("n1", "an older directory")],
+    ["the sender", () => n1.stores.set("n2", "an older directory")],
+  ])("carries nothing where %s knows the other by another store, and says so once", (_, record) => {
+    record();
+    fromN1.send([ping]);
+    fromN1.send([ping]);
+    timers.advance(0);
+    expect([n2.received, n1.noted, n2.noted]).toEqual([[], [], []]);
+    expect(n1.unreachable).toEqual(["n2"]);
+  });
+
+  it("carries on where the recorded store is the sender's", () => {
+    n2.stores.set("n1", "store-n1");
+    expect(arrives()).toBe(true);
+  });
+
+  it("tells once a burst that a member is gone, and not from within the send", () => {
+    network.detach("n2");
+    fromN1.send([ping, ping]);
+    fromN1.send([ping]);
+    expect(n1.unreachable).toEqual([]);
+    timers.advance(0);
+    expect(n1.unreachable).toEqual(["n2"]);
+    expect(arrives()).toBe(false);
+    expect(n1.unreachable).toEqual(["n2", "n2"]);
+  });
+
+  it("loses what is on its way to a member that goes, even when it comes back at once", () => {
+    network.add({ name: "slow", apply: ({ message }) => [{ message, delayMs: 10 }] });
+    fromN1.send([ping]);
+    network.detach("n2");
+    network.attach(n2);
+    timers.advance(20);
+    expect([n2.received, n1.unreachable]).toEqual([[], ["n2"]]);
+  });
+
+  it("carries nothing for a process that was killed", () => {
+    network.detach("n1");
+    expect(arrives()).toBe(false);
+    network.attach(new Recorder("n1"));
+    expect(arrives()).toBe(false);
+  });
+
+  it.each([
+    ["partition", () => network.partition(["n1"], ["n2"])],
+    ["isolate", () => network.isolate("n2")],
+    ["cut", () => network.cut(forth)],
+  ])("J1: %s keeps everything away, what is on its way too, until it is healed", (_, cut) => {
+    fromN1.send([ping]);
+    cut();
+    expect(arrives(1000)).toBe(false);
+    network.heal();
+    timers.advance(1000);
+    expect([n2.received, n1.unreachable]).toEqual([[], []]);
+    expect(arrives()).toBe(true);
+  });
+
+  it("lets through what a partition does not name, and what a single cut leaves", () => {
+    const n3 = new Recorder("n3");
+    const fromN3 = network.attach(n3);
+    network.partition(["n1"], ["n2"]);
+    fromN3.send([heartbeat("n3", "n1"), heartbeat("n3", "n2")]);
+    timers.advance(0);
+    expect([n1.received.length, n2.received.length]).toEqual([1, 1]);
+    network.heal();
+    network.cut({ from: "n2", to: "n1" });
+    expect(arrives()).toBe(true);
+  });
+
+  it("loses what is on its way when the connection is reset, tells, and goes on", () => {
+    fromN1.send([ping]);
+    network.reset(forth);
+    timers.advance(0);
+    expect([n2.received, n1.unreachable]).toEqual([[], ["n2"]]);
+    expect(arrives()).toBe(true);
+  });
+
+  it("swallows without a word on a half-open connection, which breaks when healed", () => {
+    network.halfOpen(forth);
+    expect(arrives(100_000)).toBe(false);
+    expect(n1.unreachable).toEqual([]);
+    network.mend(forth);
+    timers.advance(0);
+    expect(n1.unreachable).toEqual(["n2"]);
+    expect(arrives()).toBe(true);
+  });
+
+  it("tells of an attempt to connect that never completes after the time for it", () => {
+    network.refuseConnections(forth);
+    expect(arrives(999)).toBe(false);
+    fromN1.send([ping]);
+    expect(n1.unreachable).toEqual([]);
+    timers.advance(1);
+    expect(n1.unreachable).toEqual(["n2"]);
+    network.heal();
+    expect(arrives()).toBe(true);
+  });
+
+  it("mends one direction alone", () => {
+    const back = { from: "n2", to: "n1" };
+    network.cut(forth);
+    network.cut(back);
+    network.mend(forth);
+    expect(arrives()).toBe(true);
+    expect(n1.received).toEqual([]);
+  });
+
+  it("clears cuts and filters", () => {
+    network.isolate("n1");
+    network.add({ name: "nothing", apply: () => [] });
+    network.clear();
+    expect(arrives()).toBe(true);
+  });
+});
