@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Role } from "@quorate/client/generated";
-import { startTestCluster, type TestCluster } from "../support";
+import { PeerLinks, startTestCluster, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
-import { PeerLinks } from "../support/peer-links";
 
 patientTests();
 
@@ -55,10 +54,10 @@ async function writeUntilAlone(node: number, prefix: string): Promise<Load> {
 
 test("D8: an isolated node returns without raising the term or deposing the leader", async () => {
   const before = await parts();
-  links.isolate(before.cutOff);
+  await links.isolate(before.cutOff);
   const load = await writeUntilAlone(before.cutOff, "d8-");
   expect((await cluster.status(before.cutOff)).term).toBe(before.term);
-  links.heal();
+  await links.heal();
   await load.stop();
   await expectUnmoved(before);
   await expectNothingLost(patientKv(cluster), load);
@@ -67,11 +66,11 @@ test("D8: an isolated node returns without raising the term or deposing the lead
 test("D9: a node that hears nobody but is heard returns the same way", async () => {
   const before = await parts();
   for (const from of cluster.numbers) {
-    if (from !== before.cutOff) links.cut({ from, to: before.cutOff });
+    if (from !== before.cutOff) await links.cut({ from, to: before.cutOff });
   }
   const load = await writeUntilAlone(before.cutOff, "d9-deaf-");
   expect((await cluster.status(before.cutOff)).term).toBe(before.term);
-  links.heal();
+  await links.heal();
   await load.stop();
   await expectUnmoved(before);
   await expectNothingLost(patientKv(cluster), load);
@@ -79,14 +78,14 @@ test("D9: a node that hears nobody but is heard returns the same way", async () 
 
 test("D9: a node that hears all but is not heard by the leader returns the same way", async () => {
   const before = await parts();
-  links.cut({ from: before.cutOff, to: before.leader });
+  await links.cut({ from: before.cutOff, to: before.leader });
   const load = Load.closedLoop(patientKv(cluster, before.leader), "d9-mute-", { callers: 8 });
   await inTime("the leader misses it", async () => {
     const { peers } = await cluster.status(before.leader);
     return peers.find(({ memberId }) => memberId === `n${before.cutOff}`)?.recentlyActive === false;
   });
   await inTime("200 writes went on", () => load.acknowledged.size >= 200);
-  links.heal();
+  await links.heal();
   await load.stop();
   await expectUnmoved(before);
   await expectNothingLost(patientKv(cluster), load);
@@ -114,7 +113,7 @@ test("D9: a paused node that lags far behind returns the same way", async () => 
 
 test("D3: a leader that is cut off steps down, and commits nothing meanwhile", async () => {
   const { leader: old, term } = await parts();
-  links.isolate(old);
+  await links.isolate(old);
   const alone = cluster
     .node(old)
     .kv.attempt(
@@ -131,7 +130,7 @@ test("D3: a leader that is cut off steps down, and commits nothing meanwhile", a
   expect((await alone).ok).toBe(false);
   const kv = patientKv(cluster, others);
   await kv.put("d3-cut-off", "from the new leader");
-  links.heal();
+  await links.heal();
   await cluster.agree();
   expect(elected).not.toBe(`n${old}`);
   expect(await patientKv(cluster).getText("d3-cut-off")).toBe("from the new leader");

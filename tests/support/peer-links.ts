@@ -1,4 +1,4 @@
-import { createServer, connect as open, type Server, type Socket } from "node:net";
+import { Link, type LinkFault } from "./link";
 
 /** One direction between two nodes: the messages that `from` sends to `to`. */
 export interface Direction {
@@ -7,115 +7,81 @@ export interface Direction {
 }
 
 /**
- * A TCP proxy for each directed pair of nodes, in front of the peer ports. A cut direction swallows bytes and answers
- * nothing, like a network that drops packets: nobody is told, connections stay open until somebody gives them up.
+ * A TCP proxy for each directed pair of nodes, in front of the peer ports. A node sends its messages over connections
+ * that it opened itself, and gets nothing back over them but the peer's greeting: what happens to the connections from
+ * one node to another happens to the messages of that direction only.
  */
 export class PeerLinks {
-  readonly #proxies = new Map<string, Link>();
+  readonly #links: ReadonlyMap<string, Link>;
 
-  private constructor() {}
+  private constructor(links: ReadonlyMap<string, Link>) {
+    this.#links = links;
+  }
 
-  static async open(nodes: number): Promise<PeerLinks> {
-    const links = new PeerLinks();
+  /** @param chance a number in [0, 1) for each decision of a lossy or jittery link */
+  static async open(nodes: number, chance?: () => number): Promise<PeerLinks> {
+    const links = new Map<string, Link>();
     const numbers = Array.from({ length: nodes }, (_, at) => at + 1);
     for (const from of numbers) {
       for (const to of numbers.filter((other) => other !== from)) {
-        links.#proxies.set(`${from}-${to}`, await Link.listen());
+        links.set(`${from}-${to}`, await Link.listen(chance));
       }
     }
-    return links;
+    return new PeerLinks(links);
   }
 
   /** What a test cluster takes as `peerAddress`. */
   readonly peerAddress = (from: number, to: number, peerPort: number): string => {
-    const proxy = this.#proxy({ from, to });
-    proxy.targetPort = peerPort;
-    return `127.0.0.1:${proxy.port}`;
+    const link = this.#link({ from, to });
+    link.targetPort = peerPort;
+    return `127.0.0.1:${link.port}`;
   };
 
+  /** Every directed pair of nodes. */
+  get directions(): readonly Direction[] {
+    return [...this.#links.keys()].map((name) => {
+      const [from, to] = name.split("-").map(Number) as [number, number];
+      return { from, to };
+    });
+  }
+
+  /** The directions from or to the node. */
+  directionsOf(node: number): readonly Direction[] {
+    return this.directions.filter(({ from, to }) => from === node || to === node);
+  }
+
+  /** Puts the fault on these directions, in place of what they had. */
+  async impose(directions: readonly Direction[], fault: LinkFault): Promise<void> {
+    await Promise.all(directions.map((direction) => this.#link(direction).impose(fault)));
+  }
+
+  /** Resets the connections of these directions; new ones are welcome. */
+  reset(directions: readonly Direction[] = this.directions): void {
+    for (const direction of directions) this.#link(direction).reset();
+  }
+
   /** Loses everything in that direction from now on. */
-  cut(direction: Direction): void {
-    this.#proxy(direction).cut();
+  cut(direction: Direction): Promise<void> {
+    return this.impose([direction], { kind: "cut" });
   }
 
   /** Loses everything between the node and all others, in both directions. */
-  isolate(node: number): void {
-    for (const [name, proxy] of this.#proxies) {
-      if (name.split("-").includes(String(node))) proxy.cut();
-    }
+  isolate(node: number): Promise<void> {
+    return this.impose(this.directionsOf(node), { kind: "cut" });
   }
 
   /** Everything flows again; connections that lost bytes are gone. */
-  heal(): void {
-    for (const proxy of this.#proxies.values()) proxy.heal();
+  async heal(): Promise<void> {
+    await Promise.all([...this.#links.values()].map((link) => link.heal()));
   }
 
   async close(): Promise<void> {
-    await Promise.all([...this.#proxies.values()].map((proxy) => proxy.close()));
+    await Promise.all([...this.#links.values()].map((link) => link.close()));
   }
 
-  #proxy({ from, to }: Direction): Link {
-    const proxy = this.#proxies.get(`${from}-${to}`);
-    if (proxy === undefined) throw new Error(`there is no link from n${from} to n${to}`);
-    return proxy;
-  }
-}
-
-class Link {
-  targetPort = 0;
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #isCut = false;
-
-  private constructor(server: Server) {
-    this.#server = server;
-    server.on("connection", (incoming) => this.#serve(incoming));
-  }
-
-  static async listen(): Promise<Link> {
-    const server = createServer();
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    return new Link(server);
-  }
-
-  get port(): number {
-    const address = this.#server.address();
-    if (address === null || typeof address === "string") throw new Error("the proxy listens on a port");
-    return address.port;
-  }
-
-  cut(): void {
-    this.#isCut = true;
-  }
-
-  heal(): void {
-    if (!this.#isCut) return;
-    this.#isCut = false;
-    // What was swallowed is gone: a connection with a hole in it is of no use to anybody.
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
-  }
-
-  #serve(incoming: Socket): void {
-    const outgoing = open(this.targetPort, "127.0.0.1");
-    this.#join(incoming, outgoing);
-    this.#join(outgoing, incoming);
-  }
-
-  #join(source: Socket, sink: Socket): void {
-    this.#sockets.add(source);
-    source.on("data", (bytes) => {
-      if (!this.#isCut && sink.writable) sink.write(bytes);
-    });
-    // Each side's end is the other's end; an error ends a socket like anything else.
-    source.on("error", () => source.destroy());
-    source.on("close", () => {
-      this.#sockets.delete(source);
-      if (!this.#isCut) sink.destroy();
-    });
+  #link({ from, to }: Direction): Link {
+    const link = this.#links.get(`${from}-${to}`);
+    if (link === undefined) throw new Error(`there is no link from n${from} to n${to}`);
+    return link;
   }
 }

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 
-const root = resolve(__dirname, "../..");
+const root = checkoutOf(__dirname);
 const NODE_PROGRAM = resolve(root, "services/dist/node/main.js");
 const GATEWAY_PROGRAM = resolve(root, "services/dist/gateway/main.js");
 
@@ -124,4 +125,12 @@ export class Topology {
 
 function gatewayOffset(gateway: number): number {
   return gateway === 1 ? 0 : 60 + gateway;
+}
+
+/** The directory with the lock file: tests run from their sources, programs of the tests from what was built. */
+function checkoutOf(directory: string): string {
+  if (existsSync(join(directory, "package-lock.json"))) return directory;
+  const above = dirname(directory);
+  if (above === directory) throw new Error("these tests do not lie in a checkout");
+  return checkoutOf(above);
 }
