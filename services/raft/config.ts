@@ -2,6 +2,7 @@ import type { Random } from "#std";
 import { type Configuration, configurationFault } from "./configuration";
 import type { HardState, Index, MemberId } from "./entry";
 import type { LogReader } from "./log-reader";
+import type { Tracer } from "./trace";
 
 /** Everything a Raft needs to know at construction. Byte bounds may be Infinity. */
 export interface RaftConfig {
@@ -38,6 +39,8 @@ export interface RaftConfig {
    * on followers' loyalty, but its reads take the quorum round like any other.
    */
   readonly readMode: "quorum" | "lease";
+  /** For validating runs against a model; see trace.ts. */
+  readonly tracer?: Tracer;
 }
 
 /** Which setting is wrong, and what would be right. */

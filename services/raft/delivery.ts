@@ -5,6 +5,7 @@ import type { StepOutcome } from "./outcome";
 
 /** Gives a message to the member: first the terms are compared (Raft paper, 5.1), then its role has the word. */
 export function deliver(member: Member, message: Message): StepOutcome {
+  member.traceMessage("received", message);
   // A forwarded proposal or read has no term: it is as good in any.
   if (message.term !== 0) {
     if (message.term < member.term) {

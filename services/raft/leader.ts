@@ -151,6 +151,7 @@ export class Leader implements Role {
       data,
     }));
     log.append(entries);
+    for (const _ of entries) this.member.trace("Replicate");
     const index = log.lastIndex;
     // The leader acknowledges its own entries like any other member: when they are durable, by persisted().
     outbox.send({ kind: "append_response", from: id, to: id, term, index, hint: null });
@@ -231,7 +232,10 @@ export class Leader implements Role {
 
   /** Commits what a quorum holds, if it is of this term: only then can no later leader lack it (Raft paper, figure 8). */
   private commitByCounting(): boolean {
-    return this.member.log.commitByCounting({ term: this.member.term, index: this.replication.quorumMatch });
+    const { log, term } = this.member;
+    const isCommitted = log.commitByCounting({ term, index: this.replication.quorumMatch });
+    if (isCommitted) this.member.trace("Commit");
+    return isCommitted;
   }
 
   private onRead(request: ReadRequest): "accepted" | "full" {

@@ -6,9 +6,11 @@ import type { HardState, MemberId, Term } from "./entry";
 import { Follower } from "./follower";
 import { Leader } from "./leader";
 import { RaftLog } from "./log";
+import type { Message } from "./message";
 import { Outbox } from "./outbox";
 import type { ReadState } from "./ready";
 import type { Role } from "./role";
+import { messageEventNames, type TraceEventName, traceEventOf } from "./trace";
 
 /** One member of the group: what it keeps in every role, and the steps from one role to the next. */
 export class Member {
@@ -32,7 +34,8 @@ export class Member {
     const applied = Math.max(config.appliedIndex, snapshotIndex);
     this.id = config.id;
     this.membership = new Membership(config.configuration);
-    this.outbox = new Outbox(config.id);
+    const isTraced = config.tracer !== undefined;
+    this.outbox = new Outbox(config.id, isTraced ? (message) => this.traceMessage("sent", message) : null);
     this.log = new RaftLog(log, {
       // The stored commit index is written lazily; what was applied or compacted was certainly committed.
       commit: Math.max(hardState.commit, applied),
@@ -44,6 +47,7 @@ export class Member {
     assert(this.log.last.term <= this.term || this.term === 0, "no entry is newer than the stored term");
     this.randomizedElectionTicks = this.drawElectionTicks();
     this.role = new Follower(this);
+    this.trace("InitState");
   }
 
   get hardState(): HardState {
@@ -59,6 +63,7 @@ export class Member {
     this.enterTerm(term);
     this.leaderId = leaderId;
     this.role = new Follower(this);
+    this.trace("BecomeFollower");
   }
 
   /** Asks for votes without raising the term or casting its own: nothing changes that would have to be stored. */
@@ -73,6 +78,7 @@ export class Member {
     this.enterTerm(this.term + 1);
     this.vote = this.id;
     this.role = new Candidate(this, "candidate");
+    this.trace("BecomeCandidate");
   }
 
   becomeLeader(): void {
@@ -82,12 +88,25 @@ export class Member {
     this.leaderId = this.id;
     const leader = new Leader(this);
     this.role = leader;
+    this.trace("BecomeLeader");
     leader.begin();
   }
 
   /** Starts the election timeout anew, keeping its length. */
   restartElectionTimeout(): void {
     this.electionElapsedTicks = 0;
+  }
+
+  /** A transition of this member, for the config's tracer, if there is one. */
+  trace(name: TraceEventName): void {
+    this.config.tracer?.(traceEventOf(this, name, null));
+  }
+
+  /** As trace(), for a message; the state is the one before a received message is looked at. */
+  traceMessage(direction: "sent" | "received", message: Message): void {
+    const { tracer } = this.config;
+    const names = tracer === undefined ? null : messageEventNames[message.kind];
+    if (tracer !== undefined && names !== null) tracer(traceEventOf(this, names[direction], message));
   }
 
   private enterTerm(term: Term): void {

@@ -29,13 +29,17 @@ export class Outbox {
   private answers: Message[] = [];
   private toSelf: Message[] = [];
 
-  constructor(private readonly id: MemberId) {}
+  constructor(
+    private readonly id: MemberId,
+    private readonly onSend: ((message: Message) => void) | null = null,
+  ) {}
 
   get isEmpty(): boolean {
     return this.messages.length === 0 && this.answers.length === 0 && this.toSelf.length === 0;
   }
 
   send(message: Message): void {
+    this.onSend?.(message);
     switch (message.kind) {
       case "append_response":
       case "pre_vote_response":

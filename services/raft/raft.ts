@@ -137,6 +137,7 @@ export class Raft {
     const hardState = hardStatesEqual(now, before) ? null : now;
     this.hardState = now;
 
+    member.trace("Ready");
     this.readyCount += 1;
     const number = this.readyCount;
     const lastEntry = entries.at(-1);

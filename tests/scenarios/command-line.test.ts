@@ -258,6 +258,7 @@ describe("bad input is exit code 2 and one line that names it", () => {
     ["no script", [], "no script is named"],
     ["an unknown flag", ["story.txt", "--yaml"], "unknown flag --yaml"],
     ["two modes", ["story.txt", "--json", "--rewrite"], "exclude each other"],
+    ["two others", ["story.txt", "--trace", "--json"], "exclude each other"],
     ["a missing file", ["/nowhere/story.txt"], "/nowhere/story.txt: cannot be read or written (ENOENT)"],
   ])("%s", (_name, words, complaint) => {
     const { exitCode, complaints } = run(...words);

@@ -1,11 +1,19 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { type TraceEvent, traceLine } from "@quorate/services/raft";
 import { difference } from "./difference";
 import { readScript, runScript } from "./run";
 import { rewriteScript, ScriptError } from "./script";
 
-const usage = "usage: npm run scenario -- FILE... [--json | --rewrite]";
+const usage = "usage: npm run scenario -- FILE... [--json | --rewrite | --trace]";
 
-type Mode = "check" | "json" | "rewrite";
+type Mode = "check" | "json" | "rewrite" | "trace";
+
+/** The flag of each mode but `check`. */
+const modes: ReadonlyMap<string, Mode> = new Map([
+  ["--json", "json"],
+  ["--rewrite", "rewrite"],
+  ["--trace", "trace"],
+]);
 
 /** Where lines go, without their line ends. */
 export interface Console {
@@ -15,7 +23,8 @@ export interface Console {
 
 /**
  * Runs scripts. Without a flag it compares what each directive prints with what the script expects; `--json` prints a
- * DirectiveRecord a line after each directive instead, and `--rewrite` writes what is printed into the scripts.
+ * DirectiveRecord a line after each directive instead, `--trace` the transitions of the core for a model checker (see
+ * services/raft/trace.ts), and `--rewrite` writes what is printed into the scripts.
  *
  * @returns the exit code: 0 where all is as expected or nothing is compared, 1 where it differs, 2 for bad input
  */
@@ -27,11 +36,11 @@ export function runCommandLine(words: readonly string[], console: Console): 0 | 
   const flags = new Set(words.filter((word) => word.startsWith("--")));
   const files = words.filter((word) => !word.startsWith("--"));
   for (const flag of flags) {
-    if (flag !== "--json" && flag !== "--rewrite") return complain(`unknown flag ${flag}; ${usage}`);
+    if (!modes.has(flag)) return complain(`unknown flag ${flag}; ${usage}`);
   }
   if (files.length === 0) return complain(`no script is named; ${usage}`);
-  if (flags.size > 1) return complain(`--json and --rewrite exclude each other; ${usage}`);
-  const mode: Mode = flags.has("--json") ? "json" : flags.has("--rewrite") ? "rewrite" : "check";
+  if (flags.size > 1) return complain(`${[...modes.keys()].join(", ")} exclude each other; ${usage}`);
+  const mode = [...flags].map((flag) => modes.get(flag))[0] ?? "check";
 
   let isAsExpected = true;
   for (const file of files) {
@@ -51,7 +60,12 @@ function runFile(file: string, mode: Mode, console: Console): boolean {
   const script = readScript(file, readFileSync(file, "utf8"));
   const outputs: string[] = [];
   let differing = 0;
-  for (const { directive, output, record } of runScript(script)) {
+  let traced = 0;
+  const tracer = (event: TraceEvent): void => {
+    traced++;
+    console.print(traceLine(traced, event));
+  };
+  for (const { directive, output, record } of runScript(script, mode === "trace" ? tracer : null)) {
     outputs.push(output);
     if (mode === "json") console.print(JSON.stringify(record));
     if (mode !== "check" || directive.expected === undefined || directive.expected === output) continue;

@@ -6,6 +6,7 @@ import {
   type RaftConfig,
   type ReadState,
   raftConfigFault,
+  type Tracer,
 } from "@quorate/services/raft";
 import { assert, type Random } from "@quorate/services/std";
 import { StoredLog } from "./stored-log";
@@ -60,6 +61,11 @@ export class Environment {
   readonly nodes: ScenarioNode[] = [];
   messages: Message[] = [];
   #events: ScenarioEvent[] = [];
+  readonly #tracer: Tracer | null;
+
+  constructor(tracer: Tracer | null = null) {
+    this.#tracer = tracer;
+  }
 
   /** Hands over the events since the last call. */
   takeEvents(): readonly ScenarioEvent[] {
@@ -74,7 +80,7 @@ export class Environment {
       const id = this.nodes.length + 1;
       const { snapshotIndex } = settings;
       const stored = new StoredLog({ index: snapshotIndex, term: snapshotIndex === 0 ? 0 : 1 });
-      const config = configOf(id, settings, stored, snapshotIndex);
+      const config = this.#configOf(id, settings, stored, snapshotIndex);
       const fault = raftConfigFault(config);
       if (fault !== null) return `${fault.field} ${fault.problem}`;
       this.nodes.push({ id, settings, raft: new Raft(config), stored, applied: snapshotIndex });
@@ -101,7 +107,7 @@ export class Environment {
 
   /** Starts a node from what it stored; what it had not handed out yet is lost, messages on their way are not. */
   restart(node: ScenarioNode): void {
-    node.raft = new Raft(configOf(node.id, node.settings, node.stored, node.applied));
+    node.raft = new Raft(this.#configOf(node.id, node.settings, node.stored, node.applied));
   }
 
   tick(node: ScenarioNode, count: number): void {
@@ -206,6 +212,11 @@ export class Environment {
       (isTaken ? taken : rest).push(message);
     }
     return [taken, rest];
+  }
+
+  #configOf(id: number, settings: NodeSettings, stored: StoredLog, applied: number): RaftConfig {
+    const config = configOf(id, settings, stored, applied);
+    return this.#tracer === null ? config : { ...config, tracer: this.#tracer };
   }
 
   #refuse(node: number, what: string): void {

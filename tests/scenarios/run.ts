@@ -1,3 +1,4 @@
+import type { Tracer } from "@quorate/services/raft";
 import { Arguments } from "./arguments";
 import { describeEvent, describeNode } from "./describe";
 import { directiveFault, directivesWithInput, type LogLevel, perform, type Stage } from "./directives";
@@ -28,10 +29,11 @@ export function readScript(file: string, text: string): Script {
 
 /**
  * Carries out a script from its first directive to its last, whatever text it expects.
+ * @param tracer told of the transitions of all nodes
  * @throws ScriptError at a directive with wrong arguments
  */
-export function* runScript(script: Script): Generator<Step, void> {
-  const environment = new Environment();
+export function* runScript(script: Script, tracer: Tracer | null = null): Generator<Step, void> {
+  const environment = new Environment(tracer);
   const stage: Stage = { environment, level: "debug", levelOnce: null };
   for (const directive of script.directives) {
     const before = environment.nodes.map(describeNode);

@@ -4,6 +4,7 @@ import {
   ErrorDetail,
   ErrorReason,
   KvServiceDefinition,
+  NamespaceServiceDefinition,
   RpcStatus,
 } from "@quorate/client/generated";
 import {
@@ -157,6 +158,7 @@ export class BareService<Ms extends Methods> {
 export class BareEndpoint {
   readonly address: string;
   readonly kv: BareService<typeof KvServiceDefinition.methods>;
+  readonly namespaces: BareService<typeof NamespaceServiceDefinition.methods>;
   readonly admin: BareService<typeof ClusterServiceDefinition.methods>;
   #client: Client | null = null;
   #channel: Channel | null = null;
@@ -165,6 +167,7 @@ export class BareEndpoint {
   constructor(address: string) {
     this.address = address;
     this.kv = new BareService(() => this.client(), KvServiceDefinition);
+    this.namespaces = new BareService(() => this.client(), NamespaceServiceDefinition);
     this.admin = new BareService(() => this.client(), ClusterServiceDefinition);
   }
 

@@ -22,4 +22,5 @@ export { type Direction, PeerLinks } from "./peer-links";
 export { PortBlock } from "./port-block";
 export type { NodeStatus } from "./status-view";
 export { type ClusterOptions, Topology } from "./topology";
+export { TraceModel } from "./trace-model";
 export { Workplace } from "./workplace";
