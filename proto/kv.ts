@@ -38,6 +38,16 @@ export {
   TruncateResponse,
 } from "./gen/quorate/kv/v1/kv_service";
 export {
+  Namespace,
+  type NamespaceServiceClient,
+  NamespaceServiceCreateRequest,
+  NamespaceServiceCreateResponse,
+  NamespaceServiceDefinition,
+  type NamespaceServiceImplementation,
+  NamespaceServiceListRequest,
+  NamespaceServiceListResponse,
+} from "./gen/quorate/kv/v1/namespace_service";
+export {
   Consistency,
   Record,
   ResponseHeader,

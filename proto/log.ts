@@ -9,6 +9,7 @@ export {
   Append,
   CloseSession,
   Command,
+  CreateNamespace,
   Delete,
   DeleteRange,
   Increment,

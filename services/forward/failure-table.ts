@@ -188,4 +188,16 @@ export const failureTable = {
     outcome: UNKNOWN,
     scope: "attempt",
   },
+  [ErrorReason.NAMESPACE_EXISTS]: {
+    code: status.ALREADY_EXISTS,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "call",
+  },
+  [ErrorReason.TOO_MANY_NAMESPACES]: {
+    code: status.RESOURCE_EXHAUSTED,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "call",
+  },
 } as const satisfies Record<ErrorReason, FailureRow>;

@@ -1,12 +1,16 @@
 import { readFileSync } from "node:fs";
 import { ClusterServiceDefinition } from "@quorate/proto/cluster";
-import { KvServiceDefinition } from "@quorate/proto/kv";
+import { KvServiceDefinition, NamespaceServiceDefinition } from "@quorate/proto/kv";
 import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
 import type { ByteServer } from "./byte-server";
 import { bidiStreamHandler } from "./nice-handlers";
 
 /** The services that a client may discover: those that it may call. */
-const servicesShown: readonly string[] = [KvServiceDefinition.fullName, ClusterServiceDefinition.fullName];
+const servicesShown: readonly string[] = [
+  KvServiceDefinition.fullName,
+  NamespaceServiceDefinition.fullName,
+  ClusterServiceDefinition.fullName,
+];
 
 /** v1, and under the older name the same messages once more: grpcurl before 1.8.8 asks for v1alpha alone. */
 const reflectionPaths: readonly string[] = [

@@ -1,6 +1,6 @@
 import type { Metadata } from "@grpc/grpc-js";
 import { ClusterServiceDefinition } from "@quorate/proto/cluster";
-import { Consistency, KvServiceDefinition } from "@quorate/proto/kv";
+import { Consistency, KvServiceDefinition, NamespaceServiceDefinition } from "@quorate/proto/kv";
 
 /** `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED`: makes a write safe to repeat. */
 export const REQUEST_ID_KEY = "quorate-request-id";
@@ -44,6 +44,11 @@ export const kvRoutes = {
   truncate: "leader",
 } as const satisfies Record<keyof (typeof KvServiceDefinition)["methods"], Route>;
 
+export const namespaceRoutes = {
+  create: "leader",
+  list: "read",
+} as const satisfies Record<keyof (typeof NamespaceServiceDefinition)["methods"], Route>;
+
 export const clusterRoutes = {
   status: "member",
   listMembers: "member",
@@ -59,9 +64,11 @@ interface AnyDefinition {
 
 /** All methods of the public services by path. */
 export const methodRoutes: ReadonlyMap<string, MethodRoute> = new Map(
-  [...routesOf(KvServiceDefinition, kvRoutes), ...routesOf(ClusterServiceDefinition, clusterRoutes)].map(
-    (route) => [route.path, route],
-  ),
+  [
+    ...routesOf(KvServiceDefinition, kvRoutes),
+    ...routesOf(NamespaceServiceDefinition, namespaceRoutes),
+    ...routesOf(ClusterServiceDefinition, clusterRoutes),
+  ].map((route) => [route.path, route]),
 );
 
 export function methodPath(definition: AnyDefinition, method: string): string {

@@ -1,4 +1,4 @@
-import { ErrorReason, KvServiceDefinition, Outcome } from "@quorate/proto/kv";
+import { ErrorReason, KvServiceDefinition, NamespaceServiceDefinition, Outcome } from "@quorate/proto/kv";
 import {
   asksForStale,
   type ByteCall,
@@ -54,8 +54,8 @@ const DEFAULT_TIMING: GatewayTiming = {
  * Methods whose work is small whatever is asked, so that silence means a node that hangs. The others may rightly take
  * long; a node that hangs in them is found by the keepalive of its connection.
  */
-const shortMethods: ReadonlySet<string> = new Set(
-  (
+const shortMethods: ReadonlySet<string> = new Set([
+  ...(
     [
       "openSession",
       "closeSession",
@@ -67,7 +67,8 @@ const shortMethods: ReadonlySet<string> = new Set(
       "prepend",
     ] as const satisfies readonly (keyof (typeof KvServiceDefinition)["methods"])[]
   ).map((method) => methodPath(KvServiceDefinition, method)),
-);
+  methodPath(NamespaceServiceDefinition, "create"),
+]);
 
 /** One call's way through the nodes. */
 interface Journey {

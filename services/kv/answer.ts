@@ -27,6 +27,7 @@ export const DONE: Result = Object.freeze({
     value: 0n,
     clientId: 0n,
     ttlMs: 0n,
+    namespaceId: 0n,
   }),
 });
 

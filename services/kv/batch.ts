@@ -1,4 +1,5 @@
-import { assert } from "#std";
+import { assert, compareBytes } from "#std";
+import { type KeyRange, rangeContains } from "./key-range";
 import type { Namespace } from "./namespace";
 import type { StoredRecord } from "./record";
 import type { Change, ChangeOrigin } from "./state";
@@ -8,8 +9,8 @@ import type { StateView } from "./view";
 interface Overlay {
   /** The newest record of each key that was written, by byteKey; null where it was deleted. */
   readonly records: Map<string, StoredRecord | null>;
-  /** The namespace was truncated within the batch: nothing of its present generation is in the view. */
-  truncated: boolean;
+  /** Created or truncated within the batch: nothing of the namespace's present generation is in the view. */
+  isAll: boolean;
 }
 
 /**
@@ -22,6 +23,8 @@ export class Batch {
   private readonly view: StateView;
   private readonly overlays = new Map<number, Overlay>();
   private readonly touched = new Set<Namespace>();
+  /** The ids of namespaces that were not there before the batch. */
+  private readonly created = new Set<number>();
   private commandRevision: number;
   private commandOrigin: ChangeOrigin | null = null;
   private changesBefore = 0;
@@ -62,14 +65,24 @@ export class Batch {
     const overlay = this.overlays.get(namespace.id);
     const own = overlay?.records.get(id);
     if (own !== undefined) return own;
-    if (overlay?.truncated === true) return null;
+    if (overlay?.isAll === true) return null;
     return this.view.get(namespace.id, namespace.generation, key);
   }
 
-  /** The keys that the only range of this batch holds; only its first command can ask, see StateMachine.reads. */
-  range(): readonly StoredRecord[] {
+  /**
+   * The first `limit` records of a range. Only the first command of a batch can ask (see StateMachine.reads), but for a
+   * namespace that the batch itself created: its commands could declare nothing, and all of it is here.
+   */
+  range(namespace: Namespace, range: KeyRange, limit: number): readonly StoredRecord[] {
+    if (this.created.has(namespace.id)) return this.rangeOfCreated(namespace, range, limit);
     assert(this.changes.length === 0, "a command that reads a range is the first of its batch");
     return this.view.range(0);
+  }
+
+  /** Takes in a namespace that was not there before the batch. */
+  create(namespace: Namespace): void {
+    this.created.add(namespace.id);
+    this.overlay(namespace).isAll = true;
   }
 
   /** Writes a value over the newest record of the key, and returns the new one. */
@@ -107,7 +120,7 @@ export class Batch {
   truncate(namespace: Namespace): void {
     const overlay = this.overlay(namespace);
     overlay.records.clear();
-    overlay.truncated = true;
+    overlay.isAll = true;
     this.changes.push({ kind: "truncate", ...this.place(namespace), origin: this.origin });
     namespace.truncate(this.commandRevision);
   }
@@ -126,11 +139,19 @@ export class Batch {
     };
   }
 
+  private rangeOfCreated(namespace: Namespace, range: KeyRange, limit: number): readonly StoredRecord[] {
+    return [...this.overlay(namespace).records.values()]
+      .filter((record) => record !== null)
+      .filter(({ key }) => rangeContains(range, key))
+      .sort((left, right) => compareBytes(left.key, right.key))
+      .slice(0, limit);
+  }
+
   /** Asked for by each write, so it also notes that the namespace changed. */
   private overlay(namespace: Namespace): Overlay {
     const known = this.overlays.get(namespace.id);
     if (known !== undefined) return known;
-    const overlay: Overlay = { records: new Map(), truncated: false };
+    const overlay: Overlay = { records: new Map(), isAll: false };
     this.overlays.set(namespace.id, overlay);
     this.touched.add(namespace);
     return overlay;

@@ -125,6 +125,11 @@ export function truncateCommand(source: CommandSource): Command {
   return commandOf(source, { $case: "truncate", value: {} });
 }
 
+/** The source's namespace is the one whose session the request id is of. */
+export function createNamespaceCommand(source: CommandSource, name: string): Command {
+  return commandOf(source, { $case: "createNamespace", value: { name } });
+}
+
 /** @param ttlMs in replicated time, already within the bounds that callers are held to */
 export function openSessionCommand(source: CommandSource, ttlMs: number): Command {
   return commandOf(source, { $case: "openSession", value: { ttlMs: BigInt(ttlMs) } });

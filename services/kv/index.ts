@@ -7,6 +7,7 @@ export {
   appendCommand,
   type CommandSource,
   closeSessionCommand,
+  createNamespaceCommand,
   type DeleteArguments,
   decodeCommand,
   deleteCommand,
@@ -25,12 +26,14 @@ export { type KeyRange, prefixEnd, prefixRange, rangeContains, rangeIsEmpty } fr
 export {
   DEFAULT_LIMITS,
   type Limits,
+  NAMESPACES_MAX,
   SESSION_ANSWER_BYTES_MAX,
   SESSION_WINDOW_MAX,
   TIME_MS_MAX,
 } from "./limits";
 export { type Applied, StateMachine } from "./machine";
 export { MerkleBuilder, type MerkleDigest, type MerkleLeaf, merkleRoot } from "./merkle";
+export { NAMESPACE_NAME_RULE, namespaceNameFault } from "./namespace-name";
 export type { StoredRecord } from "./record";
 export {
   type Change,

@@ -27,3 +27,6 @@ export const SESSION_ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 
 /** No replicated time or time to live is longer, so that their sums stay safe integers. About 8,900 years. */
 export const TIME_MS_MAX = 2 ** 48;
+
+/** How many namespaces there may be. Part of the replicated state machine, so the same everywhere. */
+export const NAMESPACES_MAX = 10_000;

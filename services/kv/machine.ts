@@ -3,7 +3,7 @@ import { assert, compareStrings, unreachable } from "#std";
 import { DONE, decodeAnswer, done, encodeAnswer, type Result, refused } from "./answer";
 import { Batch } from "./batch";
 import { type KeyRange, rangeIsEmpty } from "./key-range";
-import { TIME_MS_MAX } from "./limits";
+import { NAMESPACES_MAX, TIME_MS_MAX } from "./limits";
 import { Namespace } from "./namespace";
 import {
   applyAppend,
@@ -35,8 +35,9 @@ export interface Applied {
 type Operation = NonNullable<Command["operation"]>;
 type WriteOperation = Extract<
   Operation,
-  { $case: "put" | "delete" | "deleteRange" | "increment" | "append" | "truncate" }
+  { $case: "put" | "delete" | "deleteRange" | "increment" | "append" | "truncate" | "createNamespace" }
 >;
+type RecordOperation = Exclude<WriteOperation, { $case: "createNamespace" }>;
 
 const NO_READS: StateReads = { keys: [], ranges: [] };
 
@@ -50,7 +51,7 @@ export class StateMachine {
   private revision: number;
   private timeMs: number;
   private nextClientId: number;
-  private readonly nextNamespaceId: number;
+  private nextNamespaceId: number;
   private readonly namespaces = new Map<string, Namespace>();
   private readonly sessions: SessionTable;
   private readonly memberStores = new Map<string, string>();
@@ -134,6 +135,7 @@ export class StateMachine {
       case "deleteRange":
         return rangeRead(namespace, operation.value);
       case "truncate":
+      case "createNamespace":
       case "openSession":
       case "closeSession":
       case "tick":
@@ -217,6 +219,9 @@ export class StateMachine {
     batch: Batch,
     request: SessionRequest | null,
   ): Answer {
+    if (operation.$case === "createNamespace") {
+      return this.answer(this.createNamespace(operation.value.name, batch));
+    }
     batch.begin(originOf(command, request));
     const result = carryOut(operation, namespace, batch);
     batch.end();
@@ -235,6 +240,25 @@ export class StateMachine {
     this.timeMs = timeMs;
     this.sessions.tick(timeMs);
     return DONE;
+  }
+
+  private createNamespace(name: string, batch: Batch): Result {
+    if (this.namespaces.has(name)) {
+      return refused(Refusal.NAMESPACE_EXISTS, `there is a namespace "${name}" already`);
+    }
+    if (this.namespaces.size >= NAMESPACES_MAX) {
+      return refused(
+        Refusal.TOO_MANY_NAMESPACES,
+        `there are ${this.namespaces.size} namespaces, the limit of a cluster is ${NAMESPACES_MAX}`,
+      );
+    }
+    const id = this.nextNamespaceId;
+    this.nextNamespaceId += 1;
+    const nothing = { generation: 1, keyCount: 0, byteCount: 0, oldestRevision: 0 };
+    const namespace = new Namespace({ id, name, ...nothing });
+    this.namespaces.set(name, namespace);
+    batch.create(namespace);
+    return done({ namespaceId: BigInt(id) });
   }
 
   private openSession(namespace: Namespace, ttlMs: bigint): Result {
@@ -285,16 +309,16 @@ export class StateMachine {
   }
 }
 
-function carryOut(operation: WriteOperation, namespace: Namespace, batch: Batch): Result {
+function carryOut(operation: RecordOperation, namespace: Namespace, batch: Batch): Result {
   switch (operation.$case) {
     case "put":
       return applyPut(batch, namespace, operation.value);
     case "delete":
       return applyDelete(batch, namespace, operation.value);
-    case "deleteRange":
-      return rangeIsEmpty(rangeOf(operation.value))
-        ? DONE
-        : applyDeleteRange(batch, namespace, operation.value);
+    case "deleteRange": {
+      const range = rangeOf(operation.value);
+      return rangeIsEmpty(range) ? DONE : applyDeleteRange(batch, namespace, operation.value, range);
+    }
     case "increment":
       return applyIncrement(batch, namespace, operation.value);
     case "append":

@@ -11,6 +11,7 @@ import { answerRecord, DONE, done, type Result, refused } from "./answer";
 import type { Batch } from "./batch";
 import { byteKey } from "./byte-key";
 import { formatDecimal, isInt64, parseDecimal } from "./decimal";
+import type { KeyRange } from "./key-range";
 import type { Namespace } from "./namespace";
 import type { StoredRecord } from "./record";
 
@@ -41,9 +42,16 @@ export function applyDelete(batch: Batch, namespace: Namespace, deletion: Delete
   return done({ deleted: 1n, previous });
 }
 
-export function applyDeleteRange(batch: Batch, namespace: Namespace, deletion: DeleteRange): Result {
-  const records = batch.range();
-  if (records.length > Number(deletion.keysMax)) {
+export function applyDeleteRange(
+  batch: Batch,
+  namespace: Namespace,
+  deletion: DeleteRange,
+  range: KeyRange,
+): Result {
+  const keysMax = Number(deletion.keysMax);
+  // One more than is allowed tells a range that is too large.
+  const records = batch.range(namespace, range, keysMax + 1);
+  if (records.length > keysMax) {
     return refused(
       Refusal.TOO_LARGE,
       `the range holds more than ${deletion.keysMax} keys, the most that one call deletes; nothing was deleted`,

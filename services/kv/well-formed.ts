@@ -1,6 +1,7 @@
 import type { Command } from "@quorate/proto/log";
 import { unreachable } from "#std";
 import { TIME_MS_MAX } from "./limits";
+import { namespaceNameFault } from "./namespace-name";
 
 /**
  * What is wrong with a command whatever the state, in a sentence for people, or null. Callers are checked before a
@@ -24,6 +25,8 @@ export function commandFault(command: Command): string | null {
       return boundFault("keys_max", operation.value.keysMax, 0n, MAX_SAFE - 1n) ?? requestIdFault(command);
     case "truncate":
       return requestIdFault(command);
+    case "createNamespace":
+      return namespaceNameFault(operation.value.name) ?? requestIdFault(command);
     case "openSession":
       return boundFault("ttl_ms", operation.value.ttlMs, 1n, TIME_MAX);
     case "closeSession":

@@ -1,4 +1,4 @@
-import { encodeCommand, recordStoreCommand, tickCommand } from "#kv";
+import { encodeCommand, type NamespaceState, recordStoreCommand, tickCommand } from "#kv";
 import {
   type MemberId,
   type Message,
@@ -216,6 +216,11 @@ export class Replica {
 
   get isLeader(): boolean {
     return this.role === "leader";
+  }
+
+  /** All namespaces as of the last write to the store, sorted by name. To be asked for at a ReadPoint. */
+  namespaces(): readonly NamespaceState[] {
+    return this.applier.visible.list();
   }
 
   /** The data directory that the cluster has bound to the member; null until it has. */

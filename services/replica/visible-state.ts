@@ -1,4 +1,5 @@
 import { DEFAULT_NAMESPACE, type NamespaceState, type ResidentState, type StateWrites } from "#kv";
+import { compareStrings } from "#std";
 
 /**
  * What reads may see: the state as of the last batch that is in the store. The machine is ahead of it while a batch is
@@ -20,6 +21,11 @@ export class VisibleState {
   /** @param name empty for the default one */
   namespace(name: string): NamespaceState | null {
     return this.namespaces.get(name === "" ? DEFAULT_NAMESPACE : name) ?? null;
+  }
+
+  /** All of them, sorted by name. */
+  list(): readonly NamespaceState[] {
+    return [...this.namespaces.values()].sort((left, right) => compareStrings(left.name, right.name));
   }
 
   /** The batch is in the store. */

@@ -7,7 +7,7 @@ import type { CallCounters } from "./call-counters";
 /** The part of a replica that its services need. */
 export type ServedReplica = Pick<
   Replica,
-  "submit" | "readPoint" | "transferLeadership" | "status" | "memberStore"
+  "submit" | "readPoint" | "transferLeadership" | "status" | "memberStore" | "namespaces"
 > & { readonly state: Pick<StateStore, "records" | "scan"> };
 
 /** A member's addresses, host:port each. */

@@ -1,5 +1,5 @@
 import { ClusterServiceDefinition } from "@quorate/proto/cluster";
-import { ErrorReason, KvServiceDefinition } from "@quorate/proto/kv";
+import { ErrorReason, KvServiceDefinition, NamespaceServiceDefinition } from "@quorate/proto/kv";
 import {
   type ByteCall,
   type ByteChannels,
@@ -17,6 +17,7 @@ import {
 import { assert, unreachable } from "#std";
 import { clusterMethods } from "./cluster-methods";
 import type { UnaryMethod } from "./method";
+import { namespaceMethods } from "./namespace-methods";
 import type { NodeContext } from "./node-context";
 import {
   isReadExpired,
@@ -31,6 +32,7 @@ import { scan } from "./scan";
 import { writeMethods } from "./write-methods";
 
 type KvMethod = keyof (typeof KvServiceDefinition)["methods"];
+type NamespaceMethod = keyof (typeof NamespaceServiceDefinition)["methods"];
 type ClusterMethod = keyof (typeof ClusterServiceDefinition)["methods"];
 
 const kvMethods = { ...writeMethods, ...readMethods } as const satisfies Record<
@@ -42,6 +44,9 @@ const kvMethods = { ...writeMethods, ...readMethods } as const satisfies Record<
 const unaryMethods: ReadonlyMap<string, UnaryMethod> = new Map([
   ...Object.entries(kvMethods).map(
     ([name, method]) => [methodPath(KvServiceDefinition, name), method] as const,
+  ),
+  ...Object.entries(namespaceMethods satisfies Record<NamespaceMethod, UnaryMethod>).map(
+    ([name, method]) => [methodPath(NamespaceServiceDefinition, name), method] as const,
   ),
   ...Object.entries(clusterMethods satisfies Record<ClusterMethod, UnaryMethod>).map(
     ([name, method]) => [methodPath(ClusterServiceDefinition, name), method] as const,

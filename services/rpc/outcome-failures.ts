@@ -27,6 +27,8 @@ const reasonsOfRefusals = {
   [Refusal.NOT_AN_INTEGER]: ErrorReason.NOT_AN_INTEGER,
   [Refusal.INTEGER_OVERFLOW]: ErrorReason.INTEGER_OVERFLOW,
   [Refusal.TOO_LARGE]: ErrorReason.TOO_LARGE,
+  [Refusal.NAMESPACE_EXISTS]: ErrorReason.NAMESPACE_EXISTS,
+  [Refusal.TOO_MANY_NAMESPACES]: ErrorReason.TOO_MANY_NAMESPACES,
   // No call of a client makes these commands, so only a fault of ours can bring them here.
   [Refusal.STORE_MISMATCH]: ErrorReason.INTERNAL,
   [Refusal.UNKNOWN_COMMAND]: ErrorReason.INTERNAL,

@@ -15,39 +15,32 @@ import {
   PrependResponse,
   PutRequest,
   PutResponse,
-  type ResponseHeader,
   TruncateRequest,
   TruncateResponse,
 } from "@quorate/proto/kv";
-import type { Command, Done } from "@quorate/proto/log";
 import type { ByteCall } from "#forward";
 import {
   appendCommand,
-  type CommandSource,
   closeSessionCommand,
   deleteCommand,
   deleteRangeCommand,
-  encodeCommand,
   incrementCommand,
   openSessionCommand,
   putCommand,
   truncateCommand,
 } from "#kv";
-import { assert, unreachable } from "#std";
-import { recordOfAnswer, responseHeader } from "./header";
+import { recordOfAnswer } from "./header";
 import { type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
-import { notAppliedFailure, refusalFailure, unknownFailure } from "./outcome-failures";
 import {
   checkKey,
-  checkNamespace,
   checkNotNegative,
   checkRange,
   checkRangeIsNamed,
   checkSessionTtlMs,
   checkValue,
 } from "./request-fields";
-import { requestIdOf } from "./request-id";
+import { sourceOf, submit } from "./submit";
 
 /** Each turns a request into a command, has it replicated, and words the answer of the state machine. */
 export const writeMethods = {
@@ -134,41 +127,8 @@ async function append(
   return { header, record: recordOfAnswer(done.record) };
 }
 
-function sourceOf(node: NodeContext, request: { readonly namespace: string }, call: ByteCall): CommandSource {
-  return {
-    namespace: checkNamespace(request.namespace),
-    requestId: requestIdOf(call.metadata),
-    wallTimeMs: node.wallMs(),
-  };
-}
-
 function conditionOf(expectedModRevision: bigint | undefined): bigint | null {
   return expectedModRevision === undefined
     ? null
     : checkNotNegative(expectedModRevision, "expected_mod_revision");
-}
-
-/** Replicates a command; throws what a caller is told when it was not carried out. */
-async function submit(
-  node: NodeContext,
-  call: ByteCall,
-  command: Command,
-): Promise<{ readonly done: Done; readonly header: ResponseHeader }> {
-  call.isSubmitted = true;
-  const outcome = await node.replica.submit(encodeCommand(command));
-  switch (outcome.kind) {
-    case "applied": {
-      const { result, revision } = outcome.answer;
-      assert(result !== undefined, "an answer says what was done or why not");
-      if (result.$case === "refused") throw refusalFailure(result.value);
-      return { done: result.value, header: responseHeader(node, outcome.entry.term, revision) };
-    }
-    case "not_applied":
-      call.isSubmitted = false;
-      throw notAppliedFailure(node, outcome.reason);
-    case "unknown":
-      throw unknownFailure(outcome.reason);
-    default:
-      return unreachable(outcome);
-  }
 }

@@ -196,7 +196,11 @@ async function buf(...args: string[]): Promise<string> {
   return stdout;
 }
 
-const SERVICES = ["quorate.cluster.v1.ClusterService", "quorate.kv.v1.KvService"];
+const SERVICES = [
+  "quorate.cluster.v1.ClusterService",
+  "quorate.kv.v1.KvService",
+  "quorate.kv.v1.NamespaceService",
+];
 
 describe("reflection", () => {
   for (const protocol of ["grpc-v1", "grpc-v1alpha"]) {

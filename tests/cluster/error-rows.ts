@@ -226,6 +226,20 @@ export const errorRows: readonly ErrorRow[] = [
     provoke: (c) => c.node(1).kv.attempt("get", { key: bytes("k"), namespace: "nowhere" }),
   },
   {
+    what: "a namespace that is there already",
+    code: "ALREADY_EXISTS",
+    reason: "NAMESPACE_EXISTS",
+    message: /"default"/,
+    provoke: (c) => c.node(1).namespaces.attempt("create", { name: "default" }),
+  },
+  {
+    what: "a namespace with a bad name",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /name must be 1 to 64/,
+    provoke: (c) => c.gateway().namespaces.attempt("create", { name: "a b" }),
+  },
+  {
     what: "an unknown lease",
     code: "NOT_FOUND",
     reason: "UNKNOWN_LEASE",

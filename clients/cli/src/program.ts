@@ -6,6 +6,7 @@ import { addExportCommand } from "./export-command";
 import { addImportCommand } from "./import-command";
 import { addKeyCommands } from "./key-commands";
 import { addListingCommands } from "./listing-commands";
+import { addNamespaceCommand } from "./namespace-commands";
 import type { Session } from "./session";
 import { addGlobalOptions } from "./settings";
 import { addStatusCommand } from "./status-command";
@@ -51,6 +52,7 @@ Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.`,
   addKeyCommands(program, session);
   addListingCommands(program, session);
   addChangeCommands(program, session);
+  addNamespaceCommand(program, session);
   addStatusCommand(program, session);
   addImportCommand(program, session);
   addExportCommand(program, session);

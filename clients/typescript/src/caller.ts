@@ -88,6 +88,8 @@ const SETTLING_REASONS: ReadonlySet<Reason> = new Set<Reason>([
   "QUOTA_EXCEEDED",
   "UNKNOWN_NAMESPACE",
   "UNKNOWN_LEASE",
+  "NAMESPACE_EXISTS",
+  "TOO_MANY_NAMESPACES",
 ]);
 
 function requestIdOf({ session, sequence }: WriteTicket): Readonly<Record<string, string>> {

@@ -28,6 +28,12 @@ export {
   type WriteOutcome,
 } from "./errors";
 export type { BatchGetOptions, DeleteRangeResult, DeleteResult, Kv, PutOptions, PutResult } from "./kv";
+export type {
+  NamespaceCreateOptions,
+  NamespaceInfo,
+  NamespaceListOptions,
+  Namespaces,
+} from "./namespaces";
 export { type ClientOptions, type ClientPorts, DEADLINE_MS, Quorate } from "./quorate";
 export type { KeyRange } from "./range";
 export type { KvRecord } from "./record";

@@ -6,6 +6,7 @@ import { EndpointPool, parseEndpoints } from "./endpoint-pool";
 import { QuorateError } from "./errors";
 import { GrpcConnection } from "./grpc-connection";
 import { Kv } from "./kv";
+import { Namespaces } from "./namespaces";
 import { type SessionCalls, Sessions } from "./session";
 import { systemTiming, type Timing } from "./timing";
 import { type Connect, methodOf } from "./transport";
@@ -44,6 +45,8 @@ const CLOSE_SESSION = methodOf(KvServiceDefinition, KvServiceDefinition.methods.
 export class Quorate {
   /** Keys and values of the client's namespace. */
   readonly kv: Kv;
+  /** Creates and lists namespaces. */
+  readonly namespaces: Namespaces;
   /** Status and administration. */
   readonly cluster: Cluster;
   readonly #core: Core;
@@ -54,6 +57,7 @@ export class Quorate {
     const { namespace = "" } = options;
     this.#core = coreOf(options, ports, () => this.#closing !== null);
     this.kv = new Kv(this.#core, namespace);
+    this.namespaces = new Namespaces(this.#core);
     this.cluster = new Cluster(this.#core, namespace);
   }
 

@@ -16,7 +16,7 @@ const contract: readonly (readonly [status, readonly (keyof typeof ErrorReason)[
   [status.INVALID_ARGUMENT, ["INVALID_ARGUMENT", "MALFORMED_REQUEST"]],
   [
     status.RESOURCE_EXHAUSTED,
-    ["TOO_LARGE", "BACKLOG_FULL", "QUOTA_EXCEEDED", "NO_SPACE", "SESSION_WINDOW_FULL"],
+    ["TOO_LARGE", "BACKLOG_FULL", "QUOTA_EXCEEDED", "NO_SPACE", "SESSION_WINDOW_FULL", "TOO_MANY_NAMESPACES"],
   ],
   [status.UNAVAILABLE, ["NOT_LEADER", "NO_LEADER", "SHUTTING_DOWN", "UNREACHABLE"]],
   [status.ABORTED, ["SUPERSEDED", "SCAN_CUT"]],
@@ -28,6 +28,7 @@ const contract: readonly (readonly [status, readonly (keyof typeof ErrorReason)[
   ],
   [status.OUT_OF_RANGE, ["INTEGER_OVERFLOW", "COMPACTED", "FUTURE_REVISION"]],
   [status.NOT_FOUND, ["UNKNOWN_NAMESPACE", "UNKNOWN_LEASE", "UNKNOWN_MEMBER"]],
+  [status.ALREADY_EXISTS, ["NAMESPACE_EXISTS"]],
   [status.DATA_LOSS, ["DATA_LOSS"]],
   [status.INTERNAL, ["INTERNAL"]],
   [status.CANCELLED, ["CANCELLED"]],

@@ -51,6 +51,7 @@ describe("routing beside the body", () => {
     expect(writes.sort()).toEqual([
       "Append",
       "CloseSession",
+      "Create",
       "Delete",
       "DeleteRange",
       "Increment",

@@ -159,7 +159,15 @@ describe("the bytes of a log entry", () => {
 
 describe("the bytes of a kept answer", () => {
   const record = { key, value, createRevision: 1n, modRevision: 2n, version: 3n, leaseId: 0n };
-  const done = { previous: undefined, record: undefined, deleted: 0n, value: 0n, clientId: 0n, ttlMs: 0n };
+  const done = {
+    previous: undefined,
+    record: undefined,
+    deleted: 0n,
+    value: 0n,
+    clientId: 0n,
+    ttlMs: 0n,
+    namespaceId: 0n,
+  };
 
   test.each<{ name: string; answer: Answer; hex: string }>([
     { name: "done", answer: { revision: 4n, result: { $case: "done", value: done } }, hex: "08041200" },

@@ -9,6 +9,7 @@ interface NaiveRecord {
 }
 
 interface NaiveSession {
+  readonly namespace: string;
   readonly ttlMs: bigint;
   deadlineMs: bigint | null;
   firstUnanswered: bigint;
@@ -23,13 +24,16 @@ const LARGEST = 9223372036854775807n;
 
 /**
  * The semantics of the contract in the plainest form: one command after another, maps of hexadecimal text, no batches,
- * no store, no care for speed. It has the default namespace only. The messages of its refusals are empty.
+ * no store, no care for speed. The messages of its refusals are empty.
  */
 export class NaiveMachine {
   revision = 0n;
   private timeMs = 0n;
   private nextClientId = 1n;
-  readonly records = new Map<string, NaiveRecord>();
+  /** By the name of the namespace, and the key. */
+  readonly spaces = new Map<string, Map<string, NaiveRecord>>([["default", new Map()]]);
+  /** Those of the namespace of the command in hand. */
+  private records = new Map<string, NaiveRecord>();
   private readonly sessions = new Map<bigint, NaiveSession>();
   private readonly stores = new Map<string, string>();
 
@@ -50,12 +54,14 @@ export class NaiveMachine {
       if (!this.stores.has(memberId)) this.stores.set(memberId, storeId);
       return this.answer(this.stores.get(memberId) === storeId ? {} : Refusal.STORE_MISMATCH);
     }
-    if (command.namespace !== "" && command.namespace !== "default") {
-      return this.answer(Refusal.UNKNOWN_NAMESPACE);
-    }
+    const namespace = command.namespace || "default";
+    const records = this.spaces.get(namespace);
+    if (records === undefined) return this.answer(Refusal.UNKNOWN_NAMESPACE);
+    this.records = records;
     if (operation?.$case === "openSession") {
       const { ttlMs } = operation.value;
       this.sessions.set(this.nextClientId, {
+        namespace,
         ttlMs,
         deadlineMs: null,
         firstUnanswered: 1n,
@@ -64,15 +70,23 @@ export class NaiveMachine {
       return this.answer({ clientId: this.nextClientId++, ttlMs });
     }
     if (operation?.$case === "closeSession") {
-      this.sessions.delete(operation.value.clientId);
+      const { clientId } = operation.value;
+      if (this.sessions.get(clientId)?.namespace === namespace) this.sessions.delete(clientId);
       return this.answer({});
     }
     return command.requestId === undefined ? this.write(command) : this.writeOnce(command, command.requestId);
   }
 
+  /** Key, value and modification revision of each record of a namespace, sorted by key. */
+  contents(namespace: string): unknown[] {
+    return [...(this.spaces.get(namespace) ?? [])]
+      .sort(([left], [right]) => (left < right ? -1 : 1))
+      .map(([key, record]) => [key, record.value, Number(record.modRevision)]);
+  }
+
   private writeOnce(command: Command, id: NonNullable<Command["requestId"]>): Answer {
     const session = this.sessions.get(id.clientId);
-    if (session === undefined) return this.answer(Refusal.SESSION_EXPIRED);
+    if (session?.namespace !== (command.namespace || "default")) return this.answer(Refusal.SESSION_EXPIRED);
     session.deadlineMs = null;
     if (id.sequence < session.firstUnanswered) return this.answer(Refusal.ANSWER_DROPPED);
     const kept = session.answers.get(id.sequence);
@@ -148,6 +162,12 @@ export class NaiveMachine {
         this.records.clear();
         return { deleted };
       }
+      case "createNamespace": {
+        const { name } = operation.value;
+        if (this.spaces.has(name)) return Refusal.NAMESPACE_EXISTS;
+        this.spaces.set(name, new Map());
+        return { namespaceId: BigInt(this.spaces.size) };
+      }
       default:
         throw new Error("the other operations were applied before");
     }
@@ -186,6 +206,7 @@ export class NaiveMachine {
       value: 0n,
       clientId: 0n,
       ttlMs: 0n,
+      namespaceId: 0n,
     };
     return { revision, result: { $case: "done", value: { ...nothing, ...outcome } } };
   }
@@ -195,9 +216,17 @@ function isMalformed(command: Command): boolean {
   const { operation, requestId } = command;
   const value: { key?: Uint8Array } = operation?.value ?? {};
   if (value.key?.length === 0) return true;
-  const isWrite = ["put", "delete", "deleteRange", "increment", "append", "truncate"].includes(
-    operation?.$case ?? "",
-  );
+  const isWrite = [
+    "put",
+    "delete",
+    "deleteRange",
+    "increment",
+    "append",
+    "truncate",
+    "createNamespace",
+  ].includes(operation?.$case ?? "");
+  if (operation?.$case === "createNamespace" && !/^[A-Za-z0-9._-]{1,64}$/.test(operation.value.name))
+    return true;
   if (!isWrite || requestId === undefined) return false;
   const { clientId, sequence, firstUnanswered } = requestId;
   return clientId < 1n || sequence < 1n || firstUnanswered > sequence;

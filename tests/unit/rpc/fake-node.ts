@@ -1,6 +1,12 @@
 import { createHash } from "node:crypto";
 import { ByteChannels, channelOptions, LeaderDirectory, SILENT_LOG } from "@quorate/services/forward";
-import { type Command, DEFAULT_LIMITS, decodeCommand, type StoredRecord } from "@quorate/services/kv";
+import {
+  type Command,
+  DEFAULT_LIMITS,
+  decodeCommand,
+  type NamespaceState,
+  type StoredRecord,
+} from "@quorate/services/kv";
 import type { ReadOutcome, ReadRequest, SubmitOutcome, TransferResult } from "@quorate/services/replica";
 import { CallCounters, type NodeContext, NodeService } from "@quorate/services/rpc";
 
@@ -11,6 +17,7 @@ const NOTHING_DONE = {
   value: 0n,
   clientId: 0n,
   ttlMs: 0n,
+  namespaceId: 0n,
 };
 
 export const READY: ReadOutcome = {
@@ -39,6 +46,7 @@ export class FakeNode {
   readonly counters = new CallCounters();
   readonly channels = new ByteChannels(channelOptions(4 * 1024 * 1024, { timeMs: 1000, timeoutMs: 1000 }));
   records: readonly StoredRecord[] = [];
+  namespaces: readonly NamespaceState[] = [];
   submitted: SubmitOutcome | (() => SubmitOutcome | Promise<SubmitOutcome>) = DONE;
   read: ReadOutcome = READY;
   transferred: TransferResult = { kind: "transferred", leaderId: "n2", term: 3 };
@@ -69,6 +77,7 @@ export class FakeNode {
           throw new Error("no status here");
         },
         memberStore: () => null,
+        namespaces: () => this.namespaces,
         state: {
           records: ({ keys, keysOnly }) => {
             if (this.storeFails !== null) return Promise.reject(this.storeFails);

@@ -89,6 +89,10 @@ export enum ErrorReason {
   UNREACHABLE = 31,
   /** CONNECTION_LOST - UNKNOWN: the connection to the node that served the call broke while the outcome was open. */
   CONNECTION_LOST = 32,
+  /** NAMESPACE_EXISTS - ALREADY_EXISTS: there is a namespace of this name. */
+  NAMESPACE_EXISTS = 33,
+  /** TOO_MANY_NAMESPACES - RESOURCE_EXHAUSTED: the cluster has as many namespaces as it may; the message names the limit. */
+  TOO_MANY_NAMESPACES = 34,
 }
 
 /** Where the leader can be reached. */

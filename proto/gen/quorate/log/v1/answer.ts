@@ -39,6 +39,10 @@ export enum Refusal {
   STORE_MISMATCH = 10,
   /** UNKNOWN_COMMAND - The command is of a kind that this version does not know, or malformed. */
   UNKNOWN_COMMAND = 11,
+  /** NAMESPACE_EXISTS - There is a namespace of this name. */
+  NAMESPACE_EXISTS = 12,
+  /** TOO_MANY_NAMESPACES - There are as many namespaces as there may be. */
+  TOO_MANY_NAMESPACES = 13,
 }
 
 /** The answer to one command. */
@@ -90,6 +94,8 @@ export interface Done {
   clientId: bigint;
   /** Its time to live, in milliseconds. */
   ttlMs: bigint;
+  /** The namespace that was created. */
+  namespaceId: bigint;
 }
 
 /** The command was refused. */
@@ -294,7 +300,7 @@ export const AnswerRecord: MessageFns<AnswerRecord> = {
 };
 
 function createBaseDone(): Done {
-  return { previous: undefined, record: undefined, deleted: 0n, value: 0n, clientId: 0n, ttlMs: 0n };
+  return { previous: undefined, record: undefined, deleted: 0n, value: 0n, clientId: 0n, ttlMs: 0n, namespaceId: 0n };
 }
 
 export const Done: MessageFns<Done> = {
@@ -328,6 +334,12 @@ export const Done: MessageFns<Done> = {
         throw new globalThis.Error("value provided for field message.ttlMs of type int64 too large");
       }
       writer.uint32(48).int64(message.ttlMs);
+    }
+    if (message.namespaceId !== 0n) {
+      if (BigInt.asIntN(64, message.namespaceId) !== message.namespaceId) {
+        throw new globalThis.Error("value provided for field message.namespaceId of type int64 too large");
+      }
+      writer.uint32(56).int64(message.namespaceId);
     }
     return writer;
   },
@@ -391,6 +403,14 @@ export const Done: MessageFns<Done> = {
             }
 
             message.ttlMs = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.namespaceId = reader.int64() as bigint;
             continue;
           }
         }

@@ -58,6 +58,9 @@ export interface Command {
     | //
     /** Bind a member to its data directory. */
     { $case: "recordStore"; value: RecordStore }
+    | //
+    /** Create a namespace. */
+    { $case: "createNamespace"; value: CreateNamespace }
     | undefined;
 }
 
@@ -158,6 +161,12 @@ export interface RecordStore {
   storeId: string;
 }
 
+/** Create a namespace. The command's own namespace is the one whose session it is made under. */
+export interface CreateNamespace {
+  /** The name. */
+  name: string;
+}
+
 function createBaseCommand(): Command {
   return { wallTimeMs: 0n, requestId: undefined, namespace: "", operation: undefined };
 }
@@ -206,6 +215,9 @@ export const Command: MessageFns<Command> = {
         break;
       case "recordStore":
         RecordStore.encode(message.operation.value, writer.uint32(154).fork()).join();
+        break;
+      case "createNamespace":
+        CreateNamespace.encode(message.operation.value, writer.uint32(162).fork()).join();
         break;
     }
     return writer;
@@ -326,6 +338,14 @@ export const Command: MessageFns<Command> = {
             }
 
             message.operation = { $case: "recordStore", value: RecordStore.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.operation = { $case: "createNamespace", value: CreateNamespace.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1028,6 +1048,52 @@ export const RecordStore: MessageFns<RecordStore> = {
             }
 
             message.storeId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCreateNamespace(): CreateNamespace {
+  return { name: "" };
+}
+
+export const CreateNamespace: MessageFns<CreateNamespace> = {
+  encode(message: CreateNamespace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CreateNamespace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCreateNamespace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
             continue;
           }
         }

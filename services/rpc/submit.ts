@@ -1,0 +1,48 @@
+import type { ResponseHeader } from "@quorate/proto/kv";
+import type { Command, Done } from "@quorate/proto/log";
+import type { ByteCall } from "#forward";
+import { type CommandSource, encodeCommand } from "#kv";
+import { assert, unreachable } from "#std";
+import { responseHeader } from "./header";
+import type { NodeContext } from "./node-context";
+import { notAppliedFailure, refusalFailure, unknownFailure } from "./outcome-failures";
+import { checkNamespace } from "./request-fields";
+import { requestIdOf } from "./request-id";
+
+/** What a command says of the call that it comes from. */
+export function sourceOf(
+  node: NodeContext,
+  request: { readonly namespace: string },
+  call: ByteCall,
+): CommandSource {
+  return {
+    namespace: checkNamespace(request.namespace),
+    requestId: requestIdOf(call.metadata),
+    wallTimeMs: node.wallMs(),
+  };
+}
+
+/** Replicates a command; throws what a caller is told when it was not carried out. */
+export async function submit(
+  node: NodeContext,
+  call: ByteCall,
+  command: Command,
+): Promise<{ readonly done: Done; readonly header: ResponseHeader }> {
+  call.isSubmitted = true;
+  const outcome = await node.replica.submit(encodeCommand(command));
+  switch (outcome.kind) {
+    case "applied": {
+      const { result, revision } = outcome.answer;
+      assert(result !== undefined, "an answer says what was done or why not");
+      if (result.$case === "refused") throw refusalFailure(result.value);
+      return { done: result.value, header: responseHeader(node, outcome.entry.term, revision) };
+    }
+    case "not_applied":
+      call.isSubmitted = false;
+      throw notAppliedFailure(node, outcome.reason);
+    case "unknown":
+      throw unknownFailure(outcome.reason);
+    default:
+      return unreachable(outcome);
+  }
+}
