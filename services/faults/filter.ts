@@ -9,6 +9,7 @@ export interface Delivery {
 
 /** What a filter may know beside the delivery itself. */
 export interface FilterContext {
+  /** Of the present moment, even when asked later. */
   readonly nowMs: number;
   readonly random: Random;
   /**
@@ -21,7 +22,7 @@ export interface FilterContext {
 /**
  * What a network does to messages, as a small value: none comes out for a message that is lost, two for one that is
  * duplicated, the same with another delay for one that is slowed down. Filters compose: each takes what the one before
- * it lets through.
+ * it lets through. Some count or keep messages, so a value serves one network, once.
  */
 export interface NetworkFilter {
   /** For traces and failure reports. */

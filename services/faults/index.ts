@@ -1,3 +1,14 @@
+export { drop } from "./drop";
+export { duplicate } from "./duplicate";
 export type { Delivery, Direction, FilterContext, NetworkFilter, Timers } from "./filter";
+export { FilteredTransport } from "./filtered-transport";
+export { type Hold, hold } from "./hold";
 export { Interference, type NetworkControls } from "./interference";
+export { delay, exponentialLatency, inOrder, randomLatency } from "./latency";
 export { Network, type NetworkMember, type NetworkOptions, type NetworkPort } from "./network";
+export { notifyKind } from "./notify";
+export { reorder } from "./reorder";
+export { afterFirst, direction, first, ofKind, when } from "./selection";
+export { isolate, partition, splitInTwo } from "./separation";
+export { sequence } from "./sequence";
+export { throttle } from "./throttle";

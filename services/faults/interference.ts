@@ -86,9 +86,15 @@ export class Interference implements NetworkControls {
       deliver(delivery);
       return;
     }
-    const resume = (resumed: Delivery): void => this.passFrom(next.number, resumed, deliver);
-    const context: FilterContext = { nowMs: this.timers.nowMs(), random: this.random, resume };
-    for (const passed of next.filter.apply(delivery, context)) resume(passed);
+    const { timers, random } = this;
+    const context: FilterContext = {
+      get nowMs() {
+        return timers.nowMs();
+      },
+      random,
+      resume: (resumed) => this.passFrom(next.number, resumed, deliver),
+    };
+    for (const passed of next.filter.apply(delivery, context)) this.passFrom(next.number, passed, deliver);
   }
 }
 
