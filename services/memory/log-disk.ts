@@ -16,6 +16,16 @@ export class MemoryLogDisk {
   private synced: LogImage = this.image;
   /** The synced entries from the first index that an unsynced append touched; null when all is synced. */
   private covered: { readonly from: number; readonly entries: readonly Entry[] } | null = null;
+  private damaged = false;
+
+  /** A bit of what is stored has flipped: a store that is opened finds it, and refuses. */
+  get isDamaged(): boolean {
+    return this.damaged;
+  }
+
+  damage(): void {
+    this.damaged = true;
+  }
 
   get after(): EntryId {
     return this.image.after;
@@ -27,6 +37,11 @@ export class MemoryLogDisk {
 
   get lastIndex(): number {
     return this.image.after.index + this.entries.length;
+  }
+
+  /** No crash can take entries up to here. */
+  get syncedIndex(): number {
+    return this.covered === null ? this.lastIndex : this.covered.from - 1;
   }
 
   entryAt(index: number): Entry {

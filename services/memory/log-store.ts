@@ -7,9 +7,10 @@ import type { MemoryLogDisk } from "./log-disk";
 /**
  * Opens the log on a disk.
  *
- * @throws StoreFailure while another store has it open
+ * @throws StoreFailure while another store has it open, and with dataLoss when it is damaged
  */
 export function openMemoryLogStore(disk: MemoryLogDisk): LogStore {
+  if (disk.isDamaged) throw new StoreFailure("a checksum in the log does not match", { dataLoss: true });
   const handle = disk.faults.open();
   if (handle === null) throw new StoreFailure("the disk is in use by another store", { dataLoss: false });
   disk.sync();

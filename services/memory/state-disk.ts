@@ -30,10 +30,19 @@ export class MemoryStateDisk {
   private readonly generations = new Map<string, Generation>();
   /** One list a batch, oldest first. */
   private undos: Undo[][] = [];
+  /** Those up to the checkpoint that rollBack() may still undo, oldest first. */
+  private durableUndos: Undo[][] = [];
   private durableIndex = 0;
+  private damaged = false;
 
-  /** @param checkpointBatches a checkpoint is made by itself after so many batches */
-  constructor(private readonly checkpointBatches = 64) {
+  /**
+   * @param checkpointBatches a checkpoint is made by itself after so many batches
+   * @param keptBatches how many batches before the checkpoint rollBack() can go back
+   */
+  constructor(
+    private readonly checkpointBatches = 64,
+    private readonly keptBatches = 0,
+  ) {
     assert(checkpointBatches >= 1, "a checkpoint covers at least one batch");
     for (const namespace of INITIAL_STATE.namespaces) this.namespaces.set(namespace.id, namespace);
   }
@@ -54,6 +63,20 @@ export class MemoryStateDisk {
   /** Batches that a crash could lose. */
   get unsyncedBatches(): number {
     return this.undos.length;
+  }
+
+  /** Batches that rollBack() could take back. */
+  get knownBatches(): number {
+    return this.durableUndos.length + this.undos.length;
+  }
+
+  /** A hole has come to be in what is stored: a store that is opened finds it, and starts empty. */
+  get isDamaged(): boolean {
+    return this.damaged;
+  }
+
+  damage(): void {
+    this.damaged = true;
   }
 
   /** In the order of ids, sequences and names. */
@@ -118,8 +141,37 @@ export class MemoryStateDisk {
 
   /** Makes all that was written safe from crashes. */
   checkpoint(): void {
+    if (this.keptBatches > 0) {
+      this.durableUndos.push(...this.undos);
+      this.durableUndos.splice(0, Math.max(0, this.durableUndos.length - this.keptBatches));
+    }
     this.undos = [];
     this.durableIndex = this.appliedId.index;
+  }
+
+  /** A closed disk is replaced by an older copy of it: that of so many batches before, at most knownBatches. */
+  rollBack({ batches }: { readonly batches: number }): void {
+    assert(batches <= this.knownBatches, "a disk goes back only as far as it remembers");
+    this.durableUndos.push(...this.undos);
+    this.undos = [];
+    for (let count = 0; count < batches; count += 1) {
+      for (const undo of (this.durableUndos.pop() as Undo[]).reverse()) undo();
+    }
+    this.checkpoint();
+  }
+
+  /** All that is there is given up: it is as before the first command. */
+  empty(): void {
+    this.meta = INITIAL_STATE.meta;
+    this.appliedId = { term: 0, index: 0 };
+    for (const map of [this.namespaces, this.sessions, this.answers, this.memberStores, this.generations]) {
+      map.clear();
+    }
+    for (const namespace of INITIAL_STATE.namespaces) this.namespaces.set(namespace.id, namespace);
+    this.undos = [];
+    this.durableUndos = [];
+    this.durableIndex = 0;
+    this.damaged = false;
   }
 
   /**

@@ -17,7 +17,7 @@ const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
 const CHUNK_RECORDS = 16;
 
 /**
- * Opens the state on a disk.
+ * Opens the state on a disk. One that is damaged starts empty, for the log to be replayed into it.
  *
  * @throws StoreFailure while another store has it open
  */
@@ -35,6 +35,7 @@ class MemoryStateStore implements StateStore {
     private readonly disk: MemoryStateDisk,
     private readonly handle: DiskHandle,
   ) {
+    if (disk.isDamaged) disk.empty();
     disk.checkpoint();
     this.opened = { resident: disk.resident(), applied: disk.applied };
   }

@@ -34,17 +34,23 @@ export interface SeatClock {
   rate: number;
   /** Of the wall clock, which may jump; the monotonic one never goes back. */
   wallOffsetMs: number;
+  /** The monotonic clock as the seat's replica reads it now. */
+  monotonicMs(): number;
 }
 
 export interface SeatDisk {
-  /** A write takes a random time about this long. */
+  /** A synced write takes a random time about this long, one that is not synced a tenth of it. */
   writeMeanUs: number;
   /** The next write of that disk fails and so ends the process: "lost" (ENOSPC, EIO) or "kept" (a failed fsync). */
   failNextWrite(disk: "log" | "state", outcome: "lost" | "kept"): void;
 }
 
-/** The process and disk faults of one run, and who wants to see what happens. */
+/**
+ * The process and disk faults of one run, and who wants to see what happens. What does not fit the seat's condition
+ * (to crash one that is down, to wipe one that is up) changes nothing, so that a schedule can lose any of its parts.
+ */
 export interface World {
+  readonly seed: number;
   readonly timeline: Timeline;
   readonly network: NetworkPort;
   /** n1, n2, … in order. */
@@ -57,6 +63,11 @@ export interface World {
   /** For whoever needs chance: an independent generator for each name, whatever the others draw. */
   random(name: string): Random;
   seat(id: MemberId): Seat;
+  /**
+   * Runs in the process of the seat, now or when it is resumed. Not at all when it is down, or ends before. What others
+   * ask of a replica goes through here.
+   */
+  call(id: MemberId, run: (replica: Replica) => void): void;
 
   start(id: MemberId): void;
   /** SIGKILL and the power: what was not synced is lost, a write under way is there whole or not at all. */
@@ -64,11 +75,14 @@ export interface World {
   /** The process stands still; what is sent to it waits, and what it waits for waits. */
   pause(id: MemberId): void;
   resume(id: MemberId): void;
-  /** A down seat's directory is empty from now on and, when it starts, has a new store id. */
+  /**
+   * A down seat's directory is empty from now on and has a new store id. When it starts, its peers refuse it; unless they
+   * do not all know its old store durably: then no operator may bootstrap it, and it does not start.
+   */
   wipe(id: MemberId): void;
   /** A bit flips in what a down seat has stored of its log: found at the next start, which then refuses. */
   corruptLog(id: MemberId): void;
-  /** A bit flips in the state of a down seat: found at the next start, and the state is rebuilt from the log. */
+  /** A down seat's state gets a hole: found at the next start, and the state is rebuilt from the log. */
   corruptState(id: MemberId): void;
   /** A down seat's state is replaced by an old copy of it; the log is replayed from there. */
   rollBackState(id: MemberId): void;
@@ -78,16 +92,23 @@ export interface World {
   observe(observer: Observer): void;
 }
 
-/** Called synchronously at the moment it happens. May throw a Violation, which ends the run. */
+/** Called synchronously at the moment it happens, amid the code under test. May throw a Violation, which ends the run
+ * after the present event, and may crash the seat. */
 export interface Observer {
   /** Before the first event of a replica's life, its stores are open. */
   started?(seat: Seat): void;
+  /** Its process has ended, whatever the cause; the disks are as the next start will find them. */
   crashed?(seat: Seat): void;
+  /** This member now knows of another leader, or of none. */
+  leaderChanged?(seat: Seat, leaderId: MemberId | null, term: number): void;
   /** Handed to the network, before any filter. */
   sent?(message: Message): void;
   delivered?(message: Message): void;
+  /** The batch is about to be written; nothing of it is there. */
+  appending?(seat: Seat, batch: LogBatch): void;
   /** The batch is on the log disk, synced, and its writer does not know yet. */
   appended?(seat: Seat, batch: LogBatch): void;
+  stateWriting?(seat: Seat, batch: StateBatch): void;
   /** The batch is in the state, and its writer does not know yet. */
   stateWritten?(seat: Seat, batch: StateBatch): void;
   /** After each event that may have changed the seat's replica, promises included. */
