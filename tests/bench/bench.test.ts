@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { closedLoop } from "./closed-loop";
+import { openLoop } from "./open-loop";
 import { BadOption, benchOptions } from "./options";
 import { usageOf } from "./process-usage";
 import { quantileOf, Samples, spreadOf } from "./statistics";
@@ -66,6 +67,27 @@ describe("a closed loop", () => {
       throw new Error("nobody is there");
     };
     await expect(closedLoop(failing, { inFlight: 1, seconds: 0.01 })).rejects.toThrow("nobody is there");
+  });
+});
+
+describe("an open loop", () => {
+  it("begins what is due though nothing has ended, and counts from when it was due", async () => {
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let begun = 0;
+    const operation = async () => {
+      begun += 1;
+      if (begun === 50) release();
+      await held;
+      if (begun % 2 === 0 && begun > 50) throw new Error("some of the later ones");
+    };
+    const result = await openLoop(operation, { perSecond: 500, seconds: 0.2 });
+    expect(begun).toBe(100);
+    expect(result.operations + result.failed).toBe(100);
+    expect(result.failed).toBeGreaterThan(0);
+    expect(result.maxMs).toBeGreaterThan(50);
   });
 });
 

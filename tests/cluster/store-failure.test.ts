@@ -1,7 +1,7 @@
-import { execFileSync } from "node:child_process";
 import { expect } from "@jest/globals";
 import { HealthDefinition } from "nice-grpc-server-health";
 import { bareClients, clusterOfFile, type TestCluster } from "../support";
+import { refuseLongFiles } from "./full-disk";
 import { expectNothingLost, Load } from "./load";
 import { patientKv, patientTests } from "./patient";
 
@@ -11,14 +11,6 @@ const cluster = clusterOfFile();
 
 const SERVING = 1;
 const NOT_SERVING = 2;
-
-/** Beyond what a node logs for people, and soon reached by what it stores. */
-const FILE_BYTES_MAX = 512 * 1024;
-
-/** From now on the system refuses the process's writes that would make a file longer than this (setrlimit(2)). */
-function refuseLongFiles(pid: number): void {
-  execFileSync("prlimit", [`--pid=${pid}`, `--fsize=${FILE_BYTES_MAX}`]);
-}
 
 /** What the health of a node becomes, until the node ends the watch. */
 async function healthUntilItEnds(cluster: TestCluster, node: number): Promise<number[]> {
@@ -36,7 +28,7 @@ async function healthUntilItEnds(cluster: TestCluster, node: number): Promise<nu
 
 for (const which of ["a follower", "the leader"] as const) {
   cluster.test(
-    `L5: ${which} whose disk refuses a write is unhealthy and ends; the others lose nothing, and it comes back`,
+    `E9 L5: ${which} whose disk refuses a write is unhealthy and ends; the others lose nothing, and it comes back`,
     async (cluster) => {
       const leader = await cluster.leader();
       const node = which === "the leader" ? leader : ((await cluster.followers())[0] as number);

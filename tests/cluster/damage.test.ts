@@ -1,0 +1,103 @@
+import { cp, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "@jest/globals";
+import { Role } from "@quorate/client/generated";
+import { clusterOfFile, type TestCluster } from "../support";
+import { cutTail, flipBit, largestFile } from "../unit/storage/damaged-files";
+import { expectNothingLost, Load } from "./load";
+import { inTime, patientKv, patientTests } from "./patient";
+
+patientTests();
+
+const cluster = clusterOfFile();
+
+/** Enough for LevelDB's own log to have many blocks. */
+async function fill(cluster: TestCluster, prefix: string): Promise<Load> {
+  const load = Load.closedLoop(patientKv(cluster), prefix, {
+    callers: 8,
+    writesMax: 400,
+    valueBytes: 500,
+  });
+  await load.done();
+  await cluster.agree();
+  return load;
+}
+
+/** What a life of a node said on errors, a sentence each. */
+function errorsSince(cluster: TestCluster, node: number, before: string): string[] {
+  return cluster
+    .logs(node)
+    .slice(before.length)
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as { readonly level: number; readonly msg: string })
+    .filter(({ level }) => level >= 50)
+    .map(({ msg }) => msg);
+}
+
+cluster.test(
+  "E8: a node whose log has a flipped bit below its tail refuses to start and says so in one line",
+  async (cluster) => {
+    const load = await fill(cluster, "e8-flipped-");
+    const [node] = (await cluster.followers()) as [number];
+    await cluster.kill(node);
+    const whole = cluster.scratch("whole");
+    await cp(cluster.dataDir(node), whole, { recursive: true });
+    await flipBit(await largestFile(join(cluster.dataDir(node), "log"), ".log"), 0.4);
+    const before = cluster.logs(node);
+    cluster.launch(node);
+    expect(await cluster.ended(node)).toEqual({ code: 70, signal: null });
+    expect(errorsSince(cluster, node, before)).toEqual([
+      expect.stringMatching(/^the node cannot start: .*log.* is damaged: .*start this member anew/),
+    ]);
+    expect(cluster.logs(node).slice(before.length)).not.toContain("ready: clients");
+    // It refuses for good, and what it holds is there on the others.
+    cluster.launch(node);
+    expect(await cluster.ended(node)).toEqual({ code: 70, signal: null });
+    await cluster.leader();
+    await expectNothingLost(patientKv(cluster, cluster.live), load);
+    // As its message says: the whole data directory restored, it comes back.
+    await rm(cluster.dataDir(node), { recursive: true });
+    await cp(whole, cluster.dataDir(node), { recursive: true });
+    await cluster.restart(node);
+    await cluster.agree();
+  },
+);
+
+cluster.test(
+  "E8: a node whose state has a flipped bit serves none of it: it builds the state anew from its log",
+  async (cluster) => {
+    const load = await fill(cluster, "e8-state-");
+    const [node] = (await cluster.followers()) as [number];
+    await cluster.kill(node);
+    await flipBit(await largestFile(join(cluster.dataDir(node), "state-1"), ".log"), 0.4);
+    await cluster.restart(node);
+    await cluster.agree();
+    await expectNothingLost(patientKv(cluster, node), load);
+  },
+);
+
+cluster.test(
+  "E8: a torn tail is cut: the node starts without its last append and catches up",
+  async (cluster) => {
+    const load = await fill(cluster, "e8-torn-");
+    const node = await cluster.leader();
+    for (const follower of await cluster.followers()) await cluster.kill(follower);
+    // Alone, the leader can still append, but nothing of that is promised to anybody.
+    const lost = await cluster
+      .node(node)
+      .kv.attempt("put", { key: Buffer.from("e8-torn") }, { deadlineMs: 500 });
+    expect(lost.ok).toBe(false);
+    const deposed = await inTime("it has stepped down", async () => {
+      const status = await cluster.status(node);
+      return status.role !== Role.LEADER && status;
+    });
+    await cluster.kill(node);
+    await cutTail(await largestFile(join(cluster.dataDir(node), "log"), ".log"), 3);
+    await cluster.restart(node);
+    expect((await cluster.status(node)).lastIndex).toBeLessThan(deposed.lastIndex);
+    await cluster.restartAll();
+    await cluster.agree();
+    await expectNothingLost(patientKv(cluster), load);
+  },
+);
