@@ -1,0 +1,138 @@
+import { FAULT_KINDS, type FaultKind } from "./fault";
+
+/** What a run may be attacked with. */
+export interface Profile {
+  /** What it is for, in a line of the usage. */
+  readonly summary: string;
+  /** Each is as likely as the others. */
+  readonly kinds: readonly FaultKind[];
+  /** Whether the clients misbehave, too. */
+  readonly hasRoughClients: boolean;
+  /** First draws, for each seed, a subset of the kinds and how hard each is. */
+  readonly isSwarm: boolean;
+  /** How many faults come in one storm, at most. */
+  readonly stormFaultsMax: number;
+}
+
+export const profiles = {
+  calm: {
+    summary: "no fault at all",
+    kinds: [],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 0,
+  },
+  network: {
+    summary: "messages are lost, doubled, late, out of order; streams break",
+    kinds: [
+      "loss",
+      "duplication",
+      "reordering",
+      "exponential_delay",
+      "clog",
+      "swizzle",
+      "stream_reset",
+      "half_open",
+      "stuck_connect",
+      "leadership_transfer",
+    ],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 5,
+  },
+  partitions: {
+    summary: "members cannot reach each other, in every shape",
+    kinds: [
+      "one_way_partition",
+      "isolation",
+      "majority_split",
+      "ring",
+      "bridge",
+      "swizzle",
+      "leadership_transfer",
+      "forced_campaign",
+    ],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 3,
+  },
+  crashes: {
+    summary: "processes die at any moment, or stand still",
+    kinds: [
+      "crash",
+      "crash_at",
+      "crash_loop",
+      "crash_all",
+      "pause",
+      "stalls",
+      "unsynced_loss",
+      "leadership_transfer",
+      "forced_campaign",
+    ],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 3,
+  },
+  disks: {
+    summary: "disks are slow, full, fail; what is stored is damaged on a minority",
+    kinds: [
+      "slow_disk",
+      "failed_fsync",
+      "write_error",
+      "disk_full",
+      "torn_write",
+      "unsynced_loss",
+      "log_bit_flip",
+      "state_bit_flip",
+      "wiped_directory",
+      "state_roll_back",
+      "crash_at",
+    ],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 3,
+  },
+  clocks: {
+    summary: "clocks are wrong, drift, jump and freeze",
+    kinds: [
+      "clock_skew",
+      "clock_drift",
+      "clock_jump",
+      "frozen_clock",
+      "stalls",
+      "exponential_delay",
+      "leadership_transfer",
+    ],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 4,
+  },
+  clients: {
+    summary: "callers give up, repeat themselves, go elsewhere, fall silent",
+    kinds: ["isolation", "crash", "leadership_transfer", "loss"],
+    hasRoughClients: true,
+    isSwarm: false,
+    stormFaultsMax: 2,
+  },
+  swarm: {
+    summary: "each seed has faults of its own choice, among all",
+    kinds: FAULT_KINDS,
+    hasRoughClients: true,
+    isSwarm: true,
+    stormFaultsMax: 5,
+  },
+} as const satisfies Record<string, Profile>;
+
+export type ProfileName = keyof typeof profiles;
+
+export const PROFILE_NAMES = Object.keys(profiles) as readonly ProfileName[];
+
+export function isProfileName(name: string): name is ProfileName {
+  return Object.hasOwn(profiles, name);
+}
+
+/** What to tell someone who asked for another. */
+export function profileUsage(name: string): string {
+  const lines = PROFILE_NAMES.map((known) => `  ${known.padEnd(11)} ${profiles[known].summary}`);
+  return [`there is no profile "${name}"; there are:`, ...lines].join("\n");
+}
