@@ -12,11 +12,13 @@ export class Violation extends Error {
   readonly kind: ViolationKind;
   /** Such as "one leader a term"; the names are those of invariant.ts. */
   readonly invariant: string;
+  readonly detail: string;
 
   constructor(kind: ViolationKind, invariant: string, detail: string, options?: ErrorOptions) {
     super(`${invariant}: ${detail}`, options);
     this.name = "Violation";
     this.kind = kind;
     this.invariant = invariant;
+    this.detail = detail;
   }
 }

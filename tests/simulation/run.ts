@@ -1,0 +1,183 @@
+import { guardAgainstRejections } from "./crash-guard";
+import { applySchedule, drawSchedule, type FaultKind, type ProfileName, type Schedule } from "./faults";
+import { invariants } from "./invariants";
+import { Violation, type ViolationKind } from "./violation";
+import { secondsText, Trace } from "./world/trace";
+import { SimulatedWorld, type WorldCounts } from "./world/world";
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly profile: ProfileName;
+  /** null: the seed decides between 3 and 5. */
+  readonly nodes: number | null;
+  readonly operations: number;
+  /** Replayed instead of the one that the seed draws. */
+  readonly schedule?: Schedule;
+  /** Takes the trace, line by line. */
+  readonly traceSink?: (line: string) => void;
+  /** For tests of the simulator: looks at the world before anything has happened. */
+  readonly plant?: (world: SimulatedWorld) => void;
+}
+
+export interface RunResult {
+  readonly seed: number;
+  readonly profile: ProfileName;
+  readonly nodes: number;
+  readonly schedule: Schedule;
+  /** null: nothing wrong was found. */
+  readonly finding: Finding | null;
+  /** Of the trace: equal for equal runs. */
+  readonly digest: string;
+  readonly traceLines: number;
+  /** How many were started, and how many could have been. */
+  readonly operations: number;
+  readonly operationsMax: number;
+  readonly counts: WorldCounts;
+  /** By kind, those that came. */
+  readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
+  readonly simulatedUs: number;
+}
+
+/** A violation as plain data. */
+export interface Finding {
+  readonly kind: ViolationKind;
+  readonly invariant: string;
+  readonly detail: string;
+}
+
+/** How long the safety phase lasts at most, so that the operations of most runs fit. */
+const SAFETY_US_MIN = 20_000_000;
+const SAFETY_US_MAX = 60_000_000;
+/** Once all is healed: a few elections, each of which may be split, and everything that waits. */
+const LIVENESS_US_MAX = 30_000_000;
+
+/** Runs one seed from its first event to its last. Never rejects: what went wrong is in the result. */
+export async function runSeed(options: RunOptions): Promise<RunResult> {
+  const { seed, profile } = options;
+  const trace = new Trace(options.traceSink ?? null);
+  const nodes = options.schedule?.nodes ?? options.nodes ?? nodesOf(seed);
+  const world = new SimulatedWorld({ seed, nodes, trace });
+  const durations = world.random("durations");
+  const durationUs = SAFETY_US_MIN + durations.below(SAFETY_US_MAX - SAFETY_US_MIN);
+  const schedule =
+    options.schedule ??
+    drawSchedule(world.random("schedule"), { nodes, profile, durationUs, operations: options.operations });
+  let operations = 0;
+  let safetyEndUs = Number.POSITIVE_INFINITY;
+  const outcome = async (): Promise<void> => {
+    const judges = invariants(world);
+    for (const observer of judges.observers) world.observe(observer);
+    options.plant?.(world);
+    for (const seat of world.seats) world.start(seat.id);
+    const attack = applySchedule(world, schedule);
+    const clients: Clients = { done: false, operations: 0, finish: () => undefined, finished: true };
+    try {
+      await world.run(() => clients.done, schedule.durationUs);
+      safetyEndUs = world.timeline.nowUs;
+      attack.heal();
+      world.heal();
+      await converge(world, clients);
+      world.ended();
+    } finally {
+      operations = clients.operations;
+    }
+  };
+  const finding = await judged(world, outcome);
+  if (finding !== null) world.note(`${finding.kind}: ${finding.invariant}: ${finding.detail}`);
+  return {
+    seed,
+    profile,
+    nodes,
+    schedule,
+    finding,
+    digest: trace.digest,
+    traceLines: trace.lines,
+    operations,
+    operationsMax: options.operations,
+    counts: world.counts,
+    faults: faultsUntil(schedule, safetyEndUs),
+    simulatedUs: world.timeline.nowUs,
+  };
+}
+
+interface Clients {
+  /** No operation is under way, and none is to come. */
+  readonly done: boolean;
+  /** How many were started. */
+  readonly operations: number;
+  /** Starts no more; what is open ends, and each client reads every key once more. */
+  finish(): void;
+  /** The last read has been answered. */
+  readonly finished: boolean;
+}
+
+/** All is healed: within the bound there is one leader, everything asked has an answer, and all have applied the same. */
+async function converge(world: SimulatedWorld, clients: Clients): Promise<void> {
+  const untilUs = world.timeline.nowUs + LIVENESS_US_MAX;
+  const expect = async (what: string, reached: () => boolean): Promise<void> => {
+    if (await world.run(reached, untilUs)) return;
+    throw new Violation(
+      "liveness",
+      what,
+      `not within ${LIVENESS_US_MAX / 1_000_000} s after all was healed\n${describe(world)}`,
+    );
+  };
+  await expect("a leader is elected", () => leaders(world).length === 1);
+  clients.finish();
+  await expect("every operation ends", () => clients.finished);
+  await expect("all members apply the same entries", () => isSettled(world));
+  await expect("one leader is left", () => leaders(world).length === 1);
+}
+
+function leaders(world: SimulatedWorld): readonly string[] {
+  return world.seats.filter((seat) => seat.condition === "up" && seat.replica?.isLeader).map(({ id }) => id);
+}
+
+function isSettled(world: SimulatedWorld): boolean {
+  let index: number | null = null;
+  for (const { condition, replica } of world.seats) {
+    if (condition === "refused") continue;
+    if (condition !== "up" || replica === null) return false;
+    const { appliedIndex, raft } = replica.status();
+    if (appliedIndex !== raft.commit || raft.commit !== raft.last.index) return false;
+    if (index !== null && index !== appliedIndex) return false;
+    index = appliedIndex;
+  }
+  return true;
+}
+
+function describe(world: SimulatedWorld): string {
+  const lines = world.seats.map(({ id, condition, replica }) => {
+    if (replica === null) return `  ${id} is ${condition}`;
+    const { raft, appliedIndex } = replica.status();
+    return `  ${id} is ${condition}: ${raft.role} t${raft.term}, leader ${raft.leaderId}, last ${raft.last.index}/${raft.last.term}, commit ${raft.commit}, applied ${appliedIndex}`;
+  });
+  return [`  at ${secondsText(world.timeline.nowUs)} s`, ...lines].join("\n");
+}
+
+async function judged(world: SimulatedWorld, run: () => Promise<void>): Promise<Finding | null> {
+  const unguard = guardAgainstRejections((error) => world.fail(error));
+  try {
+    await run();
+    return null;
+  } catch (error) {
+    if (error instanceof Violation) {
+      const { kind, invariant, detail } = error;
+      return { kind, invariant, detail };
+    }
+    const thrown = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { kind: "crash", invariant: "the code under test does not throw", detail: thrown };
+  } finally {
+    unguard();
+  }
+}
+
+function faultsUntil({ faults }: Schedule, endUs: number): RunResult["faults"] {
+  const counts: Partial<Record<FaultKind, number>> = {};
+  for (const { kind, atUs } of faults) if (atUs <= endUs) counts[kind] = (counts[kind] ?? 0) + 1;
+  return counts;
+}
+
+function nodesOf(seed: number): number {
+  return seed % 2 === 0 ? 5 : 3;
+}
