@@ -1,7 +1,18 @@
 export { drop } from "./drop";
 export { duplicate } from "./duplicate";
+export {
+  FAIL_POINTS,
+  type FailPointAction,
+  type FailPointName,
+  FailPoints,
+  type FailPointVerdict,
+  type FailPointWindow,
+} from "./fail-points";
 export type { Delivery, Direction, FilterContext, NetworkFilter, Timers } from "./filter";
 export { FilteredTransport } from "./filtered-transport";
+export { guardLogStore } from "./guarded-log-store";
+export { guardStateStore } from "./guarded-state-store";
+export { guardTransport } from "./guarded-transport";
 export { type Hold, hold } from "./hold";
 export { Interference, type NetworkControls } from "./interference";
 export { delay, exponentialLatency, inOrder, randomLatency } from "./latency";

@@ -15,6 +15,11 @@ export class VirtualTimers implements Timers {
     this.due.splice(later === -1 ? this.due.length : later, 0, { atMs, run });
   }
 
+  /** When the next one is due; null when none is. */
+  get nextMs(): number | null {
+    return this.due[0]?.atMs ?? null;
+  }
+
   /** Runs what is due by now; false when nothing was. */
   runDue(): boolean {
     let hasRun = false;
