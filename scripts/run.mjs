@@ -23,7 +23,7 @@ const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(import.meta.url);
 const reports = join(root, "reports");
 
-const TASKS = { start, test, random, timed, parallel, build, check, scenario, simulate, acceptance, bench };
+const TASKS = { start, test, random, timed, parallel, build, check, scenario, simulate, acceptance, bench, chaos };
 
 const [taskName, ...args] = process.argv.slice(2);
 if (!Object.hasOwn(TASKS, taskName ?? "")) {
@@ -57,6 +57,11 @@ async function random(args) {
 async function bench(args) {
   ensureBuilt();
   runInProcess("tests/dist/bench/main.js", args);
+}
+
+async function chaos(args) {
+  ensureBuilt();
+  runInProcess("tests/dist/chaos/main.js", args);
 }
 
 async function build() {

@@ -1,0 +1,18 @@
+import { diskFaults } from "./disk-faults";
+import type { Fault, FaultGroup } from "./fault";
+import { networkFaults } from "./network-faults";
+import { processFaults } from "./process-faults";
+
+const table = { ...processFaults, ...networkFaults, ...diskFaults };
+
+export type FaultName = keyof typeof table;
+
+/** All faults by name. */
+export const FAULTS: Readonly<Record<FaultName, Fault>> = table;
+
+export const FAULT_NAMES = Object.keys(table) as readonly FaultName[];
+
+/** The faults that a group stands for. */
+export function faultsOf(group: FaultGroup): readonly FaultName[] {
+  return FAULT_NAMES.filter((name) => FAULTS[name].group === group);
+}

@@ -1,0 +1,183 @@
+import { cpSync, createWriteStream, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { finished } from "node:stream/promises";
+import { seededRandom } from "@quorate/services/std";
+import type { HistoryRecord } from "../judge/history";
+import { formatRecord } from "../judge/history-file";
+import { startTestCluster, type TestCluster } from "../support/cluster";
+import { PeerLinks } from "../support/peer-links";
+import { Arena } from "./arena";
+import { FaultMissed } from "./fault";
+import { FAULTS } from "./faults";
+import { type ChaosOptions, PROFILES } from "./options";
+import { type FaultStep, faultSteps } from "./plan";
+import { RECOVERY_MS_MAX, RecoveryProbe, slowestMs } from "./recovery";
+import { type ChaosReport, reportText, type StepReport, stepText, writeReport } from "./report";
+import { judge, type Verdict } from "./verdict";
+import { Workload } from "./workload";
+
+const CALLERS = 8;
+const CALL_MS_MAX = 3000;
+const FINAL_CALL_MS_MAX = 30_000;
+
+/** Runs a plan of faults against a cluster of its own and judges what came of it. */
+export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> {
+  const random = seededRandom(options.seed);
+  const linkChance = random.fork();
+  const links = await PeerLinks.open(options.nodes, () => linkChance.float());
+  let cluster: TestCluster | null = null;
+  try {
+    cluster = await startTestCluster({
+      nodes: options.nodes,
+      profile: options.profile,
+      gateways: 1,
+      peerAddress: links.peerAddress,
+    });
+    return await attack(options, new Arena(cluster, links, PROFILES[options.profile]), say);
+  } finally {
+    await cluster?.stop();
+    await links.close();
+  }
+}
+
+async function attack(
+  options: ChaosOptions,
+  arena: Arena,
+  say: (line: string) => void,
+): Promise<ChaosReport> {
+  mkdirSync(options.out, { recursive: true });
+  const history: HistoryRecord[] = [];
+  const file = createWriteStream(join(options.out, "history.jsonl"));
+  const startedAtNs = process.hrtime.bigint();
+  const workload = new Workload({
+    seed: options.seed,
+    opsPerSecond: options.opsPerSecond,
+    kvs: callersOf(arena),
+    record(record) {
+      history.push(record);
+      file.write(formatRecord(record));
+    },
+  });
+  const steps = await strikeAll(options, arena, workload, say);
+  await workload.stop();
+  const problems = steps.flatMap(({ problem }) => (problem === null ? [] : [problem]));
+  let verdict: Verdict | null = null;
+  try {
+    const { kv } = arena.cluster.client(undefined, { deadlineMs: FINAL_CALL_MS_MAX });
+    const agreement = await arena.cluster.agree();
+    await workload.readAll(kv, new Set(history.map(({ key }) => key)));
+    say(`all nodes agree on ${agreement.count} keys at revision ${agreement.revision}; judging ...`);
+    verdict = judge(history);
+  } catch (failure) {
+    problems.push({ kind: kindOf(failure), text: textOf(failure) });
+  }
+  arena.finish();
+  for (const { node, exit } of arena.crashes) {
+    const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal;
+    problems.push({ kind: "crash", text: `n${node} ended by itself: ${how}` });
+  }
+  for (const text of verdict?.faults ?? []) problems.push({ kind: "correctness", text });
+  file.end();
+  await finished(file);
+  const report: ChaosReport = { options, startedAtNs, steps, problems, verdict };
+  keepEvidence(options, arena, problems.length > 0);
+  writeReport(report, history);
+  say(reportText(report));
+  return report;
+}
+
+/** Half of the callers stay with one endpoint each, the others turn to another when theirs fails. */
+function callersOf(arena: Arena) {
+  const { nodes, cluster } = arena;
+  return Array.from({ length: CALLERS }, (_, at) => {
+    const first = at % nodes.length;
+    const rotated = [...nodes.slice(first), ...nodes.slice(0, first)];
+    const endpoints =
+      at === CALLERS - 1 ? cluster.topology.gatewayAddress(1) : at % 2 === 0 ? rotated : rotated.slice(0, 1);
+    return cluster.client(endpoints, { deadlineMs: CALL_MS_MAX }).kv;
+  });
+}
+
+async function strikeAll(
+  options: ChaosOptions,
+  arena: Arena,
+  workload: Workload,
+  say: (line: string) => void,
+): Promise<readonly StepReport[]> {
+  const probe = new RecoveryProbe(arena);
+  await probe.measure();
+  const startedAtMs = performance.now();
+  const reports: StepReport[] = [];
+  const { seed, faults, durationMs, stepsMax } = options;
+  for (const step of faultSteps({ seed, faults, electionTimeoutMs: arena.electionTimeoutMs })) {
+    if (step.number > stepsMax || performance.now() - startedAtMs > durationMs) break;
+    const report = await strike(step, arena, workload, probe);
+    reports.push(report);
+    say(stepText(report));
+    // What follows would be attacks on a cluster that is down already.
+    if (report.recoveredMs === null || arena.crashes.length > 0) break;
+  }
+  return reports;
+}
+
+/** One fault from its beginning to the recovery and a time of calm. */
+async function strike(
+  step: FaultStep,
+  arena: Arena,
+  workload: Workload,
+  probe: RecoveryProbe,
+): Promise<StepReport> {
+  const beganAtNs = process.hrtime.bigint();
+  workload.resetOutage();
+  try {
+    const underway = await FAULTS[step.fault].begin(arena, seededRandom(step.seed));
+    const struckAtNs = process.hrtime.bigint();
+    await span(step.holdMs);
+    const healedAtNs = process.hrtime.bigint();
+    await underway.heal();
+    const recovery = await probe.measure();
+    const recoveredAtNs = process.hrtime.bigint();
+    const { longestOutageMs: outageMs } = workload;
+    await span(step.calmMs);
+    const recoveredMs = slowestMs(recovery);
+    const isLate = recoveredMs === null || recoveredMs > RECOVERY_MS_MAX;
+    const problem = isLate
+      ? ({
+          kind: "liveness",
+          text: `#${step.number} ${step.fault}: no recovery within ${RECOVERY_MS_MAX} ms`,
+        } as const)
+      : null;
+    const times = { beganAtNs, struckAtNs, healedAtNs, recoveredAtNs };
+    return { step, on: underway.on, ...times, recovery, recoveredMs, outageMs, problem };
+  } catch (failure) {
+    const text = `#${step.number} ${step.fault}: ${textOf(failure)}`;
+    const nowNs = process.hrtime.bigint();
+    const times = { beganAtNs, struckAtNs: nowNs, healedAtNs: nowNs, recoveredAtNs: nowNs };
+    const problem = { kind: kindOf(failure), text };
+    return { step, on: "", ...times, recovery: new Map(), recoveredMs: null, outageMs: 0, problem };
+  }
+}
+
+/** What is left of the processes once the cluster is gone. */
+function keepEvidence({ out }: ChaosOptions, { cluster }: Arena, hasFailed: boolean): void {
+  for (const node of cluster.numbers) {
+    writeFileSync(join(out, `n${node}.log`), cluster.logs(node));
+    // Copied while the processes run, so for reading only.
+    if (hasFailed) cpSync(cluster.dataDir(node), join(out, `n${node}`), { recursive: true });
+  }
+}
+
+function kindOf(failure: unknown): "correctness" | "liveness" {
+  const isWrong =
+    failure instanceof FaultMissed || (failure instanceof Error && failure.name === "NeverWill");
+  return isWrong ? "correctness" : "liveness";
+}
+
+function textOf(failure: unknown): string {
+  return failure instanceof Error ? failure.message : String(failure);
+}
+
+/** How long a fault or the calm after it lasts. */
+function span(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
