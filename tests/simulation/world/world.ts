@@ -303,7 +303,11 @@ export class SimulatedWorld implements World {
       machine: new StateMachine(state.opened.resident),
       transport: {
         send: (messages) => {
-          for (const message of messages) this.sent(message);
+          for (const message of messages) {
+            // An observer may have killed it at the message before.
+            if (seat.replica !== replica) return;
+            this.sent(message);
+          }
           network?.send(messages);
         },
       },
