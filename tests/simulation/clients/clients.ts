@@ -1,0 +1,149 @@
+import type { Random } from "@quorate/services/std";
+import type { HistoryRecord } from "../../judge/history";
+import { HistoryRecorder } from "../../judge/history-recorder";
+import type { ClientFaults } from "../faults/client-faults";
+import type { World } from "../world-contract";
+import { Asker } from "./asking";
+import { Caller } from "./caller";
+import type { ClientWatcher } from "./events";
+import { RecordedCaller, type StaleRead } from "./recorded-caller";
+import { SWEPT_NAMESPACE, Sweeper } from "./sweeper";
+import { Wire } from "./wire";
+import { KEYS, Workload } from "./workload";
+
+export interface ClientsOptions {
+  /** How many the clients do in all, those that are not recorded included. */
+  readonly operations: number;
+  readonly faults: ClientFaults;
+  /** Told what the members answer. */
+  readonly watcher: ClientWatcher;
+}
+
+/** What one client does, one after another. */
+interface Worker {
+  readonly caller: Caller;
+  work(): Promise<void>;
+}
+
+const CLIENTS_MIN = 3;
+const CLIENTS_MAX = 6;
+const THINK_US_MIN = 5_000;
+const THINK_US_MAX = 60_000;
+
+/** Starts clients that begin to work at once, as far as the world runs. */
+export function startClients(world: World, options: ClientsOptions): Clients {
+  return new Clients(world, options);
+}
+
+/** The clients of one run. */
+export class Clients {
+  /** In the order in which operations ended. */
+  readonly history: HistoryRecord[] = [];
+  readonly staleReads: StaleRead[] = [];
+  private readonly recorder = new HistoryRecorder((record) => this.history.push(record));
+  private readonly random: Random;
+  private readonly workers: readonly Worker[];
+  private readonly thinkUsMean: number;
+  private left: number;
+  private begun = 0;
+  private active: number;
+  private isFinishing = false;
+  private isFinished = false;
+
+  constructor(
+    private readonly world: World,
+    private readonly options: ClientsOptions,
+  ) {
+    this.random = world.random("clients");
+    this.left = options.operations;
+    this.thinkUsMean = THINK_US_MIN + this.random.below(THINK_US_MAX - THINK_US_MIN);
+    const workload = new Workload(this.random.fork(), options.faults.staleReadProbability);
+    const count = CLIENTS_MIN + this.random.below(CLIENTS_MAX - CLIENTS_MIN + 1);
+    const workers: Worker[] = [];
+    for (let at = 1; at <= count; at += 1) {
+      const recorded = this.newRecordedCaller(`c${at}`);
+      workers.push({
+        caller: recorded.caller,
+        work: async () => {
+          await recorded.carryOut(workload.next());
+          if (this.random.below(100) === 0) await recorded.caller.closeSession();
+        },
+      });
+    }
+    const sweeper = new Sweeper(this.newCaller("s1", SWEPT_NAMESPACE, options.faults), this.random.fork());
+    workers.push({ caller: sweeper.caller, work: () => sweeper.carryOut() });
+    this.workers = workers;
+    this.active = workers.length;
+    for (const worker of workers) void this.keepBusy(worker);
+  }
+
+  /** How many operations were begun. */
+  get operations(): number {
+    return this.begun;
+  }
+
+  /** No operation is under way, and none is to come. */
+  get done(): boolean {
+    return this.active === 0;
+  }
+
+  /** After finish(): the last read was answered. */
+  get finished(): boolean {
+    return this.isFinished;
+  }
+
+  /** Begins no more; what is open ends, and then a new client reads every key once more. */
+  finish(): void {
+    if (this.isFinishing) return;
+    this.isFinishing = true;
+    this.left = 0;
+    for (const { caller } of this.workers) caller.end();
+    if (this.active === 0) void this.readAll();
+  }
+
+  private async keepBusy({ work }: Worker): Promise<void> {
+    while (this.left > 0) {
+      await this.pass(-Math.log(1 - this.random.float()) * this.thinkUsMean);
+      if (this.left === 0) break;
+      this.left -= 1;
+      this.begun += 1;
+      await work();
+    }
+    this.active -= 1;
+    if (this.active === 0 && this.isFinishing) void this.readAll();
+  }
+
+  private async readAll(): Promise<void> {
+    const reader = this.newRecordedCaller("final");
+    for (const key of KEYS) {
+      while ((await reader.get(key)) === null) await this.pass(THINK_US_MAX);
+    }
+    this.isFinished = true;
+  }
+
+  private pass(delayUs: number): Promise<void> {
+    return new Promise((resolve) => this.world.timeline.after(delayUs, resolve));
+  }
+
+  private newRecordedCaller(name: string): RecordedCaller {
+    const { recorder, staleReads } = this;
+    const { timeline } = this.world;
+    const random = this.random.fork();
+    return new RecordedCaller(this.newCaller(name, "", this.options.faults), {
+      recorder,
+      staleReads,
+      timeline,
+      random,
+    });
+  }
+
+  private newCaller(name: string, namespace: string, faults: ClientFaults): Caller {
+    const { random, world } = this;
+    const { timeline } = world;
+    const members = world.seats.map(({ id }) => id);
+    // A network that makes callers give up loses some of their calls, too.
+    const wire = new Wire(world, random.fork(), faults.timeoutProbability / 10, this.options.watcher);
+    const asker = new Asker(timeline, random.fork(), members, faults);
+    return new Caller(name, namespace, { timeline, wire, asker, random: random.fork(), faults });
+  }
+}

@@ -1,0 +1,3 @@
+export { Clients, type ClientsOptions, startClients } from "./clients";
+export type { AnswerEvent, ClientWatcher, ReadEvent } from "./events";
+export type { StaleRead } from "./recorded-caller";

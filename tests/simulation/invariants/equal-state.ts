@@ -1,0 +1,85 @@
+import type { NamespaceState, StoredRecord } from "@quorate/services/kv";
+import type { MemoryStateDisk } from "@quorate/services/memory";
+import type { Entry, Index, MemberId } from "@quorate/services/raft";
+import type { StateBatch } from "@quorate/services/replica";
+import { broken } from "./invariant";
+import { Reference } from "./reference";
+import { StateImage } from "./state-image";
+
+/** The part of a disk that this looks at. */
+export type StateDiskImage = Pick<MemoryStateDisk, "applied" | "resident" | "generation">;
+
+/** Equal state at equal applied index: each member's against that of the reference (invariant 4). */
+export class EqualState {
+  private readonly images = new Map<MemberId, StateImage>();
+
+  constructor(
+    private readonly reference: Reference,
+    /** The committed entry at an index, for a report. */
+    private readonly entryAt: (index: Index) => Entry | undefined,
+  ) {}
+
+  /** A process begins its life on what the disk holds. */
+  started(member: MemberId, disk: StateDiskImage): void {
+    const image = imageOf(disk);
+    this.images.set(member, image);
+    this.compare(member, disk.applied.index, image, "starts");
+  }
+
+  written(member: MemberId, { applied, writes }: StateBatch): void {
+    const image = this.images.get(member) ?? new StateImage();
+    this.images.set(member, image);
+    image.apply(writes);
+    this.compare(member, applied.index, image, "is");
+  }
+
+  /** What is stored in the end, read anew. */
+  ended(member: MemberId, disk: StateDiskImage): void {
+    this.compare(member, disk.applied.index, imageOf(disk), "ends");
+  }
+
+  private compare(member: MemberId, index: Index, image: StateImage, how: string): void {
+    const expected = this.reference.hashAt(index);
+    if (expected === image.hash) return;
+    if (expected === undefined) {
+      broken(
+        "equal state",
+        `${member} ${how} at applied index ${index}, but only ${this.reference.index} entries are committed`,
+      );
+    }
+    const items = this.replayed(index).difference(image);
+    broken(
+      "equal state",
+      `${member} ${how} in another state than the committed log gives at index ${index}: ${items.slice(0, 5).join(", ")} ` +
+        `(${items.length} items differ)`,
+    );
+  }
+
+  /** The reference may be ahead of the member, so the state at its index is made once more. */
+  private replayed(index: Index): StateImage {
+    const again = new Reference();
+    for (let at = 1; at <= index; at += 1) again.apply(this.entryAt(at) as Entry);
+    return again.image;
+  }
+}
+
+function imageOf(disk: StateDiskImage): StateImage {
+  const resident = disk.resident();
+  return StateImage.of(resident, newestRecords(disk, resident.namespaces));
+}
+
+function* newestRecords(
+  disk: StateDiskImage,
+  namespaces: readonly NamespaceState[],
+): Generator<{ readonly namespace: NamespaceState; readonly record: StoredRecord }> {
+  for (const namespace of namespaces) {
+    const generation = disk.generation(namespace.id, namespace.generation);
+    let after: string | null = null;
+    for (;;) {
+      after = generation.next({ after, start: "", end: null, reverse: false });
+      if (after === null) break;
+      const record = generation.get(after, Number.MAX_SAFE_INTEGER);
+      if (record !== null) yield { namespace, record };
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import type { Entry, Index, Message } from "@quorate/services/raft";
+import type { LogBatch, StateBatch } from "@quorate/services/replica";
+import type { AnswerEvent, ClientWatcher, ReadEvent } from "../clients/events";
+import type { Observer, Seat, World } from "../world-contract";
+import { Acknowledged, Answers } from "./answers";
+import { Bounds } from "./bounds";
+import { CommitRule, type Copy, ReadRule } from "./commit-rule";
+import { Elections } from "./elections";
+import { EqualState } from "./equal-state";
+import { broken } from "./invariant";
+import { Ledger } from "./ledger";
+import { MemberProgress } from "./member-progress";
+import { Reference } from "./reference";
+import { ReadChecks } from "./stale-reads";
+
+export { type InvariantName, invariantNumbers } from "./invariant";
+export { checkHistory } from "./linearizable";
+
+/** Everything that is checked while a run goes on. */
+export interface Invariants {
+  readonly observers: readonly Observer[];
+  /** What clients are told, judged at once. */
+  readonly watcher: ClientWatcher;
+}
+
+/** To be observed before any seat starts. Each check throws a Violation with a name of invariantNumbers. */
+export function invariants(world: World): Invariants {
+  const watch = new Watch(world);
+  return { observers: [watch], watcher: watch };
+}
+
+/** Hands what happens to each of the checks, in the order in which they build on each other. */
+class Watch implements Observer, ClientWatcher {
+  private readonly reference = new Reference();
+  private readonly ledger = new Ledger((entry) => this.committed(entry));
+  private readonly commitRule = new CommitRule(this.ledger, () => this.copies());
+  private readonly readRule = new ReadRule(this.ledger);
+  private readonly elections: Elections;
+  private readonly equalState: EqualState;
+  private readonly answers = new Answers(this.reference);
+  private readonly acknowledged: Acknowledged;
+  private readonly readChecks = new ReadChecks(this.reference);
+  private readonly bounds = new Bounds();
+  private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
+  private readonly firstStores: ReadonlyMap<string, string>;
+
+  constructor(private readonly world: World) {
+    const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);
+    this.elections = new Elections({
+      voterCount: world.seats.length,
+      storeOf: (id) => world.seat(id).storeId,
+      hardStateOf: (id) => world.seat(id).logDisk.hardState,
+      onElected: (term) => this.ledger.elected(term),
+    });
+    this.equalState = new EqualState(this.reference, entryAt);
+    this.acknowledged = new Acknowledged(entryAt);
+    this.firstStores = new Map(world.seats.map(({ id, storeId }) => [id, storeId]));
+    this.members = new Map(
+      world.seats.map((seat) => {
+        const claims = this.commitRule.claimed.bind(this.commitRule);
+        return [seat.id, { seat, progress: new MemberProgress(seat.id, seat.storeId, this.ledger, claims) }];
+      }),
+    );
+  }
+
+  started(seat: Seat): void {
+    if (isStranger(seat, this.firstStores)) return;
+    this.progressOf(seat).started(seat.logDisk, seat.storeId);
+    this.equalState.started(seat.id, seat.stateDisk);
+  }
+
+  sent(message: Message): void {
+    if (isStranger(this.world.seat(message.from), this.firstStores)) return;
+    this.elections.sent(message);
+    this.readRule.sent(message);
+    if (message.kind === "append" || message.kind === "heartbeat") {
+      this.members.get(message.from)?.progress.claimed(message.term, message.commit);
+    }
+  }
+
+  delivered(message: Message): void {
+    this.elections.delivered(message);
+    this.readRule.delivered(message);
+  }
+
+  appended(seat: Seat, batch: LogBatch): void {
+    if (isStranger(seat, this.firstStores)) return;
+    if (batch.hardState !== null) this.elections.stored(seat.id, batch.hardState);
+    this.progressOf(seat).appended(seat.logDisk, batch);
+  }
+
+  stateWritten(seat: Seat, batch: StateBatch): void {
+    if (isStranger(seat, this.firstStores)) return;
+    this.progressOf(seat).applies(seat.logDisk, batch.applied);
+    this.equalState.written(seat.id, batch);
+  }
+
+  stepped(seat: Seat): void {
+    const { replica } = seat;
+    if (replica === null || isStranger(seat, this.firstStores)) return;
+    const status = replica.status();
+    if (status.raft.role === "leader") this.elections.leads(seat.id, status.raft.term);
+    this.progressOf(seat).stepped(status);
+    this.bounds.stepped(seat.id, status.raft);
+  }
+
+  answered(event: AnswerEvent): void {
+    this.acknowledged.answered(event);
+    this.answers.answered(event);
+    this.readChecks.wrote(
+      Number(event.answer.revision),
+      this.world.seats.map(({ id, clock }) => ({ id, monotonicMs: clock.monotonicMs() })),
+    );
+  }
+
+  read(event: ReadEvent): void {
+    this.readChecks.read(event);
+  }
+
+  ended(): void {
+    const needed = this.acknowledged.lastIndex;
+    for (const seat of this.world.seats) {
+      if (seat.condition !== "up" || isStranger(seat, this.firstStores)) continue;
+      this.equalState.ended(seat.id, seat.stateDisk);
+      const applied = seat.stateDisk.applied.index;
+      if (applied >= needed) continue;
+      broken(
+        "acknowledged writes survive",
+        `${seat.id} ends with index ${applied} applied, but the write at ${needed} was acknowledged`,
+      );
+    }
+  }
+
+  private committed(entry: Entry): void {
+    const step = this.reference.apply(entry);
+    if (step !== null) this.answers.committed(step);
+  }
+
+  private progressOf(seat: Seat): MemberProgress {
+    return (this.members.get(seat.id) as { progress: MemberProgress }).progress;
+  }
+
+  private copies(): readonly Copy[] {
+    return this.world.seats.map((seat) => ({
+      id: seat.id,
+      disk: seat.logDisk,
+      isLost: seat.condition === "refused" || seat.logDisk.isDamaged || isStranger(seat, this.firstStores),
+    }));
+  }
+}
+
+/**
+ * Whether it runs on another directory than it began with. Its peers refuse what it says, so nothing of it counts; that
+ * they do is seen by what becomes of the others.
+ */
+function isStranger(seat: Seat, firstStores: ReadonlyMap<string, string>): boolean {
+  return seat.storeId !== firstStores.get(seat.id);
+}

@@ -1,0 +1,36 @@
+import { Violation } from "../violation";
+
+/**
+ * Everything that can be found wrong with a run, and the number of the invariant in the project's list that it belongs
+ * to. A failure report and the mutation table name these.
+ */
+export const invariantNumbers = {
+  "one leader a term": 1,
+  "one vote a term": 1,
+  "elected by a majority": 1,
+  "promises survive a restart": 1,
+  "log matching": 2,
+  "leader completeness": 2,
+  "committed prefix": 2,
+  "applied <= committed <= last": 2,
+  "term and commit only rise": 2,
+  "commit by counting": 3,
+  "commit by a durable majority": 3,
+  "read index": 3,
+  "equal state": 4,
+  linearizable: 5,
+  "a stale read is some real prefix": 6,
+  "a bounded read keeps its bound": 6,
+  "a session never goes back": 6,
+  "applied once": 7,
+  "the same answer": 7,
+  "acknowledged writes survive": 10,
+  "bounded memory": 13,
+} as const;
+
+export type InvariantName = keyof typeof invariantNumbers;
+
+/** @throws Violation always: the named invariant is broken, `detail` says by whom and how */
+export function broken(name: InvariantName, detail: string): never {
+  throw new Violation("correctness", name, detail);
+}

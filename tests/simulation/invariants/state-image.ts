@@ -1,0 +1,185 @@
+import {
+  byteKey,
+  type Change,
+  INITIAL_STATE,
+  type MemberStore,
+  type NamespaceState,
+  type ResidentState,
+  type SessionAnswer,
+  type SessionState,
+  type StateMeta,
+  type StateWrites,
+  type StoredRecord,
+} from "@quorate/services/kv";
+import { compareStrings } from "@quorate/services/std";
+import { ItemHash } from "./item-hash";
+
+/**
+ * The whole replicated state as a multiset of item hashes, kept up by the writes, so that two of them compare in no
+ * time: each item counts once, whatever the order in which it came.
+ */
+export class StateImage {
+  private low = 0;
+  private high = 0;
+  private readonly single = new Map<string, number>();
+  private readonly sessions = new Map<number, number>();
+  private readonly answers = new Map<number, Map<number, number>>();
+  /** By "namespace/generation", then by byteKey. */
+  private readonly records = new Map<string, Map<string, number>>();
+
+  constructor() {
+    this.writeMeta(INITIAL_STATE.meta);
+    for (const namespace of INITIAL_STATE.namespaces) this.writeNamespace(namespace);
+  }
+
+  /** @param records the newest of each key of the namespaces' present generations */
+  static of(
+    { meta, namespaces, sessions, answers, memberStores }: ResidentState,
+    records: Iterable<{ readonly namespace: NamespaceState; readonly record: StoredRecord }>,
+  ): StateImage {
+    const image = new StateImage();
+    image.writeMeta(meta);
+    for (const namespace of namespaces) image.writeNamespace(namespace);
+    for (const session of sessions) image.writeSession(session);
+    for (const answer of answers) image.writeAnswer(answer);
+    for (const member of memberStores) image.writeMemberStore(member);
+    for (const { namespace, record } of records)
+      image.writeRecord(namespace.id, namespace.generation, record);
+    return image;
+  }
+
+  /** Equal for equal states, and for no others but by a chance of one in 2^53. */
+  get hash(): number {
+    return (this.high & 0x1fffff) * 0x1_0000_0000 + this.low;
+  }
+
+  apply(writes: StateWrites): void {
+    this.writeMeta(writes.meta);
+    for (const namespace of writes.namespaces) this.writeNamespace(namespace);
+    for (const session of writes.sessions) this.writeSession(session);
+    for (const answer of writes.answers) this.writeAnswer(answer);
+    for (const { clientId, sequence } of writes.answersDropped)
+      this.remove(this.answersOf(clientId), sequence);
+    for (const clientId of writes.sessionsEnded) this.endSession(clientId);
+    for (const member of writes.memberStores) this.writeMemberStore(member);
+    for (const change of writes.changes) this.change(change);
+  }
+
+  /** The names of the items in which two states differ, sorted, for a report. */
+  difference(other: StateImage): readonly string[] {
+    const mine = this.items();
+    const theirs = other.items();
+    return [...new Set([...mine.keys(), ...theirs.keys()])]
+      .filter((name) => mine.get(name) !== theirs.get(name))
+      .sort(compareStrings);
+  }
+
+  private items(): ReadonlyMap<string, number> {
+    const items = new Map<string, number>(this.single);
+    for (const [clientId, hash] of this.sessions) items.set(`session ${clientId}`, hash);
+    for (const [clientId, answers] of this.answers) {
+      for (const [sequence, hash] of answers) items.set(`answer ${clientId}/${sequence}`, hash);
+    }
+    for (const [place, records] of this.records) {
+      for (const [key, hash] of records) items.set(`record ${place}/${key}`, hash);
+    }
+    return items;
+  }
+
+  private writeMeta({ revision, timeMs, nextClientId, nextNamespaceId }: StateMeta): void {
+    const hash = new ItemHash().text("meta").number(revision).number(timeMs).number(nextClientId);
+    this.put(this.single, "meta", hash.number(nextNamespaceId).value);
+  }
+
+  private writeNamespace(namespace: NamespaceState): void {
+    const { id, name, generation, keyCount, byteCount, oldestRevision } = namespace;
+    const hash = new ItemHash().text("namespace").text(name).number(id).number(generation);
+    hash.number(keyCount).number(byteCount).number(oldestRevision);
+    this.put(this.single, `namespace ${id}`, hash.value);
+  }
+
+  private writeSession(session: SessionState): void {
+    const { clientId, namespaceId, ttlMs, deadlineMs, firstUnanswered } = session;
+    const hash = new ItemHash().text("session").number(clientId).number(namespaceId).number(ttlMs);
+    this.put(this.sessions, clientId, hash.number(deadlineMs ?? -1).number(firstUnanswered).value);
+  }
+
+  private writeAnswer({ clientId, sequence, answer }: SessionAnswer): void {
+    const hash = new ItemHash().text("answer").number(clientId).number(sequence).bytes(answer);
+    this.put(this.answersOf(clientId), sequence, hash.value);
+  }
+
+  private writeMemberStore({ memberId, storeId }: MemberStore): void {
+    const hash = new ItemHash().text("store").text(memberId).text(storeId);
+    this.put(this.single, `store of ${memberId}`, hash.value);
+  }
+
+  private change(change: Change): void {
+    const { namespaceId, generation } = change;
+    switch (change.kind) {
+      case "put":
+        this.writeRecord(namespaceId, generation, change.record);
+        return;
+      case "delete":
+        this.remove(this.recordsOf(namespaceId, generation), byteKey(change.key));
+        return;
+      case "truncate":
+        this.removeAll(this.recordsOf(namespaceId, generation));
+    }
+  }
+
+  private writeRecord(namespaceId: number, generation: number, record: StoredRecord): void {
+    const { key, value, createRevision, modRevision, version, leaseId } = record;
+    const hash = new ItemHash().text("record").number(namespaceId).number(generation).bytes(key).bytes(value);
+    hash.number(createRevision).number(modRevision).number(version).number(leaseId);
+    this.put(this.recordsOf(namespaceId, generation), byteKey(key), hash.value);
+  }
+
+  private endSession(clientId: number): void {
+    this.remove(this.sessions, clientId);
+    this.removeAll(this.answersOf(clientId));
+    this.answers.delete(clientId);
+  }
+
+  private answersOf(clientId: number): Map<number, number> {
+    return within(this.answers, clientId);
+  }
+
+  private recordsOf(namespaceId: number, generation: number): Map<string, number> {
+    return within(this.records, `${namespaceId}/${generation}`);
+  }
+
+  private put<K>(items: Map<K, number>, name: K, hash: number): void {
+    const before = items.get(name);
+    if (before === hash) return;
+    if (before !== undefined) this.count(before, -1);
+    items.set(name, hash);
+    this.count(hash, 1);
+  }
+
+  private remove<K>(items: Map<K, number>, name: K): void {
+    const before = items.get(name);
+    if (before === undefined) return;
+    items.delete(name);
+    this.count(before, -1);
+  }
+
+  private removeAll<K>(items: Map<K, number>): void {
+    for (const hash of items.values()) this.count(hash, -1);
+    items.clear();
+  }
+
+  private count(hash: number, sign: 1 | -1): void {
+    this.low = (this.low + sign * (hash % 0x1_0000_0000)) >>> 0;
+    this.high = (this.high + sign * Math.floor(hash / 0x1_0000_0000)) >>> 0;
+  }
+}
+
+function within<K, I>(all: Map<K, Map<I, number>>, name: K): Map<I, number> {
+  let found = all.get(name);
+  if (found === undefined) {
+    found = new Map();
+    all.set(name, found);
+  }
+  return found;
+}
