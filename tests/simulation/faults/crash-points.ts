@@ -12,6 +12,9 @@ export interface Trap {
   readonly downUs: number;
 }
 
+/** How long a write that is not synced takes, in synced ones: see SeatDisk. */
+const UNSYNCED_SHARE = 0.1;
+
 /** Kills processes at exact moments: around each durable step and each message. */
 export class CrashPoints implements Observer {
   private readonly armed = new Map<Trap, { left: number }>();
@@ -93,13 +96,18 @@ export class CrashPoints implements Observer {
       case "before_send":
         return null;
       case "during_log_append":
+        return this.amidUs(member, 1);
       case "during_state_write":
-        return this.random.below(Math.ceil(this.world.seat(member).disk.writeMeanUs) + 1);
+        return this.amidUs(member, UNSYNCED_SHARE);
       case "after_send":
         // The message leaves when all observers have seen it.
         return 0;
       default:
         return unreachable(point);
     }
+  }
+
+  private amidUs(member: MemberId, share: number): number {
+    return this.random.below(Math.ceil(share * this.world.seat(member).disk.writeMeanUs) + 1);
   }
 }
