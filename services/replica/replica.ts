@@ -372,11 +372,16 @@ export class Replica {
     for (const listener of this.listeners) listener.leaderChanged?.(this.leaderId, this.term);
   }
 
+  /**
+   * One that was heard of since the leader last counted its followers, if there is one: just after the count nobody was
+   * heard of yet, and all may be well.
+   */
   private mostUpToDateVoter(): MemberId | null {
     const { progress, configuration } = this.raft.status();
-    let best: { id: MemberId; match: number } | null = null;
-    for (const { id, match, isRecentlyActive } of progress ?? []) {
-      if (id === this.id || !configuration.voters.includes(id) || !isRecentlyActive) continue;
+    const others = (progress ?? []).filter(({ id }) => id !== this.id && configuration.voters.includes(id));
+    const heard = others.filter(({ isRecentlyActive }) => isRecentlyActive);
+    let best: { readonly id: MemberId; readonly match: number } | null = null;
+    for (const { id, match } of heard.length > 0 ? heard : others) {
       if (best === null || match > best.match) best = { id, match };
     }
     return best?.id ?? null;

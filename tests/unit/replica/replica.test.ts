@@ -275,6 +275,21 @@ describe("replicas", () => {
     expect(rig.replica(target).isLeader).toBe(true);
   });
 
+  it.each(Array.from({ length: 12 }, (_, at) => at))(
+    "D11: find somebody to hand leadership over to %i ticks into a quiet term, also just after a count of followers",
+    async (ticks) => {
+      const rig = new ReplicaRig(3);
+      const leader = await rig.elect();
+      await rig.tick(10 + ticks);
+      // Nobody has answered yet what this tick asks.
+      leader.tick();
+      const transfer = leader.transferLeadership(null);
+      await rig.tick(3);
+      expect(await transfer).toMatchObject({ kind: "transferred" });
+      expect(leader.isLeader).toBe(false);
+    },
+  );
+
   it("C10: a request id is applied once, also after a change of leader and a crash of all", async () => {
     const rig = new ReplicaRig(3);
     const leader = await rig.elect();
