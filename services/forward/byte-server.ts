@@ -13,9 +13,10 @@ import {
   status,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
-import { ErrorReason, Outcome } from "@quorate/proto/kv";
+import { ErrorReason } from "@quorate/proto/kv";
 import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
+import { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
 import { serverOptions } from "./channel-options";
 import { CallFailure } from "./failure";
 import type { Log } from "./log";
@@ -172,7 +173,7 @@ export class ByteServer {
     });
   }
 
-  /** Counts and logs a failure, and words it for the caller: of a read there is no outcome to speak of. */
+  /** Counts and logs a failure, and words it for the caller. */
   private note(call: ByteCall, failure: CallFailure): CallFailure {
     const { log, onEnd } = this.options;
     const { method, peer } = call;
@@ -193,7 +194,7 @@ export class ByteServer {
       default:
         break;
     }
-    return method.isRead ? failure.withOutcome(Outcome.UNSPECIFIED) : failure;
+    return toldToCaller(call, failure);
   }
 }
 
@@ -235,18 +236,6 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 function at(timeMs: number, run: () => void): NodeJS.Timeout | undefined {
   const waitMs = timeMs - Date.now();
   return waitMs > TIMER_MS_MAX ? undefined : setTimeout(run, waitMs);
-}
-
-function deadlinePassed(call: ByteCall): CallFailure {
-  return call.isSubmitted
-    ? new CallFailure(ErrorReason.DEADLINE_EXCEEDED, "the deadline passed while the outcome was open")
-    : new CallFailure(ErrorReason.DEADLINE_EXCEEDED, "the deadline passed before the call was taken up", {
-        outcome: Outcome.NOT_APPLIED,
-      });
-}
-
-function callerLeft(): CallFailure {
-  return new CallFailure(ErrorReason.CANCELLED, "the caller left");
 }
 
 function noAnswer(): CallFailure {

@@ -1,6 +1,7 @@
 import { Metadata } from "@grpc/grpc-js";
-import type { ByteChannel, OutgoingCall } from "./byte-channel";
+import type { OutgoingCall } from "./byte-channel";
 import type { ByteCall, ByteSink } from "./call";
+import type { CallChannel } from "./call-channel";
 import { FORWARD_KEY, HOPS_KEY, hopsOf, MEMBER_KEY, REQUEST_ID_KEY } from "./routing";
 
 /** What of a call's metadata goes along; the rest is between the caller and its first hop. */
@@ -23,6 +24,6 @@ export function outgoingCall(call: ByteCall, deadlineMs = call.deadlineMs): Outg
 }
 
 /** Passes a streamed answer on, message by message, no faster than it is taken. */
-export async function forwardStream(channel: ByteChannel, call: ByteCall, sink: ByteSink): Promise<void> {
+export async function forwardStream(channel: CallChannel, call: ByteCall, sink: ByteSink): Promise<void> {
   for await (const message of channel.stream(outgoingCall(call), call)) await sink.write(message);
 }

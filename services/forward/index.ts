@@ -3,6 +3,8 @@ export { ByteChannel, type Cancelling, type OutgoingCall } from "./byte-channel"
 export { ByteChannels } from "./byte-channels";
 export { ByteServer, type ByteServerOptions } from "./byte-server";
 export { ByteCall, type ByteService, type ByteSink } from "./call";
+export type { CallChannel, CallChannels } from "./call-channel";
+export { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
 export { channelOptions, MESSAGE_BYTES_MAX_DEFAULT, serverOptions } from "./channel-options";
 export { CallFailure, type FailureExtras } from "./failure";
 export { type FailureRow, failureTable } from "./failure-table";

@@ -26,6 +26,7 @@ import type { NodeConfig } from "./config";
 import { sha256Digest, systemClock, turnScheduler } from "./platform";
 import { NodeFacts } from "./process-facts";
 import { HEARTBEAT_TICKS, ticksOf } from "./profile";
+import type { NodeSeams } from "./seams";
 import { softwareVersion } from "./version";
 
 /** What a unary call gets that brings no deadline. */
@@ -65,6 +66,7 @@ interface NodeParts {
   readonly transport: PeerTransport;
   readonly peerServer: PeerServer;
   readonly clientServer: ByteServer;
+  readonly tick: () => void;
 }
 
 /** One member of a cluster as a process part: opened from its configuration, closed in the order that loses nothing. */
@@ -76,19 +78,21 @@ export class Node {
   private constructor(parts: NodeParts) {
     this.parts = parts;
     const { tickMs } = ticksOf(parts.config.profile);
-    this.ticking = setInterval(() => parts.replica.tick(), tickMs);
+    this.ticking = setInterval(parts.tick, tickMs);
   }
 
   /**
    * Opens the data directory, and serves once everything in it was verified.
    *
    * @param onFailure told once when a store fails: the node does nothing more, and is to be closed
+   * @param seams where tests put something in between; nothing by default
    * @throws StoreFailure when what is on disk cannot be trusted; an error when a port cannot be taken
    */
   static async open(
     config: NodeConfig,
     log: Log,
     onFailure: (failure: StoreFailure) => void,
+    seams: NodeSeams = {},
   ): Promise<OpenOutcome> {
     const { id, clusterId, members, dataDir, bootstrap } = config;
     const outcome =
@@ -103,11 +107,8 @@ export class Node {
     if (storesOutcome.kind === "refused") return storesOutcome;
     const { stores } = storesOutcome;
     try {
-      const parts = await assemble(config, log, stores, {
-        clusterId: identity.clusterId,
-        memberId: id,
-        storeId: identity.storeId,
-      });
+      const own = { clusterId: identity.clusterId, memberId: id, storeId: identity.storeId };
+      const parts = await assemble(config, log, stores, own, seams);
       try {
         return await serve(parts, onFailure);
       } catch (error) {
@@ -132,6 +133,25 @@ export class Node {
   close(): Promise<void> {
     this.closing ??= this.shutDown();
     return this.closing;
+  }
+
+  /** As a crash, as far as that goes inside a process that lives on: nothing is drained, handed over or said. */
+  kill(): Promise<void> {
+    this.closing ??= this.dropAll();
+    return this.closing;
+  }
+
+  /** For those who look inside: tests that compare what the nodes of a cluster hold. */
+  get replica(): Replica {
+    return this.parts.replica;
+  }
+
+  private async dropAll(): Promise<void> {
+    const { health, reflection } = this.parts;
+    clearInterval(this.ticking);
+    health.close();
+    reflection.close();
+    await dismantle(this.parts, 0);
   }
 
   private async shutDown(): Promise<void> {
@@ -179,6 +199,7 @@ async function assemble(
   log: Log,
   stores: OpenedStores,
   own: { readonly clusterId: string; readonly memberId: MemberId; readonly storeId: string },
+  seams: NodeSeams,
 ): Promise<NodeParts> {
   const { id, members, limits, profile } = config;
   const { state, log: logStore } = stores;
@@ -199,12 +220,12 @@ async function assemble(
     storeId: own.storeId,
     configuration: configurationOf(members.map((member) => member.id)),
     timing: { heartbeatTicks: HEARTBEAT_TICKS, electionTicks: ticksOf(profile).electionTicks },
-    log: logStore,
-    state,
+    log: seams.log?.(logStore) ?? logStore,
+    state: seams.state?.(state) ?? state,
     machine: new StateMachine(state.opened.resident),
-    transport,
+    transport: seams.transport?.(transport) ?? transport,
     clock: systemClock,
-    scheduler: turnScheduler,
+    scheduler: seams.scheduler ?? turnScheduler,
     random: random.fork(),
   });
 
@@ -226,8 +247,9 @@ async function assemble(
     forwarding: config.forwarding,
     wallMs: () => systemClock.wallMs(),
   };
+  const service = new NodeService(context, seams.channels?.(channels) ?? channels);
   const clientServer = new ByteServer({
-    service: new NodeService(context, channels),
+    service: seams.service?.(service) ?? service,
     log,
     defaultDeadlineMs: DEFAULT_DEADLINE_MS,
     messageBytesMax: limits.requestBytesMax + REQUEST_SLACK_BYTES,
@@ -251,6 +273,7 @@ async function assemble(
     transport,
     peerServer,
     clientServer,
+    tick: seams.tick?.(() => replica.tick()) ?? (() => replica.tick()),
   };
 }
 

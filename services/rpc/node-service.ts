@@ -2,9 +2,9 @@ import { ClusterServiceDefinition } from "@quorate/proto/cluster";
 import { ErrorReason, KvServiceDefinition, NamespaceServiceDefinition } from "@quorate/proto/kv";
 import {
   type ByteCall,
-  type ByteChannels,
   type ByteService,
   type ByteSink,
+  type CallChannels,
   CallFailure,
   FORWARD_KEY,
   forwardStream,
@@ -65,9 +65,9 @@ const HERE: Place = { kind: "here" };
  */
 export class NodeService implements ByteService {
   private readonly node: NodeContext;
-  private readonly channels: ByteChannels;
+  private readonly channels: CallChannels;
 
-  constructor(node: NodeContext, channels: ByteChannels) {
+  constructor(node: NodeContext, channels: CallChannels) {
     this.node = node;
     this.channels = channels;
   }

@@ -1,0 +1,14 @@
+import type { Cancelling, OutgoingCall } from "./byte-channel";
+
+/** A way to one node for calls as bytes. Failures are CallFailures. */
+export interface CallChannel {
+  unary(call: OutgoingCall, cancelling: Cancelling): Promise<Uint8Array>;
+  /** The messages of a streamed answer, read no faster than they are taken. */
+  stream(call: OutgoingCall, cancelling: Cancelling): AsyncIterable<Uint8Array>;
+}
+
+/** The ways to all nodes: over gRPC the ByteChannels, inside one process whatever joins its nodes. */
+export interface CallChannels {
+  /** @param address host:port */
+  to(address: string): CallChannel;
+}

@@ -1,0 +1,24 @@
+import type { Connect } from "@quorate/client";
+import type { Interference, NetworkControls } from "@quorate/services/faults";
+import type { ClusterTime } from "./cluster-time";
+import type { Host } from "./host";
+
+/** A running set of nodes, in memory or on disk, with what joins them. */
+export interface ClusterRoom {
+  readonly time: ClusterTime;
+  /** In the order of their numbers. */
+  readonly hosts: readonly Host[];
+  /** Everything that a cut or a filter has to be said to. */
+  readonly networks: readonly NetworkControls[];
+  /** Knows the cuts that there are. */
+  readonly cuts: Interference;
+  /** How clients of this process reach the nodes; null for gRPC. */
+  readonly connect: Connect | null;
+  /** Opens gRPC where there is none yet. */
+  listen(): Promise<void>;
+  /** Whether other processes can reach the nodes. */
+  readonly isListening: boolean;
+  cutsChanged(): void;
+  /** Ends all nodes and removes what they leave. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,46 @@
+import type { FailPoints } from "@quorate/services/faults";
+import type { CallChannels, Log } from "@quorate/services/forward";
+import type { Profile } from "@quorate/services/node";
+import type { MemberId } from "@quorate/services/raft";
+import type { Replica, StoreFailure } from "@quorate/services/replica";
+import type { Random } from "@quorate/services/std";
+import type { CallLinks } from "./call-links";
+import type { ClusterTime } from "./cluster-time";
+import type { PauseGate } from "./pause-gate";
+
+/** What the nodes of one cluster share. */
+export interface ClusterFrame {
+  readonly clusterId: string;
+  readonly ids: readonly MemberId[];
+  readonly time: ClusterTime;
+  readonly random: Random;
+  readonly profile: Profile;
+  readonly links: CallLinks;
+  readonly log: Log;
+  /** The member whose client services have this address, host:port. */
+  memberAt(address: string): MemberId | null;
+}
+
+/** One node as its cluster holds it: it outlives its crashes. */
+export interface Host {
+  readonly id: MemberId;
+  /** Where clients find its services, host:port; in memory before listen() a name that only this process knows. */
+  readonly address: string;
+  readonly gate: PauseGate;
+  readonly failPoints: FailPoints;
+  /** null while the node is down. */
+  readonly replica: Replica | null;
+  /** Why the node went down by itself, if it did. */
+  readonly failure: StoreFailure | null;
+  start(): Promise<void>;
+  /** As a crash. Safe while it is down. */
+  kill(): Promise<void>;
+}
+
+/** Calls that a node passes on meet the same cuts as its messages. */
+export function linkedChannels(frame: ClusterFrame, from: MemberId, channels: CallChannels): CallChannels {
+  return frame.links.over(channels, (address) => {
+    const to = frame.memberAt(address);
+    return to === null || to === from ? null : { from, to };
+  });
+}

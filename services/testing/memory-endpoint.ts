@@ -1,0 +1,195 @@
+import { type Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import { ErrorReason } from "@quorate/proto/kv";
+import {
+  ByteCall,
+  type ByteService,
+  type ByteSink,
+  CallFailure,
+  type Cancelling,
+  callerLeft,
+  deadlinePassed,
+  methodRoutes,
+  toldToCaller,
+} from "@quorate/services/forward";
+import type { CallCounters } from "@quorate/services/rpc";
+import type { ClusterTime } from "./cluster-time";
+import type { PauseGate } from "./pause-gate";
+import { wireFailure } from "./wire-failure";
+
+/** As over gRPC (services/forward/byte-server.ts): the server answers a little before the caller's deadline. */
+const DEADLINE_MARGIN_MS = 5;
+const DEADLINE_MARGIN_SHARE = 0.1;
+
+/** What a call gets that brings no deadline, as over gRPC. */
+const DEFAULT_DEADLINE_MS = 30_000;
+
+/** A call as it leaves its caller. */
+export interface WireCall {
+  /** Such as "/quorate.kv.v1.KvService/Put". */
+  readonly path: string;
+  readonly body: Uint8Array;
+  readonly metadata: Metadata;
+  /** null for none. */
+  readonly timeoutMs: number | null;
+  readonly cancelling: Cancelling | undefined;
+  /** Named in the server's log. */
+  readonly caller: string;
+}
+
+export interface MemoryEndpointOptions {
+  readonly service: ByteService;
+  readonly time: ClusterTime;
+  /** A node that is paused does not even say that a deadline has passed. */
+  readonly gate: PauseGate;
+  readonly counters: CallCounters;
+}
+
+/** Where the clients of a node in this process find its services: what is a connection's way to fail over gRPC fails here. */
+export class MemoryEndpoint {
+  private readonly open = new Set<OpenCall>();
+  private isClosed = false;
+
+  constructor(private readonly options: MemoryEndpointOptions) {}
+
+  /** Rejects with what a failed call of grpc-js is: an Error with code, details and metadata. */
+  unary(wire: WireCall): Promise<Uint8Array> {
+    return new Promise((resolve, reject) => {
+      const open = this.begin(wire, reject);
+      if (open === null) return;
+      this.options.service.unary(open.call).then(
+        (answer) => {
+          if (open.end(status.OK)) resolve(answer);
+        },
+        (error: unknown) => open.fail(CallFailure.from(error)),
+      );
+    });
+  }
+
+  /** Hands each message of the answer to `take`, the next one when that has resolved. */
+  stream(wire: WireCall, take: (message: Uint8Array) => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const open = this.begin(wire, reject);
+      if (open === null) return;
+      this.options.service.stream(open.call, sinkOf(open.call, take)).then(
+        () => {
+          if (open.end(status.OK)) resolve();
+        },
+        (error: unknown) => open.fail(CallFailure.from(error)),
+      );
+    });
+  }
+
+  /** The process is gone: calls under way end as calls of a broken connection do. */
+  close(): void {
+    this.isClosed = true;
+    for (const open of [...this.open]) open.lose("the node is gone");
+  }
+
+  private begin(wire: WireCall, reject: (failure: Error) => void): OpenCall | null {
+    const method = methodRoutes.get(wire.path);
+    if (this.isClosed || method === undefined) {
+      const code = this.isClosed ? status.UNAVAILABLE : status.UNIMPLEMENTED;
+      reject(wireFailure({ code, details: this.isClosed ? "the node is gone" : `no method ${wire.path}` }));
+      return null;
+    }
+    const { time, gate, counters } = this.options;
+    const serverMs =
+      wire.timeoutMs === null
+        ? method.responseStream
+          ? Number.POSITIVE_INFINITY
+          : DEFAULT_DEADLINE_MS
+        : wire.timeoutMs - Math.min(DEADLINE_MARGIN_MS, wire.timeoutMs * DEADLINE_MARGIN_SHARE);
+    const call = new ByteCall({
+      method,
+      body: Buffer.from(wire.body.buffer, wire.body.byteOffset, wire.body.byteLength),
+      metadata: wire.metadata,
+      connection: { getPeer: () => wire.caller },
+      deadlineMs: time.wallMs() + serverMs,
+    });
+    const open: OpenCall = new OpenCall(call, {
+      reject,
+      ended: (code) => {
+        this.open.delete(open);
+        counters.ended(method, code);
+      },
+    });
+    this.open.add(open);
+    if (Number.isFinite(serverMs)) {
+      open.undo.push(time.after(serverMs, () => gate.pass(() => open.fail(deadlinePassed(call)))));
+    }
+    if (wire.timeoutMs !== null) open.undo.push(time.after(wire.timeoutMs, () => open.late()));
+    if (wire.cancelling !== undefined) open.follow(wire.cancelling);
+    return call.aborted ? null : open;
+  }
+}
+
+/** A call under way, which ends once: answered, failed, given up or lost. */
+class OpenCall {
+  /** What the end takes back. */
+  readonly undo: (() => void)[] = [];
+  private hasEnded = false;
+
+  constructor(
+    readonly call: ByteCall,
+    private readonly options: {
+      readonly reject: (failure: Error) => void;
+      readonly ended: (code: status) => void;
+    },
+  ) {}
+
+  /** The caller's own deadline comes whatever the node does. */
+  late(): void {
+    this.refuse({ code: status.DEADLINE_EXCEEDED, details: "Deadline exceeded" });
+  }
+
+  follow(cancelling: Cancelling): void {
+    const cancel = (): void => this.refuse({ code: status.CANCELLED, details: "Cancelled on client" });
+    cancelling.addEventListener("abort", cancel);
+    this.undo.push(() => cancelling.removeEventListener("abort", cancel));
+    if (cancelling.aborted) cancel();
+  }
+
+  /** The node's own word on why the call failed. */
+  fail(failure: CallFailure): void {
+    this.refuse(toldToCaller(this.call, failure).toStatus());
+  }
+
+  /** The connection broke: nobody says anything. */
+  lose(why: string): void {
+    this.refuse({ code: status.UNAVAILABLE, details: why });
+  }
+
+  /** Whether this was its end. */
+  end(code: status): boolean {
+    if (this.hasEnded) return false;
+    this.hasEnded = true;
+    for (const undo of this.undo) undo();
+    this.call.abort();
+    this.options.ended(code);
+    return true;
+  }
+
+  private refuse(told: Pick<StatusObject, "code" | "details"> & Partial<StatusObject>): void {
+    if (this.end(told.code)) this.options.reject(wireFailure(told));
+  }
+}
+
+/** Lets go of the writer also where the reader has left in the middle. */
+function sinkOf(call: ByteCall, take: (message: Uint8Array) => Promise<void>): ByteSink {
+  let release = (): void => {};
+  call.addEventListener("abort", () => release());
+  return {
+    write: (message) => {
+      if (call.aborted) return Promise.reject(callerLeft());
+      return new Promise((resolve) => {
+        release = resolve;
+        void take(message).then(resolve);
+      });
+    },
+  };
+}
+
+/** What a caller finds where nothing listens. */
+export function nothingListens(address: string): CallFailure {
+  return new CallFailure(ErrorReason.UNREACHABLE, `${address} cannot be reached: nothing answers there`);
+}

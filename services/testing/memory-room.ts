@@ -1,0 +1,109 @@
+import { type Connect, QuorateError } from "@quorate/client";
+import { Interference, Network, type NetworkControls } from "@quorate/services/faults";
+import { type PortReservation, reservePorts } from "@quorate/services/launcher";
+import { ticksOf } from "@quorate/services/node";
+import { type Random, seededRandom } from "@quorate/services/std";
+import { CallLinks } from "./call-links";
+import type { ClusterRoom } from "./cluster-room";
+import type { ClusterTime } from "./cluster-time";
+import { MemoryConnection } from "./memory-connection";
+import type { MemoryEndpoint } from "./memory-endpoint";
+import { type MemoryFrame, MemoryHost } from "./memory-host";
+import type { CheckedOptions } from "./options";
+
+/** Nodes on memory, in one process, joined by a network in memory. */
+export class MemoryRoom implements ClusterRoom {
+  readonly hosts: readonly MemoryHost[];
+  readonly networks: readonly NetworkControls[];
+  readonly cuts: Interference;
+  private readonly links: CallLinks;
+  private ports: PortReservation | null = null;
+  private isClosed = false;
+
+  private constructor(
+    private readonly options: CheckedOptions,
+    readonly time: ClusterTime,
+    random: Random,
+  ) {
+    const network = new Network({ timers: time, random: random.fork() });
+    this.cuts = new Interference({ timers: time, random: random.fork() });
+    this.links = new CallLinks((direction) => this.cuts.isCut(direction));
+    this.networks = [network, this.cuts];
+    const ids = Array.from({ length: options.nodes }, (_, at) => `n${at + 1}`);
+    const frame: MemoryFrame = {
+      clusterId: `test-${options.seed}`,
+      ids: ids.toSorted(),
+      time,
+      random,
+      profile: options.profile,
+      links: this.links,
+      log: options.log,
+      network,
+      memberAt: (address) => this.hostAt(address)?.id ?? null,
+      endpointAt: (address) => this.endpointAt(address),
+      members: () =>
+        this.hosts.map((host) => ({
+          id: host.id,
+          clientAddress: host.address,
+          peerAddress: `${host.id}.memory:2`,
+        })),
+    };
+    this.hosts = ids.map((id) => new MemoryHost(id, frame));
+  }
+
+  static async open(options: CheckedOptions, time: ClusterTime): Promise<MemoryRoom> {
+    const room = new MemoryRoom(options, time, seededRandom(options.seed));
+    for (const host of room.hosts) await host.start();
+    room.campaignAtOnce();
+    return room;
+  }
+
+  readonly connect: Connect = (address) =>
+    new MemoryConnection(address, (at) => this.endpointOrClosed(at), this.time);
+
+  get isListening(): boolean {
+    return this.ports !== null;
+  }
+
+  async listen(): Promise<void> {
+    if (this.ports !== null) return;
+    this.ports = await reservePorts(this.hosts.length);
+    const { basePort } = this.ports;
+    await Promise.all(this.hosts.map((host, at) => host.listen(basePort + at + 1)));
+    for (const host of this.hosts) host.learnAddresses();
+  }
+
+  cutsChanged(): void {
+    this.links.cutsChanged();
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await Promise.all(this.hosts.map((host) => host.kill()));
+    this.time.close();
+    await this.ports?.release();
+  }
+
+  /** Instead of waiting for the first election timeout: nobody has led yet, so nobody minds. */
+  private campaignAtOnce(): void {
+    const { replica } = this.hosts[0] as MemoryHost;
+    const { electionTicks } = ticksOf(this.options.profile);
+    for (let tick = 0; tick < 2 * electionTicks && replica?.status().raft.role === "follower"; tick += 1) {
+      replica.tick();
+    }
+  }
+
+  private hostAt(address: string): MemoryHost | null {
+    const id = /^(n\d+)\.memory:1$/.exec(address)?.[1];
+    return this.hosts.find((host) => host.id === id || host.address === address) ?? null;
+  }
+
+  private endpointAt(address: string): MemoryEndpoint | null {
+    return this.hostAt(address)?.endpoint ?? null;
+  }
+
+  private endpointOrClosed(address: string): MemoryEndpoint | null {
+    if (!this.isClosed) return this.endpointAt(address);
+    throw new QuorateError("the cluster is closed", { code: "CANCELLED", outcome: "not_applied" });
+  }
+}

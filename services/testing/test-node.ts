@@ -1,0 +1,111 @@
+import type { Kv, NodeStatus, Quorate } from "@quorate/client";
+import type { FailPoints } from "@quorate/services/faults";
+import type { Host } from "./host";
+import { TestClusterError } from "./test-cluster-error";
+
+/** What a node needs of its cluster. */
+export interface NodeHome {
+  client(endpoints: readonly string[], options: TestClientOptions): Quorate;
+  /** Called once the node is up again. */
+  restarted(): Promise<void>;
+}
+
+/** How a client in a test is made. */
+export interface TestClientOptions {
+  /** The namespace of calls that name none; "default" by default. */
+  readonly namespace?: string;
+  /** How long a call may take with all its retries, in milliseconds; 5,000 by default. */
+  readonly deadlineMs?: number;
+}
+
+/** One node of a cluster in a test. */
+export class TestNode {
+  readonly #host: Host;
+  readonly #home: NodeHome;
+  #client: Quorate | null = null;
+
+  /** Nodes are made by their cluster. */
+  constructor(
+    /** From 1. */
+    readonly number: number,
+    host: Host,
+    home: NodeHome,
+  ) {
+    this.#host = host;
+    this.#home = home;
+  }
+
+  /** Such as "n1". */
+  get id(): string {
+    return this.#host.id;
+  }
+
+  /** host:port of its client services. */
+  get address(): string {
+    return this.#host.address;
+  }
+
+  /** Whether it runs, be it paused. */
+  get isUp(): boolean {
+    return this.#host.replica !== null;
+  }
+
+  get isPaused(): boolean {
+    return this.#host.gate.isPaused;
+  }
+
+  /** Whether it believes that it leads: of two that do, the one of the later term does. */
+  get isLeader(): boolean {
+    return this.#host.replica?.isLeader === true;
+  }
+
+  /** Why it went down by itself, such as a store that failed; null when it did not. */
+  get failure(): Error | null {
+    return this.#host.failure;
+  }
+
+  /** Where its stores and its transport can be made to fail, to crash the node or to wait. They outlive its crashes. */
+  get failPoints(): FailPoints {
+    return this.#host.failPoints;
+  }
+
+  /** A new client whose calls go to this node alone; what belongs to the leader is passed on by the node. */
+  client(options: TestClientOptions = {}): Quorate {
+    return this.#home.client([this.address], options);
+  }
+
+  /** Keys and values through this node. */
+  get kv(): Kv {
+    this.#client ??= this.client();
+    return this.#client.kv;
+  }
+
+  /** The answer of its Status call. */
+  status(): Promise<NodeStatus> {
+    this.#client ??= this.client();
+    return this.#client.cluster.status({ address: this.address });
+  }
+
+  /** Kills it as a crash would: no call under way is answered; in memory what was not synced is gone. */
+  async kill(): Promise<void> {
+    await this.#host.kill();
+  }
+
+  /** Starts it again with what its disk holds; kills it before where it still runs. */
+  async restart(): Promise<void> {
+    await this.#host.kill();
+    await this.#host.start();
+    await this.#home.restarted();
+  }
+
+  /** Stops it in the middle of whatever it does, as SIGSTOP would: it neither answers nor refuses. */
+  pause(): void {
+    if (!this.isUp) throw new TestClusterError(`${this.id} is down: restart it before it is paused`);
+    this.#host.gate.pause();
+  }
+
+  /** Lets a paused node go on, with all that has come meanwhile. */
+  resume(): void {
+    this.#host.gate.resume();
+  }
+}
