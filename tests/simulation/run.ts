@@ -1,6 +1,7 @@
+import { type Clients, type ClientWatcher, startClients, startClients } from "./clients";
 import { guardAgainstRejections } from "./crash-guard";
 import { applySchedule, drawSchedule, type FaultKind, type ProfileName, type Schedule } from "./faults";
-import { invariants } from "./invariants";
+import { checkHistory, invariants } from "./invariants";
 import { Violation, type ViolationKind } from "./violation";
 import { secondsText, Trace } from "./world/trace";
 import { SimulatedWorld, type WorldCounts } from "./world/world";
@@ -70,7 +71,8 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     options.plant?.(world);
     for (const seat of world.seats) world.start(seat.id);
     const attack = applySchedule(world, schedule);
-    const clients: Clients = { done: false, operations: 0, finish: () => undefined, finished: true };
+    const { operations: operationsMax, clients: faults } = schedule;
+    const clients = startClients(world, { operations: operationsMax, faults, watcher: judges.watcher });
     try {
       await world.run(() => clients.done, schedule.durationUs);
       safetyEndUs = world.timeline.nowUs;
@@ -78,6 +80,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       world.heal();
       await converge(world, clients);
       world.ended();
+      checkHistory(clients.history);
     } finally {
       operations = clients.operations;
     }
@@ -100,15 +103,9 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   };
 }
 
-interface Clients {
-  /** No operation is under way, and none is to come. */
-  readonly done: boolean;
-  /** How many were started. */
-  readonly operations: number;
-  /** Starts no more; what is open ends, and each client reads every key once more. */
-  finish(): void;
-  /** The last read has been answered. */
-  readonly finished: boolean;
+/** What a judge throws must not pass through the client that told it. */
+function safely(world: SimulatedWorld, watcher: ClientWatcher): ClientWatcher {
+  return { answered: (event) => world.judge(() => watcher.answered?.(event)), read: (event) => world.judge(() => watcher.read?.(event)) };
 }
 
 /** All is healed: within the bound there is one leader, everything asked has an answer, and all have applied the same. */
