@@ -250,6 +250,31 @@ describe("filters on the traffic of whole replicas", () => {
     onlyOneLeaderATerm();
   });
 
+  it.each([
+    ["reset", () => cluster.network.reset({ from: leader, to: others[0]! })],
+    ["halfOpen", () => cluster.network.halfOpen({ from: leader, to: others[0]! })],
+    ["refuseConnections", () => cluster.network.refuseConnections({ from: others[0]!, to: leader })],
+  ])("goes on under %s of one connection, and agrees when healed", async (_, trouble) => {
+    trouble();
+    await cluster.incrementInSession(5);
+    await cluster.run(3_000);
+    cluster.network.heal();
+    await cluster.run(2_000);
+    expect(await cluster.converged()).toEqual(["5", "5", "5"]);
+    onlyOneLeaderATerm();
+  });
+
+  it("does the same again from the same seeds", async () => {
+    const run = async (): Promise<readonly object[]> => {
+      const again = new VirtualCluster(3);
+      again.network.add(drop(0.1));
+      again.network.add(exponentialLatency({ meanMs: 30 }));
+      await again.incrementInSession(5);
+      return again.arrived;
+    };
+    expect(await run()).toEqual(await run());
+  });
+
   it("J1 J2: the same values act on a Transport that is wrapped", async () => {
     const held = hold();
     cluster.interference.add(delay(40));
