@@ -177,6 +177,7 @@ export class Replica {
     if (to === this.id) return Promise.resolve({ kind: "transferred", leaderId: this.id, term: this.term });
     // What was submitted before the transfer goes into the log before it.
     this.takeTurn();
+    if (!this.isLeader) return Promise.resolve({ kind: "not_leader", leaderId: this.leaderId });
     const outcome = this.raft.transferLeadership(to);
     switch (outcome.kind) {
       case "not_a_voter":

@@ -290,6 +290,19 @@ describe("replicas", () => {
     },
   );
 
+  it("asks nobody for a transfer once it hears that another leads", async () => {
+    const rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    const [next, third] = rig.seats.map(({ id }) => id).filter((id) => id !== leader.id) as [string, string];
+    const term = leader.leader.term + 1;
+    rig.sent.length = 0;
+    leader.receive([{ kind: "heartbeat", from: next, to: leader.id, term, commit: 0, readSequence: 0 }]);
+    expect(await leader.transferLeadership(third)).toEqual({ kind: "not_leader", leaderId: next });
+    await rig.settle();
+    // The core would pass the wish on to the leader in the name of its beneficiary, which no transport carries.
+    expect(rig.sent.filter(({ kind }) => kind === "transfer_leadership")).toEqual([]);
+  });
+
   it("C10: a request id is applied once, also after a change of leader and a crash of all", async () => {
     const rig = new ReplicaRig(3);
     const leader = await rig.elect();
