@@ -1,4 +1,4 @@
-import { type Clients, type ClientWatcher, startClients, startClients } from "./clients";
+import { type Clients, type ClientWatcher, startClients } from "./clients";
 import { guardAgainstRejections } from "./crash-guard";
 import { applySchedule, drawSchedule, type FaultKind, type ProfileName, type Schedule } from "./faults";
 import { checkHistory, invariants } from "./invariants";
@@ -72,7 +72,8 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     for (const seat of world.seats) world.start(seat.id);
     const attack = applySchedule(world, schedule);
     const { operations: operationsMax, clients: faults } = schedule;
-    const clients = startClients(world, { operations: operationsMax, faults, watcher: judges.watcher });
+    const watcher = safely(world, judges.watcher);
+    const clients = startClients(world, { operations: operationsMax, faults, watcher });
     try {
       await world.run(() => clients.done, schedule.durationUs);
       safetyEndUs = world.timeline.nowUs;
@@ -105,7 +106,10 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
 
 /** What a judge throws must not pass through the client that told it. */
 function safely(world: SimulatedWorld, watcher: ClientWatcher): ClientWatcher {
-  return { answered: (event) => world.judge(() => watcher.answered?.(event)), read: (event) => world.judge(() => watcher.read?.(event)) };
+  return {
+    answered: (event) => world.judge(() => watcher.answered?.(event)),
+    read: (event) => world.judge(() => watcher.read?.(event)),
+  };
 }
 
 /** All is healed: within the bound there is one leader, everything asked has an answer, and all have applied the same. */

@@ -198,6 +198,15 @@ export class SimulatedWorld implements World {
     this.throwFailure();
   }
 
+  /** Runs what may throw a Violation, which then ends the run after the present event. */
+  judge(check: () => void): void {
+    try {
+      check();
+    } catch (error) {
+      this.fail(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
   /** Someone outside the events found something wrong. */
   fail(error: Error): void {
     this.failure ??= error;
@@ -234,13 +243,7 @@ export class SimulatedWorld implements World {
 
   /** Observers are called from within the code under test: what they throw must not pass through it. */
   private tellAll(call: (observer: Observer) => void): void {
-    for (const observer of this.observers) {
-      try {
-        call(observer);
-      } catch (error) {
-        this.fail(error instanceof Error ? error : new Error(String(error)));
-      }
-    }
+    for (const observer of this.observers) this.judge(() => call(observer));
   }
 
   private newSeat(id: MemberId): SimulatedSeat {
