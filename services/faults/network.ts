@@ -71,7 +71,10 @@ export class Network implements NetworkPort {
   detach(id: MemberId): void {
     this.members.delete(id);
     for (const link of this.links.values()) {
-      if (link.direction.to === id) this.break(link);
+      if (link.direction.to !== id) continue;
+      // A link that nobody answers on does not say that there is nobody left to.
+      if (link.condition === "working") this.break(link);
+      else link.disconnect();
     }
   }
 

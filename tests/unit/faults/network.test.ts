@@ -180,6 +180,18 @@ describe("a network in process", () => {
     expect(arrives()).toBe(true);
   });
 
+  it("does not tell over a half-open or cut link that the other is gone", () => {
+    network.halfOpen(forth);
+    network.cut({ from: "n3", to: "n2" });
+    const n3 = new Recorder("n3");
+    const fromN3 = network.attach(n3);
+    network.detach("n2");
+    fromN1.send([ping]);
+    fromN3.send([heartbeat("n3", "n2")]);
+    timers.advance(100_000);
+    expect([n1.unreachable, n3.unreachable]).toEqual([[], []]);
+  });
+
   it("tells of an attempt to connect that never completes after the time for it", () => {
     network.refuseConnections(forth);
     expect(arrives(999)).toBe(false);
