@@ -1,13 +1,11 @@
 // The one entry behind `npm start`, `npm test` and the other scripts: installs what is missing, builds what changed,
 // then runs the task. It needs nothing but Node, so that it works on a fresh clone.
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
-  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -16,14 +14,28 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
+import { root, runJest, summaryLine } from "./jest.mjs";
+import { runMode } from "./mode.mjs";
 
-const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(import.meta.url);
 const reports = join(root, "reports");
 
-const TASKS = { start, test, random, timed, parallel, build, check, scenario, simulate, acceptance, bench, chaos };
+const TASKS = {
+  start,
+  test,
+  random,
+  timed,
+  parallel,
+  mode,
+  build,
+  check,
+  scenario,
+  simulate,
+  acceptance,
+  bench,
+  chaos,
+};
 
 const [taskName, ...args] = process.argv.slice(2);
 if (!Object.hasOwn(TASKS, taskName ?? "")) {
@@ -82,6 +94,10 @@ async function timed(args) {
   const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "timed" }, "inherit");
   console.log(summaryLine(summary));
   process.exitCode = exitCode;
+}
+
+async function mode(args) {
+  process.exitCode = await runMode(args, ensureTestsBuilt);
 }
 
 /** Many copies of the cluster tests at once: no two may want the same port, and nothing may be left behind. */
@@ -223,34 +239,6 @@ function runInProcess(path, args) {
   const main = join(root, path);
   process.argv = [process.argv[0], main, ...args];
   require(main);
-}
-
-/** Runs jest, its output to this terminal ("inherit") or to a file. */
-async function runJest(args, variables, output) {
-  const directory = mkdtempSync(join(tmpdir(), "quorate-run-"));
-  const summaryPath = join(directory, "summary.json");
-  const sink = output === "inherit" ? "inherit" : openSync(output, "w");
-  const child = spawn(process.execPath, [join(root, "node_modules/jest/bin/jest.js"), ...args], {
-    cwd: root,
-    stdio: ["ignore", sink, sink],
-    env: { ...process.env, ...variables, QUORATE_TEST_SUMMARY: summaryPath },
-  });
-  // The terminal sends Ctrl-C to jest as well; this process stays to report how it ended.
-  const stay = () => undefined;
-  process.on("SIGINT", stay);
-  const exitCode = await new Promise((done) => child.on("close", (code) => done(code ?? 1)));
-  process.off("SIGINT", stay);
-  if (typeof sink === "number") closeSync(sink);
-  // Jest writes no summary when it cannot even begin: that is one failure.
-  const summary = existsSync(summaryPath)
-    ? JSON.parse(readFileSync(summaryPath, "utf8"))
-    : { passed: 0, failed: exitCode === 0 ? 0 : 1, skipped: 0 };
-  rmSync(directory, { recursive: true });
-  return { summary, exitCode };
-}
-
-function summaryLine({ passed, failed, skipped }) {
-  return `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 }
 
 /** Node and gateway processes of this checkout. */
