@@ -13,7 +13,7 @@ function milliseconds({ p50Ms, p95Ms, p99Ms }: Pick<LoopResult, "p50Ms" | "p95Ms
 
 /** Writes to keys of their own, each a little value. */
 function writesOf(cluster: TestCluster, prefix: string): () => Promise<unknown> {
-  const { kv } = cluster.client();
+  const { kv } = cluster.client(cluster.numbers, { deadlineMs: 30_000 });
   let written = 0;
   return () => kv.put(`${prefix}${written++ % 10_000}`, `value ${written}`.padEnd(256, "."));
 }
