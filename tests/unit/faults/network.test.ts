@@ -70,6 +70,12 @@ describe("a network in process", () => {
     expect(n2.received).toEqual([messages]);
   });
 
+  it("takes nothing that a member says in another's name, as a peer service does", () => {
+    fromN1.send([vote("n3", "n2"), ping]);
+    timers.runDue();
+    expect(n2.received).toEqual([[ping]]);
+  });
+
   it("delivers in the order of arrival where filters delay", () => {
     const slow = { ...ping, term: 7 };
     network.add({
