@@ -9,4 +9,4 @@ export {
   READY_MS_MAX,
   startLocalCluster,
 } from "./local-cluster";
-export { NODES_MAX, type PortReservation, reservePorts } from "./ports";
+export { NODES_MAX, nodePorts, type PortReservation, reservePorts } from "./ports";

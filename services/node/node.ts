@@ -147,11 +147,17 @@ export class Node {
   }
 
   private async dropAll(): Promise<void> {
-    const { health, reflection } = this.parts;
+    const { health, reflection, transport, peerServer, channels, clientServer, replica, stores } = this.parts;
     clearInterval(this.ticking);
+    transport.close();
+    peerServer.close();
+    channels.close();
     health.close();
     reflection.close();
-    await dismantle(this.parts, 0);
+    // Not waited for: a write that a fail point has ended the node in never returns. The stores wait for their own.
+    void replica.stop();
+    await clientServer.close(0);
+    await stores.close();
   }
 
   private async shutDown(): Promise<void> {

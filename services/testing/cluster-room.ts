@@ -8,8 +8,8 @@ export interface ClusterRoom {
   readonly time: ClusterTime;
   /** In the order of their numbers. */
   readonly hosts: readonly Host[];
-  /** Everything that a cut or a filter has to be said to. */
-  readonly networks: readonly NetworkControls[];
+  /** Everything that a cut has to be said to; filters go to the first. */
+  readonly networks: readonly [NetworkControls, ...NetworkControls[]];
   /** Knows the cuts that there are. */
   readonly cuts: Interference;
   /** How clients of this process reach the nodes; null for gRPC. */

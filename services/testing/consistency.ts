@@ -66,11 +66,11 @@ async function compare(sides: readonly Side[]): Promise<void> {
     namespaces: replica.namespaces(),
   }));
   const revisions = oddOneOut(states, ({ revision }) => `revision ${revision}`);
-  if (revisions !== null) throw differing(revisions, "", null, "of the same entries made");
+  if (revisions !== null) throw differing(revisions, "", null, "after the same entries");
   const spaces = oddOneOut(states, ({ namespaces }) =>
     namespaces.map(({ id, name, generation }) => `${name} (${id}, generation ${generation})`).join(", "),
   );
-  if (spaces !== null) throw differing(spaces, "", null, "the namespaces are");
+  if (spaces !== null) throw differing(spaces, "", null, "of namespaces");
   const { namespaces, revision } = states[0] ?? { namespaces: [], revision: 0 };
   for (const { name, id, generation } of namespaces) {
     const held = await Promise.all(
@@ -105,11 +105,12 @@ function compareRecords(namespace: string, sides: readonly Held[]): void {
       if (record !== null) next[at] = (next[at] as number) + 1;
       return { id, record };
     });
+    const from = firstDifference(here.flatMap(({ record }) => (record === null ? [] : [record.value])));
     const found =
       oddOneOut(
         here,
-        ({ record }) => valueText(record),
-        ({ record }) => fullValueText(record),
+        ({ record }) => valueText(record, from),
+        ({ record }) => (record === null ? "none" : `value ${hexEncode(record.value)}`),
       ) ?? oddOneOut(here, ({ record }) => versionsText(record));
     if (found === null) continue;
     const place = `key ${keyText(key)} of namespace ${namespace}`;
@@ -118,7 +119,7 @@ function compareRecords(namespace: string, sides: readonly Held[]): void {
         counts,
         namespace,
         key,
-        `namespace ${namespace} holds`,
+        `in namespace ${namespace}`,
         `; first at ${place}: ${found.text}`,
       );
     }
@@ -158,13 +159,24 @@ async function recordsOf(
   return records;
 }
 
-function fullValueText(record: StoredRecord | null): string {
-  return record === null ? "none" : hexEncode(record.value);
+/** The value where it begins to differ from the others. */
+function valueText(record: StoredRecord | null, from: number): string {
+  if (record === null) return "no such key";
+  const { value } = record;
+  if (value.length === 0) return "an empty value";
+  if (from < SHOWN_BYTES_MAX / 2) return shortHex(value);
+  return from < value.length
+    ? `from byte ${from} on ${shortHex(value.subarray(from))}`
+    : `its end after ${value.length} bytes`;
 }
 
-function valueText(record: StoredRecord | null): string {
-  if (record === null) return "no such key";
-  return record.value.length === 0 ? "an empty value" : shortHex(record.value);
+/** The first position at which not all have the same byte. */
+function firstDifference(values: readonly Uint8Array[]): number {
+  const [one, ...others] = values;
+  if (one === undefined) return 0;
+  let at = 0;
+  while (at < one.length && others.every((other) => other[at] === one[at])) at += 1;
+  return at;
 }
 
 function versionsText(record: StoredRecord | null): string {

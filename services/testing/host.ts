@@ -1,5 +1,6 @@
 import type { FailPoints } from "@quorate/services/faults";
 import type { CallChannels, Log } from "@quorate/services/forward";
+import type { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { Profile } from "@quorate/services/node";
 import type { MemberId } from "@quorate/services/raft";
 import type { Replica, StoreFailure } from "@quorate/services/replica";
@@ -21,6 +22,12 @@ export interface ClusterFrame {
   memberAt(address: string): MemberId | null;
 }
 
+/** What a node in memory keeps over its crashes: for tests that spoil it. */
+export interface MemoryDisks {
+  readonly log: MemoryLogDisk;
+  readonly state: MemoryStateDisk;
+}
+
 /** One node as its cluster holds it: it outlives its crashes. */
 export interface Host {
   readonly id: MemberId;
@@ -32,6 +39,8 @@ export interface Host {
   readonly replica: Replica | null;
   /** Why the node went down by itself, if it did. */
   readonly failure: StoreFailure | null;
+  /** In memory only. */
+  readonly disks: MemoryDisks | null;
   start(): Promise<void>;
   /** As a crash. Safe while it is down. */
   kill(): Promise<void>;

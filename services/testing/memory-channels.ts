@@ -6,15 +6,14 @@ import {
   type OutgoingCall,
 } from "@quorate/services/forward";
 import type { ClusterTime } from "./cluster-time";
-import type { FindEndpoint } from "./memory-connection";
-import { nothingListens, type WireCall } from "./memory-endpoint";
+import { type MemoryEndpoint, nothingListens, type WireCall } from "./memory-endpoint";
 import { MessageQueue } from "./message-queue";
 
 /** How nodes of one process pass calls on to each other. */
 export class MemoryChannels implements CallChannels {
   constructor(
     private readonly caller: string,
-    private readonly find: FindEndpoint,
+    private readonly find: (address: string) => MemoryEndpoint | null,
     private readonly time: ClusterTime,
   ) {}
 

@@ -4,8 +4,8 @@ import type { ClusterTime } from "./cluster-time";
 import type { MemoryEndpoint, WireCall } from "./memory-endpoint";
 import { MessageQueue } from "./message-queue";
 
-/** Finds the services behind an address: null while nothing listens there. */
-export type FindEndpoint = (address: string) => MemoryEndpoint | null;
+/** Finds the services behind an address, or why there are none. */
+export type FindEndpoint = (address: string) => MemoryEndpoint | { readonly absent: string };
 
 /** The typed client's way to a node of this process: the same bytes and failures as over gRPC, without a socket. */
 export class MemoryConnection implements Connection {
@@ -70,7 +70,7 @@ export class MemoryConnection implements Connection {
   private endpoint(): MemoryEndpoint {
     if (this.isClosed) throw this.unreachable("the client was closed");
     const endpoint = this.find(this.address);
-    if (endpoint === null) throw this.unreachable("nothing answers there");
+    if ("absent" in endpoint) throw this.unreachable(endpoint.absent);
     return endpoint;
   }
 

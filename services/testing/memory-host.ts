@@ -45,8 +45,7 @@ interface Running {
 export class MemoryHost implements Host {
   readonly gate = new PauseGate();
   readonly failPoints = new FailPoints({ onCrash: () => void this.kill() });
-  readonly log = new MemoryLogDisk();
-  readonly state = new MemoryStateDisk();
+  readonly disks = { log: new MemoryLogDisk(), state: new MemoryStateDisk() };
   failure: StoreFailure | null = null;
   private readonly storeId: string;
   private running: Running | null = null;
@@ -74,8 +73,8 @@ export class MemoryHost implements Host {
   async start(): Promise<void> {
     const { frame, id, storeId } = this;
     this.failure = null;
-    const log = openMemoryLogStore(this.log);
-    const state = openMemoryStateStore(this.state);
+    const log = openMemoryLogStore(this.disks.log);
+    const state = openMemoryStateStore(this.disks.state);
     if (log.lastIndex() < state.opened.applied.index) await log.reset(state.opened.applied);
     const { time, profile } = frame;
     const { tickMs, electionTicks } = ticksOf(profile);
@@ -118,8 +117,8 @@ export class MemoryHost implements Host {
     running.stopTicking();
     running.endpoint.close();
     this.gate.drop();
-    this.log.crash();
-    this.state.crash({ batchesLost: Number.POSITIVE_INFINITY });
+    this.disks.log.crash();
+    this.disks.state.crash({ batchesLost: Number.POSITIVE_INFINITY });
     // Not waited for: at a fail point that ended the node its last write stands for ever.
     void running.replica.stop();
     await this.server?.close();

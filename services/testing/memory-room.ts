@@ -14,7 +14,7 @@ import type { CheckedOptions } from "./options";
 /** Nodes on memory, in one process, joined by a network in memory. */
 export class MemoryRoom implements ClusterRoom {
   readonly hosts: readonly MemoryHost[];
-  readonly networks: readonly NetworkControls[];
+  readonly networks: readonly [NetworkControls, ...NetworkControls[]];
   readonly cuts: Interference;
   private readonly links: CallLinks;
   private ports: PortReservation | null = null;
@@ -59,7 +59,7 @@ export class MemoryRoom implements ClusterRoom {
   }
 
   readonly connect: Connect = (address) =>
-    new MemoryConnection(address, (at) => this.endpointOrClosed(at), this.time);
+    new MemoryConnection(address, (at) => this.endpointOrWhy(at), this.time);
 
   get isListening(): boolean {
     return this.ports !== null;
@@ -102,8 +102,10 @@ export class MemoryRoom implements ClusterRoom {
     return this.hostAt(address)?.endpoint ?? null;
   }
 
-  private endpointOrClosed(address: string): MemoryEndpoint | null {
-    if (!this.isClosed) return this.endpointAt(address);
+  private endpointOrWhy(address: string): MemoryEndpoint | { readonly absent: string } {
+    const areAllDown = this.hosts.every(({ endpoint }) => endpoint === null);
+    const absent = areAllDown ? "all nodes are down: restart one first" : "nothing answers there";
+    if (!this.isClosed) return this.endpointAt(address) ?? { absent };
     throw new QuorateError("the cluster is closed", { code: "CANCELLED", outcome: "not_applied" });
   }
 }

@@ -1,10 +1,8 @@
 import { randomInt } from "node:crypto";
 import { type Log, SILENT_LOG } from "@quorate/services/forward";
+import { NODES_MAX } from "@quorate/services/launcher";
 import { type Profile, type ProfileName, profiles } from "@quorate/services/node";
 import { TestClusterError } from "./test-cluster-error";
-
-/** As many as one reservation of ports has room for. */
-const NODES_MAX = 19;
 
 /** How a cluster is started. */
 export interface ClusterOptions {

@@ -1,3 +1,4 @@
+import { DiskRoom } from "./disk-room";
 import { MemoryRoom } from "./memory-room";
 import { type CheckedOptions, type ClusterOptions, checkedOptions } from "./options";
 import { RealTime } from "./real-time";
@@ -25,8 +26,13 @@ export async function openCluster(
   { keepsProcess }: { readonly keepsProcess: boolean },
 ): Promise<TestCluster> {
   const time = options.clock === "virtual" ? new VirtualTime() : new RealTime(keepsProcess);
-  const room = await MemoryRoom.open(options, time);
-  const cluster = new TestCluster(room, options.seed);
-  await cluster.leader();
+  const room = options.storage === "disk" ? DiskRoom : MemoryRoom;
+  const cluster = new TestCluster(await room.open(options, time), options.seed);
+  try {
+    await cluster.leader();
+  } catch (error) {
+    await cluster.close();
+    throw error;
+  }
   return cluster;
 }

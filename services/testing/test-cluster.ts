@@ -26,6 +26,7 @@ export class TestCluster {
   readonly #room: ClusterRoom;
   readonly #random: Random;
   readonly #clients = new Set<Quorate>();
+  readonly #filters = new Set<() => void>();
   #client: Quorate | null = null;
   #closing: Promise<void> | null = null;
 
@@ -179,17 +180,41 @@ export class TestCluster {
 
   /** Has messages between nodes pass through a filter. Returns how to take it away again. */
   addFilter(filter: NetworkFilter): () => void {
-    return (this.#room.networks[0] as ClusterRoom["networks"][number]).add(filter);
+    const [network] = this.#room.networks;
+    const remove = network.add(filter);
+    this.#filters.add(remove);
+    return () => {
+      this.#filters.delete(remove);
+      remove();
+    };
   }
 
-  /** Takes all filters away, and heals. */
+  /** Takes all filters away. Cuts stay until `heal()`. */
   clearFilters(): void {
-    for (const network of this.#room.networks) network.clear();
+    for (const remove of this.#filters) remove();
+    this.#filters.clear();
   }
 
   /** Lets `ms` of virtual time go by, with all that is due meanwhile in its order. @throws TestClusterError on real time */
   advance(ms: number): Promise<void> {
     return this.#room.time.advance(ms);
+  }
+
+  /**
+   * Lets time go by until `work` has settled, and gives its result: for calls that need an election, a timeout or a delayed
+   * message while the clock is virtual. On real time it just waits.
+   */
+  async advanceUntil<T>(work: Promise<T>, { deadlineMs = WAIT_MS }: WaitOptions = {}): Promise<T> {
+    let hasSettled = false;
+    const settled = (): void => {
+      hasSettled = true;
+    };
+    work.then(settled, settled);
+    await this.#room.time.until(() => (hasSettled ? true : null), {
+      deadlineMs,
+      late: () => `what was waited for did not come about within ${deadlineMs} ms: ${this.#describe()}`,
+    });
+    return work;
   }
 
   /** Milliseconds of the cluster's clock. */

@@ -1,6 +1,6 @@
 import type { Kv, NodeStatus, Quorate } from "@quorate/client";
 import type { FailPoints } from "@quorate/services/faults";
-import type { Host } from "./host";
+import type { Host, MemoryDisks } from "./host";
 import { TestClusterError } from "./test-cluster-error";
 
 /** What a node needs of its cluster. */
@@ -67,6 +67,14 @@ export class TestNode {
   /** Where its stores and its transport can be made to fail, to crash the node or to wait. They outlive its crashes. */
   get failPoints(): FailPoints {
     return this.#host.failPoints;
+  }
+
+  /** Its disks, to be looked into or spoiled. @throws TestClusterError unless the cluster is in memory */
+  get disks(): MemoryDisks {
+    const { disks } = this.#host;
+    if (disks === null)
+      throw new TestClusterError("only nodes in memory have disks that a test can look into");
+    return disks;
   }
 
   /** A new client whose calls go to this node alone; what belongs to the leader is passed on by the node. */

@@ -1,0 +1,4 @@
+import { stopSharedCluster } from "./global-setup";
+
+/** Ends the cluster of the global setup: for jest's `globalTeardown`. */
+export default stopSharedCluster;
