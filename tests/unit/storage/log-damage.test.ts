@@ -148,7 +148,7 @@ describe("damage to the log", () => {
     });
   });
 
-  it("an entry that went bad after opening ends the handle when it is read", async () => {
+  it("E8: an entry that went bad after opening ends the handle when it is read", async () => {
     await rig.dispose();
     rig = await LevelRig.create({ logTailBytesMax: 0 });
     const log = await rig.openLog();

@@ -70,7 +70,7 @@ describe("crashes of and damage to the state", () => {
     expect(await atEach(state)).toEqual(expected);
   });
 
-  it("a hole in the batches is found: an empty state takes its place, to be built anew from the log", async () => {
+  it("E8: a hole in the batches is found: an empty state takes its place, to be built anew from the log", async () => {
     await writeBatches(await rig.openState(), 1, 10);
     await rig.kill();
     const lost = Buffer.from("020000000000000004", "hex");
@@ -88,7 +88,7 @@ describe("crashes of and damage to the state", () => {
     await again.state.close();
   });
 
-  it("a hole that LevelDB left in its log is found", async () => {
+  it("E8: a hole that LevelDB left in its log is found", async () => {
     await writeBatches(await rig.openState(), 1, 400);
     await rig.kill();
     await flipBit(await largestFile(statePath(), ".log"), 0.4);
@@ -192,7 +192,7 @@ describe("crashes of and damage to the state", () => {
     await expect(rig.openState()).rejects.toMatchObject({ name: "StoreFailure", dataLoss: true });
   });
 
-  it("a file that names no state is refused", async () => {
+  it("E8: a file that names no state is refused", async () => {
     await writeFile(join(rig.path, "state.current"), "elsewhere\n");
     await expect(rig.openState()).rejects.toMatchObject({ name: "StoreFailure", dataLoss: true });
     await rm(join(rig.path, "state.current"));
