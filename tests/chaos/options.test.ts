@@ -30,7 +30,9 @@ describe("the command line", () => {
   });
 
   it("is printed so that it runs the same plan again", () => {
-    const options = parse("--minutes 0.5 --steps 4 --faults kill --nodes 5 --profile fast --seed 0 --rate 50");
+    const options = parse(
+      "--minutes 0.5 --steps 4 --faults kill --nodes 5 --profile fast --seed 0 --rate 50",
+    );
     const command = commandOf(options);
     expect(command).toMatch(/^npm run chaos -- /);
     expect(parse(command.replace("npm run chaos -- ", ""))).toEqual(options);

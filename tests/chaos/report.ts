@@ -4,6 +4,7 @@ import type { HistoryRecord } from "../judge/history";
 import { type ChaosOptions, commandOf } from "./options";
 import type { FaultStep } from "./plan";
 import type { Recovery } from "./recovery";
+import { timelineHtml, timelineText } from "./timeline";
 import type { Verdict } from "./verdict";
 
 /** What went wrong, of the kind that decides the exit code. */
@@ -83,12 +84,14 @@ export function reportText(report: ChaosReport): string {
   ].join("\n");
 }
 
-/** timeline.txt and timeline.html beside the history. */
+/** report.txt, timeline.txt and timeline.html, beside the history. */
 export function writeReport(report: ChaosReport, history: readonly HistoryRecord[]): void {
-  const { out } = report.options;
-  const text = [...report.steps.map(stepText), reportText(report)].join("\n");
-  writeFileSync(join(out, "report.txt"), `${text}\n`);
-  void history;
+  const { options, steps, startedAtNs } = report;
+  const text = [commandOf(options), ...steps.map(stepText), reportText(report)].join("\n");
+  const write = (name: string, content: string) => writeFileSync(join(options.out, name), content);
+  write("report.txt", `${text}\n`);
+  write("timeline.txt", timelineText(history, steps, startedAtNs));
+  write("timeline.html", timelineHtml(history, steps, startedAtNs, text));
 }
 
 function msBetween(from: bigint, to: bigint): number {
