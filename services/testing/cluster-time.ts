@@ -3,7 +3,7 @@ export interface ClusterTime {
   readonly kind: "real" | "virtual";
   /** Milliseconds of a monotonic clock with an arbitrary start. */
   nowMs(): number;
-  /** Milliseconds since 1970. */
+  /** Whole milliseconds since 1970. */
   wallMs(): number;
   /** Runs once, `delayMs` from now; at 0 after the present turn of the event loop. Returns how to take that back. */
   after(delayMs: number, run: () => void): () => void;

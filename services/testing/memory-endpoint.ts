@@ -8,6 +8,7 @@ import {
   type Cancelling,
   callerLeft,
   deadlinePassed,
+  type Log,
   methodRoutes,
   toldToCaller,
 } from "@quorate/services/forward";
@@ -42,6 +43,7 @@ export interface MemoryEndpointOptions {
   /** A node that is paused does not even say that a deadline has passed. */
   readonly gate: PauseGate;
   readonly counters: CallCounters;
+  readonly log: Log;
 }
 
 /** Where the clients of a node in this process find its services: what is a connection's way to fail over gRPC fails here. */
@@ -60,7 +62,7 @@ export class MemoryEndpoint {
         (answer) => {
           if (open.end(status.OK)) resolve(answer);
         },
-        (error: unknown) => open.fail(CallFailure.from(error)),
+        (error: unknown) => this.fail(open, error),
       );
     });
   }
@@ -74,7 +76,7 @@ export class MemoryEndpoint {
         () => {
           if (open.end(status.OK)) resolve();
         },
-        (error: unknown) => open.fail(CallFailure.from(error)),
+        (error: unknown) => this.fail(open, error),
       );
     });
   }
@@ -83,6 +85,15 @@ export class MemoryEndpoint {
   close(): void {
     this.isClosed = true;
     for (const open of [...this.open]) open.lose("the node is gone");
+  }
+
+  private fail(open: OpenCall, error: unknown): void {
+    const failure = CallFailure.from(error);
+    if (failure.reason === ErrorReason.INTERNAL) {
+      const fields = { method: open.call.method.path, err: failure.cause ?? failure };
+      this.options.log.error(fields, "call failed");
+    }
+    open.fail(failure);
   }
 
   private begin(wire: WireCall, reject: (failure: Error) => void): OpenCall | null {

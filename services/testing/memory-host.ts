@@ -179,7 +179,7 @@ export class MemoryHost implements Host {
       new NodeService(context, linkedChannels(frame, id, channels)),
       this.gate,
     );
-    const endpoint = new MemoryEndpoint({ service, time, gate: this.gate, counters });
+    const endpoint = new MemoryEndpoint({ service, time, gate: this.gate, counters, log: frame.log });
     replica.subscribe({
       leaderChanged: (leaderId, term) => {
         directory.replaceLeader(leaderId, term);

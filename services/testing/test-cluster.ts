@@ -40,7 +40,6 @@ export class TestCluster {
     this.#random = seededRandom(seed).fork();
     const home = {
       client: (endpoints: readonly string[], options: TestClientOptions) => this.#connect(endpoints, options),
-      restarted: () => Promise.resolve(),
     };
     this.nodes = room.hosts.map((host, at) => new TestNode(at + 1, host, home));
   }

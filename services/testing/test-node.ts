@@ -6,8 +6,6 @@ import { TestClusterError } from "./test-cluster-error";
 /** What a node needs of its cluster. */
 export interface NodeHome {
   client(endpoints: readonly string[], options: TestClientOptions): Quorate;
-  /** Called once the node is up again. */
-  restarted(): Promise<void>;
 }
 
 /** How a client in a test is made. */
@@ -103,7 +101,6 @@ export class TestNode {
   async restart(): Promise<void> {
     await this.#host.kill();
     await this.#host.start();
-    await this.#home.restarted();
   }
 
   /** Stops it in the middle of whatever it does, as SIGSTOP would: it neither answers nor refuses. */

@@ -33,7 +33,7 @@ export class VirtualTime implements ClusterTime {
   }
 
   wallMs(): number {
-    return WALL_START_MS + this.timeMs;
+    return WALL_START_MS + Math.floor(this.timeMs);
   }
 
   after(delayMs: number, run: () => void): () => void {
