@@ -88,6 +88,22 @@ export function endKey(writer: RecordWriter, groupId: number): Uint8Array {
   return writeKey(writer, groupId, "end").takeKey();
 }
 
+/** Of a batch of LevelDB (db/write_batch.cc): its number and how many puts and deletions it has. */
+const BATCH_HEADER_BYTES = 12;
+const BATCH_PUT = 1;
+const ENTRY_KEY_BYTES = 13;
+const ENTRY_KEY_KIND_AT = 4;
+
+/** Whether a batch of LevelDB begins with an entry: Raft syncs these always. */
+export function beginsWithEntry(batch: Uint8Array): boolean {
+  const at = BATCH_HEADER_BYTES;
+  return (
+    batch[at] === BATCH_PUT &&
+    batch[at + 1] === ENTRY_KEY_BYTES &&
+    batch[at + 2 + ENTRY_KEY_KIND_AT] === KIND.entry
+  );
+}
+
 /** All entries lie in [from, to). */
 export function entryKeyRange(
   writer: RecordWriter,

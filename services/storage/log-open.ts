@@ -4,8 +4,10 @@ import { type Database, openDatabase } from "./database";
 import { DatabaseHandle } from "./database-handle";
 import { EntryTail } from "./entry-tail";
 import { errorText } from "./error-fields";
+import { faultyLog } from "./leveldb-log";
 import {
   beginKey,
+  beginsWithEntry,
   endKey,
   entryKeyRange,
   indexOfEntryKey,
@@ -62,11 +64,14 @@ export async function createLog(path: string): Promise<void> {
  * checksum of the one before, and that the end record, which the last append wrote, agrees with where they end.
  *
  * LevelDB itself drops an append that a crash tore, whole, so the end record then is that of the append before. What
- * disagrees with the end record is therefore no torn tail but damage to something that was durable.
+ * disagrees with the end record is therefore no torn tail but damage to something that was durable. So is a damaged
+ * append with others behind it, which LevelDB would take for a torn tail too.
  *
  * @throws StoreFailure with dataLoss where it is damaged or ends below the floor
  */
 export async function openLogStore(options: LogStoreOptions): Promise<LogStoreOpened> {
+  const fault = await faultyLog(options.path, beginsWithEntry);
+  if (fault !== null) throw damage(options, fault);
   const opened = await openDatabase(options.path, "existing", DATABASE_OPTIONS);
   if (opened.kind === "locked") return opened;
   const { database } = opened;

@@ -58,6 +58,15 @@ describe("damage to the log", () => {
     },
   );
 
+  it.each(Array.from({ length: 19 }, (_, at) => (at + 1) / 20))(
+    "E8: a flipped bit in the last block of LevelDB's log, at %s of it, is refused, though LevelDB takes it for a torn tail",
+    async (share) => {
+      await writeAndKill(100);
+      await flipBit(await largestFile(logPath(), ".log"), share);
+      await expect(rig.openLog()).rejects.toMatchObject({ name: "StoreFailure", dataLoss: true });
+    },
+  );
+
   it.each([0, 0.2, 0.5, 0.8, 0.98, 0.999])(
     "E8: a flipped bit in a table, at %s of it, is refused",
     async (share) => {
