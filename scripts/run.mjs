@@ -30,6 +30,7 @@ const TASKS = {
   mode,
   build,
   check,
+  judge,
   scenario,
   simulate,
   acceptance,
@@ -47,6 +48,11 @@ await TASKS[taskName](args);
 async function start(args) {
   ensureBuilt("services", "clients/cli");
   runInProcess("services/dist/launcher/main.js", args);
+}
+
+async function judge(args) {
+  ensureBuilt();
+  runInProcess("tests/dist/judge/main.js", args);
 }
 
 async function scenario(args) {
