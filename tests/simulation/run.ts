@@ -71,9 +71,9 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     options.plant?.(world);
     for (const seat of world.seats) world.start(seat.id);
     const attack = applySchedule(world, schedule);
-    const { operations: operationsMax, clients: faults } = schedule;
+    const { operations: operationsMax, durationUs, clients: faults } = schedule;
     const watcher = safely(world, judges.watcher);
-    const clients = startClients(world, { operations: operationsMax, faults, watcher });
+    const clients = startClients(world, { operations: operationsMax, durationUs, faults, watcher });
     try {
       await world.run(() => clients.done, schedule.durationUs);
       safetyEndUs = world.timeline.nowUs;

@@ -14,6 +14,8 @@ import { KEYS, Workload } from "./workload";
 export interface ClientsOptions {
   /** How many the clients do in all, those that are not recorded included. */
   readonly operations: number;
+  /** About how long they are to take for it. */
+  readonly durationUs: number;
   readonly faults: ClientFaults;
   /** Told what the members answer. */
   readonly watcher: ClientWatcher;
@@ -27,8 +29,11 @@ interface Worker {
 
 const CLIENTS_MIN = 3;
 const CLIENTS_MAX = 6;
-const THINK_US_MIN = 5_000;
-const THINK_US_MAX = 60_000;
+/** Clients come in bursts, in which they meet, and rest in between, so that every fault finds some at work. */
+const THINK_US_MEAN = 4_000;
+const BURST_OPERATIONS_MEAN = 12;
+const REST_SHARE = 0.7;
+const RETRY_US = 60_000;
 
 /** Starts clients that begin to work at once, as far as the world runs. */
 export function startClients(world: World, options: ClientsOptions): Clients {
@@ -43,7 +48,7 @@ export class Clients {
   private readonly recorder = new HistoryRecorder((record) => this.history.push(record));
   private readonly random: Random;
   private readonly workers: readonly Worker[];
-  private readonly thinkUsMean: number;
+  private readonly restUsMean: number;
   private left: number;
   private begun = 0;
   private active: number;
@@ -56,7 +61,6 @@ export class Clients {
   ) {
     this.random = world.random("clients");
     this.left = options.operations;
-    this.thinkUsMean = THINK_US_MIN + this.random.below(THINK_US_MAX - THINK_US_MIN);
     const workload = new Workload(this.random.fork(), options.faults.staleReadProbability);
     const count = CLIENTS_MIN + this.random.below(CLIENTS_MAX - CLIENTS_MIN + 1);
     const workers: Worker[] = [];
@@ -74,6 +78,8 @@ export class Clients {
     workers.push({ caller: sweeper.caller, work: () => sweeper.carryOut() });
     this.workers = workers;
     this.active = workers.length;
+    const burstsEach = options.operations / BURST_OPERATIONS_MEAN / workers.length;
+    this.restUsMean = (REST_SHARE * options.durationUs) / Math.max(1, burstsEach);
     for (const worker of workers) void this.keepBusy(worker);
   }
 
@@ -103,7 +109,8 @@ export class Clients {
 
   private async keepBusy({ work }: Worker): Promise<void> {
     while (this.left > 0) {
-      await this.pass(-Math.log(1 - this.random.float()) * this.thinkUsMean);
+      const isResting = this.random.below(BURST_OPERATIONS_MEAN) === 0;
+      await this.pass(-Math.log(1 - this.random.float()) * (isResting ? this.restUsMean : THINK_US_MEAN));
       if (this.left === 0) break;
       this.left -= 1;
       this.begun += 1;
@@ -116,7 +123,7 @@ export class Clients {
   private async readAll(): Promise<void> {
     const reader = this.newRecordedCaller("final");
     for (const key of KEYS) {
-      while ((await reader.get(key)) === null) await this.pass(THINK_US_MAX);
+      while ((await reader.get(key)) === null) await this.pass(RETRY_US);
     }
     this.isFinished = true;
   }
