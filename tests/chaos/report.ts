@@ -84,7 +84,11 @@ export function reportText(report: ChaosReport): string {
   ].join("\n");
 }
 
-/** report.txt, timeline.txt and timeline.html, beside the history. */
+/**
+ * report.txt, timeline.txt and timeline.html, beside the history.
+ *
+ * @param history without the reads at the end, which all end at once
+ */
 export function writeReport(report: ChaosReport, history: readonly HistoryRecord[]): void {
   const { options, steps, startedAtNs } = report;
   const text = [commandOf(options), ...steps.map(stepText), reportText(report)].join("\n");

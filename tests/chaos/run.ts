@@ -60,6 +60,7 @@ async function attack(
   });
   const steps = await strikeAll(options, arena, workload, say);
   await workload.stop();
+  const operations = [...history];
   const problems = steps.flatMap(({ problem }) => (problem === null ? [] : [problem]));
   let verdict: Verdict | null = null;
   try {
@@ -81,7 +82,7 @@ async function attack(
   await finished(file);
   const report: ChaosReport = { options, startedAtNs, steps, problems, verdict };
   keepEvidence(options, arena, problems.length > 0);
-  writeReport(report, history);
+  writeReport(report, operations);
   say(reportText(report));
   return report;
 }
