@@ -8,10 +8,9 @@ export const EPOCH_MS = 4000;
 /** register: put, delete, cas; counter: incr; list: append; once: a put, one for each key. All are read. */
 export type KeyKind = "register" | "counter" | "list" | "once";
 
-export function prefixOf(epoch: number | ""): string {
-  return epoch === "" ? "chaos/" : `chaos/${String(epoch).padStart(4, "0")}/`;
-}
+/** All keys of the workload begin with this. */
+export const PREFIX = "chaos/";
 
 export function keyOf(epoch: number, kind: KeyKind, name: string | number): string {
-  return `${prefixOf(epoch)}${kind}-${name}`;
+  return `${PREFIX}${String(epoch).padStart(4, "0")}/${kind}-${name}`;
 }

@@ -22,7 +22,7 @@ const step: StepReport = {
 function reportWith(...problems: readonly Problem[]): ChaosReport {
   const options = chaosOptions(["--seed", "5"], () => 1);
   if (options === "help") throw new Error("no help was asked for");
-  return { options, startedAtNs: 0n, steps: [step], problems, verdict: { text: "fine", faults: [] } };
+  return { options, steps: [step], problems, verdict: { text: "fine", faults: [] } };
 }
 
 describe("the report", () => {

@@ -1,10 +1,16 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { HistoryRecord } from "../judge/history";
+import {
+  buildTimeline,
+  type FaultEvent,
+  type HistoryRecord,
+  timelineHtml,
+  timelineText,
+  type ViolationMark,
+} from "../judge";
 import { type ChaosOptions, commandOf } from "./options";
 import type { FaultStep } from "./plan";
 import type { Recovery } from "./recovery";
-import { timelineHtml, timelineText } from "./timeline";
 import type { Verdict } from "./verdict";
 
 /** What went wrong, of the kind that decides the exit code. */
@@ -40,7 +46,6 @@ export interface StepReport {
 
 export interface ChaosReport {
   readonly options: ChaosOptions;
-  readonly startedAtNs: bigint;
   readonly steps: readonly StepReport[];
   readonly problems: readonly Problem[];
   /** null when the end could not be judged. */
@@ -84,18 +89,28 @@ export function reportText(report: ChaosReport): string {
   ].join("\n");
 }
 
-/**
- * report.txt, timeline.txt and timeline.html, beside the history.
- *
- * @param history without the reads at the end, which all end at once
- */
-export function writeReport(report: ChaosReport, history: readonly HistoryRecord[]): void {
-  const { options, steps, startedAtNs } = report;
+/** report.txt, timeline.txt and timeline.html, beside the history. */
+export function writeReport(report: ChaosReport, operations: readonly HistoryRecord[]): void {
+  const { options, steps, verdict } = report;
   const text = [commandOf(options), ...steps.map(stepText), reportText(report)].join("\n");
+  const timeline = buildTimeline({
+    title: `Chaos of seed ${options.seed}, ${options.nodes} nodes`,
+    records: operations,
+    faults: steps.map(faultEventOf),
+    violations: [...(verdict?.faults ?? []), ...steps.flatMap(markOf)],
+  });
   const write = (name: string, content: string) => writeFileSync(join(options.out, name), content);
   write("report.txt", `${text}\n`);
-  write("timeline.txt", timelineText(history, steps, startedAtNs));
-  write("timeline.html", timelineHtml(history, steps, startedAtNs, text));
+  write("timeline.txt", timelineText(timeline));
+  write("timeline.html", timelineHtml(timeline));
+}
+
+function faultEventOf({ step, on, beganAtNs, healedAtNs }: StepReport): FaultEvent {
+  return { name: step.fault, target: on, startNs: beganAtNs, endNs: healedAtNs };
+}
+
+function markOf({ problem, recoveredAtNs }: StepReport): ViolationMark[] {
+  return problem === null ? [] : [{ atNs: recoveredAtNs, text: problem.text }];
 }
 
 function msBetween(from: bigint, to: bigint): number {

@@ -2,8 +2,7 @@ import { cpSync, createWriteStream, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { seededRandom } from "@quorate/services/std";
-import type { HistoryRecord } from "../judge/history";
-import { formatRecord } from "../judge/history-file";
+import { formatRecord, type HistoryRecord } from "../judge";
 import { startTestCluster, type TestCluster } from "../support/cluster";
 import { PeerLinks } from "../support/peer-links";
 import { Arena } from "./arena";
@@ -48,7 +47,6 @@ async function attack(
   mkdirSync(options.out, { recursive: true });
   const history: HistoryRecord[] = [];
   const file = createWriteStream(join(options.out, "history.jsonl"));
-  const startedAtNs = process.hrtime.bigint();
   const workload = new Workload({
     seed: options.seed,
     opsPerSecond: options.opsPerSecond,
@@ -60,15 +58,18 @@ async function attack(
   });
   const steps = await strikeAll(options, arena, workload, say);
   await workload.stop();
-  const operations = [...history];
   const problems = steps.flatMap(({ problem }) => (problem === null ? [] : [problem]));
   let verdict: Verdict | null = null;
   try {
     const { kv } = arena.cluster.client(undefined, { deadlineMs: FINAL_CALL_MS_MAX });
     const agreement = await arena.cluster.agree();
-    await workload.readAll(kv, new Set(history.map(({ key }) => key)));
+    const lastLook = await workload.lastLook(
+      kv,
+      history.map(({ key }) => key),
+    );
+    for (const read of lastLook.reads) file.write(formatRecord(read));
     say(`all nodes agree on ${agreement.count} keys at revision ${agreement.revision}; judging ...`);
-    verdict = judge(history);
+    verdict = judge(history, lastLook);
   } catch (failure) {
     problems.push({ kind: kindOf(failure), text: textOf(failure) });
   }
@@ -77,12 +78,12 @@ async function attack(
     const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal;
     problems.push({ kind: "crash", text: `n${node} ended by itself: ${how}` });
   }
-  for (const text of verdict?.faults ?? []) problems.push({ kind: "correctness", text });
+  for (const { text } of verdict?.faults ?? []) problems.push({ kind: "correctness", text });
   file.end();
   await finished(file);
-  const report: ChaosReport = { options, startedAtNs, steps, problems, verdict };
+  const report: ChaosReport = { options, steps, problems, verdict };
   keepEvidence(options, arena, problems.length > 0);
-  writeReport(report, operations);
+  writeReport(report, history);
   say(reportText(report));
   return report;
 }

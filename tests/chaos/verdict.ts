@@ -1,32 +1,47 @@
-import type { HistoryRecord } from "../judge/history";
-import { judgeKeys, verdictOf } from "../judge/linearizable";
+import { type HistoryRecord, judgeKeys, oracleOfHistory, type ViolationMark, verdictOf } from "../judge";
 
 /** What the history of a run says about the cluster. */
 export interface Verdict {
   readonly text: string;
   /** Each is a wrong answer, or what could not be shown to be a right one. */
-  readonly faults: readonly string[];
+  readonly faults: readonly ViolationMark[];
+}
+
+/** What all keys held after the run. */
+export interface LastLook {
+  /** A key that is missing was absent. */
+  readonly found: ReadonlyMap<string, string>;
+  /** The same as reads of a history, one for each key. */
+  readonly reads: readonly HistoryRecord[];
+  readonly endedAtNs: bigint;
 }
 
 /**
- * Judges a history that ends with a read of every key after the cluster has become whole: a lost write, or one that was
- * refused and yet done, is then a read that no order of the operations explains.
+ * Judges what clients saw, and what was there when the cluster had become whole: no acknowledged write may be gone then,
+ * and nothing there that was refused; and all of it, with the last look, must be linearizable.
  */
-export function judge(history: readonly HistoryRecord[]): Verdict {
-  const judgements = judgeKeys(history);
+export function judge(operations: readonly HistoryRecord[], lastLook: LastLook): Verdict {
+  const judgements = judgeKeys([...operations, ...lastLook.reads]);
   const verdict = verdictOf(judgements);
   const count = (status: HistoryRecord["status"]) =>
-    history.filter((record) => record.status === status).length;
-  const searched = judgements.reduce((sum, { statesExplored }) => sum + statesExplored, 0);
-  const text =
-    `${history.length} operations on ${judgements.length} keys: ${count("ok")} ok, ${count("fail")} failed, ` +
-    `${count("unknown")} of unknown outcome; ${verdict.kind} (${searched} states searched)`;
-  switch (verdict.kind) {
-    case "linearizable":
-      return { text, faults: [] };
-    case "violation":
-      return { text, faults: [verdict.explanation] };
-    case "undecided":
-      return { text, faults: [`key ${JSON.stringify(verdict.key)} is undecided: ${verdict.reason}`] };
+    operations.filter((record) => record.status === status).length;
+  const faults = oracleOfHistory(operations)
+    .foundAll(lastLook.found)
+    .map(({ kind, key, found, detail }) => ({
+      atNs: lastLook.endedAtNs,
+      text: `${kind}: key ${JSON.stringify(key)} holds ${JSON.stringify(found)}: ${detail}`,
+    }));
+  if (verdict.kind === "violation") {
+    const { culprit, explanation } = verdict;
+    faults.unshift({ atNs: BigInt(culprit.return ?? culprit.invoke), text: explanation });
   }
+  if (verdict.kind === "undecided") {
+    const text = `key ${JSON.stringify(verdict.key)} is undecided: ${verdict.reason}`;
+    faults.unshift({ atNs: lastLook.endedAtNs, text });
+  }
+  const states = judgements.reduce((sum, { statesExplored }) => sum + statesExplored, 0);
+  const text =
+    `${operations.length} operations on ${judgements.length} keys: ${count("ok")} ok, ${count("fail")} failed, ` +
+    `${count("unknown")} of unknown outcome; ${verdict.kind} (${states} states searched)`;
+  return { text, faults };
 }

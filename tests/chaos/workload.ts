@@ -1,8 +1,14 @@
-import { type Kv, QuorateError } from "@quorate/client";
+import { type Kv, type KvRecord, QuorateError } from "@quorate/client";
 import { type Random, seededRandom } from "@quorate/services/std";
-import type { HistoryRecord, OperationName } from "../judge/history";
-import { type ArgsOf, HistoryRecorder, type OpenOperation } from "../judge/history-recorder";
-import { EPOCH_MS, type KeyKind, keyOf, prefixOf } from "./keys";
+import {
+  type ArgsOf,
+  type HistoryRecord,
+  HistoryRecorder,
+  type OpenOperation,
+  type OperationName,
+} from "../judge";
+import { EPOCH_MS, type KeyKind, keyOf, PREFIX } from "./keys";
+import type { LastLook } from "./verdict";
 
 export interface WorkloadOptions {
   readonly seed: number;
@@ -56,24 +62,30 @@ export class Workload {
   }
 
   /**
-   * Reads all keys that were ever used, each as one more operation of the history: what was acknowledged must show here.
+   * Reads all keys that were ever used, each as one more operation of the history. Callers must have stopped.
    *
    * @param keys all keys of the history
    */
-  async readAll(kv: Kv, keys: Iterable<string>): Promise<void> {
-    const unseen = new Set(keys);
+  async lastLook(kv: Kv, keys: Iterable<string>): Promise<LastLook> {
+    const all = new Set(keys);
     const startedAtNs = process.hrtime.bigint();
-    const found = new Map<string, { readonly value: string; readonly rev: number }>();
-    for await (const record of kv.scan({ prefix: prefixOf("") })) {
-      found.set(record.key, { value: record.text(), rev: record.modRevision });
-      unseen.add(record.key);
+    const records = new Map<string, KvRecord>();
+    for await (const record of kv.scan({ prefix: PREFIX })) {
+      records.set(record.key, record);
+      all.add(record.key);
     }
     const endedAtNs = process.hrtime.bigint();
-    for (const key of unseen) {
+    const reads: HistoryRecord[] = [];
+    const recorder = new HistoryRecorder((record) => reads.push(record));
+    for (const key of all) {
+      const record = records.get(key);
+      const result =
+        record === undefined ? { value: null } : { value: record.text(), rev: record.modRevision };
       // A caller each, for all these reads happened in the one scan.
-      const read = this.#recorder.invoke(`scan ${key}`, "get", key, {}, startedAtNs);
-      read.ok(found.get(key) ?? { value: null }, endedAtNs);
+      recorder.invoke(`look-${key}`, "get", key, {}, startedAtNs).ok(result, endedAtNs);
     }
+    const found = new Map([...records].map(([key, record]) => [key, record.text()]));
+    return { found, reads, endedAtNs };
   }
 
   private start(intervalMs: number): void {
