@@ -57,10 +57,11 @@ export class KeyModel {
 
   private readonly ids = new Map<string, ValueId>();
   private readonly texts: (string | null)[] = [null, null];
-  /** Filled first: values that the result of some operation depends on. */
+  /** The values that the result of some operation depends on; null for all. */
   private readonly asked: ReadonlySet<string> | null;
 
-  constructor(records: readonly HistoryRecord[]) {
+  /** @param options keepsValues: tell values apart even where no result depends on which it is */
+  constructor(records: readonly HistoryRecord[], options: { readonly keepsValues: boolean }) {
     const binding = records.filter(
       ({ status, op }) => status === "ok" || (status === "unknown" && op !== "get"),
     );
@@ -69,7 +70,7 @@ export class KeyModel {
     const computes = binding.some(
       ({ status, op }) => status === "unknown" && (op === "incr" || op === "append"),
     );
-    this.asked = computes ? null : new Set(binding.flatMap(valuesAsked));
+    this.asked = computes || options.keepsValues ? null : new Set(binding.flatMap(valuesAsked));
     this.operations = binding.map((record) => this.operationOf(record));
   }
 

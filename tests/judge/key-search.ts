@@ -62,10 +62,10 @@ const STATES_SHOWN_MAX = 8;
 
 /** @param statesMax how many states to visit beyond one for each operation; then the result is undecided */
 export function searchKey(records: readonly HistoryRecord[], statesMax: number): SearchResult {
-  const result = new KeySearch(records, { looksAhead: true }).run(statesMax);
-  if (result.kind !== "violation" || !records.some(({ result: told }) => (told?.rev ?? 0) > 0)) return result;
-  // Looking ahead ends a branch early, so the culprit may be one that returns before the true one.
-  const exact = new KeySearch(records, { looksAhead: false }).run(statesMax);
+  const result = new KeySearch(records, { isBrief: true }).run(statesMax);
+  if (result.kind !== "violation") return result;
+  // The short cuts that depend on what comes later can blame one that returned too soon, and hide values.
+  const exact = new KeySearch(records, { isBrief: false }).run(statesMax);
   return exact.kind === "violation" ? exact : result;
 }
 
@@ -79,12 +79,12 @@ class KeySearch {
   /** Nodes seen at the furthest event that was reached. */
   private furthest = -1;
   private furthestStates = new Map<string, KeyState>();
-  /** Whether a branch ends as soon as a pending operation has lost its place, or only when that one returns. */
-  private readonly looksAhead: boolean;
+  /** Whether a branch ends as soon as a pending operation has lost its place, not only when that one returns. */
+  private readonly isBrief: boolean;
 
-  constructor(records: readonly HistoryRecord[], options: { readonly looksAhead: boolean }) {
-    this.looksAhead = options.looksAhead;
-    this.model = new KeyModel(records);
+  constructor(records: readonly HistoryRecord[], options: { readonly isBrief: boolean }) {
+    this.isBrief = options.isBrief;
+    this.model = new KeyModel(records, { keepsValues: !options.isBrief });
     this.operations = this.model.operations;
     const events = eventsOf(this.operations);
     this.events = events.filter(({ operation }) => this.operations[operation]?.record.status === "ok");
@@ -249,7 +249,7 @@ class KeySearch {
       const waiting = this.operations[other]!;
       if (this.isServed(waiting, after)) {
         hasServedReads = true;
-      } else if (this.looksAhead && isLost(waiting, after)) {
+      } else if (this.isBrief && isLost(waiting, after)) {
         return null;
       } else if (frees && isBlind(waiting) && (code & 1) === 0) {
         hasFreed = true;
