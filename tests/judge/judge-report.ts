@@ -29,7 +29,7 @@ export function judgeHistoryText(judgements: readonly KeyJudgement[]): JudgeRepo
     (sum, { operations: { ok, fail, unknown } }) => sum + ok + fail + unknown,
     0,
   );
-  const last = `${verdict.kind}: ${total} operations on ${judgements.length} keys`;
+  const last = `${verdict.kind}: ${total} operations on ${judgements.length} ${judgements.length === 1 ? "key" : "keys"}`;
   const text = `${[header, ...rows, ...details, "", last].join("\n")}\n`;
   return { verdict: verdict.kind, text, json: { verdict, keys: judgements } };
 }
