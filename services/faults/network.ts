@@ -181,9 +181,11 @@ export class Network implements NetworkPort {
       return;
     }
     if (!link.isBetween(from, to)) {
+      // It sends nothing before it has heard who the other is (services/rpc/peer-link.ts), and now it hears no more.
+      if (!this.isAttached(from)) return;
       link.connect(from, to);
       to.noteStore(from.id, from.storeId);
-      if (this.isAttached(from)) from.noteStore(to.id, to.storeId);
+      from.noteStore(to.id, to.storeId);
     }
     to.receive(messages);
   }

@@ -110,6 +110,14 @@ describe("a network in process", () => {
     expect(n1.unreachable).toEqual(["n2"]);
   });
 
+  it("loses what a process sent to one that it had not been introduced to when it went", () => {
+    n1.stores.set("n2", "another store");
+    fromN1.send([ping]);
+    network.detach("n1");
+    timers.runDue();
+    expect(n2.received).toEqual([]);
+  });
+
   it("carries on where the recorded store is the sender's", () => {
     n2.stores.set("n1", "store-n1");
     expect(arrives()).toBe(true);
