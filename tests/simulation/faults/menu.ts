@@ -196,7 +196,7 @@ export const menu: { readonly [Kind in FaultKind]: (draw: Draw) => FaultOf<Kind>
 };
 
 function long(draw: Draw): { readonly atUs: number; readonly untilUs: number } {
-  return draw.window(0.5 * draw.electionTimeoutUs, 6 * draw.electionTimeoutUs);
+  return draw.window(0.5 * draw.electionTimeoutUs, 10 * draw.electionTimeoutUs);
 }
 
 function short(draw: Draw): { readonly atUs: number; readonly untilUs: number } {

@@ -38,7 +38,7 @@ export const profiles = {
     ],
     hasRoughClients: false,
     isSwarm: false,
-    stormFaultsMax: 5,
+    stormFaultsMax: 8,
   },
   partitions: {
     summary: "members cannot reach each other, in every shape",
@@ -54,7 +54,7 @@ export const profiles = {
     ],
     hasRoughClients: false,
     isSwarm: false,
-    stormFaultsMax: 3,
+    stormFaultsMax: 6,
   },
   crashes: {
     summary: "processes die at any moment, or stand still",
@@ -71,7 +71,7 @@ export const profiles = {
     ],
     hasRoughClients: false,
     isSwarm: false,
-    stormFaultsMax: 3,
+    stormFaultsMax: 7,
   },
   disks: {
     summary: "disks are slow, full, fail; what is stored is damaged on a minority",
@@ -90,7 +90,7 @@ export const profiles = {
     ],
     hasRoughClients: false,
     isSwarm: false,
-    stormFaultsMax: 3,
+    stormFaultsMax: 7,
   },
   clocks: {
     summary: "clocks are wrong, drift, jump and freeze",
@@ -105,21 +105,21 @@ export const profiles = {
     ],
     hasRoughClients: false,
     isSwarm: false,
-    stormFaultsMax: 4,
+    stormFaultsMax: 6,
   },
   clients: {
     summary: "callers give up, repeat themselves, go elsewhere, fall silent",
     kinds: ["isolation", "crash", "leadership_transfer", "loss"],
     hasRoughClients: true,
     isSwarm: false,
-    stormFaultsMax: 2,
+    stormFaultsMax: 3,
   },
   swarm: {
     summary: "each seed has faults of its own choice, among all",
     kinds: FAULT_KINDS,
     hasRoughClients: true,
     isSwarm: true,
-    stormFaultsMax: 5,
+    stormFaultsMax: 10,
   },
 } as const satisfies Record<string, Profile>;
 

@@ -32,6 +32,8 @@ export interface ScheduleOptions {
 
 const OPERATIONS = 1000;
 const LATENCY_MEANS_MS = [0, 0, 1, 5, 20] as const;
+/** How long a storm may be, in election timeouts. */
+const STORM_TIMEOUTS_MAX = [4, 8, 16] as const;
 const ELECTION_TIMEOUT_US = 1_000_000;
 
 export function memberIds(nodes: number): readonly MemberId[] {
@@ -96,14 +98,18 @@ function drawKinds(random: Random, profile: Profile): readonly (readonly [FaultK
   return drawn;
 }
 
-/** The first comes after there was time to elect a leader; a quiet stretch follows each. */
+/**
+ * The first comes after there was time to elect a leader; a quiet stretch follows each. Some runs have long storms, in
+ * which callers lose patience, and others short ones, after which what was interrupted goes on.
+ */
 function storms(random: Random, durationUs: number, electionTimeoutUs: number): readonly Storm[] {
   const stretch = (min: number, max: number): number =>
     Math.floor((min + (max - min) * random.float()) * electionTimeoutUs);
+  const longest = STORM_TIMEOUTS_MAX[random.below(STORM_TIMEOUTS_MAX.length)]!;
   const found: Storm[] = [];
   let fromUs = stretch(0.5, 3);
   while (fromUs + electionTimeoutUs <= durationUs) {
-    const untilUs = Math.min(durationUs, fromUs + stretch(2, 8));
+    const untilUs = Math.min(durationUs, fromUs + stretch(2, longest));
     found.push({ atUs: fromUs, untilUs });
     fromUs = untilUs + stretch(2, 5);
   }

@@ -9,7 +9,7 @@ function has(schedule: Schedule, kind: FaultKind): boolean {
   return schedule.faults.some((fault) => fault.kind === kind);
 }
 
-const large = drawSchedule(seededRandom(11), { nodes: 5, profile: "swarm", durationUs: 300_000_000 });
+const large = drawSchedule(seededRandom(11), { nodes: 5, profile: "swarm", durationUs: 120_000_000 });
 const kinds = [...new Set(large.faults.map(({ kind }) => kind))];
 
 async function shrunk(fails: (schedule: Schedule) => boolean, runsMax = 20_000) {
