@@ -47,8 +47,8 @@ export interface Finding {
 }
 
 /** How long the safety phase lasts at most, so that the operations of most runs fit. */
-const SAFETY_US_MIN = 20_000_000;
-const SAFETY_US_MAX = 60_000_000;
+const SAFETY_US_MIN = 30_000_000;
+const SAFETY_US_MAX = 80_000_000;
 /** Once all is healed: a few elections, each of which may be split, and everything that waits. */
 const LIVENESS_US_MAX = 30_000_000;
 

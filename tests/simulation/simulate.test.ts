@@ -92,14 +92,12 @@ describe("npm run simulate", () => {
   );
 
   it("K2: seeds of every profile, with 3 and 5 nodes, find nothing", async () => {
-    for (const nodes of [3, 5]) {
-      const seeds = `1..${PROFILE_NAMES.length}`;
-      const { exitCode, text } = await run(
-        `--seeds ${seeds} --profile all --nodes ${nodes} --operations 1000`,
-      );
-      expect(text).toMatch(new RegExp(`${PROFILE_NAMES.length} passed, 0 failed$`));
-      expect(exitCode).toBe(0);
-    }
+    // Odd seeds have 3 nodes and even ones 5, and the profiles come in turns.
+    const { exitCode, text } = await run(
+      `--seeds 1..${PROFILE_NAMES.length} --profile all --operations 1000`,
+    );
+    expect(text).toMatch(new RegExp(`${PROFILE_NAMES.length} passed, 0 failed$`));
+    expect(exitCode).toBe(0);
   });
 
   it.each([
@@ -123,20 +121,17 @@ describe("npm run simulate", () => {
   );
 
   it("K2: a failure is shrunk to a smaller schedule that fails in the same way", async () => {
-    const needsIsolation: Plant = (world) => {
+    const needsCrash: Plant = (world) => {
       world.observe({ crashed: (seat) => void world.timeline.after(1000, () => broken(seat.id)) });
     };
-    const { text, exitCode } = await run(
-      "--seed 5 --profile crashes --nodes 3 --operations 50",
-      needsIsolation,
-    );
+    const { text, exitCode } = await run("--seed 5 --profile crashes --nodes 3 --operations 50", needsCrash);
     expect(exitCode).toBe(12);
     const [, before, after] = /from (\d+) faults and \d+ operations to (\d+) and/.exec(text) ?? [];
     expect(Number(before)).toBeGreaterThan(1);
     expect(Number(after)).toBe(1);
     const [file] = readdirSync(directory);
     expect(text).toContain(`npm run simulate -- --schedule ${join(directory, file ?? "none")}`);
-    const again = await run(`--schedule ${join(directory, file ?? "none")}`, needsIsolation);
+    const again = await run(`--schedule ${join(directory, file ?? "none")}`, needsCrash);
     expect(again.exitCode).toBe(12);
     expect(again.text).toContain("FAILED seed 5: correctness");
   });

@@ -33,6 +33,8 @@ const CLIENTS_MAX = 6;
 const THINK_US_MEAN = 4_000;
 const BURST_OPERATIONS_MEAN = 12;
 const REST_SHARE = 0.7;
+/** Below the bound of the liveness phase, which waits for whoever rests. */
+const REST_US_MAX = 8_000_000;
 const RETRY_US = 60_000;
 
 /** Starts clients that begin to work at once, as far as the world runs. */
@@ -110,7 +112,8 @@ export class Clients {
   private async keepBusy({ work }: Worker): Promise<void> {
     while (this.left > 0) {
       const isResting = this.random.below(BURST_OPERATIONS_MEAN) === 0;
-      await this.pass(-Math.log(1 - this.random.float()) * (isResting ? this.restUsMean : THINK_US_MEAN));
+      const thoughtUs = -Math.log(1 - this.random.float()) * (isResting ? this.restUsMean : THINK_US_MEAN);
+      await this.pass(Math.min(thoughtUs, REST_US_MAX));
       if (this.left === 0) break;
       this.left -= 1;
       this.begun += 1;
