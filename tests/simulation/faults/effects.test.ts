@@ -1,8 +1,19 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Direction } from "@quorate/services/faults";
+import {
+  expectGoneFor,
+  expectNewLeader,
+  expectSilence,
+  expectTraffic,
+  firstLink,
+  includes,
+  lastWriteAtCrash,
+  lost,
+  overtaken,
+} from "./evidence";
 import { type Fault, type FaultKind, type FaultOf, faultTable, LEADER } from "./fault";
 import { allDirections, ringLinks, splitLinks } from "./links";
-import { type Roles, Run, rolesAt, SECOND_US, type Sent, scheduleOf } from "./rig";
+import { type Roles, Run, rolesAt, SECOND_US, scheduleOf } from "./rig";
 import { memberIds } from "./schedule";
 
 const SEED = 5;
@@ -18,61 +29,6 @@ interface Case<Kind extends FaultKind> {
   readonly shows: (run: Run, roles: Roles) => void;
   /** Looks at the world meanwhile. */
   readonly watch?: (run: Run, roles: Roles) => void;
-}
-
-function lost(sent: readonly Sent[]): number {
-  return sent.filter(({ deliveredUs }) => deliveredUs.length === 0).length;
-}
-
-function expectSilence(run: Run, links: readonly Direction[]): void {
-  for (const link of links)
-    expect(run.sentWithin(5, 10, link).flatMap(({ deliveredUs }) => deliveredUs)).toEqual([]);
-}
-
-function expectTraffic(run: Run, links: readonly Direction[], fromS = 11, untilS = 14): void {
-  const delivered = links
-    .flatMap((link) => run.sentWithin(fromS, untilS, link))
-    .flatMap((sent) => sent.deliveredUs);
-  expect(delivered.length).toBeGreaterThan(0);
-}
-
-/** How many were overtaken by what was sent later on the same link. */
-function overtaken(sent: readonly Sent[]): number {
-  return sent.filter(({ message, sentUs, deliveredUs }) =>
-    sent.some(
-      (later) =>
-        later.message.from === message.from &&
-        later.message.to === message.to &&
-        later.sentUs > sentUs &&
-        (later.deliveredUs[0] ?? Number.POSITIVE_INFINITY) < (deliveredUs[0] ?? 0),
-    ),
-  ).length;
-}
-
-/** Of the links from leader to follower, the first. */
-function firstLink({ leader, followers }: Roles): Direction {
-  return { from: leader, to: followers[0]! };
-}
-
-function expectNewLeader(run: Run, { leader }: Roles, untilS = 10): void {
-  const elected = run.leaders.filter(({ atUs }) => atUs > 5 * SECOND_US && atUs < untilS * SECOND_US);
-  expect(elected.some(({ id }) => id !== leader)).toBe(true);
-}
-
-function expectGoneFor(run: Run, member: string, downUs: number): void {
-  const [crash] = run.momentsOf("crashed", member);
-  const start = run.momentsOf("started", member)[1];
-  expect(start!.atUs - crash!.atUs).toBe(downUs);
-}
-
-/** Indexes that the batch under way would add, and whether they are there after the crash. */
-function lastWriteAtCrash(run: Run, member: string): { readonly wanted: number; readonly found: number } {
-  const crashAt = run.moments.findIndex(({ what, member: id }) => what === "crashed" && id === member);
-  const crash = run.moments[crashAt]!;
-  const writing = run.moments
-    .slice(0, crashAt)
-    .findLast(({ what, member: id }) => what === "appending" && id === member)!;
-  return { wanted: writing.batch!.entries.at(-1)?.index ?? writing.lastIndex, found: crash.lastIndex };
 }
 
 const cases: { readonly [Kind in FaultKind]: Case<Kind> } = {
@@ -496,10 +452,6 @@ const cases: { readonly [Kind in FaultKind]: Case<Kind> } = {
     },
   },
 };
-
-function includes(links: readonly Direction[], { from, to }: Direction): boolean {
-  return links.some((link) => link.from === from && link.to === to);
-}
 
 async function attacked(kind: FaultKind): Promise<{ readonly run: Run; readonly roles: Roles }> {
   const { fault, watch, nodes = 3, latencyMeanMs = 0 } = cases[kind] as Case<FaultKind>;

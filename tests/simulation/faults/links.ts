@@ -1,4 +1,4 @@
-import type { Delivery, Direction, FilterContext, NetworkFilter } from "@quorate/services/faults";
+import type { Direction } from "@quorate/services/faults";
 import type { MemberId } from "@quorate/services/raft";
 
 /** Every direction between two of the members. */
@@ -27,20 +27,4 @@ export function ringLinks(order: readonly MemberId[], isOneWay: boolean): readon
 /** The others of a list, in its order. */
 export function without(members: readonly MemberId[], excluded: readonly MemberId[]): readonly MemberId[] {
   return members.filter((member) => !excluded.includes(member));
-}
-
-/** Acts on those directions only; null for all of them. */
-export function onLinks(
-  directions: readonly Direction[] | null,
-  name: string,
-  act: (delivery: Delivery, context: FilterContext) => readonly Delivery[],
-): NetworkFilter {
-  const affected = directions === null ? null : new Set(directions.map(({ from, to }) => `${from}>${to}`));
-  return {
-    name,
-    apply(delivery, context) {
-      const { from, to } = delivery.message;
-      return affected === null || affected.has(`${from}>${to}`) ? act(delivery, context) : [delivery];
-    },
-  };
 }
