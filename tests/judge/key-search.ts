@@ -1,5 +1,14 @@
 import type { HistoryRecord } from "./history";
-import { ABSENT, isBlind, isRead, KeyModel, type KeyState, type Operation, overwrites } from "./key-model";
+import {
+  ABSENT,
+  isBlind,
+  isRead,
+  KeyModel,
+  type KeyState,
+  type Operation,
+  overwrites,
+  type ValueId,
+} from "./key-model";
 
 /*
  * The search for an order of one key's operations that explains all results: Wing and Gong's, in the just-in-time form
@@ -79,6 +88,8 @@ class KeySearch {
   /** Nodes seen at the furthest event that was reached. */
   private furthest = -1;
   private furthestStates = new Map<string, KeyState>();
+  /** Of each value that only one operation writes and some result needs: the event of the last invocation that does. */
+  private readonly neededUntil: ReadonlyMap<ValueId, number>;
   /** Whether a branch ends as soon as a pending operation has lost its place, not only when that one returns. */
   private readonly isBrief: boolean;
 
@@ -94,6 +105,7 @@ class KeySearch {
       if (kind === "return") returnedAt[operation] = at;
     }
     this.returnedAt = returnedAt;
+    this.neededUntil = neededUntil(this.operations, this.events);
   }
 
   run(statesMax: number): SearchResult {
@@ -152,7 +164,7 @@ class KeySearch {
         results.push(this.nextReturn(node.event, after, effect.pending, node.used));
       }
     }
-    if (node.restraint === null && node.pending.includes(index * 2 + 1)) {
+    if (node.restraint === null && node.pending.includes(index * 2 + 1) && !this.isAskedFor(operation)) {
       const pending = node.pending.filter((code) => code >> 1 !== index);
       results.push(this.nextReturn(node.event, node.state, pending, node.used));
     }
@@ -239,6 +251,7 @@ class KeySearch {
     index: number | null,
     after: KeyState,
   ): { readonly pending: number[]; readonly hasServedReads: boolean; readonly hasFreed: boolean } | null {
+    if (this.isBrief && after.value !== node.state.value && this.isStillNeeded(node, index)) return null;
     const frees = this.absorbs && overwrites(operation);
     let hasServedReads = false;
     let hasFreed = false;
@@ -259,6 +272,19 @@ class KeySearch {
       }
     }
     return { pending, hasServedReads, hasFreed };
+  }
+
+  /** Whether a result needs the value that this operation alone writes. */
+  private isAskedFor({ effect }: Operation): boolean {
+    return this.isBrief && effect.kind === "write" && this.neededUntil.has(effect.value);
+  }
+
+  /** Whether others than the given one need the present value, which nothing can bring back. */
+  private isStillNeeded({ event, state, pending }: Node, index: number | null): boolean {
+    const until = this.neededUntil.get(state.value);
+    if (until === undefined) return false;
+    const needsIt = (code: number) => needed(this.operations[code >> 1]!) === state.value;
+    return until > event || pending.some((code) => code >> 1 !== index && needsIt(code));
   }
 
   /**
@@ -322,6 +348,29 @@ class KeySearch {
 function isLost(operation: Operation, state: KeyState): boolean {
   if (operation.rev === null || operation.rev === 0) return false;
   return operation.effect.kind === "write" ? operation.rev <= state.rev : operation.rev < state.rev;
+}
+
+function neededUntil(operations: readonly Operation[], events: readonly Event[]): Map<ValueId, number> {
+  const until = new Map<ValueId, number>();
+  // What an operation of unknown outcome computes may be any value.
+  if (operations.some(({ effect }) => effect.kind === "add" || effect.kind === "append")) return until;
+  const writers = new Map<ValueId, number>();
+  for (const { effect } of operations) {
+    if (effect.kind === "write" || effect.kind === "create") {
+      writers.set(effect.value, (writers.get(effect.value) ?? 0) + 1);
+    }
+  }
+  for (const [at, { kind, operation }] of events.entries()) {
+    const value = needed(operations[operation]!);
+    if (kind === "invoke" && value !== null && value !== ABSENT && writers.get(value) === 1)
+      until.set(value, at);
+  }
+  return until;
+}
+
+/** The one value that the operation is possible with; null where there are several. */
+function needed({ need }: Operation): ValueId | null {
+  return need.kind === "is" ? need.value : null;
 }
 
 /** Whether the operation, being possible, leaves another record behind. */
