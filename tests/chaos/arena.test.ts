@@ -1,0 +1,40 @@
+import { afterEach, beforeEach, expect, it, jest } from "@jest/globals";
+import { eventually, PeerLinks, startTestCluster, type TestCluster } from "../support";
+import { Arena } from "./arena";
+
+jest.setTimeout(120_000);
+
+let cluster: TestCluster;
+let links: PeerLinks;
+let arena: Arena;
+
+beforeEach(async () => {
+  links = await PeerLinks.open(1);
+  cluster = await startTestCluster({ nodes: 1 });
+  arena = new Arena(cluster, links, 250);
+});
+
+afterEach(async () => {
+  arena.finish();
+  await cluster.stop();
+  await links.close();
+});
+
+it("a node that ends by itself is told from one that was asked to", async () => {
+  await arena.kill(1);
+  arena.launch(1);
+  await arena.answering(1);
+  await arena.terminate(1);
+  arena.launch(1);
+  await arena.answering(1);
+  expect(arena.crashes).toEqual([]);
+  await cluster.kill(1);
+  const [crash] = await eventually("the crash is noticed", () => arena.crashes.length > 0 && arena.crashes);
+  expect(crash).toEqual({ node: 1, exit: { code: null, signal: "SIGKILL" } });
+});
+
+it("a node that ends otherwise than it was asked to is no graceful end", async () => {
+  const end = arena.terminate(1);
+  await cluster.kill(1);
+  await expect(end).rejects.toThrow("n1 ended with null, not 0, when it was asked to");
+});
