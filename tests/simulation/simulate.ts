@@ -19,6 +19,13 @@ export interface SimulateOutput {
   readonly directory: string;
 }
 
+/** For tests of the simulator. */
+export interface Rigging {
+  /** Does something wrong to each world, in this process only. */
+  readonly plant?: RunOptions["plant"];
+  readonly shrinkRunsMax?: number;
+}
+
 /** A schedule that was written down, with what is needed to run it again. */
 interface ScheduleFile {
   readonly seed: number;
@@ -33,15 +40,11 @@ const SHRUNK_MAX = 1;
 const SHRINK_RUNS_MAX = 300;
 const TRACE_BUFFER_CHARS = 1 << 20;
 
-/**
- * The whole of `npm run simulate`. Returns its exit code.
- *
- * @param plant for tests of the simulator: does something wrong to each world (in this process only)
- */
+/** The whole of `npm run simulate`. Returns its exit code. */
 export async function simulate(
   argv: readonly string[],
   output: SimulateOutput,
-  plant?: RunOptions["plant"],
+  rigging: Rigging = {},
 ): Promise<number> {
   const outcome = readOptions(argv);
   switch (outcome.kind) {
@@ -52,7 +55,7 @@ export async function simulate(
       output.error(outcome.text);
       return EXIT_USAGE;
     case "options":
-      return new Simulation(outcome.options, output, plant).run();
+      return new Simulation(outcome.options, output, rigging).run();
   }
 }
 
@@ -65,7 +68,7 @@ class Simulation {
   constructor(
     private readonly options: SimulateOptions,
     private readonly output: SimulateOutput,
-    private readonly plant: RunOptions["plant"],
+    private readonly rigging: Rigging,
   ) {}
 
   async run(): Promise<number> {
@@ -127,7 +130,8 @@ class Simulation {
   }
 
   private async runHere(request: RunRequest, trace: string | null): Promise<RunResult> {
-    const options: RunOptions = { ...request, ...(this.plant === undefined ? {} : { plant: this.plant }) };
+    const { plant } = this.rigging;
+    const options: RunOptions = plant === undefined ? request : { ...request, plant };
     if (trace === null) return runSeed(options);
     const file = openSync(trace, "w");
     let buffered = "";
@@ -166,7 +170,7 @@ class Simulation {
         const again = (await this.runHere(request, null)).finding;
         return again?.kind === finding?.kind && again?.invariant === finding?.invariant;
       },
-      { runsMax: SHRINK_RUNS_MAX },
+      { runsMax: this.rigging.shrinkRunsMax ?? SHRINK_RUNS_MAX },
     );
     const file = join(this.output.directory, `seed-${seed}-${profile}.json`);
     const content: ScheduleFile = { seed, commit: this.commit, finding, schedule: smaller.schedule };

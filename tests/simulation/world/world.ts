@@ -243,7 +243,13 @@ export class SimulatedWorld implements World {
 
   /** Observers are called from within the code under test: what they throw must not pass through it. */
   private tellAll(call: (observer: Observer) => void): void {
-    for (const observer of this.observers) this.judge(() => call(observer));
+    for (const observer of this.observers) {
+      try {
+        call(observer);
+      } catch (error) {
+        this.fail(error instanceof Error ? error : new Error(String(error)));
+      }
+    }
   }
 
   private newSeat(id: MemberId): SimulatedSeat {
