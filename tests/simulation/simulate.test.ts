@@ -125,6 +125,20 @@ describe("npm run simulate", () => {
     },
   );
 
+  it("K2: a promise that rejects, and that nobody handles, is a crash", () => {
+    // In a process of its own: jest keeps such rejections to itself.
+    const script = `
+      const { simulate } = require(${JSON.stringify(join(__dirname, "../dist/simulation/simulate.js"))});
+      const plant = (world) => world.timeline.after(2e6, () => void Promise.reject(new Error("planted rejection")));
+      const output = { out: console.log, error: console.error, directory: "." };
+      simulate(["--seed", "3", "--profile", "calm", "--no-shrink"], output, { plant }).then((exitCode) => {
+        process.exitCode = exitCode;
+      });`;
+    const { status, stdout } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+    expect(stdout).toContain("detail     Error: planted rejection");
+    expect(status).toBe(10);
+  });
+
   it("K2: a failure is shrunk to a smaller schedule that fails in the same way", async () => {
     const needsCrash: Plant = (world) => {
       world.observe({ crashed: (seat) => void world.timeline.after(1000, () => broken(seat.id)) });
