@@ -1,7 +1,7 @@
 import type { NetworkPort } from "@quorate/services/faults";
 import type { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { MemberId, Message } from "@quorate/services/raft";
-import type { LogBatch, Replica, StateBatch } from "@quorate/services/replica";
+import type { LogBatch, Replica, ReplicaBounds, StateBatch } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
 
 /** Simulated time: what is due runs in the order of its time, then in the order asked for. */
@@ -60,6 +60,8 @@ export interface World {
     readonly heartbeatTicks: number;
     readonly tickUs: number;
   };
+  /** What replicas hold at most: as in production, or so little that they meet their bounds. */
+  readonly bounds: ReplicaBounds;
   /** For whoever needs chance: an independent generator for each name, whatever the others draw. */
   random(name: string): Random;
   seat(id: MemberId): Seat;

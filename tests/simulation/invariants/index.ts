@@ -1,4 +1,4 @@
-import type { Entry, Index, Message } from "@quorate/services/raft";
+import type { Entry, HardState, Index, MemberId, Message } from "@quorate/services/raft";
 import type { LogBatch, StateBatch } from "@quorate/services/replica";
 import type { AnswerEvent, ClientWatcher, ReadEvent } from "../clients/events";
 import type { Observer, Seat, World } from "../world-contract";
@@ -11,7 +11,9 @@ import { broken } from "./invariant";
 import { Ledger } from "./ledger";
 import { MemberProgress } from "./member-progress";
 import { Reference } from "./reference";
+import { ReplicatedTime } from "./replicated-time";
 import { ReadChecks } from "./stale-reads";
+import { StoredVotes } from "./stored-votes";
 
 export { type InvariantName, invariantNumbers } from "./invariant";
 export { checkHistory } from "./linearizable";
@@ -36,23 +38,29 @@ class Watch implements Observer, ClientWatcher {
   private readonly commitRule = new CommitRule(this.ledger, () => this.copies());
   private readonly readRule = new ReadRule(this.ledger);
   private readonly elections: Elections;
+  private readonly storedVotes: StoredVotes;
   private readonly equalState: EqualState;
   private readonly answers = new Answers(this.reference);
   private readonly acknowledged: Acknowledged;
   private readonly readChecks = new ReadChecks(this.reference);
-  private readonly bounds = new Bounds();
+  private readonly bounds: Bounds;
+  private readonly time: ReplicatedTime;
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
   private readonly firstStores: ReadonlyMap<string, string>;
 
   constructor(private readonly world: World) {
     const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);
+    const hardStateOf = (id: MemberId): HardState => world.seat(id).logDisk.hardState;
+    this.storedVotes = new StoredVotes(hardStateOf);
+    this.time = new ReplicatedTime(() => world.seats.map(({ clock }) => clock.monotonicMs()));
     this.elections = new Elections({
       voterCount: world.seats.length,
       storeOf: (id) => world.seat(id).storeId,
-      hardStateOf: (id) => world.seat(id).logDisk.hardState,
+      hardStateOf,
       onElected: (term) => this.ledger.elected(term),
     });
     this.equalState = new EqualState(this.reference, entryAt);
+    this.bounds = new Bounds(world.bounds);
     this.acknowledged = new Acknowledged(entryAt);
     this.firstStores = new Map(world.seats.map(({ id, storeId }) => [id, storeId]));
     this.members = new Map(
@@ -69,9 +77,14 @@ class Watch implements Observer, ClientWatcher {
     this.equalState.started(seat.id, seat.stateDisk);
   }
 
+  leaderChanged(): void {
+    this.time.leaderChanged();
+  }
+
   sent(message: Message): void {
     if (isStranger(this.world.seat(message.from), this.firstStores)) return;
     this.elections.sent(message);
+    this.storedVotes.sent(message);
     this.readRule.sent(message);
     if (message.kind === "append" || message.kind === "heartbeat") {
       this.members.get(message.from)?.progress.claimed(message.term, message.commit);
@@ -133,7 +146,9 @@ class Watch implements Observer, ClientWatcher {
 
   private committed(entry: Entry): void {
     const step = this.reference.apply(entry);
-    if (step !== null) this.answers.committed(step);
+    if (step === null) return;
+    this.answers.committed(step);
+    this.time.committed(step.index, step.writes.meta.timeMs);
   }
 
   private progressOf(seat: Seat): MemberProgress {

@@ -7,6 +7,7 @@ import { Violation } from "../violation";
 export const invariantNumbers = {
   "one leader a term": 1,
   "one vote a term": 1,
+  "a vote is stored before it is given": 1,
   "elected by a majority": 1,
   "promises survive a restart": 1,
   "log matching": 2,
@@ -24,6 +25,7 @@ export const invariantNumbers = {
   "a session never goes back": 6,
   "applied once": 7,
   "the same answer": 7,
+  "replicated time keeps to a clock": 7,
   "acknowledged writes survive": 10,
   "bounded memory": 13,
 } as const;

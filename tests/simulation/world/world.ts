@@ -5,12 +5,14 @@ import { configurationOf, type MemberId, type Message } from "@quorate/services/
 import {
   type LogStore,
   Replica,
+  type ReplicaBounds,
   type StateStore,
   StoreFailure,
   type Transport,
 } from "@quorate/services/replica";
 import { assert, type Random, seededRandom } from "@quorate/services/std";
 import type { Observer, World } from "../world-contract";
+import { drawBounds } from "./bounds";
 import { messageText } from "./message-text";
 import { ObservedLogStore, ObservedStateStore } from "./observed-stores";
 import { SimulatedSeat } from "./seat";
@@ -48,6 +50,7 @@ export class SimulatedWorld implements World {
   readonly network: NetworkPort;
   readonly seats: readonly SimulatedSeat[];
   readonly configuration = CONFIGURATION;
+  readonly bounds: ReplicaBounds;
   readonly counts: WorldCounts = { events: 0, elections: 0, crashes: 0, starts: 0 };
   private readonly trace: Trace;
   private readonly generators = new Map<string, Random>();
@@ -59,6 +62,7 @@ export class SimulatedWorld implements World {
   constructor({ seed, nodes, trace }: WorldOptions) {
     this.seed = seed;
     this.trace = trace;
+    this.bounds = drawBounds(this.random("bounds"));
     const latencyUs = LATENCY_US_MIN + this.random("latency").below(LATENCY_US_MAX - LATENCY_US_MIN);
     this.network = new Network({
       random: this.random("network"),
@@ -323,6 +327,7 @@ export class SimulatedWorld implements World {
       clock: seat.clock,
       scheduler: { afterThisTurn: (run) => seat.afterThisTurn(run) },
       random: this.random(`replica ${id}`).fork(),
+      bounds: this.bounds,
     });
     seat.replica = replica;
     seat.condition = seat.directory === "own" ? "up" : "refused";
