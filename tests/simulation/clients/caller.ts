@@ -74,7 +74,9 @@ export class Caller {
     if (session === null) return { kind: "not_done" };
     session.sequence += 1;
     const { clientId, sequence } = session;
-    const firstUnanswered = Math.max(1, random.below(4) === 0 ? session.firstUnanswered : sequence);
+    // What it has, it may tell at once, late, or bit by bit.
+    const untold = random.below(2) === 0 ? 0 : random.below(sequence - session.firstUnanswered + 1);
+    const firstUnanswered = sequence - untold;
     session.firstUnanswered = firstUnanswered;
     const command = encodeCommand(make(this.source({ clientId, sequence, firstUnanswered })));
     const isIdle = !this.isEnding && random.float() < faults.idleLongerThanTtlProbability;

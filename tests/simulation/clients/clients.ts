@@ -1,3 +1,4 @@
+import type { MemberId } from "@quorate/services/raft";
 import type { Random } from "@quorate/services/std";
 import type { HistoryRecord } from "../../judge/history";
 import { HistoryRecorder } from "../../judge/history-recorder";
@@ -6,7 +7,7 @@ import type { World } from "../world-contract";
 import { Asker } from "./asking";
 import { Caller } from "./caller";
 import type { ClientWatcher } from "./events";
-import { RecordedCaller, type StaleRead } from "./recorded-caller";
+import { LINEARIZABLE, RecordedCaller, type StaleRead } from "./recorded-caller";
 import { SWEPT_NAMESPACE, Sweeper } from "./sweeper";
 import { Wire } from "./wire";
 import { KEYS, Workload } from "./workload";
@@ -128,7 +129,21 @@ export class Clients {
     for (const key of KEYS) {
       while ((await reader.get(key)) === null) await this.pass(RETRY_US);
     }
+    for (const { id, condition } of this.world.seats) {
+      while (condition === "up" && !(await this.isAnswering(id))) await this.pass(RETRY_US);
+    }
     this.isFinished = true;
+  }
+
+  /** Whether that very member answers a read that must be linearizable, be it that it has to ask its leader. */
+  private isAnswering(member: MemberId): Promise<boolean> {
+    return new Promise((resolve) => {
+      this.world.call(member, (replica) => {
+        void replica
+          .readPoint({ namespace: "", ...LINEARIZABLE })
+          .then(({ kind }) => resolve(kind === "ready"));
+      });
+    });
   }
 
   private pass(delayUs: number): Promise<void> {

@@ -23,7 +23,12 @@ export interface StaleRead {
   readonly maxStalenessMs: number;
 }
 
-const LINEARIZABLE = { consistency: "linearizable", minRevision: 0, maxStalenessMs: 0, revision: 0 } as const;
+export const LINEARIZABLE = {
+  consistency: "linearizable",
+  minRevision: 0,
+  maxStalenessMs: 0,
+  revision: 0,
+} as const;
 
 /** A client whose operations are recorded, one after another. */
 export class RecordedCaller {

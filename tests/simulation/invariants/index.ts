@@ -85,10 +85,8 @@ class Watch implements Observer, ClientWatcher {
     if (isStranger(this.world.seat(message.from), this.firstStores)) return;
     this.elections.sent(message);
     this.storedVotes.sent(message);
+    this.claimedBy(message);
     this.readRule.sent(message);
-    if (message.kind === "append" || message.kind === "heartbeat") {
-      this.members.get(message.from)?.progress.claimed(message.term, message.commit);
-    }
   }
 
   delivered(message: Message): void {
@@ -149,6 +147,19 @@ class Watch implements Observer, ClientWatcher {
     if (step === null) return;
     this.answers.committed(step);
     this.time.committed(step.index, step.writes.meta.timeMs);
+  }
+
+  /**
+   * What a leader says shows how much it counts as committed. A heartbeat may name less, for a follower hears of no more
+   * than it is known to hold, and that may end amid an earlier term: so the leader itself is asked.
+   */
+  private claimedBy(message: Message): void {
+    const { from, kind, term } = message;
+    const progress = this.members.get(from)?.progress;
+    if (kind === "append") progress?.claimed(term, message.commit);
+    if (kind !== "heartbeat" && kind !== "read_index_response") return;
+    const raft = this.world.seat(from).replica?.status().raft;
+    if (raft?.role === "leader" && raft.term === term) progress?.claimed(term, raft.commit);
   }
 
   private progressOf(seat: Seat): MemberProgress {
