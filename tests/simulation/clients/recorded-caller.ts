@@ -30,6 +30,10 @@ export const LINEARIZABLE = {
   revision: 0,
 } as const;
 
+const STALE_READS_MAX = 6;
+const STALE_PAUSE_US_MAX = 30_000;
+const STALENESS_MS_MAX = 2_000;
+
 /** A client whose operations are recorded, one after another. */
 export class RecordedCaller {
   constructor(
@@ -115,17 +119,27 @@ export class RecordedCaller {
     return { record: read.record };
   }
 
+  /** Several in a row, for a member knows how fresh it is only from the reads before. */
   private async staleGet(key: string): Promise<void> {
     const { caller, parts } = this;
-    const minRevision = parts.random.below(2) === 0 ? caller.seenRevision : 0;
-    const isBounded = parts.random.below(2) === 0;
-    const maxStalenessMs = isBounded ? 10 + parts.random.below(2_000) : 0;
+    const { random } = parts;
+    const isBounded = random.below(2) === 0;
     const consistency = isBounded ? "linearizable" : "stale";
-    const read = await caller.read(key, { consistency, minRevision, maxStalenessMs, revision: 0 }, true);
-    if (read === null) return;
-    const { value } = resultOf(read.record);
-    const { revision } = read.point;
-    parts.staleReads.push({ client: caller.name, key, value, revision, minRevision, maxStalenessMs });
+    for (let left = 1 + random.below(STALE_READS_MAX); left > 0; left -= 1) {
+      const minRevision = random.below(2) === 0 ? caller.seenRevision : 0;
+      const maxStalenessMs = isBounded ? this.stalenessMs() : 0;
+      const read = await caller.read(key, { consistency, minRevision, maxStalenessMs, revision: 0 }, true);
+      if (read === null) return;
+      const { value } = resultOf(read.record);
+      const { revision } = read.point;
+      parts.staleReads.push({ client: caller.name, key, value, revision, minRevision, maxStalenessMs });
+      await new Promise<void>((resolve) => parts.timeline.after(random.below(STALE_PAUSE_US_MAX), resolve));
+    }
+  }
+
+  /** As often less than a message takes as more than an election does. */
+  private stalenessMs(): number {
+    return Math.ceil(STALENESS_MS_MAX ** this.parts.random.float());
   }
 
   /** By value in the history, by revision in the store: the same, since no value is written twice. */

@@ -46,7 +46,7 @@ export class CommitRule {
 
 /** Which index a leader may answer a read with (invariant 3; thesis 6.4). */
 export class ReadRule {
-  /** How much was committed when a read arrived at a leader, by its context. */
+  /** How much was committed when a read first arrived, by its context: it may come, and be answered, more than once. */
   private readonly arrived = new Map<string, Index>();
 
   constructor(private readonly ledger: Ledger) {}
@@ -81,7 +81,6 @@ export class ReadRule {
           "when the read arrived",
       );
     }
-    this.arrived.delete(read.context);
   }
 }
 

@@ -10,6 +10,7 @@ import { EqualState } from "./equal-state";
 import { broken } from "./invariant";
 import { Ledger } from "./ledger";
 import { MemberProgress } from "./member-progress";
+import { ReadRounds } from "./read-rounds";
 import { Reference } from "./reference";
 import { ReplicatedTime } from "./replicated-time";
 import { ReadChecks } from "./stale-reads";
@@ -37,6 +38,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly ledger = new Ledger((entry) => this.committed(entry));
   private readonly commitRule = new CommitRule(this.ledger, () => this.copies());
   private readonly readRule = new ReadRule(this.ledger);
+  private readonly readRounds: ReadRounds;
   private readonly elections: Elections;
   private readonly storedVotes: StoredVotes;
   private readonly equalState: EqualState;
@@ -53,6 +55,7 @@ class Watch implements Observer, ClientWatcher {
     const hardStateOf = (id: MemberId): HardState => world.seat(id).logDisk.hardState;
     this.storedVotes = new StoredVotes(hardStateOf);
     this.time = new ReplicatedTime(() => world.seats.map(({ clock }) => clock.monotonicMs()));
+    this.readRounds = new ReadRounds(world.seats.length);
     this.elections = new Elections({
       voterCount: world.seats.length,
       storeOf: (id) => world.seat(id).storeId,
@@ -87,11 +90,13 @@ class Watch implements Observer, ClientWatcher {
     this.storedVotes.sent(message);
     this.claimedBy(message);
     this.readRule.sent(message);
+    this.readRounds.sent(message);
   }
 
   delivered(message: Message): void {
     this.elections.delivered(message);
     this.readRule.delivered(message);
+    this.readRounds.delivered(message);
   }
 
   appended(seat: Seat, batch: LogBatch): void {

@@ -18,6 +18,7 @@ export const invariantNumbers = {
   "commit by counting": 3,
   "commit by a durable majority": 3,
   "read index": 3,
+  "read quorum": 3,
   "equal state": 4,
   linearizable: 5,
   "a stale read is some real prefix": 6,

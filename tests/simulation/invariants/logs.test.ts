@@ -274,6 +274,16 @@ describe("the checks of logs", () => {
       answer(2, 3, "a:2");
     });
 
+    it("once for each copy of the question that came", () => {
+      stand("n2", "leader", 2, 3);
+      arrive();
+      arrive();
+      answer(2, 3);
+      stand("n2", "leader", 2, 4);
+      arrive();
+      answer(2, 3);
+    });
+
     it("and is found to do so before an entry of its own is committed", () => {
       arrive();
       expectBroken(
