@@ -1,5 +1,6 @@
+import { putCommand } from "@quorate/services/kv";
 import type { MemberId } from "@quorate/services/raft";
-import type { Random } from "@quorate/services/std";
+import { type Random, utf8Encode } from "@quorate/services/std";
 import type { HistoryRecord } from "../../judge/history";
 import { HistoryRecorder } from "../../judge/history-recorder";
 import type { ClientFaults } from "../faults/client-faults";
@@ -96,18 +97,18 @@ export class Clients {
     return this.active === 0;
   }
 
-  /** After finish(): the last read was answered. */
+  /** After finish(): the last reads and the last write were answered. */
   get finished(): boolean {
     return this.isFinished;
   }
 
-  /** Begins no more; what is open ends, and then a new client reads every key once more. */
+  /** Begins no more; what is open ends, and then a new client reads every key once more, and writes. */
   finish(): void {
     if (this.isFinishing) return;
     this.isFinishing = true;
     this.left = 0;
     for (const { caller } of this.workers) caller.end();
-    if (this.active === 0) void this.readAll();
+    if (this.active === 0) void this.conclude();
   }
 
   private async keepBusy({ work }: Worker): Promise<void> {
@@ -121,10 +122,10 @@ export class Clients {
       await work();
     }
     this.active -= 1;
-    if (this.active === 0 && this.isFinishing) void this.readAll();
+    if (this.active === 0 && this.isFinishing) void this.conclude();
   }
 
-  private async readAll(): Promise<void> {
+  private async conclude(): Promise<void> {
     const reader = this.newRecordedCaller("final");
     for (const key of KEYS) {
       while ((await reader.get(key)) === null) await this.pass(RETRY_US);
@@ -132,6 +133,7 @@ export class Clients {
     for (const { id, condition } of this.world.seats) {
       while (condition === "up" && !(await this.isAnswering(id))) await this.pass(RETRY_US);
     }
+    while (!(await this.isWritable())) await this.pass(RETRY_US);
     this.isFinished = true;
   }
 
@@ -144,6 +146,15 @@ export class Clients {
           .then(({ kind }) => resolve(kind === "ready"));
       });
     });
+  }
+
+  /** Whether something that was not there can be written: Ticks alone might wait, and reads need no new entry. */
+  private async isWritable(): Promise<boolean> {
+    const key = utf8Encode("last");
+    const put = { key, value: key, leaseId: 0n, returnPrevious: false, expectedModRevision: null };
+    const writer = this.newCaller("last", "", this.options.faults);
+    const { kind } = await writer.writeWithoutSession((source) => putCommand(source, put));
+    return kind === "done";
   }
 
   private pass(delayUs: number): Promise<void> {

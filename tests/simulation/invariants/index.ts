@@ -15,6 +15,7 @@ import { Reference } from "./reference";
 import { ReplicatedTime } from "./replicated-time";
 import { ReadChecks } from "./stale-reads";
 import { StoredVotes } from "./stored-votes";
+import { VoteRule } from "./vote-rule";
 
 export { type InvariantName, invariantNumbers } from "./invariant";
 export { checkHistory } from "./linearizable";
@@ -41,6 +42,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly readRounds: ReadRounds;
   private readonly elections: Elections;
   private readonly storedVotes: StoredVotes;
+  private readonly voteRule: VoteRule;
   private readonly equalState: EqualState;
   private readonly answers = new Answers(this.reference);
   private readonly acknowledged: Acknowledged;
@@ -54,6 +56,7 @@ class Watch implements Observer, ClientWatcher {
     const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);
     const hardStateOf = (id: MemberId): HardState => world.seat(id).logDisk.hardState;
     this.storedVotes = new StoredVotes(hardStateOf);
+    this.voteRule = new VoteRule((id) => world.seat(id).logDisk);
     this.time = new ReplicatedTime(() => world.seats.map(({ clock }) => clock.monotonicMs()));
     this.readRounds = new ReadRounds(world.seats.length);
     this.elections = new Elections({
@@ -88,6 +91,7 @@ class Watch implements Observer, ClientWatcher {
     if (isStranger(this.world.seat(message.from), this.firstStores)) return;
     this.elections.sent(message);
     this.storedVotes.sent(message);
+    this.voteRule.sent(message);
     this.claimedBy(message);
     this.readRule.sent(message);
     this.readRounds.sent(message);

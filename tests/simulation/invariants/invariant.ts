@@ -12,6 +12,7 @@ export const invariantNumbers = {
   "promises survive a restart": 1,
   "log matching": 2,
   "leader completeness": 2,
+  "a vote goes to a log as new": 2,
   "committed prefix": 2,
   "applied <= committed <= last": 2,
   "term and commit only rise": 2,
