@@ -1,4 +1,4 @@
-import { describe, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import { connect, type QuorateError } from "@quorate/client";
 import { startCluster, type TestNode } from "@quorate/testing";
 
@@ -89,6 +89,24 @@ describe("virtual time", () => {
       }
     }
     expect(terms.slice(3)).toEqual(terms.slice(0, 3));
+  });
+});
+
+describe("fake timers of the test runner", () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  test("do not stop a cluster", async () => {
+    jest.useFakeTimers();
+    await using cluster = await startCluster({ seed: 4 });
+    await cluster.kv.put("a", "1");
+    const leader = await cluster.leader();
+    await leader.kill();
+    await cluster.kv.put("a", "2");
+    await leader.restart();
+    await cluster.verifyConsistency();
+    expect(await leader.kv.getText("a")).toBe("2");
   });
 });
 
