@@ -33,6 +33,7 @@ const TASKS = {
   judge,
   scenario,
   simulate,
+  mutations,
   acceptance,
   bench,
   chaos,
@@ -63,6 +64,12 @@ async function scenario(args) {
 async function simulate(args) {
   ensureBuilt();
   runInProcess("tests/dist/simulation/main.js", args);
+}
+
+/** Deliberate bugs, each to be found by the simulator. */
+async function mutations(args) {
+  ensureBuilt();
+  runInProcess("tests/dist/simulation/mutations/main.js", args);
 }
 
 /** A fresh batch of seeds over all profiles. Its last line is like "412 passed, 0 failed". */

@@ -1,0 +1,9 @@
+import { kvMutations } from "./kv-mutations";
+import type { Mutation } from "./mutation";
+import { raftMutations } from "./raft-mutations";
+import { replicaMutations } from "./replica-mutations";
+
+export type { Catcher, Edit, Mutation } from "./mutation";
+
+/** All deliberate bugs, each with a name of its own. */
+export const mutations: readonly Mutation[] = [...raftMutations, ...kvMutations, ...replicaMutations];

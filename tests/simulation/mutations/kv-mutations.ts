@@ -1,0 +1,131 @@
+import type { Mutation } from "./mutation";
+
+/** Bugs of the state machine. */
+export const kvMutations: readonly Mutation[] = [
+  {
+    name: "session-keeps-no-answer",
+    why: "A session does not remember what it answered, so that a retry is carried out again.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "    session.answers.set(request.sequence, answer);\n    session.answerBytes += answer.length;\n    session.unwritten.add(request.sequence);",
+        replace: "",
+      },
+    ],
+    expected: ["the same answer", "applied once"],
+  },
+  {
+    name: "retry-changes-records-again",
+    why: "A session does not remember what it answered, and nobody looks at the answers but at what was changed.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "    session.answers.set(request.sequence, answer);\n    session.answerBytes += answer.length;\n    session.unwritten.add(request.sequence);",
+        replace: "",
+      },
+    ],
+    expected: ["applied once"],
+    muted: ["the same answer"],
+  },
+  {
+    name: "answers-lost-at-restart",
+    why: "Kept answers are not stored, so that a member that starts again carries out retries that others answer.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "for (const sequence of session.unwritten) answers.push(answerOf(session, sequence));",
+        replace: "",
+      },
+    ],
+    expected: ["equal state", "the same answer", "crash"],
+  },
+  {
+    name: "answer-dropped-too-early",
+    why: "The first answer that a client still waits for is dropped with those that it has.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "if (sequence < firstUnanswered) this.drop(session, sequence);",
+        replace: "if (sequence <= firstUnanswered) this.drop(session, sequence);",
+      },
+      {
+        file: "services/kv/session-table.ts",
+        find: "for (let sequence = before; sequence < firstUnanswered; sequence += 1)",
+        replace: "for (let sequence = before; sequence <= firstUnanswered; sequence += 1)",
+      },
+    ],
+    expected: ["the same answer", "applied once"],
+  },
+  {
+    name: "session-is-not-renewed",
+    why: "The use of a session does not renew it: it ends while its client works.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "    this.renew(session);\n",
+        replace: "",
+      },
+    ],
+    expected: ["the same answer"],
+  },
+  {
+    name: "session-outlives-restart",
+    why: "A member that starts again does not know when the sessions that it loads end, so that it keeps them longer than others.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "    else this.deadlineMsMin = Math.min(this.deadlineMsMin, session.deadlineMs);\n    return session;",
+        replace: "    return session;",
+      },
+    ],
+    expected: ["equal state"],
+  },
+  {
+    name: "batch-does-not-see-itself",
+    why: "A command sees the records as of the start of its batch, without what came before it in the batch.",
+    edits: [
+      {
+        file: "services/kv/batch.ts",
+        find: "if (own !== undefined) return own;",
+        replace: "",
+      },
+    ],
+    expected: ["equal state", "crash"],
+  },
+  {
+    name: "revision-counts-batches",
+    why: "The revision rises once a batch, not once a command, so that it depends on how a member cuts its batches.",
+    edits: [
+      {
+        file: "services/kv/batch.ts",
+        find: "if (this.changes.length === this.changesBefore) return;",
+        replace: "if (this.changes.length === this.changesBefore || this.changesBefore > 0) return;",
+      },
+    ],
+    expected: ["equal state"],
+  },
+  {
+    name: "truncate-keeps-the-count",
+    why: "An emptied namespace goes on counting the keys that it had.",
+    edits: [
+      {
+        file: "services/kv/namespace.ts",
+        find: "keyCount: 0,",
+        replace: "keyCount: this.state.keyCount,",
+      },
+    ],
+    expected: ["the same answer", "crash"],
+  },
+  {
+    name: "append-forgets-the-old-value",
+    why: "An append puts its operand in place of the old value.",
+    edits: [
+      {
+        file: "services/kv/operations.ts",
+        find: "const value = newest === null ? append.value : joined(readValue(newest), append);",
+        replace: "const value = append.value;",
+      },
+    ],
+    expected: ["the same answer"],
+  },
+];
