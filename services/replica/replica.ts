@@ -11,6 +11,7 @@ import {
 } from "#raft";
 import { assert, BoundedQueue } from "#std";
 import { type AppliedEntry, Applier } from "./applier";
+import { LoggedStores } from "./logged-stores";
 import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions, raftConfigOf } from "./options";
 import type { Cancellation, ReadOutcome, ReadRequest, SubmitOutcome, TransferResult } from "./outcome";
 import { Persister } from "./persister";
@@ -53,6 +54,7 @@ export class Replica {
   private readonly transfers: Transfers;
   private readonly time: TimeKeeper;
   private readonly recorder: StoreRecorder;
+  private readonly loggedStores: LoggedStores;
   private readonly listeners = new Set<ReplicaListener>();
 
   private role: RoleName = "follower";
@@ -110,6 +112,7 @@ export class Replica {
     this.transfers = new Transfers(2 * timing.electionTicks);
     this.time = new TimeKeeper(this.bounds.timeIntervalMs);
     this.recorder = new StoreRecorder({ memberId: id, storeId: options.storeId });
+    this.loggedStores = new LoggedStores(log, applied.index);
   }
 
   /** To be called at an even pace. */
@@ -226,7 +229,8 @@ export class Replica {
 
   /** The data directory that the cluster has bound to the member; null until it has. */
   memberStore(memberId: MemberId): string | null {
-    return this.options.machine.memberStore(memberId);
+    const { machine } = this.options;
+    return machine.memberStore(memberId) ?? this.loggedStores.storeOf(memberId, this.applier.applied.index);
   }
 
   /** A peer introduced itself; the leader sees to it that its store is recorded. */

@@ -133,7 +133,7 @@ export class SimulatedWorld implements World {
   wipe(id: MemberId): void {
     const seat = this.seat(id);
     if (seat.condition !== "down") return;
-    seat.directory = seat.directory !== "empty" && this.bindDurably(seat) ? "strange" : "empty";
+    seat.directory = seat.directory !== "empty" && this.isBound(seat) ? "strange" : "empty";
     seat.replaceDisks();
     this.note(`${id} is wiped`);
   }
@@ -147,14 +147,14 @@ export class SimulatedWorld implements World {
 
   corruptState(id: MemberId): void {
     const seat = this.seat(id);
-    if (seat.condition !== "down" || this.hasStranger()) return;
+    if (seat.condition !== "down") return;
     seat.stateDisk.damage();
     this.note(`${id} has a damaged state`);
   }
 
   rollBackState(id: MemberId): void {
     const seat = this.seat(id);
-    if (seat.condition !== "down" || this.hasStranger()) return;
+    if (seat.condition !== "down") return;
     const batches = this.random(`roll back ${id}`).below(seat.stateDisk.knownBatches + 1);
     seat.stateDisk.rollBack({ batches });
     this.note(`${id} has its state of ${batches} batches ago`);
@@ -405,25 +405,18 @@ export class SimulatedWorld implements World {
   }
 
   /**
-   * Whether all peers know which directory is the seat's, so that no crash makes them forget it: then another one that
-   * is bootstrapped by mistake is refused by all.
+   * Whether all peers have once known which directory is the seat's: then another one that is bootstrapped by mistake
+   * is refused by all, for no crash makes them forget it.
    */
-  private bindDurably(seat: SimulatedSeat): boolean {
+  private isBound(seat: SimulatedSeat): boolean {
     if (seat.directory !== "own") return true;
     for (const peer of this.seats) {
       if (peer === seat || peer.condition === "refused" || peer.directory !== "own") continue;
-      if (peer.stateDisk.isDamaged) return false;
       const bound = peer.stateDisk.resident().memberStores.find(({ memberId }) => memberId === seat.id);
       if (bound === undefined) return false;
       assert(bound.storeId === seat.storeId, "a member is bound to the directory that it started with");
-      peer.stateDisk.checkpoint();
     }
     return true;
-  }
-
-  /** Its peers must not forget which directory was the right one. */
-  private hasStranger(): boolean {
-    return this.seats.some((seat) => seat.directory === "strange");
   }
 }
 

@@ -1,11 +1,4 @@
-import {
-  type Answer,
-  encodeCommand,
-  INITIAL_STATE,
-  incrementCommand,
-  putCommand,
-  StateMachine,
-} from "@quorate/services/kv";
+import { type Answer, encodeCommand, incrementCommand, putCommand, StateMachine } from "@quorate/services/kv";
 import {
   MemoryLogDisk,
   MemoryStateDisk,
@@ -55,9 +48,10 @@ export class ReplicaRig {
     for (const seat of this.seats) this.start(seat.id);
   }
 
-  start(id: string): Replica {
+  /** @param stateDisk another than the seat's own, such as an empty one */
+  start(id: string, stateDisk?: MemoryStateDisk): Replica {
     const seat = this.seat(id);
-    const state = openMemoryStateStore(seat.state);
+    const state = openMemoryStateStore(stateDisk ?? seat.state);
     seat.starts += 1;
     seat.replica = new Replica({
       id,
@@ -72,7 +66,7 @@ export class ReplicaRig {
       timing: { electionTicks: ELECTION_TICKS, heartbeatTicks: 1 },
       log: openMemoryLogStore(seat.log),
       state,
-      machine: new StateMachine(seat.starts === 1 ? INITIAL_STATE : state.opened.resident),
+      machine: new StateMachine(state.opened.resident),
       transport: { send: (messages) => this.send(messages) },
       clock: { monotonicMs: () => this.nowMs, wallMs: () => 1_700_000_000_000 + this.nowMs },
       scheduler: { afterThisTurn: (run) => this.turns.push(run) },

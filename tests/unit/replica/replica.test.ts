@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { encodeCommand, openSessionCommand } from "@quorate/services/kv";
+import { MemoryStateDisk } from "@quorate/services/memory";
 import type { ReadRequest, Replica, SubmitOutcome } from "@quorate/services/replica";
 import { appliedAnswer, increment, put, ReplicaRig } from "./replica-rig";
 
@@ -378,6 +379,24 @@ describe("replicas", () => {
     await rig.tick(12);
     expect(leader.memberStore("n1")).toBe("store-n1");
     expect(leader.memberStore("stranger")).toBeNull();
+  });
+
+  it("remember which stores the log names while their state is behind it", async () => {
+    const rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    for (const { id } of rig.seats) leader.noteStore(id, `store-${id}`);
+    await rig.tick(30);
+    const { id } = rig.seats.find((seat) => seat.id !== leader.id) as (typeof rig.seats)[number];
+    rig.crash(id);
+    const state = new MemoryStateDisk();
+    const restarted = rig.start(id, state);
+
+    expect(state.applied.index).toBe(0);
+    for (const other of rig.seats) expect(restarted.memberStore(other.id)).toBe(`store-${other.id}`);
+    expect(restarted.memberStore("stranger")).toBeNull();
+    await rig.tick(30);
+    expect(state.applied.index).toBeGreaterThan(0);
+    for (const other of rig.seats) expect(restarted.memberStore(other.id)).toBe(`store-${other.id}`);
   });
 
   it("let replicated time pass with the leader's clock, and never ahead of it across changes of leader", async () => {
