@@ -183,7 +183,7 @@ export function oracleOfHistory(records: readonly HistoryRecord[]): DurabilityOr
   const oracle = new DurabilityOracle();
   const steps: { readonly timeNs: bigint; readonly isEnd: boolean; readonly run: () => void }[] = [];
   for (const record of records) {
-    const effect = effectOf(record);
+    const effect = writeEffectOf(record);
     if (effect === null) continue;
     let open: OpenWrite | null = null;
     const begin = () => {
@@ -205,7 +205,7 @@ export function oracleOfHistory(records: readonly HistoryRecord[]): DurabilityOr
 }
 
 /** null for what is no write, or is known to have written nothing. */
-function effectOf(record: HistoryRecord): WriteEffect | null {
+export function writeEffectOf(record: HistoryRecord): WriteEffect | null {
   switch (record.op) {
     case "get":
       return null;

@@ -6,6 +6,7 @@ export {
   oracleOfHistory,
   type WriteEffect,
 } from "./durability";
+export { type CrashEvent, checkDurability } from "./durability-check";
 export { describeOperation } from "./explanation";
 export type { HistoryRecord, OperationName } from "./history";
 export { formatHistory, formatRecord, HistoryFault, parseHistory } from "./history-file";

@@ -1,7 +1,8 @@
+import type { CrashEvent } from "../judge/durability-check";
 import { type Clients, type ClientWatcher, startClients } from "./clients";
 import { guardAgainstRejections } from "./crash-guard";
 import { applySchedule, drawSchedule, type FaultKind, type ProfileName, type Schedule } from "./faults";
-import { checkHistory, invariants } from "./invariants";
+import { checkHistory, checkSurvival, invariants } from "./invariants";
 import { Violation, type ViolationKind } from "./violation";
 import { secondsText, Trace } from "./world/trace";
 import { SimulatedWorld, type WorldCounts } from "./world/world";
@@ -68,6 +69,12 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   const outcome = async (): Promise<void> => {
     const judges = invariants(world);
     for (const observer of judges.observers) world.observe(observer);
+    const crashes: CrashEvent[] = [];
+    world.observe({
+      crashed: ({ id }) => {
+        crashes.push({ name: `a crash of ${id}`, timeNs: BigInt(world.timeline.nowUs) * 1000n });
+      },
+    });
     options.plant?.(world);
     for (const seat of world.seats) world.start(seat.id);
     const attack = applySchedule(world, schedule);
@@ -82,6 +89,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       await converge(world, clients);
       world.ended();
       checkHistory(clients.history);
+      checkSurvival(clients.history, crashes);
     } finally {
       operations = clients.operations;
     }

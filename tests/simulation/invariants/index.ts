@@ -17,6 +17,7 @@ import { ReadChecks } from "./stale-reads";
 import { StoredVotes } from "./stored-votes";
 import { VoteRule } from "./vote-rule";
 
+export { checkSurvival } from "./durability";
 export { type InvariantName, invariantNumbers } from "./invariant";
 export { checkHistory } from "./linearizable";
 
