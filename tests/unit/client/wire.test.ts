@@ -61,9 +61,16 @@ describe("over real gRPC", () => {
 
   test("B8: a reason and an outcome of a newer server are told apart from none", async () => {
     server.answer = async (_, context) =>
-      refuse(context, Status.ABORTED, "new", { reason: 999 as ErrorReason, outcome: 9 as Outcome });
-    const error = await failureOf(quorate.kv.get("k", { deadlineMs: 100 }));
-    expect([error.code, error.reason, error.outcome]).toEqual(["ABORTED", "UNSPECIFIED", "unknown"]);
+      refuse(context, Status.FAILED_PRECONDITION, "new", {
+        reason: 999 as ErrorReason,
+        outcome: 9 as Outcome,
+      });
+    const error = await failureOf(quorate.kv.get("k"));
+    expect([error.code, error.reason, error.outcome]).toEqual([
+      "FAILED_PRECONDITION",
+      "UNSPECIFIED",
+      "unknown",
+    ]);
   });
 
   test("a call ends at its deadline, and at the server too", async () => {
