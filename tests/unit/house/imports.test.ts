@@ -135,6 +135,18 @@ describe("the house", () => {
     expect(present.filter((folder) => !(folder in rooms))).toEqual([]);
   });
 
+  it("lets the simulator enter the pure rooms only, for it shows what they do without a real disk or network", () => {
+    const pure = Object.entries(rooms)
+      .filter(([, room]) => room.isPure === true)
+      .map(([folder]) => `@quorate/${folder}`);
+    const entered = sourceFiles(join(root, "tests/simulation"))
+      .flatMap((file) => importsOf(readFileSync(file, "utf8")))
+      .map(({ specifier }) => specifier)
+      .filter((specifier) => specifier.startsWith("@quorate/") && !specifier.startsWith("@quorate/proto/"));
+    expect(entered.length).toBeGreaterThan(0);
+    expect(entered.filter((specifier) => !pure.includes(specifier))).toEqual([]);
+  });
+
   it("keeps wall time and unseeded chance out of the pure rooms", () => {
     const pure = Object.entries(rooms).filter(([, room]) => room.isPure === true);
     const offenders = pure
