@@ -10,7 +10,7 @@ let arena: Arena;
 
 beforeEach(async () => {
   links = await PeerLinks.open(1);
-  cluster = await startTestCluster({ nodes: 1 });
+  cluster = await startTestCluster({ nodes: 1, gateways: 1 });
   arena = new Arena(cluster, links, 250);
 });
 
@@ -30,11 +30,24 @@ it("a node that ends by itself is told from one that was asked to", async () => 
   expect(arena.crashes).toEqual([]);
   await cluster.kill(1);
   const [crash] = await eventually("the crash is noticed", () => arena.crashes.length > 0 && arena.crashes);
-  expect(crash).toEqual({ node: 1, exit: { code: null, signal: "SIGKILL" } });
+  expect(crash).toEqual({ name: "n1", exit: { code: null, signal: "SIGKILL" } });
 });
 
 it("a node that ends otherwise than it was asked to is no graceful end", async () => {
   const end = arena.terminate(1);
   await cluster.kill(1);
   await expect(end).rejects.toThrow("n1 ended with null, not 0, when it was asked to");
+});
+
+it("a gateway that ends by itself is noticed, too", async () => {
+  process.kill(cluster.gatewayPid(1), "SIGKILL");
+  const [crash] = await eventually("the crash is noticed", () => arena.crashes.length > 0 && arena.crashes);
+  expect(crash).toEqual({ name: "gateway1", exit: { code: null, signal: "SIGKILL" } });
+});
+
+it("a node that runs on though it is to end is told from one that ends", async () => {
+  await arena.kill(1);
+  expect(await arena.launchInVain(1, 500)).toBeNull();
+  cluster.pause(1);
+  await expect(arena.terminate(1, 100)).rejects.toThrow("n1 runs on 100 ms after it was asked to end");
 });

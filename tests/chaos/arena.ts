@@ -10,9 +10,13 @@ export const STORE_FAILURE_EXIT_CODE = 70;
 /** How long a cluster that nothing is wrong with may be without a leader that all follow. */
 const SETTLE_MS_MAX = 30_000;
 
-/** A node process that ended though nobody asked it to. */
+/** How long a process may take that is to end by itself, or that was asked to. */
+const END_MS_MAX = 30_000;
+
+/** A process that ended though nobody asked it to. */
 export interface Crash {
-  readonly node: number;
+  /** Such as "n1" or "gateway1". */
+  readonly name: string;
   readonly exit: Exit;
 }
 
@@ -31,10 +35,17 @@ export class Arena {
     this.links = links;
     this.electionTimeoutMs = electionTimeoutMs;
     for (const node of cluster.numbers) this.#watch(node);
+    for (const gateway of this.gateways) {
+      void cluster.gatewayEnded(gateway).then((exit) => this.#ended(`gateway${gateway}`, exit));
+    }
   }
 
   get nodes(): readonly number[] {
     return this.cluster.numbers;
+  }
+
+  get gateways(): readonly number[] {
+    return Array.from({ length: this.cluster.topology.gateways }, (_, at) => at + 1);
   }
 
   /** The leader once all live nodes follow it. */
@@ -53,10 +64,12 @@ export class Arena {
     await Promise.all(nodes.map((node) => this.cluster.kill(node)));
   }
 
-  /** Ends a node with SIGTERM. @throws FaultMissed when it does not end with exit code 0 */
-  async terminate(node: number): Promise<void> {
+  /** Ends a node with SIGTERM. @throws FaultMissed when it does not end in time, or not with exit code 0 */
+  async terminate(node: number, endMsMax = END_MS_MAX): Promise<void> {
     this.#mayEnd.add(node);
-    const code = await this.cluster.terminate(node);
+    const ended = await within(endMsMax, this.cluster.terminate(node));
+    if (ended === null) throw new FaultMissed(`n${node} runs on ${endMsMax} ms after it was asked to end`);
+    const { value: code } = ended;
     if (code !== 0) throw new FaultMissed(`n${node} ended with ${code}, not 0, when it was asked to`);
   }
 
@@ -69,10 +82,10 @@ export class Arena {
     }
   }
 
-  /** Starts a node of which it is expected that it ends by itself. */
-  launchInVain(node: number): Promise<Exit> {
+  /** Starts a node of which it is expected that it ends by itself. @returns null when it runs on */
+  async launchInVain(node: number, endMsMax = END_MS_MAX): Promise<Exit | null> {
     this.cluster.launch(node);
-    return this.endOf(node);
+    return (await within(endMsMax, this.endOf(node)))?.value ?? null;
   }
 
   /** How a node ends that is about to end by itself. */
@@ -95,8 +108,25 @@ export class Arena {
 
   #watch(node: number): void {
     void this.cluster.ended(node).then((exit) => {
-      if (!this.#isOver && !this.#mayEnd.has(node)) this.crashes.push({ node, exit });
+      if (!this.#mayEnd.has(node)) this.#ended(`n${node}`, exit);
     });
+  }
+
+  #ended(name: string, exit: Exit): void {
+    if (!this.#isOver) this.crashes.push({ name, exit });
+  }
+}
+
+/** What was waited for; null when it has not come by then. */
+async function within<T>(ms: number, awaited: Promise<T>): Promise<{ readonly value: T } | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms);
+  });
+  try {
+    return await Promise.race([awaited.then((value) => ({ value })), late]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

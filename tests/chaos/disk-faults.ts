@@ -100,11 +100,16 @@ async function damaged(
   const { name, at, bytes } = await flipBit(join(directory, "log"), ending, share);
   const linesBefore = arena.cluster.logs(node).length;
   const isServing = servesOnce(arena, node);
-  const { code } = await arena.launchInVain(node);
+  const exit = await arena.launchInVain(node);
+  const hasServed = await isServing();
   const said = arena.cluster.logs(node).slice(linesBefore).trim().split("\n");
   const where = `${name} of ${named(node, leader)}, byte ${at} of ${bytes}`;
-  if (code !== STORE_FAILURE_EXIT_CODE || (await isServing()) || said.length !== 1)
-    throw new FaultMissed(`${where}: it ended with ${code} and said\n${said.join("\n")}`);
+  if (exit?.code !== STORE_FAILURE_EXIT_CODE || hasServed || said.length !== 1) {
+    const end = exit === null ? "runs on" : `ended with ${exit.signal ?? exit.code}`;
+    throw new FaultMissed(
+      `${where}: it ${end}${hasServed ? ", has served," : ""} and said\n${said.join("\n")}`,
+    );
+  }
   return {
     on: where,
     async heal() {

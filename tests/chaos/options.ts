@@ -38,7 +38,7 @@ Starts a cluster of real processes, hurts it in one way after another while clie
   --out DIR         where the report goes (default: reports/chaos-S)
   --json            one JSON document on standard output
 
-Exit codes: 0 all is well, 2 a bad option, 10 a node ended by itself, 11 no recovery in time, 12 a wrong answer,
+Exit codes: 0 all is well, 2 a bad option, 10 a process ended by itself, 11 no recovery in time, 12 a wrong answer,
 1 anything else.
 `;
 

@@ -10,9 +10,9 @@ const step: StepReport = {
   healedAtNs: 4_001_000_000n,
   recoveredAtNs: 4_501_000_000n,
   recovery: new Map([
-    [1, 20],
-    [2, 30],
-    [3, 500],
+    ["n1", 20],
+    ["n2", 30],
+    ["gateway1", 500],
   ]),
   recoveredMs: 500,
   outageMs: 1234,
@@ -29,7 +29,7 @@ describe("the report", () => {
   it("has two lines for a fault", () => {
     expect(stepText(step)).toBe(
       "#4   split            n1 n2 | n3\n" +
-        "     held 3.00 s, longest write outage 1.23 s, recovered in 0.50 s (n1 0.02 s, n2 0.03 s, n3 0.50 s)",
+        "     held 3.00 s, longest write outage 1.23 s, recovered in 0.50 s (n1 0.02 s, n2 0.03 s, gateway1 0.50 s)",
     );
   });
 

@@ -37,7 +37,7 @@ export interface StepReport {
   readonly healedAtNs: bigint;
   readonly recoveredAtNs: bigint;
   readonly recovery: Recovery;
-  /** After the heal, until a write through every node had succeeded; null for never. */
+  /** After the heal, until a write through every node and gateway had succeeded; null for never. */
   readonly recoveredMs: number | null;
   /** The longest time without any acknowledged write, from the beginning to the recovery. */
   readonly outageMs: number;
@@ -62,7 +62,7 @@ export function exitCodeOf({ problems }: ChaosReport): number {
 export function stepText({ step, on, beganAtNs, struckAtNs, healedAtNs, ...rest }: StepReport): string {
   const { recovery, recoveredMs, outageMs, problem } = rest;
   const nodes = [...recovery]
-    .map(([node, ms]) => `n${node} ${ms === null ? "never" : seconds(ms)}`)
+    .map(([name, ms]) => `${name} ${ms === null ? "never" : seconds(ms)}`)
     .join(", ");
   const head = `#${String(step.number).padEnd(3)} ${step.fault.padEnd(16)} ${on}`;
   if (problem !== null && recovery.size === 0) return `${head}\n     FAILED ${problem.text}`;

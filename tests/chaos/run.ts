@@ -74,10 +74,12 @@ async function attack(
     problems.push({ kind: kindOf(failure), text: textOf(failure) });
   }
   arena.finish();
-  for (const { node, exit } of arena.crashes) {
+  for (const { name, exit } of arena.crashes) {
     const how = exit.signal === null ? `exit code ${exit.code}` : exit.signal;
-    problems.push({ kind: "crash", text: `n${node} ended by itself: ${how}` });
+    problems.push({ kind: "crash", text: `${name} ended by itself: ${how}` });
   }
+  if (!history.some(({ status }) => status === "ok"))
+    problems.push({ kind: "liveness", text: "no operation was ever answered, so nothing is shown" });
   for (const { text } of verdict?.faults ?? []) problems.push({ kind: "correctness", text });
   file.end();
   await finished(file);
@@ -161,7 +163,9 @@ async function strike(
 }
 
 /** What is left of the processes once the cluster is gone. */
-function keepEvidence({ out }: ChaosOptions, { cluster }: Arena, hasFailed: boolean): void {
+function keepEvidence({ out }: ChaosOptions, { cluster, gateways }: Arena, hasFailed: boolean): void {
+  for (const gateway of gateways)
+    writeFileSync(join(out, `gateway${gateway}.log`), cluster.gatewayLogs(gateway));
   for (const node of cluster.numbers) {
     writeFileSync(join(out, `n${node}.log`), cluster.logs(node));
     // Copied while the processes run, so for reading only.

@@ -205,6 +205,21 @@ export class TestCluster {
     return this.#child(node).ended;
   }
 
+  /** How a gateway ended; waits for it. */
+  gatewayEnded(gateway: number): Promise<Exit> {
+    return this.#gateway(gateway).ended;
+  }
+
+  /** The process id of a gateway. */
+  gatewayPid(gateway: number): number {
+    return this.#gateway(gateway).pid;
+  }
+
+  /** All that a gateway wrote to its log. */
+  gatewayLogs(gateway: number): string {
+    return this.#gateway(gateway).log();
+  }
+
   /** Starts a node that has ended, and waits until it answers. */
   async restart(node: number, patience: Patience = {}): Promise<void> {
     this.launch(node);
@@ -332,6 +347,12 @@ export class TestCluster {
   #child(node: number): Child {
     const child = this.#nodes.get(node);
     if (child === undefined) throw new Error(`there is no node ${node}`);
+    return child;
+  }
+
+  #gateway(gateway: number): Child {
+    const child = this.#gateways.get(gateway);
+    if (child === undefined) throw new Error(`there is no gateway ${gateway}`);
     return child;
   }
 
