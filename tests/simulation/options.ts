@@ -18,6 +18,7 @@ export interface SimulateOptions {
   readonly operations: number;
   readonly jobs: number;
   readonly trace: string | null;
+  readonly history: string | null;
   readonly shrink: boolean;
   readonly json: boolean;
 }
@@ -37,6 +38,7 @@ interface Flags {
   readonly operations: number;
   readonly jobs: number;
   readonly trace?: string;
+  readonly history?: string;
   readonly schedule?: string;
   readonly shrink: boolean;
   readonly json: boolean;
@@ -79,6 +81,7 @@ export function readOptions(argv: readonly string[]): OptionsOutcome {
       new Option("--jobs <count>", "processes that share the work").argParser(whole(1, 64)).default(1),
     )
     .option("--trace <file>", "write down what happens in the run of a single seed")
+    .option("--history <file>", "write down what its clients did and saw, for npm run judge")
     .option("--schedule <file>", "replay a schedule that a failure was shrunk to")
     .option("--no-shrink", "do not look for a smaller schedule that fails too")
     .option("--json", "one JSON document instead of text", false)
@@ -100,7 +103,8 @@ export function readOptions(argv: readonly string[]): OptionsOutcome {
   const {
     profile,
     nodes,
-    trace,
+    trace = null,
+    history = null,
     seed: _seed,
     seeds: _seeds,
     minutes: _minutes,
@@ -109,15 +113,14 @@ export function readOptions(argv: readonly string[]): OptionsOutcome {
   } = command.opts<Flags>();
   const seeds = seedChoice(command.opts<Flags>());
   if (typeof seeds === "string") return { kind: "wrong", text: seeds };
-  if (
-    trace !== undefined &&
-    (seeds.kind === "minutes" || (seeds.kind === "range" && seeds.from !== seeds.to))
-  ) {
-    return { kind: "wrong", text: "--trace is for the run of a single seed: give one with --seed" };
+  const isSingle = seeds.kind === "schedule" || (seeds.kind === "range" && seeds.from === seeds.to);
+  const flag = trace !== null ? "--trace" : history !== null ? "--history" : null;
+  if (flag !== null && !isSingle) {
+    return { kind: "wrong", text: `${flag} is for the run of a single seed: give one with --seed` };
   }
   return {
     kind: "options",
-    options: { ...rest, seeds, profiles: profile, nodes: nodes ?? null, trace: trace ?? null },
+    options: { ...rest, seeds, profiles: profile, nodes: nodes ?? null, trace, history },
   };
 }
 

@@ -1,4 +1,5 @@
 import type { CrashEvent } from "../judge/durability-check";
+import type { HistoryRecord } from "../judge/history";
 import { type Clients, type ClientWatcher, startClients } from "./clients";
 import { guardAgainstRejections } from "./crash-guard";
 import { applySchedule, drawSchedule, type FaultKind, type ProfileName, type Schedule } from "./faults";
@@ -17,6 +18,8 @@ export interface RunOptions {
   readonly schedule?: Schedule;
   /** Takes the trace, line by line. */
   readonly traceSink?: (line: string) => void;
+  /** Takes what the clients did and saw, once, also of a run that fails. */
+  readonly historySink?: (history: readonly HistoryRecord[]) => void;
   /** For tests of the simulator: looks at the world before anything has happened. */
   readonly plant?: (world: SimulatedWorld) => void;
 }
@@ -92,6 +95,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       checkSurvival(clients.history, crashes);
     } finally {
       operations = clients.operations;
+      options.historySink?.(clients.history);
     }
   };
   const finding = await judged(world, outcome);

@@ -3,6 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { parseHistory } from "../judge/history-file";
+import { checkLinearizable } from "../judge/linearizable";
 import { PROFILE_NAMES } from "./faults";
 import type { RunOptions } from "./run";
 import { simulate } from "./simulate";
@@ -92,6 +94,14 @@ describe("npm run simulate", () => {
     },
   );
 
+  it("K5: writes a history down that the judge can read and finds linearizable", async () => {
+    const file = join(directory, "history.jsonl");
+    expect((await run(`--seed 12 --operations 200 --history ${file}`)).exitCode).toBe(0);
+    const records = parseHistory(readFileSync(file, "utf8"));
+    expect(records.length).toBeGreaterThan(100);
+    expect(checkLinearizable(records)).toEqual({ kind: "linearizable" });
+  });
+
   it("K2: seeds of every profile, with 3 and 5 nodes, find nothing, in processes that share the work", () => {
     // Odd seeds have 3 nodes and even ones 5, and the profiles come in turns.
     const flags = ["--seeds", `1..${PROFILE_NAMES.length}`, "--profile", "all", "--jobs", "2", "--json"];
@@ -162,6 +172,7 @@ describe("npm run simulate", () => {
     ["--seeds 5..1", "must not end before it begins"],
     ["--seed 1 --profile wild", 'there is no profile "wild"'],
     ["--seeds 1..2 --trace trace.txt", "--trace is for the run of a single seed"],
+    ["--minutes 1 --history history.jsonl", "--history is for the run of a single seed"],
     ["--schedule none.json", "--schedule"],
     ["--seed 1 extra", "too many arguments"],
   ])("K2: the command line %p is refused with exit code 2", async (line, message) => {

@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { formatHistory } from "../judge/history-file";
 import { EXIT_PASSED, EXIT_USAGE, exitCodeOf } from "./exit-codes";
 import { type Schedule, shrink } from "./faults";
 import { readOptions, type SimulateOptions } from "./options";
@@ -99,12 +100,11 @@ class Simulation {
       const seed = source.take();
       return seed === null ? null : this.request(seed);
     };
-    const { jobs, trace } = this.options;
-    if (jobs > 1) {
+    const { jobs, trace, history } = this.options;
+    if (jobs > 1 && trace === null && history === null) {
       await runInProcesses(jobs, take, (result) => this.note(result));
     } else {
-      for (let request = take(); request !== null; request = take())
-        this.note(await this.runHere(request, trace));
+      for (let request = take(); request !== null; request = take()) this.note(await this.runHere(request));
     }
     return source.text;
   }
@@ -120,7 +120,7 @@ class Simulation {
     }
     const { seed, schedule } = stored;
     const { profile, nodes, operations } = schedule;
-    this.note(await this.runHere({ seed, profile, nodes, operations, schedule }, this.options.trace));
+    this.note(await this.runHere({ seed, profile, nodes, operations, schedule }));
     return String(seed);
   }
 
@@ -129,9 +129,16 @@ class Simulation {
     return { seed, profile: profiles[seed % profiles.length]!, nodes, operations };
   }
 
-  private async runHere(request: RunRequest, trace: string | null): Promise<RunResult> {
+  private async runHere(request: RunRequest): Promise<RunResult> {
     const { plant } = this.rigging;
-    const options: RunOptions = plant === undefined ? request : { ...request, plant };
+    const { trace, history } = this.options;
+    const options: RunOptions = {
+      ...request,
+      ...(plant === undefined ? {} : { plant }),
+      ...(history === null
+        ? {}
+        : { historySink: (records) => writeFileSync(history, formatHistory(records)) }),
+    };
     if (trace === null) return runSeed(options);
     const file = openSync(trace, "w");
     let buffered = "";
