@@ -149,6 +149,15 @@ describe("npm run simulate", () => {
     expect(status).toBe(10);
   });
 
+  it("K2: the trace of a failure is that of its seed, not of a schedule that was tried in its place", async () => {
+    const file = join(directory, "trace.txt");
+    const flags = `--seed 3 --profile network --nodes 3 --operations 100 --trace ${file}`;
+    await run(`${flags} --no-shrink`, brokenInvariant);
+    const trace = readFileSync(file, "utf8");
+    expect((await run(flags, brokenInvariant)).text).toContain("shrunk");
+    expect(readFileSync(file, "utf8") === trace).toBe(true);
+  });
+
   it("K2: a failure is shrunk to a smaller schedule that fails in the same way", async () => {
     const needsCrash: Plant = (world) => {
       world.observe({ crashed: (seat) => void world.timeline.after(1000, () => broken(seat.id)) });

@@ -27,6 +27,9 @@ export interface Rigging {
   readonly shrinkRunsMax?: number;
 }
 
+/** What a run writes down. */
+type RunFiles = Pick<SimulateOptions, "trace" | "history">;
+
 /** A schedule that was written down, with what is needed to run it again. */
 interface ScheduleFile {
   readonly seed: number;
@@ -129,9 +132,9 @@ class Simulation {
     return { seed, profile: profiles[seed % profiles.length]!, nodes, operations };
   }
 
-  private async runHere(request: RunRequest): Promise<RunResult> {
+  private async runHere(request: RunRequest, files: RunFiles = this.options): Promise<RunResult> {
     const { plant } = this.rigging;
-    const { trace, history } = this.options;
+    const { trace, history } = files;
     const options: RunOptions = {
       ...request,
       ...(plant === undefined ? {} : { plant }),
@@ -174,7 +177,7 @@ class Simulation {
       schedule,
       async (candidate) => {
         const request = { seed, profile, nodes, operations: candidate.operations, schedule: candidate };
-        const again = (await this.runHere(request, null)).finding;
+        const again = (await this.runHere(request, { trace: null, history: null })).finding;
         return again?.kind === finding?.kind && again?.invariant === finding?.invariant;
       },
       { runsMax: this.rigging.shrinkRunsMax ?? SHRINK_RUNS_MAX },
