@@ -7,6 +7,8 @@ import type { LogImage } from "./member-progress";
 export interface Copy {
   readonly id: MemberId;
   readonly disk: LogImage;
+  /** The highest index at which it ever stored an entry. */
+  readonly reach: Index;
   /** Its directory was wiped or damaged since: what it held then counted when it said so, and it never votes again. */
   readonly isLost: boolean;
 }
@@ -32,7 +34,9 @@ export class CommitRule {
         `${leader}, leading term ${id.term}, counts index ${id.index} as committed, whose entry is ${there}`,
       );
     }
-    const holders = copies.filter(({ isLost, disk }) => isLost || holdsDurably(disk, id));
+    const holders = copies.filter(({ isLost, reach, disk }) =>
+      isLost ? id.index <= reach : holdsDurably(disk, id),
+    );
     if (2 * holders.length <= copies.length) {
       broken(
         "commit by a durable majority",

@@ -52,6 +52,8 @@ class Watch implements Observer, ClientWatcher {
   private readonly time: ReplicatedTime;
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
   private readonly firstStores: ReadonlyMap<string, string>;
+  /** By member: the highest index at which it ever stored an entry. */
+  private readonly reaches = new Map<MemberId, Index>();
 
   constructor(private readonly world: World) {
     const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);
@@ -80,6 +82,7 @@ class Watch implements Observer, ClientWatcher {
 
   started(seat: Seat): void {
     if (isStranger(seat, this.firstStores)) return;
+    this.noteReach(seat);
     this.progressOf(seat).started(seat.logDisk, seat.storeId);
     this.equalState.started(seat.id, seat.stateDisk);
   }
@@ -106,6 +109,7 @@ class Watch implements Observer, ClientWatcher {
 
   appended(seat: Seat, batch: LogBatch): void {
     if (isStranger(seat, this.firstStores)) return;
+    this.noteReach(seat);
     if (batch.hardState !== null) this.elections.stored(seat.id, batch.hardState);
     this.progressOf(seat).appended(seat.logDisk, batch);
   }
@@ -176,10 +180,15 @@ class Watch implements Observer, ClientWatcher {
     return (this.members.get(seat.id) as { progress: MemberProgress }).progress;
   }
 
+  private noteReach({ id, logDisk }: Seat): void {
+    this.reaches.set(id, Math.max(this.reaches.get(id) ?? 0, logDisk.lastIndex));
+  }
+
   private copies(): readonly Copy[] {
     return this.world.seats.map((seat) => ({
       id: seat.id,
       disk: seat.logDisk,
+      reach: this.reaches.get(seat.id) ?? 0,
       isLost: seat.condition === "refused" || seat.logDisk.isDamaged || isStranger(seat, this.firstStores),
     }));
   }

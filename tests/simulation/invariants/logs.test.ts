@@ -35,13 +35,23 @@ describe("the checks of logs", () => {
   let committed: Entry[];
   let ledger: Ledger;
   let disks: Map<string, Disk>;
+  /** By member whose directory is lost: up to where it had stored entries. */
+  let lost: Map<string, number>;
   let members: Map<string, MemberProgress>;
 
   beforeEach(() => {
     committed = [];
     ledger = new Ledger((joined) => committed.push(joined));
     disks = new Map(["n1", "n2", "n3"].map((id) => [id, new Disk()]));
-    const rule = new CommitRule(ledger, () => [...disks].map(([id, disk]) => ({ id, disk, isLost: false })));
+    lost = new Map();
+    const rule = new CommitRule(ledger, () =>
+      [...disks].map(([id, disk]) => ({
+        id,
+        disk,
+        reach: lost.get(id) ?? disk.lastIndex,
+        isLost: lost.has(id),
+      })),
+    );
     const claims = rule.claimed.bind(rule);
     members = new Map(["n1", "n2", "n3"].map((id) => [id, new MemberProgress(id, "first", ledger, claims)]));
   });
@@ -242,6 +252,15 @@ describe("the checks of logs", () => {
     disk("n2").syncedIndex = 2;
     stand("n1", "leader", 1, 2, 0);
     expect(committed).toHaveLength(2);
+  });
+
+  it("K3: a member that lost its directory holds what it had stored, and nothing that came later", () => {
+    store("n1", log(1, 1));
+    lost.set("n3", 1);
+    const words = "counts 1/2 as committed, which only n1 of 3 members would hold";
+    expectBroken("commit by a durable majority", words, () => stand("n1", "leader", 1, 2, 0));
+    stand("n1", "leader", 1, 1, 0);
+    expect(committed).toHaveLength(1);
   });
 
   it("takes the word of a leader that stepped down within the event in which it counted", () => {
