@@ -8,7 +8,7 @@ import type { World } from "../world-contract";
 import { Asker } from "./asking";
 import { Caller } from "./caller";
 import type { ClientWatcher } from "./events";
-import { LINEARIZABLE, RecordedCaller, type StaleRead } from "./recorded-caller";
+import { LINEARIZABLE, RecordedCaller } from "./recorded-caller";
 import { SWEPT_NAMESPACE, Sweeper } from "./sweeper";
 import { Wire } from "./wire";
 import { KEYS, Workload } from "./workload";
@@ -48,7 +48,6 @@ export function startClients(world: World, options: ClientsOptions): Clients {
 export class Clients {
   /** In the order in which operations ended. */
   readonly history: HistoryRecord[] = [];
-  readonly staleReads: StaleRead[] = [];
   private readonly recorder = new HistoryRecorder((record) => this.history.push(record));
   private readonly random: Random;
   private readonly workers: readonly Worker[];
@@ -162,12 +161,11 @@ export class Clients {
   }
 
   private newRecordedCaller(name: string): RecordedCaller {
-    const { recorder, staleReads } = this;
+    const { recorder } = this;
     const { timeline } = this.world;
     const random = this.random.fork();
     return new RecordedCaller(this.newCaller(name, "", this.options.faults), {
       recorder,
-      staleReads,
       timeline,
       random,
     });

@@ -1,3 +1,2 @@
 export { Clients, type ClientsOptions, startClients } from "./clients";
 export type { AnswerEvent, ClientWatcher, ReadEvent } from "./events";
-export type { StaleRead } from "./recorded-caller";

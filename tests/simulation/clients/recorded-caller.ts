@@ -13,16 +13,6 @@ import type { Timeline } from "../world-contract";
 import type { Caller, Written } from "./caller";
 import type { Operation, Task } from "./workload";
 
-/** A read that need not be linearizable: recorded apart, for it would break the history. */
-export interface StaleRead {
-  readonly client: string;
-  readonly key: string;
-  readonly value: string | null;
-  readonly revision: number;
-  readonly minRevision: number;
-  readonly maxStalenessMs: number;
-}
-
 export const LINEARIZABLE = {
   consistency: "linearizable",
   minRevision: 0,
@@ -40,7 +30,6 @@ export class RecordedCaller {
     readonly caller: Caller,
     private readonly parts: {
       readonly recorder: HistoryRecorder;
-      readonly staleReads: StaleRead[];
       readonly timeline: Timeline;
       readonly random: Random;
     },
@@ -119,7 +108,10 @@ export class RecordedCaller {
     return { record: read.record };
   }
 
-  /** Several in a row, for a member knows how fresh it is only from the reads before. */
+  /**
+   * Several in a row, for a member knows how fresh it is only from the reads before. They need not be linearizable, so
+   * they are no part of the history: what they are told is judged on the side of the server.
+   */
   private async staleGet(key: string): Promise<void> {
     const { caller, parts } = this;
     const { random } = parts;
@@ -130,9 +122,6 @@ export class RecordedCaller {
       const maxStalenessMs = isBounded ? this.stalenessMs() : 0;
       const read = await caller.read(key, { consistency, minRevision, maxStalenessMs, revision: 0 }, true);
       if (read === null) return;
-      const { value } = resultOf(read.record);
-      const { revision } = read.point;
-      parts.staleReads.push({ client: caller.name, key, value, revision, minRevision, maxStalenessMs });
       await new Promise<void>((resolve) => parts.timeline.after(random.below(STALE_PAUSE_US_MAX), resolve));
     }
   }
