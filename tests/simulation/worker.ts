@@ -5,3 +5,6 @@ import type { RunRequest } from "./workers";
 process.on("message", (request: RunRequest) => {
   void runSeed(request).then((result) => process.send?.(result));
 });
+
+// Whoever asked has ended, or has no more seeds.
+process.on("disconnect", () => process.exit());
