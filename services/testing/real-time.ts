@@ -71,6 +71,7 @@ export class RealTime implements ClusterTime {
     for (;;) {
       const seen = look();
       if (seen !== null) return seen;
+      if (this.isClosed) throw new TestClusterError("the cluster was closed meanwhile");
       if (this.nowMs() - startMs >= deadlineMs) throw new TestClusterError(late());
       await new Promise<void>((resolve) => {
         setTimeout(resolve, LOOK_MS);

@@ -1,9 +1,11 @@
 import { type Kv, Quorate } from "@quorate/client";
 import type { Direction, NetworkFilter } from "@quorate/services/faults";
 import { type Random, seededRandom } from "@quorate/services/std";
+import { ClientTimers } from "./client-timers";
 import type { ClusterRoom } from "./cluster-room";
 import { verifyConsistency } from "./consistency";
 import type { Host } from "./host";
+import { NodeLife } from "./node-life";
 import { TestClusterError } from "./test-cluster-error";
 import { type TestClientOptions, TestNode } from "./test-node";
 
@@ -25,6 +27,8 @@ export class TestCluster {
   readonly nodes: readonly TestNode[];
   readonly #room: ClusterRoom;
   readonly #random: Random;
+  readonly #lives: readonly NodeLife[];
+  readonly #clientTimers: ClientTimers;
   readonly #clients = new Set<Quorate>();
   readonly #filters = new Set<() => void>();
   #client: Quorate | null = null;
@@ -38,10 +42,14 @@ export class TestCluster {
   ) {
     this.#room = room;
     this.#random = seededRandom(seed).fork();
+    this.#clientTimers = new ClientTimers(room.time);
+    this.#lives = room.hosts.map((host) => new NodeLife(host));
     const home = {
       client: (endpoints: readonly string[], options: TestClientOptions) => this.#connect(endpoints, options),
     };
-    this.nodes = room.hosts.map((host, at) => new TestNode(at + 1, host, home));
+    this.nodes = room.hosts.map(
+      (host, at) => new TestNode(at + 1, host, { ...home, life: this.#lives[at] as NodeLife }),
+    );
   }
 
   /** Keys and values of the cluster, through a client of its own. */
@@ -63,6 +71,7 @@ export class TestCluster {
    * @returns the endpoints, host:port each
    */
   async listen(): Promise<readonly string[]> {
+    this.#checkOpen();
     await this.#room.listen();
     return this.endpoints;
   }
@@ -233,10 +242,12 @@ export class TestCluster {
   }
 
   async #close(): Promise<void> {
+    await Promise.all(this.#lives.map((life) => life.close()));
     const closeClients = () => Promise.allSettled([...this.#clients].map((client) => client.close()));
     // Sessions that are ended over gRPC need nodes that answer; in memory they go with the nodes.
     if (this.#room.connect === null) await closeClients();
     await this.#room.close();
+    this.#clientTimers.end();
     await closeClients();
   }
 
@@ -246,16 +257,20 @@ export class TestCluster {
   }
 
   #connect(endpoints: readonly string[], options: TestClientOptions): Quorate {
-    if (this.#closing !== null) throw new TestClusterError("the cluster is closed");
+    this.#checkOpen();
     const { time, connect } = this.#room;
     const timing = {
       nowMs: () => time.nowMs(),
-      schedule: (delayMs: number, task: () => void) => time.after(delayMs, task),
+      schedule: (delayMs: number, task: () => void) => this.#clientTimers.schedule(delayMs, task),
       random: () => this.#random.float(),
     };
     const client = new Quorate({ ...options, endpoints }, connect === null ? {} : { connect, timing });
     this.#clients.add(client);
     return client;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== null) throw new TestClusterError("the cluster is closed");
   }
 
   #running(): readonly TestNode[] {

@@ -1,10 +1,12 @@
 import type { Kv, NodeStatus, Quorate } from "@quorate/client";
 import type { FailPoints } from "@quorate/services/faults";
 import type { Host, MemoryDisks } from "./host";
+import type { NodeLife } from "./node-life";
 import { TestClusterError } from "./test-cluster-error";
 
 /** What a node needs of its cluster. */
 export interface NodeHome {
+  readonly life: NodeLife;
   client(endpoints: readonly string[], options: TestClientOptions): Quorate;
 }
 
@@ -93,14 +95,17 @@ export class TestNode {
   }
 
   /** Kills it as a crash would: no call under way is answered; in memory what was not synced is gone. */
-  async kill(): Promise<void> {
-    await this.#host.kill();
+  kill(): Promise<void> {
+    return this.#home.life.kill();
   }
 
-  /** Starts it again with what its disk holds; kills it before where it still runs. */
-  async restart(): Promise<void> {
-    await this.#host.kill();
-    await this.#host.start();
+  /**
+   * Starts it again with what its disk holds; kills it before where it still runs.
+   *
+   * @throws TestClusterError once the cluster is closed
+   */
+  restart(): Promise<void> {
+    return this.#home.life.restart();
   }
 
   /** Stops it in the middle of whatever it does, as SIGSTOP would: it neither answers nor refuses. */

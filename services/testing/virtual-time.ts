@@ -81,7 +81,8 @@ export class VirtualTime implements ClusterTime {
       await this.settle();
       const seen = look();
       if (seen !== null) return seen;
-      if (this.isClosed || this.timeMs - startMs >= deadlineMs) throw new TestClusterError(late());
+      if (this.isClosed) throw new TestClusterError("the cluster was closed meanwhile");
+      if (this.timeMs - startMs >= deadlineMs) throw new TestClusterError(late());
       await this.advance(STEP_MS);
     }
   }

@@ -18,6 +18,22 @@ describe("a node that is killed", () => {
     await cluster.verifyConsistency();
   });
 
+  test.each(["memory", "disk"] as const)("is started once where two ask for it, on %s", async (storage) => {
+    await using cluster = await startCluster({ storage, seed: 3 });
+    await cluster.kv.put("a", "1");
+    await Promise.all([cluster.restart(1), cluster.restart(1)]);
+    expect(cluster.node(1).isUp).toBe(true);
+    await cluster.verifyConsistency();
+  });
+
+  test("is down when it is killed while it starts", async () => {
+    await using cluster = await startCluster({ seed: 3 });
+    await Promise.all([cluster.restart(1), cluster.kill(1)]);
+    expect(cluster.node(1).isUp).toBe(false);
+    await cluster.restart(1);
+    await cluster.verifyConsistency();
+  });
+
   test("its calls under way end as those of a broken connection do, and are made again elsewhere", async () => {
     await using cluster = await startCluster({ seed: 2 });
     const leader = await cluster.leader();
