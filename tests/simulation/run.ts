@@ -95,6 +95,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       checkSurvival(clients.history, crashes);
     } finally {
       operations = clients.operations;
+      clients.close();
       options.historySink?.(clients.history);
     }
   };

@@ -59,6 +59,16 @@ const brokenInvariant: Plant = (world) => {
   });
 };
 
+/** When somebody has stored two entries at once, nobody has an answer to what they hold. */
+const brokenAmidWrites: Plant = (world) => {
+  world.observe({
+    appended: ({ id }, { entries }) => {
+      if (world.timeline.nowUs < 5_000_000 || entries.length < 2) return;
+      throw new Violation("correctness", "planted", `${id} stores`);
+    },
+  });
+};
+
 const neverHeals: Plant = (world) => {
   world.network.clear = world.network.heal = () => undefined;
   world.timeline.after(1_000_000, () => {
@@ -99,6 +109,15 @@ describe("npm run simulate", () => {
     expect((await run(`--seed 12 --operations 200 --history ${file}`)).exitCode).toBe(0);
     const records = parseHistory(readFileSync(file, "utf8"));
     expect(records.length).toBeGreaterThan(100);
+    expect(checkLinearizable(records)).toEqual({ kind: "linearizable" });
+  });
+
+  it("K5: what was under way when a run failed is of unknown outcome in its history, not left out", async () => {
+    const file = join(directory, "history.jsonl");
+    const flags = `--seed 3 --profile calm --nodes 3 --history ${file} --no-shrink`;
+    expect((await run(flags, brokenAmidWrites)).exitCode).toBe(12);
+    const records = parseHistory(readFileSync(file, "utf8"));
+    expect(records.filter(({ status }) => status === "unknown")).not.toEqual([]);
     expect(checkLinearizable(records)).toEqual({ kind: "linearizable" });
   });
 

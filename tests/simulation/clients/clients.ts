@@ -110,6 +110,11 @@ export class Clients {
     if (this.active === 0) void this.conclude();
   }
 
+  /** The run is over: what is under way has an unknown outcome in the history. */
+  close(): void {
+    this.recorder.close();
+  }
+
   private async keepBusy({ work }: Worker): Promise<void> {
     while (this.left > 0) {
       const isResting = this.random.below(BURST_OPERATIONS_MEAN) === 0;
