@@ -222,7 +222,8 @@ export class PeerLink {
     if (phase.kind === "open" || phase.kind === "greeting") {
       phase.stream.removeAllListeners("data");
       phase.stream.cancel();
-      phase.client.close();
+      // Not in the turn that made it: grpc-js looks the address up after that, and connects a closed channel for ever.
+      setImmediate(() => phase.client.close());
     }
   }
 

@@ -47,6 +47,9 @@ class FakeReplica {
   }
 }
 
+/** A frame of HTTP/2 (RFC 9113, 6.5): what a server says first. */
+const EMPTY_SETTINGS = Buffer.from("000000040000000000", "hex");
+
 const closing: (() => void | Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -181,6 +184,28 @@ describe("a link between peers", () => {
     await eventually("three attempts were made", () => sockets.length >= 3);
     expect(unreachable.length).toBeGreaterThan(0);
     expect(peerLink.isOpen).toBe(false);
+  });
+
+  test("one that is closed in the turn that made it leaves no connection behind", async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on("error", () => {});
+      socket.resume();
+      socket.write(EMPTY_SETTINGS);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    closing.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const { port } = server.address() as AddressInfo;
+    link(`127.0.0.1:${port}`).peerLink.close();
+    link(`127.0.0.1:${port}`);
+    await eventually("a later link is connected", () => sockets.some(({ bytesRead }) => bytesRead > 0));
+    await eventually("it is the only one", () => sockets.filter(({ closed }) => !closed).length === 1, {
+      deadlineMs: 1000,
+    });
   });
 
   test("waits while the stream is full, then drops what its queue cannot hold and says so", async () => {
