@@ -37,8 +37,13 @@ export async function runProgram(argv, environment, output, untilMs) {
     detached: hasOwnGroup,
   });
   // The terminal sends Ctrl-C to its own group only. This process stays, to report how the child ended.
-  const onInterrupt = () => hasOwnGroup && signalGroup(child, "SIGINT");
-  process.on("SIGINT", onInterrupt);
+  let isInterrupted = false;
+  const onSignal = (signal) => {
+    isInterrupted = true;
+    if (hasOwnGroup) signalGroup(child, signal);
+  };
+  const signals = hasOwnGroup ? ["SIGINT", "SIGTERM", "SIGHUP"] : ["SIGINT"];
+  for (const signal of signals) process.on(signal, onSignal);
   let isLate = false;
   const end = () => {
     isLate = true;
@@ -47,9 +52,9 @@ export async function runProgram(argv, environment, output, untilMs) {
   const timer = hasOwnGroup ? setTimeout(end, Math.max(0, untilMs - Date.now())) : undefined;
   const exitCode = await new Promise((done) => child.on("close", (code) => done(code ?? 1)));
   clearTimeout(timer);
-  process.off("SIGINT", onInterrupt);
+  for (const signal of signals) process.off(signal, onSignal);
   if (typeof sink === "number") closeSync(sink);
-  return { exitCode, isLate };
+  return { exitCode, isLate, isInterrupted };
 }
 
 export function summaryLine({ passed, failed, skipped }) {

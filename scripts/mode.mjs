@@ -34,11 +34,13 @@ export async function runMode(args, prepare) {
       console.error(`${name} took longer than the ${minutesMax} minutes that it may take, and was ended`);
       break;
     }
+    if (run.isInterrupted) break;
   }
   const total = { passed: 0, failed: 0, skipped: 0 };
   for (const { summary } of runs) for (const key of Object.keys(total)) total[key] += summary[key];
   console.log(summaryLine(total));
-  return total.failed > 0 || runs.some(({ exitCode }) => exitCode !== 0) ? 1 : 0;
+  const isWhole = runs.every((run) => run.exitCode === 0 && !run.isLate && !run.isInterrupted);
+  return total.failed > 0 || !isWhole ? 1 : 0;
 }
 
 /** What to run, or the sentence on what is wrong. */

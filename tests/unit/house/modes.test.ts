@@ -2,7 +2,7 @@ import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { Workplace } from "#support";
+import { Child, eventually, Workplace } from "#support";
 
 const root = resolve(__dirname, "../../..");
 
@@ -119,6 +119,22 @@ describe("a mode with a report", () => {
   });
 
   afterEach(() => workplace.remove());
+
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "M7: what has a time limit ends with who runs it, by %s",
+    async (signal) => {
+      const sleeper = "console.log('pid', process.pid); setInterval(() => undefined, 1000)";
+      const program = `import { runProgram } from ${JSON.stringify(join(root, "scripts/jest.mjs"))};
+        const run = await runProgram(["-e", ${JSON.stringify(sleeper)}], {}, "inherit", Date.now() + 60_000);
+        console.log(JSON.stringify(run));`;
+      const runner = new Child(workplace, "runner", ["--input-type=module", "-e", program]);
+      const [, pid] = await eventually("the program runs", () => /pid (\d+)/.exec(runner.log()));
+      runner.signal(signal);
+      expect(await runner.ended).toEqual({ code: 0, signal: null });
+      expect(runner.log()).toContain('{"exitCode":1,"isLate":false,"isInterrupted":true}');
+      expect(() => process.kill(Number(pid), 0)).toThrow("ESRCH");
+    },
+  );
 
   test("M7: a mode that takes longer than it may is ended, and that is a failure", () => {
     const limit = ["--minutes-max", "0.001"];
