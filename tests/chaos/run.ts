@@ -1,4 +1,4 @@
-import { cpSync, createWriteStream, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, createWriteStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import { seededRandom } from "@quorate/services/std";
@@ -84,9 +84,9 @@ async function attack(
   file.end();
   await finished(file);
   const report: ChaosReport = { options, steps, problems, verdict };
-  keepEvidence(options, arena, problems.length > 0);
   writeReport(report, history);
   say(reportText(report));
+  await keepEvidence(options, arena, problems.length > 0);
   return report;
 }
 
@@ -163,13 +163,21 @@ async function strike(
 }
 
 /** What is left of the processes once the cluster is gone. */
-function keepEvidence({ out }: ChaosOptions, { cluster, gateways }: Arena, hasFailed: boolean): void {
+async function keepEvidence(
+  { out }: ChaosOptions,
+  { cluster, gateways }: Arena,
+  hasFailed: boolean,
+): Promise<void> {
+  // A database that nobody writes to can be copied whole.
+  if (hasFailed) await cluster.killAll();
   for (const gateway of gateways)
     writeFileSync(join(out, `gateway${gateway}.log`), cluster.gatewayLogs(gateway));
   for (const node of cluster.numbers) {
     writeFileSync(join(out, `n${node}.log`), cluster.logs(node));
-    // Copied while the processes run, so for reading only.
-    if (hasFailed) cpSync(cluster.dataDir(node), join(out, `n${node}`), { recursive: true });
+    const copy = join(out, `n${node}`);
+    // An earlier run may have left one.
+    rmSync(copy, { recursive: true, force: true });
+    if (hasFailed) cpSync(cluster.dataDir(node), copy, { recursive: true });
   }
 }
 
