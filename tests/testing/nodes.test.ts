@@ -26,13 +26,16 @@ describe("a node that is killed", () => {
     await cluster.verifyConsistency();
   });
 
-  test("is down when it is killed while it starts", async () => {
-    await using cluster = await startCluster({ seed: 3 });
-    await Promise.all([cluster.restart(1), cluster.kill(1)]);
-    expect(cluster.node(1).isUp).toBe(false);
-    await cluster.restart(1);
-    await cluster.verifyConsistency();
-  });
+  test.each(["memory", "disk"] as const)(
+    "is down when it is killed while it starts, on %s",
+    async (storage) => {
+      await using cluster = await startCluster({ storage, seed: 3 });
+      await Promise.all([cluster.restart(1), cluster.kill(1)]);
+      expect(cluster.node(1).isUp).toBe(false);
+      await cluster.restart(1);
+      await cluster.verifyConsistency();
+    },
+  );
 
   test("its calls under way end as those of a broken connection do, and are made again elsewhere", async () => {
     await using cluster = await startCluster({ seed: 2 });
