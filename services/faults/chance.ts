@@ -6,5 +6,5 @@ export function happens(random: Random, probability: number): boolean {
 }
 
 export function assertProbability(probability: number): void {
-  assert(probability >= 0 && probability <= 1, "a probability is between 0 and 1");
+  assert(probability >= 0 && probability <= 1, `a probability is between 0 and 1, not ${probability}`);
 }

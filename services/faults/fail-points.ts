@@ -58,6 +58,10 @@ export class FailPoints {
 
   /** Takes the place of what was set there before, whose pauses end. */
   set(name: FailPointName, action: FailPointAction, window: FailPointWindow = {}): void {
+    assert(
+      FAIL_POINTS.includes(name),
+      `there is no fail point "${name}": they are ${FAIL_POINTS.join(", ")}`,
+    );
     const { afterHits = 0, hits = Number.POSITIVE_INFINITY } = window;
     assert(afterHits >= 0 && hits > 0, "a fail point that is set takes effect some time");
     this.clear(name);

@@ -54,6 +54,12 @@ describe("fail points", () => {
     },
   );
 
+  it("J9: a name that no point has is refused with those that there are", () => {
+    expect(() => failPoints.set("log.apend.before" as FailPointName, "error")).toThrow(
+      /no fail point "log.apend.before": they are log.append.before, /,
+    );
+  });
+
   it.each([
     ["after so many hits", { afterHits: 2 }, "go_on go_on error error error"],
     ["so many times", { hits: 1 }, "error go_on go_on go_on go_on"],
