@@ -10,9 +10,10 @@ const RECORD = { full: 1, first: 2 } as const;
 /**
  * Looks in the logs of a LevelDB database that is not open for a damaged record before an intact one. LevelDB takes the
  * first for a torn tail, and with it drops the rest of its block of 32 KiB (db/log_reader.cc): up to hundreds of batches
- * that were synced. A crash cannot leave that: what was synced is whole, and so is all that was written before it.
+ * that were synced. Where the intact one was synced no crash can leave that: what was written before it is whole too. Only a
+ * power failure in the midst of its sync could, where the later of two blocks came to the disk first.
  *
- * @param isSynced whether a record, of which the first bytes are given, was certainly synced
+ * @param isSynced whether a record, of which the first bytes are given, was written with a sync
  * @returns what is wrong with the first bad log, or null
  */
 export async function faultyLog(
