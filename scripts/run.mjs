@@ -75,8 +75,8 @@ async function mutations(args) {
 /** A fresh batch of seeds over all profiles. Its last line is like "412 passed, 0 failed". */
 async function random(args) {
   ensureTestsBuilt();
-  const defaults = ["--minutes", "3", "--profile", "all", "--jobs", "2"];
-  runInProcess("tests/dist/simulation/main.js", args.length > 0 ? args : defaults);
+  const seeds = args.length > 0 ? args : ["--minutes", "3"];
+  runInProcess("tests/dist/simulation/main.js", ["--profile", "all", "--jobs", "2", ...seeds]);
 }
 
 async function bench(args) {
