@@ -11,13 +11,24 @@ export async function runInProcesses(
   take: () => RunRequest | null,
   onResult: (result: RunResult) => void,
 ): Promise<void> {
-  await Promise.all(Array.from({ length: jobs }, () => runInProcess(take, onResult)));
+  const children: ChildProcess[] = [];
+  try {
+    await Promise.all(Array.from({ length: jobs }, () => runInProcess(take, onResult, children)));
+  } finally {
+    // When one has died, what the others would find is of no use to anybody.
+    for (const child of children) child.kill("SIGKILL");
+  }
 }
 
-function runInProcess(take: () => RunRequest | null, onResult: (result: RunResult) => void): Promise<void> {
+function runInProcess(
+  take: () => RunRequest | null,
+  onResult: (result: RunResult) => void,
+  children: ChildProcess[],
+): Promise<void> {
   const first = take();
   if (first === null) return Promise.resolve();
   const child: ChildProcess = fork(join(__dirname, "worker.js"));
+  children.push(child);
   let request: RunRequest = first;
   return new Promise((resolve, reject) => {
     child.on("message", (result: RunResult) => {

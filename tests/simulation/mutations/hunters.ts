@@ -21,13 +21,22 @@ const SEED_MS_MAX = 300_000;
  */
 export async function runTasks(tree: string, jobs: number, tasks: readonly Task[]): Promise<void> {
   const left = [...tasks];
-  await Promise.all(Array.from({ length: Math.min(jobs, tasks.length) }, () => runInProcess(tree, left)));
+  const children: ChildProcess[] = [];
+  try {
+    await Promise.all(
+      Array.from({ length: Math.min(jobs, tasks.length) }, () => runInProcess(tree, left, children)),
+    );
+  } finally {
+    // When one fails, the others have nobody to hunt for.
+    for (const child of children) child.kill("SIGKILL");
+  }
 }
 
-function runInProcess(tree: string, left: Task[]): Promise<void> {
+function runInProcess(tree: string, left: Task[], children: ChildProcess[]): Promise<void> {
   const child: ChildProcess = fork(join(tree, "tests/simulation/mutations/hunter-process.js"), {
     execArgv: [],
   });
+  children.push(child);
   let task: Task | undefined;
   let watchdog: NodeJS.Timeout | undefined;
   return new Promise<void>((resolve, reject) => {
