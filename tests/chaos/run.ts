@@ -56,8 +56,12 @@ async function attack(
       file.write(formatRecord(record));
     },
   });
-  const steps = await strikeAll(options, arena, workload, say);
-  await workload.stop();
+  let steps: readonly StepReport[];
+  try {
+    steps = await strikeAll(options, arena, workload, say);
+  } finally {
+    await workload.stop();
+  }
   const problems = steps.flatMap(({ problem }) => (problem === null ? [] : [problem]));
   let verdict: Verdict | null = null;
   try {
