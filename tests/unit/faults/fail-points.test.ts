@@ -55,7 +55,7 @@ describe("fail points", () => {
   );
 
   it("J9: a name that no point has is refused with those that there are", () => {
-    expect(() => failPoints.set("log.apend.before" as FailPointName, "error")).toThrow(
+    expect(() => failPoints.set("log.apend.before" as string as FailPointName, "error")).toThrow(
       /no fail point "log.apend.before": they are log.append.before, /,
     );
   });
