@@ -44,7 +44,7 @@ export interface ReplicaBounds {
   readonly inflightBytesMax: number;
   /** Bytes of entries that are handed out to be applied at a time. */
   readonly committedBytesPerReadyMax: number;
-  /** Reads that wait for a round. */
+  /** Reads that wait for a round or its index, and as many that wait for a revision. */
   readonly readsWaitingMax: number;
   /** Messages from peers that wait for the next turn; more are dropped, which Raft makes good. */
   readonly inboxMessagesMax: number;

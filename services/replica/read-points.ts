@@ -7,7 +7,7 @@ import type { VisibleState } from "./visible-state";
 
 /** Finds out for each read from where in the state it may be answered, and waits until it can be. */
 export class ReadPoints {
-  private readonly revisions = new RevisionWaiters();
+  private readonly revisions: RevisionWaiters;
 
   constructor(
     private readonly parts: {
@@ -16,8 +16,17 @@ export class ReadPoints {
       readonly clock: Clock;
       /** Where this member stands now. */
       readonly position: () => { readonly term: Term; readonly appliedIndex: Index };
+      /** Of those that wait for a revision. */
+      readonly waitingMax: number;
     },
-  ) {}
+  ) {
+    this.revisions = new RevisionWaiters(parts.waitingMax);
+  }
+
+  /** Reads without an answer. */
+  get size(): number {
+    return this.parts.reads.size + this.revisions.size;
+  }
 
   /** Never rejects: what prevented the read is in the outcome. */
   async find(request: ReadRequest, cancellation?: Cancellation): Promise<ReadOutcome> {

@@ -6,6 +6,14 @@ export type ReadFailure = "no_leader" | "backlog_full" | "cancelled" | "store_lo
 
 interface WaitingRead {
   readonly settle: (failure: ReadFailure | null) => void;
+  /** Where it waits: so that one whose caller gives up is kept no longer. */
+  holder: Set<WaitingRead>;
+}
+
+interface ReleasedReads {
+  readonly index: Index;
+  readonly reads: Set<WaitingRead>;
+  readonly sentAtMs: number;
 }
 
 /**
@@ -16,23 +24,24 @@ interface WaitingRead {
  * the old one means nothing.
  */
 export class Reads {
-  private waiting: WaitingRead[] = [];
+  private waiting = new Set<WaitingRead>();
   private round: {
     readonly context: string;
-    readonly reads: WaitingRead[];
+    readonly reads: Set<WaitingRead>;
     readonly sentAtMs: number;
   } | null = null;
   private roundTicks = 0;
   private rounds = 0;
   /** Reads whose index is known but not applied yet, in the order of their rounds, so of their indexes. */
-  private released: { readonly index: Index; readonly reads: WaitingRead[]; readonly sentAtMs: number }[] =
-    [];
+  private released: ReleasedReads[] = [];
+  private openCount = 0;
   private fresh: number | null = null;
 
   constructor(
     private readonly options: {
       /** Distinguishes the rounds of this start of the member from those of earlier ones. */
       readonly nonce: string;
+      /** Of all reads without an answer, wherever they wait. */
       readonly waitingMax: number;
       /** A round without an answer is asked again after so many ticks. */
       readonly retryTicks: number;
@@ -50,30 +59,41 @@ export class Reads {
   }
 
   get hasWaiting(): boolean {
-    return this.waiting.length > 0;
+    return this.waiting.size > 0;
+  }
+
+  /** Reads without an answer. */
+  get size(): number {
+    return this.openCount;
   }
 
   /** Resolves with null when the applied state may answer, else with what prevented it. */
   wait(cancellation?: Cancellation): Promise<ReadFailure | null> {
-    if (this.waiting.length >= this.options.waitingMax) return Promise.resolve("backlog_full");
+    if (this.openCount >= this.options.waitingMax) return Promise.resolve("backlog_full");
+    this.openCount += 1;
     return new Promise((resolve) => {
       const read: WaitingRead = {
         settle: (failure) => {
+          this.openCount -= 1;
           cancellation?.removeEventListener("abort", onAbort);
           resolve(failure);
         },
+        holder: this.waiting,
       };
-      const onAbort = (): void => resolve("cancelled");
+      const onAbort = (): void => {
+        this.drop(read);
+        read.settle("cancelled");
+      };
       cancellation?.addEventListener("abort", onAbort);
-      this.waiting.push(read);
+      this.waiting.add(read);
     });
   }
 
   /** Starts a round for the reads that wait, unless one is under way. */
   startRound(): void {
-    if (this.round !== null || this.waiting.length === 0) return;
+    if (this.round !== null || this.waiting.size === 0) return;
     const reads = this.waiting;
-    this.waiting = [];
+    this.waiting = new Set();
     this.ask(reads);
   }
 
@@ -119,20 +139,32 @@ export class Reads {
   }
 
   private failUnanswered(failure: ReadFailure): void {
-    const reads = [...(this.round?.reads ?? []), ...this.waiting];
-    this.round = null;
-    this.waiting = [];
-    for (const read of reads) read.settle(failure);
+    for (const read of this.takeUnanswered()) read.settle(failure);
   }
 
   private askAgain(): void {
-    const reads = [...(this.round?.reads ?? []), ...this.waiting];
-    this.round = null;
-    this.waiting = [];
-    this.ask(reads);
+    const reads = this.takeUnanswered();
+    if (reads.size > 0) this.ask(reads);
   }
 
-  private ask(reads: WaitingRead[]): void {
+  private takeUnanswered(): Set<WaitingRead> {
+    const reads = this.round?.reads ?? new Set();
+    for (const read of this.waiting) {
+      reads.add(read);
+      read.holder = reads;
+    }
+    this.round = null;
+    this.waiting = new Set();
+    return reads;
+  }
+
+  private drop(read: WaitingRead): void {
+    const { holder } = read;
+    holder.delete(read);
+    if (holder.size === 0) this.released = this.released.filter(({ reads }) => reads !== holder);
+  }
+
+  private ask(reads: Set<WaitingRead>): void {
     this.rounds += 1;
     this.roundTicks = 0;
     const context = `${this.options.nonce}:${this.rounds}`;

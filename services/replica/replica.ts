@@ -108,6 +108,7 @@ export class Replica {
       visible: this.applier.visible,
       clock: options.clock,
       position: () => ({ term: this.term, appliedIndex: this.applier.applied.index }),
+      waitingMax: this.bounds.readsWaitingMax,
     });
     this.transfers = new Transfers(2 * timing.electionTicks);
     this.time = new TimeKeeper(this.bounds.timeIntervalMs);
@@ -208,6 +209,8 @@ export class Replica {
       sessions: machine.sessionCount,
       keys: totals.keys,
       bytes: totals.bytes,
+      openCommands: this.proposals.size,
+      openReads: this.readPoints.size,
       log: log.counters,
       checkpointIndex: state.checkpointIndex,
     };

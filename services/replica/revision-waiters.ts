@@ -1,13 +1,21 @@
 import type { Cancellation } from "./outcome";
 
-type WaitFailure = "cancelled" | "store_lost" | "stopping";
+type WaitFailure = "backlog_full" | "cancelled" | "store_lost" | "stopping";
 
 /** Reads that wait until a revision is applied here. */
 export class RevisionWaiters {
   private waiting: { readonly revision: number; readonly settle: (failure: WaitFailure | null) => void }[] =
     [];
 
+  constructor(private readonly waitingMax: number) {}
+
+  /** Reads that wait. */
+  get size(): number {
+    return this.waiting.length;
+  }
+
   wait(revision: number, cancellation?: Cancellation): Promise<WaitFailure | null> {
+    if (this.waiting.length >= this.waitingMax) return Promise.resolve("backlog_full");
     return new Promise((resolve) => {
       const waiter = {
         revision,

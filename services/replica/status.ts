@@ -13,6 +13,10 @@ export interface ReplicaStatus {
   readonly keys: number;
   /** Of the keys and newest values, over all namespaces. */
   readonly bytes: number;
+  /** Submitted and without an outcome. */
+  readonly openCommands: number;
+  /** That wait for a round, its index or a revision. */
+  readonly openReads: number;
   /** Since the log was opened. */
   readonly log: { readonly syncs: number; readonly entriesSynced: number };
   /** The log may be cut up to here. */

@@ -1,25 +1,42 @@
 import type { MemberId, RaftStatus } from "@quorate/services/raft";
-import { DEFAULT_BOUNDS, type ReplicaBounds } from "@quorate/services/replica";
+import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaStatus } from "@quorate/services/replica";
 import { broken } from "./invariant";
 
-/** What a leader keeps for its followers stays within its bounds (invariant 13). */
+/** The part of a member's status that is bounded. */
+export type BoundedStatus = Pick<ReplicaStatus, "openCommands" | "openReads"> & {
+  readonly raft: Pick<RaftStatus, "progress">;
+};
+
+/** What a member keeps for its clients, and a leader for its followers, stays within its bounds (invariant 13). */
 export class Bounds {
   constructor(private readonly bounds: ReplicaBounds = DEFAULT_BOUNDS) {}
 
-  stepped(member: MemberId, { progress }: Pick<RaftStatus, "progress">): void {
+  stepped(member: MemberId, status: BoundedStatus): void {
+    const { commandsMax, readsWaitingMax } = this.bounds;
+    const { openCommands, openReads } = status;
+    if (openCommands > commandsMax) this.exceeded(member, `${openCommands} open commands`, commandsMax);
+    // As many may wait for a round as for a revision.
+    if (openReads > 2 * readsWaitingMax)
+      this.exceeded(member, `${openReads} open reads`, 2 * readsWaitingMax);
+    const { progress } = status.raft;
     if (progress === null) return;
     for (const { id, inflightMessages, inflightBytes } of progress) {
       if (inflightMessages > this.bounds.inflightMessagesMax) {
-        this.exceeded(member, id, `${inflightMessages} messages`, this.bounds.inflightMessagesMax);
+        this.exceeded(
+          member,
+          `${inflightMessages} messages in flight to ${id}`,
+          this.bounds.inflightMessagesMax,
+        );
       }
       // The bound closes the window once it is reached, so the message that reached it may go over.
       const bytesMax =
         this.bounds.inflightBytesMax + this.bounds.appendBytesMax + this.bounds.proposalBytesMax;
-      if (inflightBytes > bytesMax) this.exceeded(member, id, `${inflightBytes} bytes`, bytesMax);
+      if (inflightBytes > bytesMax)
+        this.exceeded(member, `${inflightBytes} bytes in flight to ${id}`, bytesMax);
     }
   }
 
-  private exceeded(member: MemberId, follower: MemberId, what: string, max: number): never {
-    broken("bounded memory", `${member} has ${what} in flight to ${follower}, more than ${max}`);
+  private exceeded(member: MemberId, what: string, max: number): never {
+    broken("bounded memory", `${member} has ${what}, more than ${max}`);
   }
 }

@@ -23,7 +23,7 @@ describe("the judgement of a run", () => {
     expectBroken("linearizable", "r1", () => checkHistory([...writes, get("c1", "1", 40, 50)]));
   });
 
-  it("finds more in flight than the bounds allow", () => {
+  it("finds more open or in flight than the bounds allow", () => {
     const bounds = new Bounds();
     const follower: ProgressStatus = {
       id: "n2",
@@ -38,13 +38,26 @@ describe("the judgement of a run", () => {
       pendingSnapshot: 0,
       needsSnapshot: false,
     };
-    bounds.stepped("n1", { progress: null });
-    bounds.stepped("n1", { progress: [follower] });
+    const status = (
+      progress: ProgressStatus[] | null,
+      open = { openCommands: 16_384, openReads: 32_768 },
+    ) => ({
+      ...open,
+      raft: { progress },
+    });
+    bounds.stepped("n1", status(null));
+    bounds.stepped("n1", status([follower]));
+    expectBroken("bounded memory", "n1 has 16385 open commands, more than 16384", () =>
+      bounds.stepped("n1", status(null, { openCommands: 16_385, openReads: 0 })),
+    );
+    expectBroken("bounded memory", "n1 has 32769 open reads, more than 32768", () =>
+      bounds.stepped("n1", status(null, { openCommands: 0, openReads: 32_769 })),
+    );
     expectBroken("bounded memory", "n1 has 257 messages in flight to n2, more than 256", () =>
-      bounds.stepped("n1", { progress: [{ ...follower, inflightMessages: 257 }] }),
+      bounds.stepped("n1", status([{ ...follower, inflightMessages: 257 }])),
     );
     expectBroken("bounded memory", "n1 has 99999999 bytes in flight to n2", () =>
-      bounds.stepped("n1", { progress: [{ ...follower, inflightBytes: 99_999_999 }] }),
+      bounds.stepped("n1", status([{ ...follower, inflightBytes: 99_999_999 }])),
     );
   });
 

@@ -99,6 +99,43 @@ describe("reads", () => {
     expect(results).toEqual(["open", "backlog_full"]);
   });
 
+  it("are bounded wherever they wait: for a round, for its answer, for its index", async () => {
+    const { reads: under, results, wait } = reads({ waitingMax: 2, retryTicks: 1 });
+    void wait();
+    under.startRound();
+    under.answered({ context: "n1.x:1", index: 9 }, 0);
+    void wait();
+    under.startRound();
+    under.tick();
+    void wait();
+    await microtasks();
+    expect(results).toEqual(["open", "open", "backlog_full"]);
+    expect(under.size).toBe(2);
+    under.applied(9);
+    void wait();
+    await microtasks();
+    expect(results).toEqual([null, "open", "backlog_full", "open"]);
+    expect(under.size).toBe(2);
+  });
+
+  it("are forgotten once their caller has given up, though no round is ever answered", async () => {
+    const { reads: under, asked, results, wait } = reads({ waitingMax: 1, retryTicks: 1 });
+    for (let round = 0; round < 3; round += 1) {
+      const controller = new AbortController();
+      void wait(controller.signal);
+      under.startRound();
+      under.tick();
+      controller.abort();
+      await microtasks();
+      expect(under.size).toBe(0);
+    }
+    expect(results).toEqual(["cancelled", "cancelled", "cancelled"]);
+    under.tick();
+    const rounds = asked.length;
+    under.tick();
+    expect(asked).toHaveLength(rounds);
+  });
+
   it("end when their caller gives up, and leave no listener behind", async () => {
     const { reads: under, results, wait } = reads();
     const controller = new AbortController();
