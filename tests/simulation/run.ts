@@ -3,7 +3,7 @@ import type { HistoryRecord } from "../judge/history";
 import { type Clients, type ClientWatcher, startClients } from "./clients";
 import { guardAgainstRejections } from "./crash-guard";
 import { applySchedule, drawSchedule, type FaultKind, type ProfileName, type Schedule } from "./faults";
-import { checkHistory, checkSurvival, invariants } from "./invariants";
+import { checkAnswers, checkHistory, checkSurvival, invariants } from "./invariants";
 import { Violation, type ViolationKind } from "./violation";
 import { secondsText, Trace } from "./world/trace";
 import { SimulatedWorld, type WorldCounts } from "./world/world";
@@ -93,6 +93,13 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       world.ended();
       checkHistory(clients.history);
       checkSurvival(clients.history, crashes);
+    } catch (error) {
+      // What was answered wrongly weighs more than a stall that may have come of it.
+      if (error instanceof Violation && error.kind === "liveness") {
+        clients.close();
+        checkAnswers(clients.history);
+      }
+      throw error;
     } finally {
       operations = clients.operations;
       clients.close();

@@ -19,7 +19,7 @@ import { VoteRule } from "./vote-rule";
 
 export { checkSurvival } from "./durability";
 export { type InvariantName, invariantNumbers } from "./invariant";
-export { checkHistory } from "./linearizable";
+export { checkAnswers, checkHistory } from "./linearizable";
 
 /** Everything that is checked while a run goes on. */
 export interface Invariants {
@@ -126,7 +126,7 @@ class Watch implements Observer, ClientWatcher {
     const status = replica.status();
     if (status.raft.role === "leader") this.elections.leads(seat.id, status.raft.term);
     this.progressOf(seat).stepped(status);
-    this.bounds.stepped(seat.id, status.raft);
+    this.bounds.stepped(seat.id, status);
   }
 
   answered(event: AnswerEvent): void {

@@ -276,6 +276,18 @@ export const raftMutations: readonly Mutation[] = [
     expected: ["read quorum", "linearizable", "read index"],
   },
   {
+    name: "own-reads-without-quorum",
+    why: "A leader answers its own reads without asking a majority whether it still leads; those of followers it asks for.",
+    edits: [
+      {
+        file: "services/raft/leader.ts",
+        find: "if (isCurrent && membership.isSingleVoter) {",
+        replace: "if (isCurrent && (membership.isSingleVoter || request.from === this.member.id)) {",
+      },
+    ],
+    expected: ["linearizable", "a bounded read keeps its bound"],
+  },
+  {
     name: "read-before-own-commit",
     why: "A new leader answers reads before an entry of its term is committed, when its commit index may be old.",
     edits: [

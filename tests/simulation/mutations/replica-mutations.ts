@@ -3,6 +3,18 @@ import type { Mutation } from "./mutation";
 /** Bugs where the cores meet the disks and the callers. */
 export const replicaMutations: readonly Mutation[] = [
   {
+    name: "reads-in-a-round-are-not-counted",
+    why: "Only the reads that wait for a round are bounded: those of a round without an answer grow without end.",
+    edits: [
+      {
+        file: "services/replica/reads.ts",
+        find: "if (this.openCount >= this.options.waitingMax)",
+        replace: "if (this.waiting.size >= this.options.waitingMax)",
+      },
+    ],
+    expected: ["bounded memory"],
+  },
+  {
     name: "log-is-not-synced",
     why: "What is appended to the log is not synced before it counts as durable.",
     edits: [
