@@ -2,6 +2,7 @@ import { execFile } from "node:child_process";
 import { cp, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { liveTables } from "@quorate/services/storage";
 import { eventually } from "../support/eventually";
 import { type Arena, named, STORE_FAILURE_EXIT_CODE } from "./arena";
 import { type Fault, FaultMissed, type Underway } from "./fault";
@@ -147,9 +148,15 @@ interface Flip {
   readonly bytes: number;
 }
 
-/** Flips a bit at that share of the longest of the database's files with that ending. */
-async function flipBit(database: string, ending: string, share: number): Promise<Flip> {
-  const names = (await readdir(database)).filter((name) => name.endsWith(ending));
+/**
+ * Flips a bit at that share of the longest of the database's files with that ending. Of tables only those count that the
+ * database consists of: a kill right after a compaction leaves the ones that it has replaced, which nobody reads again.
+ */
+async function flipBit(database: string, ending: ".log" | ".ldb", share: number): Promise<Flip> {
+  const live = new Set(ending === ".ldb" ? await liveTables(database) : []);
+  const names = (await readdir(database)).filter(
+    (name) => name.endsWith(ending) && (ending === ".log" || live.has(Number.parseInt(name, 10))),
+  );
   const sized = await Promise.all(
     names.map(async (name) => ({ name, bytes: (await stat(join(database, name))).size })),
   );

@@ -18,13 +18,16 @@ export interface Problem {
   readonly kind: ProblemKind;
   readonly text: string;
 }
-export type ProblemKind = "crash" | "liveness" | "correctness";
+/** harness: the run itself failed, which says nothing of the store. */
+export type ProblemKind = "crash" | "liveness" | "correctness" | "harness";
 
 /** The gravest comes first where there are several. */
-export const EXIT_CODES = { correctness: 12, crash: 10, liveness: 11 } as const satisfies Record<
-  ProblemKind,
-  number
->;
+export const EXIT_CODES = {
+  correctness: 12,
+  crash: 10,
+  liveness: 11,
+  harness: 1,
+} as const satisfies Record<ProblemKind, number>;
 
 /** One fault of a run. Times are nanoseconds of the history's clock. */
 export interface StepReport {

@@ -1,9 +1,12 @@
 import { cpSync, createWriteStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
+import { QuorateError } from "@quorate/client";
 import { seededRandom } from "@quorate/services/std";
 import { formatRecord, type HistoryRecord } from "../judge";
+import { BareFailure } from "../support/bare";
 import { startTestCluster, type TestCluster } from "../support/cluster";
+import { InVain, NeverWill } from "../support/eventually";
 import { PeerLinks } from "../support/peer-links";
 import { Arena } from "./arena";
 import { FaultMissed } from "./fault";
@@ -11,7 +14,14 @@ import { FAULTS } from "./faults";
 import { type ChaosOptions, PROFILES } from "./options";
 import { type FaultStep, faultSteps } from "./plan";
 import { RECOVERY_MS_MAX, RecoveryProbe, slowestMs } from "./recovery";
-import { type ChaosReport, reportText, type StepReport, stepText, writeReport } from "./report";
+import {
+  type ChaosReport,
+  type ProblemKind,
+  reportText,
+  type StepReport,
+  stepText,
+  writeReport,
+} from "./report";
 import { judge, type Verdict } from "./verdict";
 import { Workload } from "./workload";
 
@@ -185,10 +195,11 @@ async function keepEvidence(
   }
 }
 
-function kindOf(failure: unknown): "correctness" | "liveness" {
-  const isWrong =
-    failure instanceof FaultMissed || (failure instanceof Error && failure.name === "NeverWill");
-  return isWrong ? "correctness" : "liveness";
+function kindOf(failure: unknown): ProblemKind {
+  if (failure instanceof FaultMissed || failure instanceof NeverWill) return "correctness";
+  const isUnanswered =
+    failure instanceof InVain || failure instanceof QuorateError || failure instanceof BareFailure;
+  return isUnanswered ? "liveness" : "harness";
 }
 
 function textOf(failure: unknown): string {

@@ -11,6 +11,11 @@ export class NeverWill extends Error {
   override readonly name = "NeverWill";
 }
 
+/** The deadline has passed and the condition does not hold. */
+export class InVain extends Error {
+  override readonly name = "InVain";
+}
+
 type Falsy = undefined | null | false | 0 | "";
 
 /**
@@ -31,7 +36,7 @@ export async function eventually<T>(
     if ("thrown" in seen && seen.thrown instanceof NeverWill) throw seen.thrown;
     const waitedMs = performance.now() - start;
     if (waitedMs >= deadlineMs)
-      throw new Error(`waited ${Math.round(waitedMs)} ms in vain: ${what}; ${lastSeen(seen)}`);
+      throw new InVain(`waited ${Math.round(waitedMs)} ms in vain: ${what}; ${lastSeen(seen)}`);
     await new Promise((resolve) => setTimeout(resolve, intervalMs));
   }
 }
