@@ -10,6 +10,7 @@ const WIDTH = 1_100;
 const LEFT = 170;
 const RIGHT = 24;
 const ROW_HEIGHT = 22;
+const ROWS_MAX = 32;
 const CHART_HEIGHT = 130;
 const GAP = 44;
 const TICKS_MAX = 12;
@@ -71,7 +72,8 @@ function verdictText(violations: number): string {
 
 function picture(timeline: Timeline): string {
   const { durationMs, faults, violations, longestOutage } = timeline;
-  const rows = [...new Set(faults.map(({ name, target }) => rowName(name, target)))].sort();
+  const rowOf = rowsOf(faults);
+  const rows = [...new Set(faults.map(rowOf))].sort();
   const names = [...new Set(faults.map(({ name }) => name))].sort();
   const x = (ms: number) => LEFT + (durationMs === 0 ? 0 : ms / durationMs) * (WIDTH - LEFT - RIGHT);
   const faultsTop = 34;
@@ -97,13 +99,13 @@ function picture(timeline: Timeline): string {
   for (const [at, row] of rows.entries()) {
     const top = faultsTop + at * ROW_HEIGHT;
     parts.push(text(LEFT - 10, top + 15, shortened(row), "label end"));
-    for (const fault of faults.filter(({ name, target }) => rowName(name, target) === row)) {
+    for (const fault of faults.filter((other) => rowOf(other) === row)) {
       const colour = FAULT_COLOURS[names.indexOf(fault.name) % FAULT_COLOURS.length];
       const from = x(fault.startMs);
       const width = Math.max(BAR_WIDTH_MIN, x(fault.endMs) - from);
       const span = `${seconds(fault.startMs)} s to ${fault.isOpen ? "the end" : `${seconds(fault.endMs)} s`}`;
       parts.push(
-        `<g class="fault" fill="${colour}"><title>${escapeHtml(`${row}: ${span}`)}</title>${rect(from, top + 3, width, ROW_HEIGHT - 6)}</g>`,
+        `<g class="fault" fill="${colour}"><title>${escapeHtml(`${rowName(fault.name, fault.target)}: ${span}`)}</title>${rect(from, top + 3, width, ROW_HEIGHT - 6)}</g>`,
       );
     }
   }
@@ -213,6 +215,12 @@ function faultTable({ faults }: Timeline): string {
   });
   const head = "<tr><th>fault</th><th>target</th><th>from</th><th>to</th></tr>";
   return `<details><summary>${faults.length} faults as a table</summary><table>${head}\n${rows.join("\n")}</table></details>`;
+}
+
+/** A row for each fault and target; where that would be too many to look at, one for each fault. */
+function rowsOf(faults: Timeline["faults"]): (fault: Timeline["faults"][number]) => string {
+  const targets = new Set(faults.map(({ name, target }) => rowName(name, target)));
+  return targets.size > ROWS_MAX ? ({ name }) => name : ({ name, target }) => rowName(name, target);
 }
 
 function rowName(name: string, target: string): string {

@@ -60,6 +60,19 @@ describe("a timeline", () => {
     expect(html).not.toMatch(/NaN|undefined|Infinity/);
   });
 
+  it("has a row for each fault alone where targets are many", () => {
+    const faults = Array.from({ length: 40 }, (_, at) => ({
+      name: at % 2 === 0 ? "cut" : "kill",
+      target: `n${at}`,
+      startNs: BigInt(at * MS),
+      endNs: BigInt((at + 1) * MS),
+    }));
+    const html = timelineHtml(buildTimeline({ ...input, faults }));
+    const labels = [...html.matchAll(/class="label end"[^>]*>(cut|kill)[^<]*</g)].map((match) => match[0]);
+    expect(labels).toHaveLength(2);
+    expect(html).toContain("<title>kill n39: ");
+  });
+
   it("of nothing is a picture too", () => {
     const timeline = buildTimeline({ title: "nothing", records: [], faults: [], violations: [] });
     expect(timelineText(timeline)).toContain("no violation");
