@@ -21,7 +21,6 @@ export {
   STATES_MAX_DEFAULT,
   verdictOf,
 } from "./linearizable";
-export { checkStaleReads, type StaleRead, type StaleReadFault } from "./prefix-reads";
 export {
   buildTimeline,
   type FaultEvent,
