@@ -200,4 +200,34 @@ export const failureTable = {
     outcome: NOT_APPLIED,
     scope: "call",
   },
+  [ErrorReason.TOO_MANY_SESSIONS]: {
+    code: status.RESOURCE_EXHAUSTED,
+    retryable: true,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
+  [ErrorReason.TOO_MANY_LEASES]: {
+    code: status.RESOURCE_EXHAUSTED,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "call",
+  },
+  [ErrorReason.SLOW_WATCHER]: {
+    code: status.RESOURCE_EXHAUSTED,
+    retryable: true,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
+  [ErrorReason.TOO_MANY_WATCHES]: {
+    code: status.RESOURCE_EXHAUSTED,
+    retryable: true,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
+  [ErrorReason.PERMANENT_NAMESPACE]: {
+    code: status.FAILED_PRECONDITION,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "call",
+  },
 } as const satisfies Record<ErrorReason, FailureRow>;

@@ -42,10 +42,14 @@ export const kvRoutes = {
   append: "leader",
   prepend: "leader",
   truncate: "leader",
+  txn: "leader",
+  compact: "leader",
 } as const satisfies Record<keyof (typeof KvServiceDefinition)["methods"], Route>;
 
 export const namespaceRoutes = {
   create: "leader",
+  delete: "leader",
+  setQuota: "leader",
   list: "read",
 } as const satisfies Record<keyof (typeof NamespaceServiceDefinition)["methods"], Route>;
 

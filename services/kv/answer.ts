@@ -28,6 +28,12 @@ export const DONE: Result = Object.freeze({
     clientId: 0n,
     ttlMs: 0n,
     namespaceId: 0n,
+    leaseId: 0n,
+    renewals: [],
+    txn: undefined,
+    records: [],
+    more: false,
+    count: 0n,
   }),
 });
 
@@ -37,7 +43,7 @@ export function done(fields: Partial<Done>): Result {
 }
 
 export function refused(refusal: Refusal, message: string): Result {
-  return { $case: "refused", value: { refusal, message } };
+  return { $case: "refused", value: { refusal, message, oldestRevision: 0n } };
 }
 
 /** @param record with its value */

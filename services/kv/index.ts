@@ -25,11 +25,17 @@ export {
 export { type KeyRange, prefixEnd, prefixRange, rangeContains, rangeIsEmpty } from "./key-range";
 export {
   DEFAULT_LIMITS,
+  LEASE_KEYS_MAX,
+  LEASES_MAX,
   type Limits,
   NAMESPACES_MAX,
   SESSION_ANSWER_BYTES_MAX,
   SESSION_WINDOW_MAX,
+  SESSIONS_ANSWER_BYTES_MAX,
+  SESSIONS_MAX,
   TIME_MS_MAX,
+  TXN_COUNT_MAX,
+  TXN_RANGE_RECORDS_MAX,
 } from "./limits";
 export { type Applied, StateMachine } from "./machine";
 export { MerkleBuilder, type MerkleDigest, type MerkleLeaf, merkleRoot } from "./merkle";
@@ -37,9 +43,12 @@ export { NAMESPACE_NAME_RULE, namespaceNameFault } from "./namespace-name";
 export type { StoredRecord } from "./record";
 export {
   type Change,
+  type ChangeCause,
   type ChangeOrigin,
   DEFAULT_NAMESPACE,
   INITIAL_STATE,
+  type LeaseKey,
+  type LeaseState,
   type MemberStore,
   type NamespaceState,
   type ResidentState,
@@ -48,4 +57,4 @@ export {
   type StateMeta,
   type StateWrites,
 } from "./state";
-export type { KeyRead, RangeRead, StateReads, StateView } from "./view";
+export type { CommandReads, KeyRead, RangeRead, StateReads, StateView } from "./view";

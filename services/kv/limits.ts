@@ -30,3 +30,21 @@ export const TIME_MS_MAX = 2 ** 48;
 
 /** How many namespaces there may be. Part of the replicated state machine, so the same everywhere. */
 export const NAMESPACES_MAX = 10_000;
+
+/** How many sessions there may be. Part of the replicated state machine, so the same everywhere. */
+export const SESSIONS_MAX = 100_000;
+
+/** How many bytes of answers all sessions together may keep; see SessionTable for what gives way. */
+export const SESSIONS_ANSWER_BYTES_MAX = 256 * 1024 * 1024;
+
+/** How many leases there may be. Part of the replicated state machine, so the same everywhere. */
+export const LEASES_MAX = 100_000;
+
+/** How many keys a lease may have, and how many one Tick deletes at most: what ends at once is one batch. */
+export const LEASE_KEYS_MAX = 10_000;
+
+/** Records that one range of a Txn may answer with. */
+export const TXN_RANGE_RECORDS_MAX = 1_000;
+
+/** Keys that one count of a Txn may count. */
+export const TXN_COUNT_MAX = 10_000;

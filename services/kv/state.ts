@@ -9,6 +9,10 @@ export interface StateMeta {
   /** The client id that the next OpenSession gets; from 1, never reused. */
   readonly nextClientId: number;
   readonly nextNamespaceId: number;
+  /** The lease id that the next GrantLease gets; from 1, never reused. */
+  readonly nextLeaseId: number;
+  /** History up to this revision is given up in all namespaces; what was there at this revision can still be read. */
+  readonly compactedRevision: number;
 }
 
 /** A key space. Its keys live under its id and present generation; Truncate moves to the next generation. */
@@ -19,8 +23,17 @@ export interface NamespaceState {
   readonly keyCount: number;
   /** Bytes of the keys and newest values. */
   readonly byteCount: number;
-  /** Reads at an older revision than this cannot be answered. */
+  /** Reads at an older revision than this cannot be answered, nor at one before StateMeta.compactedRevision. */
   readonly oldestRevision: number;
+  /**
+   * Events of an older revision than this cannot be told, nor those up to StateMeta.compactedRevision: after Compact(r)
+   * r + 1, after a truncation its own revision.
+   */
+  readonly firstEventRevision: number;
+  /** How many keys it may hold; null for no bound. */
+  readonly keysMax: number | null;
+  /** What byteCount may be; null for no bound. */
+  readonly bytesMax: number | null;
 }
 
 export interface SessionState {
@@ -44,6 +57,23 @@ export interface SessionAnswer {
   readonly answer: Uint8Array;
 }
 
+/** A lease. Its keys are deleted together, with one revision, when it ends. */
+export interface LeaseState {
+  readonly leaseId: number;
+  readonly namespaceId: number;
+  readonly ttlMs: number;
+  /** In replicated time; null when it was granted or renewed since the last Tick: see SessionState.deadlineMs. */
+  readonly deadlineMs: number | null;
+}
+
+/** A key that is attached to a lease. Of an ended generation it counts for nothing. */
+export interface LeaseKey {
+  readonly leaseId: number;
+  readonly namespaceId: number;
+  readonly generation: number;
+  readonly key: Uint8Array;
+}
+
 /** Binds a member to the data directory that may speak for it. */
 export interface MemberStore {
   readonly memberId: string;
@@ -57,10 +87,27 @@ export interface ResidentState {
   readonly sessions: readonly SessionState[];
   readonly answers: readonly SessionAnswer[];
   readonly memberStores: readonly MemberStore[];
+  readonly leases: readonly LeaseState[];
+  /** Of present generations only. */
+  readonly leaseKeys: readonly LeaseKey[];
 }
+
+/** Which operation made a change. */
+export type ChangeCause =
+  | "put"
+  | "delete"
+  | "delete_range"
+  | "increment"
+  | "append"
+  | "prepend"
+  | "txn"
+  | "truncate"
+  | "lease_ended"
+  | "namespace_deleted";
 
 /** Which call made a change, and when; for display in change events. */
 export interface ChangeOrigin {
+  readonly cause: ChangeCause;
   readonly wallTimeMs: number;
   readonly requestId: { readonly clientId: number; readonly sequence: number } | null;
 }
@@ -105,7 +152,15 @@ export interface StateWrites {
   readonly answers: readonly SessionAnswer[];
   readonly answersDropped: readonly { readonly clientId: number; readonly sequence: number }[];
   readonly memberStores: readonly MemberStore[];
-  /** In order of (revision, ordinal); a key may appear more than once, each time a version of its own. */
+  /** With the generation each was in: its keys can be reclaimed. */
+  readonly namespacesDeleted: readonly { readonly id: number; readonly generation: number }[];
+  readonly leases: readonly LeaseState[];
+  /** Leases that ended, of deleted namespaces too; their keys are among leaseKeysDetached or of an ended generation. */
+  readonly leasesEnded: readonly number[];
+  /** Detached first: a key that changed its lease is in both. */
+  readonly leaseKeysDetached: readonly LeaseKey[];
+  readonly leaseKeysAttached: readonly LeaseKey[];
+  /** In order of (revision, ordinal); a key may appear more than once, each time a version of its own, and once a revision. */
   readonly changes: readonly Change[];
 }
 
@@ -113,11 +168,23 @@ export const DEFAULT_NAMESPACE = "default";
 
 /** The state of a cluster before its first command: one empty namespace. */
 export const INITIAL_STATE: ResidentState = {
-  meta: { revision: 0, timeMs: 0, nextClientId: 1, nextNamespaceId: 2 },
+  meta: { revision: 0, timeMs: 0, nextClientId: 1, nextNamespaceId: 2, nextLeaseId: 1, compactedRevision: 0 },
   namespaces: [
-    { id: 1, name: DEFAULT_NAMESPACE, generation: 1, keyCount: 0, byteCount: 0, oldestRevision: 0 },
+    {
+      id: 1,
+      name: DEFAULT_NAMESPACE,
+      generation: 1,
+      keyCount: 0,
+      byteCount: 0,
+      oldestRevision: 0,
+      firstEventRevision: 0,
+      keysMax: null,
+      bytesMax: null,
+    },
   ],
   sessions: [],
   answers: [],
   memberStores: [],
+  leases: [],
+  leaseKeys: [],
 };

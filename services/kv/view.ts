@@ -9,7 +9,10 @@ export interface KeyRead {
   readonly withValue: boolean;
 }
 
-/** The newest records of a range, in order, without values: the first `limit` of them. */
+/**
+ * The newest records of a range, in order: the first `limit` of them, or fewer, where their values are wanted and come to
+ * more than valueBytesMax: then the one that passes that bound is the last.
+ */
 export interface RangeRead {
   readonly namespaceId: number;
   readonly generation: number;
@@ -18,12 +21,24 @@ export interface RangeRead {
   /** Exclusive; null for the end of the generation. */
   readonly end: Uint8Array | null;
   readonly limit: number;
+  readonly withValues: boolean;
+  /** Counts where values are wanted. */
+  readonly valueBytesMax: number;
 }
 
 /** What a batch of commands needs from the store, declared before it is applied, so that applying is synchronous. */
 export interface StateReads {
   readonly keys: readonly KeyRead[];
   readonly ranges: readonly RangeRead[];
+}
+
+/** What one command needs. */
+export interface CommandReads extends StateReads {
+  /**
+   * Whether the command must be the first of its batch, for then what it declared is exact; ask again for one that was
+   * put off to a later batch. A command with ranges always must.
+   */
+  readonly startsBatch: boolean;
 }
 
 /** The answers to StateReads, as of the last write. Asking for what was not declared is a bug and throws. */

@@ -12,6 +12,7 @@ export type {
 export {
   type Clock,
   type Digest,
+  type HistoryQuery,
   type LogBatch,
   type LogStore,
   type RangeQuery,

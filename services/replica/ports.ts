@@ -1,4 +1,4 @@
-import type { ResidentState, StateReads, StateView, StateWrites, StoredRecord } from "#kv";
+import type { Change, KeyRange, ResidentState, StateReads, StateView, StateWrites, StoredRecord } from "#kv";
 import type { Entry, EntryId, HardState, LogReader, Message } from "#raft";
 
 /**
@@ -49,6 +49,17 @@ export interface RangeQuery {
   readonly keysOnly: boolean;
 }
 
+/** Changes to read, of one namespace. */
+export interface HistoryQuery {
+  readonly namespaceId: number;
+  /** The first revision that is wanted. */
+  readonly from: number;
+  /** The last. */
+  readonly to: number;
+  /** Only changes of keys in this range, and truncations. */
+  readonly range: KeyRange;
+}
+
 /**
  * The replicated state of one group. Writes are not synced: after a crash the store comes back as of some earlier
  * batch, and the log is replayed from there. A failed write ends the handle.
@@ -69,6 +80,12 @@ export interface StateStore {
    * ReadExpired before the first chunk, or StoreFailure.
    */
   scan(query: RangeQuery): AsyncIterable<readonly StoredRecord[]>;
+  /**
+   * The changes of a namespace, over all its generations, in the order of (revision, ordinal) and in chunks of bounded
+   * bytes; a chunk may end within a revision. Throws ReadExpired where history that was asked for is given up (before or
+   * between chunks), or StoreFailure.
+   */
+  history(query: HistoryQuery): AsyncIterable<readonly Change[]>;
   /** Safe to call twice. Waits for scans under way to notice. */
   close(): Promise<void>;
 }
@@ -90,12 +107,12 @@ export class StoreFailure extends Error {
 }
 
 /**
- * A read asked for a generation that was truncated since its read point was taken: its records are being removed, so
+ * A read asked for what was truncated, or given up by compaction, since its read point was taken: it is being removed, so
  * the read is to be started anew. Changes nothing and ends nothing.
  */
 export class ReadExpired extends Error {
   constructor() {
-    super("the namespace was truncated while the read was under way");
+    super("the namespace was truncated or compacted while the read was under way");
     this.name = "ReadExpired";
   }
 }

@@ -1,4 +1,4 @@
-import { encodeCommand, type NamespaceState, recordStoreCommand, tickCommand } from "#kv";
+import { encodeCommand, type NamespaceState, recordStoreCommand, type StateWrites, tickCommand } from "#kv";
 import {
   type MemberId,
   type Message,
@@ -30,6 +30,8 @@ export interface ReplicaListener {
   leaderChanged?(leaderId: MemberId | null, term: Term): void;
   /** A peer sent what no correct member sends; it was dropped. */
   messageRefused?(from: MemberId, fault: string): void;
+  /** The store has written what a batch of commands did; reads may see it from now on. */
+  written?(writes: StateWrites): void;
   /** A store failed: everything open was settled, and the replica does nothing more. */
   failed?(failure: StoreFailure): void;
 }

@@ -29,6 +29,12 @@ const reasonsOfRefusals = {
   [Refusal.TOO_LARGE]: ErrorReason.TOO_LARGE,
   [Refusal.NAMESPACE_EXISTS]: ErrorReason.NAMESPACE_EXISTS,
   [Refusal.TOO_MANY_NAMESPACES]: ErrorReason.TOO_MANY_NAMESPACES,
+  [Refusal.TOO_MANY_SESSIONS]: ErrorReason.TOO_MANY_SESSIONS,
+  [Refusal.TOO_MANY_LEASES]: ErrorReason.TOO_MANY_LEASES,
+  [Refusal.QUOTA_EXCEEDED]: ErrorReason.QUOTA_EXCEEDED,
+  [Refusal.COMPACTED]: ErrorReason.COMPACTED,
+  [Refusal.FUTURE_REVISION]: ErrorReason.FUTURE_REVISION,
+  [Refusal.PERMANENT_NAMESPACE]: ErrorReason.PERMANENT_NAMESPACE,
   // No call of a client makes these commands, so only a fault of ours can bring them here.
   [Refusal.STORE_MISMATCH]: ErrorReason.INTERNAL,
   [Refusal.UNKNOWN_COMMAND]: ErrorReason.INTERNAL,

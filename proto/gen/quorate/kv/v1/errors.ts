@@ -93,6 +93,16 @@ export enum ErrorReason {
   NAMESPACE_EXISTS = 33,
   /** TOO_MANY_NAMESPACES - RESOURCE_EXHAUSTED: the cluster has as many namespaces as it may; the message names the limit. */
   TOO_MANY_NAMESPACES = 34,
+  /** TOO_MANY_SESSIONS - RESOURCE_EXHAUSTED: the cluster has as many sessions as it may; the message names the limit. */
+  TOO_MANY_SESSIONS = 35,
+  /** TOO_MANY_LEASES - RESOURCE_EXHAUSTED: the cluster has as many leases as it may; the message names the limit. */
+  TOO_MANY_LEASES = 36,
+  /** SLOW_WATCHER - RESOURCE_EXHAUSTED: the caller took the events of its watch too slowly; go on from resume_revision. */
+  SLOW_WATCHER = 37,
+  /** TOO_MANY_WATCHES - RESOURCE_EXHAUSTED: the node serves as many watches as it may; the message names the limit. */
+  TOO_MANY_WATCHES = 38,
+  /** PERMANENT_NAMESPACE - FAILED_PRECONDITION: the namespace "default" cannot be deleted. */
+  PERMANENT_NAMESPACE = 39,
 }
 
 /** Where the leader can be reached. */

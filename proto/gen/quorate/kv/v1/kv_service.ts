@@ -13,6 +13,20 @@ export const protobufPackage = "quorate.kv.v1";
 
 export const protobufFileName = "quorate/kv/v1/kv_service.proto";
 
+/** How a key's property stands to the target of a comparison. */
+export enum CompareOperator {
+  /** UNSPECIFIED - Not stated: INVALID_ARGUMENT. */
+  UNSPECIFIED = 0,
+  /** EQUAL - The same. */
+  EQUAL = 1,
+  /** NOT_EQUAL - Another. */
+  NOT_EQUAL = 2,
+  /** LESS - Less than the target; values bytewise. */
+  LESS = 3,
+  /** GREATER - Greater than the target; values bytewise. */
+  GREATER = 4,
+}
+
 /** Asks for a session. */
 export interface OpenSessionRequest {
   /** The namespace that the session's writes go to; empty means "default". */
@@ -350,6 +364,159 @@ export interface TruncateResponse {
     | undefined;
   /** How many keys were deleted. */
   deleted: bigint;
+}
+
+/**
+ * A condition on one key, or on each key of a range or prefix. A missing key has the version, the revisions and the lease
+ * 0; a comparison with its value does not hold, whatever the operator. A range without keys holds.
+ */
+export interface Compare {
+  /** The key; empty for a range. */
+  key: Uint8Array;
+  /** Of a range: the first key, inclusive; empty means from the start. */
+  start: Uint8Array;
+  /** Of a range: the end, exclusive; empty means to the end of the namespace. */
+  end: Uint8Array;
+  /** All keys that start with these bytes, instead of key, start and end. */
+  prefix: Uint8Array;
+  /** How the property stands to the target. */
+  operator: CompareOperator;
+  /** The property, and what it is compared with. */
+  target:
+    | //
+    /** The value. */
+    { $case: "value"; value: Uint8Array }
+    | //
+    /** How often the key was written since it came into being; 0 where it is missing. */
+    { $case: "version"; value: bigint }
+    | //
+    /** The revision at which the key came into being; 0 where it is missing. */
+    { $case: "createRevision"; value: bigint }
+    | //
+    /** The revision of its last change; 0 where it is missing. */
+    { $case: "modRevision"; value: bigint }
+    | //
+    /** Its lease; 0 for none. */
+    { $case: "leaseId"; value: bigint }
+    | undefined;
+}
+
+/**
+ * One operation of a Txn. Its namespace is the Txn's and may be left empty; reads see the state as the earlier operations
+ * left it, so freshness, revision, cursor and reverse must not be set.
+ */
+export interface TxnOperation {
+  /** What to do. */
+  operation:
+    | //
+    /** As KvService.Put. */
+    { $case: "put"; value: PutRequest }
+    | //
+    /** As KvService.Delete. */
+    { $case: "delete"; value: DeleteRequest }
+    | //
+    /** As KvService.DeleteRange. */
+    { $case: "deleteRange"; value: DeleteRangeRequest }
+    | //
+    /** As KvService.Increment. */
+    { $case: "increment"; value: IncrementRequest }
+    | //
+    /** As KvService.Append. */
+    { $case: "append"; value: AppendRequest }
+    | //
+    /** As KvService.Prepend. */
+    { $case: "prepend"; value: PrependRequest }
+    | //
+    /** As KvService.Get. */
+    { $case: "get"; value: GetRequest }
+    | //
+    /** As KvService.Scan, in one part: at most 1,000 records, which is also the default limit. */
+    { $case: "scan"; value: ScanRequest }
+    | //
+    /** As KvService.Count, up to 10,000 keys: more are refused. */
+    { $case: "count"; value: CountRequest }
+    | //
+    /** A Txn within the Txn, which holds no further one. */
+    { $case: "txn"; value: TxnRequest }
+    | undefined;
+}
+
+/** Comparisons and what follows from them. */
+export interface TxnRequest {
+  /** The namespace; empty means "default". */
+  namespace: string;
+  /** All must hold for `success`; none at all hold. */
+  compares: Compare[];
+  /** Carried out when all compares hold. At most 128 operations and compares each in the whole Txn, nested ones included. */
+  success: TxnOperation[];
+  /** Carried out when one does not. */
+  failure: TxnOperation[];
+}
+
+/** The answer to one operation of a Txn; headers are left out. */
+export interface TxnResult {
+  /** The answer of the operation. */
+  result:
+    | //
+    /** Of a put. */
+    { $case: "put"; value: PutResponse }
+    | //
+    /** Of a delete. */
+    { $case: "delete"; value: DeleteResponse }
+    | //
+    /** Of a delete_range. */
+    { $case: "deleteRange"; value: DeleteRangeResponse }
+    | //
+    /** Of an increment. */
+    { $case: "increment"; value: IncrementResponse }
+    | //
+    /** Of an append. */
+    { $case: "append"; value: AppendResponse }
+    | //
+    /** Of a prepend. */
+    { $case: "prepend"; value: PrependResponse }
+    | //
+    /** Of a get. */
+    { $case: "get"; value: GetResponse }
+    | //
+    /** Of a scan. */
+    { $case: "scan"; value: ScanResponse }
+    | //
+    /** Of a count. */
+    { $case: "count"; value: CountResponse }
+    | //
+    /** Of a nested Txn. */
+    { $case: "txn"; value: TxnResponse }
+    | undefined;
+}
+
+/** The answer to Txn. */
+export interface TxnResponse {
+  /** Who answered; its revision is the one of all the changes, or the current one where there were none. */
+  header:
+    | ResponseHeader
+    | undefined;
+  /** Whether all compares held. */
+  succeeded: boolean;
+  /** One for each operation of the branch that was carried out, in order. */
+  results: TxnResult[];
+}
+
+/** History to give up. */
+export interface CompactRequest {
+  /** The namespace; empty means "default". */
+  namespace: string;
+  /**
+   * The oldest revision that can still be read afterwards. One that is given up already is COMPACTED, one that has not
+   * been reached FUTURE_REVISION.
+   */
+  revision: bigint;
+}
+
+/** The history was given up. */
+export interface CompactResponse {
+  /** Who answered, at which revision. */
+  header: ResponseHeader | undefined;
 }
 
 function createBaseOpenSessionRequest(): OpenSessionRequest {
@@ -2562,6 +2729,719 @@ export const TruncateResponse: MessageFns<TruncateResponse> = {
   },
 };
 
+function createBaseCompare(): Compare {
+  return {
+    key: new Uint8Array(0),
+    start: new Uint8Array(0),
+    end: new Uint8Array(0),
+    prefix: new Uint8Array(0),
+    operator: 0,
+    target: undefined,
+  };
+}
+
+export const Compare: MessageFns<Compare> = {
+  encode(message: Compare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.start.length !== 0) {
+      writer.uint32(18).bytes(message.start);
+    }
+    if (message.end.length !== 0) {
+      writer.uint32(26).bytes(message.end);
+    }
+    if (message.prefix.length !== 0) {
+      writer.uint32(34).bytes(message.prefix);
+    }
+    if (message.operator !== 0) {
+      writer.uint32(40).int32(message.operator);
+    }
+    switch (message.target?.$case) {
+      case "value":
+        writer.uint32(50).bytes(message.target.value);
+        break;
+      case "version":
+        if (BigInt.asIntN(64, message.target.value) !== message.target.value) {
+          throw new globalThis.Error("value provided for field message.target.value of type int64 too large");
+        }
+        writer.uint32(56).int64(message.target.value);
+        break;
+      case "createRevision":
+        if (BigInt.asIntN(64, message.target.value) !== message.target.value) {
+          throw new globalThis.Error("value provided for field message.target.value of type int64 too large");
+        }
+        writer.uint32(64).int64(message.target.value);
+        break;
+      case "modRevision":
+        if (BigInt.asIntN(64, message.target.value) !== message.target.value) {
+          throw new globalThis.Error("value provided for field message.target.value of type int64 too large");
+        }
+        writer.uint32(72).int64(message.target.value);
+        break;
+      case "leaseId":
+        if (BigInt.asIntN(64, message.target.value) !== message.target.value) {
+          throw new globalThis.Error("value provided for field message.target.value of type int64 too large");
+        }
+        writer.uint32(80).int64(message.target.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Compare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.start = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.end = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.prefix = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.operator = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.target = { $case: "value", value: reader.bytes() };
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.target = { $case: "version", value: reader.int64() as bigint };
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.target = { $case: "createRevision", value: reader.int64() as bigint };
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.target = { $case: "modRevision", value: reader.int64() as bigint };
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.target = { $case: "leaseId", value: reader.int64() as bigint };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnOperation(): TxnOperation {
+  return { operation: undefined };
+}
+
+export const TxnOperation: MessageFns<TxnOperation> = {
+  encode(message: TxnOperation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.operation?.$case) {
+      case "put":
+        PutRequest.encode(message.operation.value, writer.uint32(10).fork()).join();
+        break;
+      case "delete":
+        DeleteRequest.encode(message.operation.value, writer.uint32(18).fork()).join();
+        break;
+      case "deleteRange":
+        DeleteRangeRequest.encode(message.operation.value, writer.uint32(26).fork()).join();
+        break;
+      case "increment":
+        IncrementRequest.encode(message.operation.value, writer.uint32(34).fork()).join();
+        break;
+      case "append":
+        AppendRequest.encode(message.operation.value, writer.uint32(42).fork()).join();
+        break;
+      case "prepend":
+        PrependRequest.encode(message.operation.value, writer.uint32(50).fork()).join();
+        break;
+      case "get":
+        GetRequest.encode(message.operation.value, writer.uint32(58).fork()).join();
+        break;
+      case "scan":
+        ScanRequest.encode(message.operation.value, writer.uint32(66).fork()).join();
+        break;
+      case "count":
+        CountRequest.encode(message.operation.value, writer.uint32(74).fork()).join();
+        break;
+      case "txn":
+        TxnRequest.encode(message.operation.value, writer.uint32(82).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnOperation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnOperation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.operation = { $case: "put", value: PutRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.operation = { $case: "delete", value: DeleteRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.operation = { $case: "deleteRange", value: DeleteRangeRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.operation = { $case: "increment", value: IncrementRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.operation = { $case: "append", value: AppendRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.operation = { $case: "prepend", value: PrependRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.operation = { $case: "get", value: GetRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.operation = { $case: "scan", value: ScanRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.operation = { $case: "count", value: CountRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.operation = { $case: "txn", value: TxnRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnRequest(): TxnRequest {
+  return { namespace: "", compares: [], success: [], failure: [] };
+}
+
+export const TxnRequest: MessageFns<TxnRequest> = {
+  encode(message: TxnRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespace !== "") {
+      writer.uint32(10).string(message.namespace);
+    }
+    for (const v of message.compares) {
+      Compare.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.success) {
+      TxnOperation.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.failure) {
+      TxnOperation.encode(v!, writer.uint32(34).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.compares.push(Compare.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.success.push(TxnOperation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.failure.push(TxnOperation.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnResult(): TxnResult {
+  return { result: undefined };
+}
+
+export const TxnResult: MessageFns<TxnResult> = {
+  encode(message: TxnResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.result?.$case) {
+      case "put":
+        PutResponse.encode(message.result.value, writer.uint32(10).fork()).join();
+        break;
+      case "delete":
+        DeleteResponse.encode(message.result.value, writer.uint32(18).fork()).join();
+        break;
+      case "deleteRange":
+        DeleteRangeResponse.encode(message.result.value, writer.uint32(26).fork()).join();
+        break;
+      case "increment":
+        IncrementResponse.encode(message.result.value, writer.uint32(34).fork()).join();
+        break;
+      case "append":
+        AppendResponse.encode(message.result.value, writer.uint32(42).fork()).join();
+        break;
+      case "prepend":
+        PrependResponse.encode(message.result.value, writer.uint32(50).fork()).join();
+        break;
+      case "get":
+        GetResponse.encode(message.result.value, writer.uint32(58).fork()).join();
+        break;
+      case "scan":
+        ScanResponse.encode(message.result.value, writer.uint32(66).fork()).join();
+        break;
+      case "count":
+        CountResponse.encode(message.result.value, writer.uint32(74).fork()).join();
+        break;
+      case "txn":
+        TxnResponse.encode(message.result.value, writer.uint32(82).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.result = { $case: "put", value: PutResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.result = { $case: "delete", value: DeleteResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.result = { $case: "deleteRange", value: DeleteRangeResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.result = { $case: "increment", value: IncrementResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.result = { $case: "append", value: AppendResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.result = { $case: "prepend", value: PrependResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.result = { $case: "get", value: GetResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.result = { $case: "scan", value: ScanResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.result = { $case: "count", value: CountResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.result = { $case: "txn", value: TxnResponse.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnResponse(): TxnResponse {
+  return { header: undefined, succeeded: false, results: [] };
+}
+
+export const TxnResponse: MessageFns<TxnResponse> = {
+  encode(message: TxnResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.succeeded !== false) {
+      writer.uint32(16).bool(message.succeeded);
+    }
+    for (const v of message.results) {
+      TxnResult.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.succeeded = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.results.push(TxnResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCompactRequest(): CompactRequest {
+  return { namespace: "", revision: 0n };
+}
+
+export const CompactRequest: MessageFns<CompactRequest> = {
+  encode(message: CompactRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespace !== "") {
+      writer.uint32(10).string(message.namespace);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompactRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompactRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCompactResponse(): CompactResponse {
+  return { header: undefined };
+}
+
+export const CompactResponse: MessageFns<CompactResponse> = {
+  encode(message: CompactResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): CompactResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompactResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /**
  * The key-value store. Every node and every gateway serves it; a node that is not the leader forwards writes to it.
  *
@@ -2705,6 +3585,31 @@ export const KvServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Compares, then carries out one of two lists of operations: atomically, in order, each seeing the earlier ones, all
+     * with one revision. A key that is changed twice gives one record, one version step and one event. An operation that
+     * fails (not an integer, over a limit, a condition of its own) fails the whole, and nothing is changed.
+     */
+    txn: {
+      name: "Txn",
+      requestType: TxnRequest as typeof TxnRequest,
+      requestStream: false,
+      responseType: TxnResponse as typeof TxnResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Gives up history: reads before the revision and watches from it or before are refused afterwards, and the space of
+     * what was overwritten or deleted until then is given back in the background.
+     */
+    compact: {
+      name: "Compact",
+      requestType: CompactRequest as typeof CompactRequest,
+      requestStream: false,
+      responseType: CompactResponse as typeof CompactResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -2740,6 +3645,17 @@ export interface KvServiceImplementation<CallContextExt = {}> {
   prepend(request: PrependRequest, context: CallContext & CallContextExt): Promise<PrependResponse>;
   /** Empties a namespace at once, however large it is. History before it can no longer be read. */
   truncate(request: TruncateRequest, context: CallContext & CallContextExt): Promise<TruncateResponse>;
+  /**
+   * Compares, then carries out one of two lists of operations: atomically, in order, each seeing the earlier ones, all
+   * with one revision. A key that is changed twice gives one record, one version step and one event. An operation that
+   * fails (not an integer, over a limit, a condition of its own) fails the whole, and nothing is changed.
+   */
+  txn(request: TxnRequest, context: CallContext & CallContextExt): Promise<TxnResponse>;
+  /**
+   * Gives up history: reads before the revision and watches from it or before are refused afterwards, and the space of
+   * what was overwritten or deleted until then is given back in the background.
+   */
+  compact(request: CompactRequest, context: CallContext & CallContextExt): Promise<CompactResponse>;
 }
 
 export interface KvServiceClient<CallOptionsExt = {}> {
@@ -2774,6 +3690,17 @@ export interface KvServiceClient<CallOptionsExt = {}> {
   prepend(request: PrependRequest, options?: CallOptions & CallOptionsExt): Promise<PrependResponse>;
   /** Empties a namespace at once, however large it is. History before it can no longer be read. */
   truncate(request: TruncateRequest, options?: CallOptions & CallOptionsExt): Promise<TruncateResponse>;
+  /**
+   * Compares, then carries out one of two lists of operations: atomically, in order, each seeing the earlier ones, all
+   * with one revision. A key that is changed twice gives one record, one version step and one event. An operation that
+   * fails (not an integer, over a limit, a condition of its own) fails the whole, and nothing is changed.
+   */
+  txn(request: TxnRequest, options?: CallOptions & CallOptionsExt): Promise<TxnResponse>;
+  /**
+   * Gives up history: reads before the revision and watches from it or before are refused afterwards, and the space of
+   * what was overwritten or deleted until then is given back in the background.
+   */
+  compact(request: CompactRequest, options?: CallOptions & CallOptionsExt): Promise<CompactResponse>;
 }
 
 export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): AsyncIterator<Response, void> };

@@ -23,12 +23,22 @@ export interface Namespace {
   keys: bigint;
   /** The bytes of its keys and newest values. */
   bytes: bigint;
+  /** How many keys it may hold; 0 for no bound. */
+  keysMax: bigint;
+  /** How many bytes its keys and newest values may be; 0 for no bound. */
+  bytesMax: bigint;
+  /** The oldest revision that can be read; 0 while all can. */
+  oldestRevision: bigint;
 }
 
 /** A namespace to create. */
 export interface NamespaceServiceCreateRequest {
   /** The name: 1 to 64 of the characters A-Z, a-z, 0-9, dot, underscore and hyphen. */
   name: string;
+  /** How many keys it may hold; 0 for no bound. */
+  keysMax: bigint;
+  /** How many bytes its keys and newest values may be; 0 for no bound. */
+  bytesMax: bigint;
 }
 
 /** The namespace was created. */
@@ -59,8 +69,40 @@ export interface NamespaceServiceListResponse {
   namespaces: Namespace[];
 }
 
+/** A namespace to delete. */
+export interface NamespaceServiceDeleteRequest {
+  /** The name. "default" cannot be deleted. */
+  name: string;
+}
+
+/** The namespace was deleted. */
+export interface NamespaceServiceDeleteResponse {
+  /** Who answered, at which revision. */
+  header:
+    | ResponseHeader
+    | undefined;
+  /** How many keys it held. */
+  deleted: bigint;
+}
+
+/** Bounds for a namespace. */
+export interface NamespaceServiceSetQuotaRequest {
+  /** The name. */
+  name: string;
+  /** How many keys it may hold; 0 for no bound. */
+  keysMax: bigint;
+  /** How many bytes its keys and newest values may be; 0 for no bound. */
+  bytesMax: bigint;
+}
+
+/** The bounds are in force. */
+export interface NamespaceServiceSetQuotaResponse {
+  /** Who answered. */
+  header: ResponseHeader | undefined;
+}
+
 function createBaseNamespace(): Namespace {
-  return { name: "", id: 0n, keys: 0n, bytes: 0n };
+  return { name: "", id: 0n, keys: 0n, bytes: 0n, keysMax: 0n, bytesMax: 0n, oldestRevision: 0n };
 }
 
 export const Namespace: MessageFns<Namespace> = {
@@ -85,6 +127,24 @@ export const Namespace: MessageFns<Namespace> = {
         throw new globalThis.Error("value provided for field message.bytes of type int64 too large");
       }
       writer.uint32(32).int64(message.bytes);
+    }
+    if (message.keysMax !== 0n) {
+      if (BigInt.asIntN(64, message.keysMax) !== message.keysMax) {
+        throw new globalThis.Error("value provided for field message.keysMax of type int64 too large");
+      }
+      writer.uint32(40).int64(message.keysMax);
+    }
+    if (message.bytesMax !== 0n) {
+      if (BigInt.asIntN(64, message.bytesMax) !== message.bytesMax) {
+        throw new globalThis.Error("value provided for field message.bytesMax of type int64 too large");
+      }
+      writer.uint32(48).int64(message.bytesMax);
+    }
+    if (message.oldestRevision !== 0n) {
+      if (BigInt.asIntN(64, message.oldestRevision) !== message.oldestRevision) {
+        throw new globalThis.Error("value provided for field message.oldestRevision of type int64 too large");
+      }
+      writer.uint32(56).int64(message.oldestRevision);
     }
     return writer;
   },
@@ -134,6 +194,30 @@ export const Namespace: MessageFns<Namespace> = {
             message.bytes = reader.int64() as bigint;
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keysMax = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.bytesMax = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.oldestRevision = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -148,13 +232,25 @@ export const Namespace: MessageFns<Namespace> = {
 };
 
 function createBaseNamespaceServiceCreateRequest(): NamespaceServiceCreateRequest {
-  return { name: "" };
+  return { name: "", keysMax: 0n, bytesMax: 0n };
 }
 
 export const NamespaceServiceCreateRequest: MessageFns<NamespaceServiceCreateRequest> = {
   encode(message: NamespaceServiceCreateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.keysMax !== 0n) {
+      if (BigInt.asIntN(64, message.keysMax) !== message.keysMax) {
+        throw new globalThis.Error("value provided for field message.keysMax of type int64 too large");
+      }
+      writer.uint32(16).int64(message.keysMax);
+    }
+    if (message.bytesMax !== 0n) {
+      if (BigInt.asIntN(64, message.bytesMax) !== message.bytesMax) {
+        throw new globalThis.Error("value provided for field message.bytesMax of type int64 too large");
+      }
+      writer.uint32(24).int64(message.bytesMax);
     }
     return writer;
   },
@@ -178,6 +274,22 @@ export const NamespaceServiceCreateRequest: MessageFns<NamespaceServiceCreateReq
             }
 
             message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keysMax = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesMax = reader.int64() as bigint;
             continue;
           }
         }
@@ -367,6 +479,232 @@ export const NamespaceServiceListResponse: MessageFns<NamespaceServiceListRespon
   },
 };
 
+function createBaseNamespaceServiceDeleteRequest(): NamespaceServiceDeleteRequest {
+  return { name: "" };
+}
+
+export const NamespaceServiceDeleteRequest: MessageFns<NamespaceServiceDeleteRequest> = {
+  encode(message: NamespaceServiceDeleteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamespaceServiceDeleteRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamespaceServiceDeleteRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNamespaceServiceDeleteResponse(): NamespaceServiceDeleteResponse {
+  return { header: undefined, deleted: 0n };
+}
+
+export const NamespaceServiceDeleteResponse: MessageFns<NamespaceServiceDeleteResponse> = {
+  encode(message: NamespaceServiceDeleteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    if (message.deleted !== 0n) {
+      if (BigInt.asIntN(64, message.deleted) !== message.deleted) {
+        throw new globalThis.Error("value provided for field message.deleted of type int64 too large");
+      }
+      writer.uint32(16).int64(message.deleted);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamespaceServiceDeleteResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamespaceServiceDeleteResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.deleted = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNamespaceServiceSetQuotaRequest(): NamespaceServiceSetQuotaRequest {
+  return { name: "", keysMax: 0n, bytesMax: 0n };
+}
+
+export const NamespaceServiceSetQuotaRequest: MessageFns<NamespaceServiceSetQuotaRequest> = {
+  encode(message: NamespaceServiceSetQuotaRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.keysMax !== 0n) {
+      if (BigInt.asIntN(64, message.keysMax) !== message.keysMax) {
+        throw new globalThis.Error("value provided for field message.keysMax of type int64 too large");
+      }
+      writer.uint32(16).int64(message.keysMax);
+    }
+    if (message.bytesMax !== 0n) {
+      if (BigInt.asIntN(64, message.bytesMax) !== message.bytesMax) {
+        throw new globalThis.Error("value provided for field message.bytesMax of type int64 too large");
+      }
+      writer.uint32(24).int64(message.bytesMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamespaceServiceSetQuotaRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamespaceServiceSetQuotaRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keysMax = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesMax = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseNamespaceServiceSetQuotaResponse(): NamespaceServiceSetQuotaResponse {
+  return { header: undefined };
+}
+
+export const NamespaceServiceSetQuotaResponse: MessageFns<NamespaceServiceSetQuotaResponse> = {
+  encode(message: NamespaceServiceSetQuotaResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.header !== undefined) {
+      ResponseHeader.encode(message.header, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): NamespaceServiceSetQuotaResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseNamespaceServiceSetQuotaResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.header = ResponseHeader.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /**
  * The namespaces of the cluster: key spaces that share nothing. The same key in two of them names two records. There is
  * always one that is called "default"; calls that name no namespace mean it.
@@ -382,6 +720,30 @@ export const NamespaceServiceDefinition = {
       requestType: NamespaceServiceCreateRequest as typeof NamespaceServiceCreateRequest,
       requestStream: false,
       responseType: NamespaceServiceCreateResponse as typeof NamespaceServiceCreateResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Deletes a namespace with all its keys, leases and sessions, in constant time; its space is given back in the
+     * background. Watches of it end with UNKNOWN_NAMESPACE. Safe to repeat with a request id of a session of "default".
+     */
+    delete: {
+      name: "Delete",
+      requestType: NamespaceServiceDeleteRequest as typeof NamespaceServiceDeleteRequest,
+      requestStream: false,
+      responseType: NamespaceServiceDeleteResponse as typeof NamespaceServiceDeleteResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Bounds what a namespace may hold from now on; what is there already stays. A write that would add keys or bytes
+     * beyond it is refused with QUOTA_EXCEEDED. Safe to repeat with a request id of a session of "default".
+     */
+    setQuota: {
+      name: "SetQuota",
+      requestType: NamespaceServiceSetQuotaRequest as typeof NamespaceServiceSetQuotaRequest,
+      requestStream: false,
+      responseType: NamespaceServiceSetQuotaResponse as typeof NamespaceServiceSetQuotaResponse,
       responseStream: false,
       options: {},
     },
@@ -403,6 +765,22 @@ export interface NamespaceServiceImplementation<CallContextExt = {}> {
     request: NamespaceServiceCreateRequest,
     context: CallContext & CallContextExt,
   ): Promise<NamespaceServiceCreateResponse>;
+  /**
+   * Deletes a namespace with all its keys, leases and sessions, in constant time; its space is given back in the
+   * background. Watches of it end with UNKNOWN_NAMESPACE. Safe to repeat with a request id of a session of "default".
+   */
+  delete(
+    request: NamespaceServiceDeleteRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<NamespaceServiceDeleteResponse>;
+  /**
+   * Bounds what a namespace may hold from now on; what is there already stays. A write that would add keys or bytes
+   * beyond it is refused with QUOTA_EXCEEDED. Safe to repeat with a request id of a session of "default".
+   */
+  setQuota(
+    request: NamespaceServiceSetQuotaRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<NamespaceServiceSetQuotaResponse>;
   /** Lists all namespaces, sorted by name. */
   list(
     request: NamespaceServiceListRequest,
@@ -416,6 +794,22 @@ export interface NamespaceServiceClient<CallOptionsExt = {}> {
     request: NamespaceServiceCreateRequest,
     options?: CallOptions & CallOptionsExt,
   ): Promise<NamespaceServiceCreateResponse>;
+  /**
+   * Deletes a namespace with all its keys, leases and sessions, in constant time; its space is given back in the
+   * background. Watches of it end with UNKNOWN_NAMESPACE. Safe to repeat with a request id of a session of "default".
+   */
+  delete(
+    request: NamespaceServiceDeleteRequest,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<NamespaceServiceDeleteResponse>;
+  /**
+   * Bounds what a namespace may hold from now on; what is there already stays. A write that would add keys or bytes
+   * beyond it is refused with QUOTA_EXCEEDED. Safe to repeat with a request id of a session of "default".
+   */
+  setQuota(
+    request: NamespaceServiceSetQuotaRequest,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<NamespaceServiceSetQuotaResponse>;
   /** Lists all namespaces, sorted by name. */
   list(
     request: NamespaceServiceListRequest,

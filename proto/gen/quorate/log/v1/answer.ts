@@ -43,6 +43,18 @@ export enum Refusal {
   NAMESPACE_EXISTS = 12,
   /** TOO_MANY_NAMESPACES - There are as many namespaces as there may be. */
   TOO_MANY_NAMESPACES = 13,
+  /** TOO_MANY_SESSIONS - There are as many sessions as there may be. */
+  TOO_MANY_SESSIONS = 14,
+  /** TOO_MANY_LEASES - There are as many leases as there may be. */
+  TOO_MANY_LEASES = 15,
+  /** QUOTA_EXCEEDED - The namespace would hold more than its quota. */
+  QUOTA_EXCEEDED = 16,
+  /** COMPACTED - The revision is given up already. */
+  COMPACTED = 17,
+  /** FUTURE_REVISION - The revision has not been reached. */
+  FUTURE_REVISION = 18,
+  /** PERMANENT_NAMESPACE - The namespace cannot be deleted. */
+  PERMANENT_NAMESPACE = 19,
 }
 
 /** The answer to one command. */
@@ -96,6 +108,36 @@ export interface Done {
   ttlMs: bigint;
   /** The namespace that was created. */
   namespaceId: bigint;
+  /** The lease that was granted. */
+  leaseId: bigint;
+  /** What became of the leases that were to be renewed, in the command's order. */
+  renewals: LeaseRenewal[];
+  /** What a Txn did. */
+  txn:
+    | TxnDone
+    | undefined;
+  /** The records of a range. */
+  records: AnswerRecord[];
+  /** Whether the range holds more than the limit. */
+  more: boolean;
+  /** How many keys a range holds, at most its limit. */
+  count: bigint;
+}
+
+/** What became of a lease that was to be renewed. */
+export interface LeaseRenewal {
+  /** The lease. */
+  leaseId: bigint;
+  /** Its time to live; 0 where there is no such lease. */
+  ttlMs: bigint;
+}
+
+/** What a Txn did. */
+export interface TxnDone {
+  /** Whether all compares held. */
+  succeeded: boolean;
+  /** One for each operation that was carried out, in order. */
+  results: Done[];
 }
 
 /** The command was refused. */
@@ -104,6 +146,8 @@ export interface Refused {
   refusal: Refusal;
   /** A sentence for people that names the field and the limit. */
   message: string;
+  /** With REFUSAL_COMPACTED: the oldest revision that can be read. */
+  oldestRevision: bigint;
 }
 
 function createBaseAnswer(): Answer {
@@ -300,7 +344,21 @@ export const AnswerRecord: MessageFns<AnswerRecord> = {
 };
 
 function createBaseDone(): Done {
-  return { previous: undefined, record: undefined, deleted: 0n, value: 0n, clientId: 0n, ttlMs: 0n, namespaceId: 0n };
+  return {
+    previous: undefined,
+    record: undefined,
+    deleted: 0n,
+    value: 0n,
+    clientId: 0n,
+    ttlMs: 0n,
+    namespaceId: 0n,
+    leaseId: 0n,
+    renewals: [],
+    txn: undefined,
+    records: [],
+    more: false,
+    count: 0n,
+  };
 }
 
 export const Done: MessageFns<Done> = {
@@ -340,6 +398,30 @@ export const Done: MessageFns<Done> = {
         throw new globalThis.Error("value provided for field message.namespaceId of type int64 too large");
       }
       writer.uint32(56).int64(message.namespaceId);
+    }
+    if (message.leaseId !== 0n) {
+      if (BigInt.asIntN(64, message.leaseId) !== message.leaseId) {
+        throw new globalThis.Error("value provided for field message.leaseId of type int64 too large");
+      }
+      writer.uint32(64).int64(message.leaseId);
+    }
+    for (const v of message.renewals) {
+      LeaseRenewal.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.txn !== undefined) {
+      TxnDone.encode(message.txn, writer.uint32(82).fork()).join();
+    }
+    for (const v of message.records) {
+      AnswerRecord.encode(v!, writer.uint32(90).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(96).bool(message.more);
+    }
+    if (message.count !== 0n) {
+      if (BigInt.asIntN(64, message.count) !== message.count) {
+        throw new globalThis.Error("value provided for field message.count of type int64 too large");
+      }
+      writer.uint32(104).int64(message.count);
     }
     return writer;
   },
@@ -413,6 +495,174 @@ export const Done: MessageFns<Done> = {
             message.namespaceId = reader.int64() as bigint;
             continue;
           }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.leaseId = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.renewals.push(LeaseRenewal.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.txn = TxnDone.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.records.push(AnswerRecord.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.count = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseLeaseRenewal(): LeaseRenewal {
+  return { leaseId: 0n, ttlMs: 0n };
+}
+
+export const LeaseRenewal: MessageFns<LeaseRenewal> = {
+  encode(message: LeaseRenewal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.leaseId !== 0n) {
+      if (BigInt.asIntN(64, message.leaseId) !== message.leaseId) {
+        throw new globalThis.Error("value provided for field message.leaseId of type int64 too large");
+      }
+      writer.uint32(8).int64(message.leaseId);
+    }
+    if (message.ttlMs !== 0n) {
+      if (BigInt.asIntN(64, message.ttlMs) !== message.ttlMs) {
+        throw new globalThis.Error("value provided for field message.ttlMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.ttlMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): LeaseRenewal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseLeaseRenewal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.leaseId = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.ttlMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnDone(): TxnDone {
+  return { succeeded: false, results: [] };
+}
+
+export const TxnDone: MessageFns<TxnDone> = {
+  encode(message: TxnDone, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.succeeded !== false) {
+      writer.uint32(8).bool(message.succeeded);
+    }
+    for (const v of message.results) {
+      Done.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnDone {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnDone();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.succeeded = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.results.push(Done.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -427,7 +677,7 @@ export const Done: MessageFns<Done> = {
 };
 
 function createBaseRefused(): Refused {
-  return { refusal: 0, message: "" };
+  return { refusal: 0, message: "", oldestRevision: 0n };
 }
 
 export const Refused: MessageFns<Refused> = {
@@ -437,6 +687,12 @@ export const Refused: MessageFns<Refused> = {
     }
     if (message.message !== "") {
       writer.uint32(18).string(message.message);
+    }
+    if (message.oldestRevision !== 0n) {
+      if (BigInt.asIntN(64, message.oldestRevision) !== message.oldestRevision) {
+        throw new globalThis.Error("value provided for field message.oldestRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.oldestRevision);
     }
     return writer;
   },
@@ -468,6 +724,14 @@ export const Refused: MessageFns<Refused> = {
             }
 
             message.message = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.oldestRevision = reader.int64() as bigint;
             continue;
           }
         }

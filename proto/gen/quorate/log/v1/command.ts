@@ -16,6 +16,20 @@ export const protobufFileName = "quorate/log/v1/command.proto";
  * apart from the client API.
  */
 
+/** How a key's property stands to the target. */
+export enum TxnCompareOperator {
+  /** UNSPECIFIED - Not stated. */
+  UNSPECIFIED = 0,
+  /** EQUAL - Equal. */
+  EQUAL = 1,
+  /** NOT_EQUAL - Not equal. */
+  NOT_EQUAL = 2,
+  /** LESS - Less than the target. */
+  LESS = 3,
+  /** GREATER - Greater than the target. */
+  GREATER = 4,
+}
+
 /** One command of the replicated state machine. */
 export interface Command {
   /** The wall clock of the leader that took the command, in milliseconds since 1970: for display only. */
@@ -61,6 +75,27 @@ export interface Command {
     | //
     /** Create a namespace. */
     { $case: "createNamespace"; value: CreateNamespace }
+    | //
+    /** Grant a lease. */
+    { $case: "grantLease"; value: GrantLease }
+    | //
+    /** End a lease and delete its keys. */
+    { $case: "revokeLease"; value: RevokeLease }
+    | //
+    /** Give leases their whole time to live again. */
+    { $case: "renewLeases"; value: RenewLeases }
+    | //
+    /** Compare, then carry out one of two lists of operations. */
+    { $case: "txn"; value: Txn }
+    | //
+    /** Give up history. */
+    { $case: "compact"; value: Compact }
+    | //
+    /** Delete a namespace with all that it holds. */
+    { $case: "deleteNamespace"; value: DeleteNamespace }
+    | //
+    /** Bound what a namespace may hold. */
+    { $case: "setQuota"; value: SetQuota }
     | undefined;
 }
 
@@ -165,6 +200,157 @@ export interface RecordStore {
 export interface CreateNamespace {
   /** The name. */
   name: string;
+  /** How many keys it may hold; 0 for no bound. */
+  keysMax: bigint;
+  /** How many bytes its keys and newest values may be; 0 for no bound. */
+  bytesMax: bigint;
+}
+
+/** Grant a lease. Its id is a counter's, never used again. */
+export interface GrantLease {
+  /** Its time to live, in milliseconds of replicated time. */
+  ttlMs: bigint;
+}
+
+/** End a lease: its keys go with one revision. */
+export interface RevokeLease {
+  /** The lease. */
+  leaseId: bigint;
+}
+
+/** Give leases of the namespace their whole time to live again. Those that are unknown are told as such. */
+export interface RenewLeases {
+  /** The leases. */
+  leaseIds: bigint[];
+}
+
+/**
+ * Compare, then carry out one of two lists of operations, in order, each seeing the earlier ones, all with one revision.
+ * A refused operation refuses the whole.
+ */
+export interface Txn {
+  /** All must hold for `success`. */
+  compares: TxnCompare[];
+  /** Carried out when all compares hold. */
+  success: TxnOperation[];
+  /** Carried out when one does not. */
+  failure: TxnOperation[];
+  /** Refuse where the answer would be longer, in bytes: the limit of the leader that took the command. */
+  answerBytesMax: bigint;
+}
+
+/**
+ * A condition on one key or on each key of a range. A missing key has the version, revisions and lease 0; a condition on
+ * its value does not hold, whatever the operator. A range without keys holds.
+ */
+export interface TxnCompare {
+  /** The key; empty for a range. */
+  key: Uint8Array;
+  /** Of a range; inclusive, empty for the start. */
+  start: Uint8Array;
+  /** Of a range; exclusive, empty for the end. */
+  end: Uint8Array;
+  /** How the key's property stands to the target. */
+  operator: TxnCompareOperator;
+  /** What is compared. */
+  target:
+    | //
+    /** The value, bytewise. */
+    { $case: "value"; value: Uint8Array }
+    | //
+    /** The version. */
+    { $case: "version"; value: bigint }
+    | //
+    /** The revision of its creation. */
+    { $case: "createRevision"; value: bigint }
+    | //
+    /** The revision of its last change. */
+    { $case: "modRevision"; value: bigint }
+    | //
+    /** Its lease. */
+    { $case: "leaseId"; value: bigint }
+    | undefined;
+}
+
+/** One operation of a Txn. */
+export interface TxnOperation {
+  /** What to do. */
+  operation:
+    | //
+    /** Write a value. */
+    { $case: "put"; value: Put }
+    | //
+    /** Delete a key. */
+    { $case: "delete"; value: Delete }
+    | //
+    /** Delete a range. */
+    { $case: "deleteRange"; value: DeleteRange }
+    | //
+    /** Add to an integer. */
+    { $case: "increment"; value: Increment }
+    | //
+    /** Add bytes. */
+    { $case: "append"; value: Append }
+    | //
+    /** Read keys. */
+    { $case: "get"; value: TxnGet }
+    | //
+    /** Read a range. */
+    { $case: "range"; value: TxnRange }
+    | //
+    /** A Txn of its own; it holds none itself. Its answer_bytes_max is not looked at. */
+    { $case: "txn"; value: Txn }
+    | undefined;
+}
+
+/** Read one key. */
+export interface TxnGet {
+  /** The key. */
+  key: Uint8Array;
+}
+
+/** Read the keys of a range, or count them. */
+export interface TxnRange {
+  /** Inclusive; empty for the start. */
+  start: Uint8Array;
+  /** Exclusive; empty for the end. */
+  end: Uint8Array;
+  /** The most records to answer with, or to count. At least 1. */
+  limit: bigint;
+  /** Leave the values out. */
+  keysOnly: boolean;
+  /** Only count. */
+  countOnly: boolean;
+}
+
+/** Give up history: reads before the revision and events up to it can no longer be answered. */
+export interface Compact {
+  /** The oldest revision that can still be read afterwards. */
+  revision: bigint;
+  /** In all namespaces instead of the command's own: what the leader itself proposes, by count and by age. Never refused. */
+  allNamespaces: boolean;
+}
+
+/**
+ * Delete a namespace with all its keys, leases and sessions. The command's own namespace is the one whose session it is
+ * made under.
+ */
+export interface DeleteNamespace {
+  /** The name. */
+  name: string;
+}
+
+/**
+ * Bound what a namespace may hold. What is there already stays, and only writes that add to it are refused. The command's
+ * own namespace is the one whose session it is made under.
+ */
+export interface SetQuota {
+  /** The name. */
+  name: string;
+  /** How many keys; 0 for no bound. */
+  keysMax: bigint;
+  /** How many bytes of keys and newest values; 0 for no bound. */
+  bytesMax: bigint;
 }
 
 function createBaseCommand(): Command {
@@ -218,6 +404,27 @@ export const Command: MessageFns<Command> = {
         break;
       case "createNamespace":
         CreateNamespace.encode(message.operation.value, writer.uint32(162).fork()).join();
+        break;
+      case "grantLease":
+        GrantLease.encode(message.operation.value, writer.uint32(170).fork()).join();
+        break;
+      case "revokeLease":
+        RevokeLease.encode(message.operation.value, writer.uint32(178).fork()).join();
+        break;
+      case "renewLeases":
+        RenewLeases.encode(message.operation.value, writer.uint32(186).fork()).join();
+        break;
+      case "txn":
+        Txn.encode(message.operation.value, writer.uint32(194).fork()).join();
+        break;
+      case "compact":
+        Compact.encode(message.operation.value, writer.uint32(202).fork()).join();
+        break;
+      case "deleteNamespace":
+        DeleteNamespace.encode(message.operation.value, writer.uint32(210).fork()).join();
+        break;
+      case "setQuota":
+        SetQuota.encode(message.operation.value, writer.uint32(218).fork()).join();
         break;
     }
     return writer;
@@ -346,6 +553,62 @@ export const Command: MessageFns<Command> = {
             }
 
             message.operation = { $case: "createNamespace", value: CreateNamespace.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.operation = { $case: "grantLease", value: GrantLease.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.operation = { $case: "revokeLease", value: RevokeLease.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.operation = { $case: "renewLeases", value: RenewLeases.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 24: {
+            if (tag !== 194) {
+              break;
+            }
+
+            message.operation = { $case: "txn", value: Txn.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 25: {
+            if (tag !== 202) {
+              break;
+            }
+
+            message.operation = { $case: "compact", value: Compact.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 26: {
+            if (tag !== 210) {
+              break;
+            }
+
+            message.operation = { $case: "deleteNamespace", value: DeleteNamespace.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 27: {
+            if (tag !== 218) {
+              break;
+            }
+
+            message.operation = { $case: "setQuota", value: SetQuota.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -1064,13 +1327,25 @@ export const RecordStore: MessageFns<RecordStore> = {
 };
 
 function createBaseCreateNamespace(): CreateNamespace {
-  return { name: "" };
+  return { name: "", keysMax: 0n, bytesMax: 0n };
 }
 
 export const CreateNamespace: MessageFns<CreateNamespace> = {
   encode(message: CreateNamespace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.name !== "") {
       writer.uint32(10).string(message.name);
+    }
+    if (message.keysMax !== 0n) {
+      if (BigInt.asIntN(64, message.keysMax) !== message.keysMax) {
+        throw new globalThis.Error("value provided for field message.keysMax of type int64 too large");
+      }
+      writer.uint32(16).int64(message.keysMax);
+    }
+    if (message.bytesMax !== 0n) {
+      if (BigInt.asIntN(64, message.bytesMax) !== message.bytesMax) {
+        throw new globalThis.Error("value provided for field message.bytesMax of type int64 too large");
+      }
+      writer.uint32(24).int64(message.bytesMax);
     }
     return writer;
   },
@@ -1094,6 +1369,857 @@ export const CreateNamespace: MessageFns<CreateNamespace> = {
             }
 
             message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keysMax = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesMax = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseGrantLease(): GrantLease {
+  return { ttlMs: 0n };
+}
+
+export const GrantLease: MessageFns<GrantLease> = {
+  encode(message: GrantLease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.ttlMs !== 0n) {
+      if (BigInt.asIntN(64, message.ttlMs) !== message.ttlMs) {
+        throw new globalThis.Error("value provided for field message.ttlMs of type int64 too large");
+      }
+      writer.uint32(8).int64(message.ttlMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GrantLease {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGrantLease();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.ttlMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRevokeLease(): RevokeLease {
+  return { leaseId: 0n };
+}
+
+export const RevokeLease: MessageFns<RevokeLease> = {
+  encode(message: RevokeLease, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.leaseId !== 0n) {
+      if (BigInt.asIntN(64, message.leaseId) !== message.leaseId) {
+        throw new globalThis.Error("value provided for field message.leaseId of type int64 too large");
+      }
+      writer.uint32(8).int64(message.leaseId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RevokeLease {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRevokeLease();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.leaseId = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRenewLeases(): RenewLeases {
+  return { leaseIds: [] };
+}
+
+export const RenewLeases: MessageFns<RenewLeases> = {
+  encode(message: RenewLeases, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.leaseIds.length !== 0) {
+      writer.uint32(10).fork();
+      for (const v of message.leaseIds) {
+        if (BigInt.asIntN(64, v) !== v) {
+          throw new globalThis.Error("a value provided in array field leaseIds of type int64 is too large");
+        }
+        writer.int64(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RenewLeases {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRenewLeases();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag === 8) {
+              message.leaseIds.push(reader.int64() as bigint);
+
+              continue;
+            }
+
+            if (tag === 10) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.leaseIds.push(reader.int64() as bigint);
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxn(): Txn {
+  return { compares: [], success: [], failure: [], answerBytesMax: 0n };
+}
+
+export const Txn: MessageFns<Txn> = {
+  encode(message: Txn, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.compares) {
+      TxnCompare.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.success) {
+      TxnOperation.encode(v!, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.failure) {
+      TxnOperation.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.answerBytesMax !== 0n) {
+      if (BigInt.asIntN(64, message.answerBytesMax) !== message.answerBytesMax) {
+        throw new globalThis.Error("value provided for field message.answerBytesMax of type int64 too large");
+      }
+      writer.uint32(32).int64(message.answerBytesMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Txn {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxn();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.compares.push(TxnCompare.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.success.push(TxnOperation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.failure.push(TxnOperation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.answerBytesMax = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnCompare(): TxnCompare {
+  return { key: new Uint8Array(0), start: new Uint8Array(0), end: new Uint8Array(0), operator: 0, target: undefined };
+}
+
+export const TxnCompare: MessageFns<TxnCompare> = {
+  encode(message: TxnCompare, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.start.length !== 0) {
+      writer.uint32(18).bytes(message.start);
+    }
+    if (message.end.length !== 0) {
+      writer.uint32(26).bytes(message.end);
+    }
+    if (message.operator !== 0) {
+      writer.uint32(32).int32(message.operator);
+    }
+    switch (message.target?.$case) {
+      case "value":
+        writer.uint32(42).bytes(message.target.value);
+        break;
+      case "version":
+        if (BigInt.asIntN(64, message.target.value) !== message.target.value) {
+          throw new globalThis.Error("value provided for field message.target.value of type int64 too large");
+        }
+        writer.uint32(48).int64(message.target.value);
+        break;
+      case "createRevision":
+        if (BigInt.asIntN(64, message.target.value) !== message.target.value) {
+          throw new globalThis.Error("value provided for field message.target.value of type int64 too large");
+        }
+        writer.uint32(56).int64(message.target.value);
+        break;
+      case "modRevision":
+        if (BigInt.asIntN(64, message.target.value) !== message.target.value) {
+          throw new globalThis.Error("value provided for field message.target.value of type int64 too large");
+        }
+        writer.uint32(64).int64(message.target.value);
+        break;
+      case "leaseId":
+        if (BigInt.asIntN(64, message.target.value) !== message.target.value) {
+          throw new globalThis.Error("value provided for field message.target.value of type int64 too large");
+        }
+        writer.uint32(72).int64(message.target.value);
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnCompare {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnCompare();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.start = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.end = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.operator = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.target = { $case: "value", value: reader.bytes() };
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.target = { $case: "version", value: reader.int64() as bigint };
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.target = { $case: "createRevision", value: reader.int64() as bigint };
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.target = { $case: "modRevision", value: reader.int64() as bigint };
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.target = { $case: "leaseId", value: reader.int64() as bigint };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnOperation(): TxnOperation {
+  return { operation: undefined };
+}
+
+export const TxnOperation: MessageFns<TxnOperation> = {
+  encode(message: TxnOperation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.operation?.$case) {
+      case "put":
+        Put.encode(message.operation.value, writer.uint32(10).fork()).join();
+        break;
+      case "delete":
+        Delete.encode(message.operation.value, writer.uint32(18).fork()).join();
+        break;
+      case "deleteRange":
+        DeleteRange.encode(message.operation.value, writer.uint32(26).fork()).join();
+        break;
+      case "increment":
+        Increment.encode(message.operation.value, writer.uint32(34).fork()).join();
+        break;
+      case "append":
+        Append.encode(message.operation.value, writer.uint32(42).fork()).join();
+        break;
+      case "get":
+        TxnGet.encode(message.operation.value, writer.uint32(50).fork()).join();
+        break;
+      case "range":
+        TxnRange.encode(message.operation.value, writer.uint32(58).fork()).join();
+        break;
+      case "txn":
+        Txn.encode(message.operation.value, writer.uint32(66).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnOperation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnOperation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.operation = { $case: "put", value: Put.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.operation = { $case: "delete", value: Delete.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.operation = { $case: "deleteRange", value: DeleteRange.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.operation = { $case: "increment", value: Increment.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.operation = { $case: "append", value: Append.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.operation = { $case: "get", value: TxnGet.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.operation = { $case: "range", value: TxnRange.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.operation = { $case: "txn", value: Txn.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnGet(): TxnGet {
+  return { key: new Uint8Array(0) };
+}
+
+export const TxnGet: MessageFns<TxnGet> = {
+  encode(message: TxnGet, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnGet {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnGet();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTxnRange(): TxnRange {
+  return { start: new Uint8Array(0), end: new Uint8Array(0), limit: 0n, keysOnly: false, countOnly: false };
+}
+
+export const TxnRange: MessageFns<TxnRange> = {
+  encode(message: TxnRange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.start.length !== 0) {
+      writer.uint32(10).bytes(message.start);
+    }
+    if (message.end.length !== 0) {
+      writer.uint32(18).bytes(message.end);
+    }
+    if (message.limit !== 0n) {
+      if (BigInt.asIntN(64, message.limit) !== message.limit) {
+        throw new globalThis.Error("value provided for field message.limit of type int64 too large");
+      }
+      writer.uint32(24).int64(message.limit);
+    }
+    if (message.keysOnly !== false) {
+      writer.uint32(32).bool(message.keysOnly);
+    }
+    if (message.countOnly !== false) {
+      writer.uint32(40).bool(message.countOnly);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TxnRange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTxnRange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.start = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.end = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.limit = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keysOnly = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.countOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseCompact(): Compact {
+  return { revision: 0n, allNamespaces: false };
+}
+
+export const Compact: MessageFns<Compact> = {
+  encode(message: Compact, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    if (message.allNamespaces !== false) {
+      writer.uint32(16).bool(message.allNamespaces);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Compact {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseCompact();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.allNamespaces = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDeleteNamespace(): DeleteNamespace {
+  return { name: "" };
+}
+
+export const DeleteNamespace: MessageFns<DeleteNamespace> = {
+  encode(message: DeleteNamespace, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeleteNamespace {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeleteNamespace();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetQuota(): SetQuota {
+  return { name: "", keysMax: 0n, bytesMax: 0n };
+}
+
+export const SetQuota: MessageFns<SetQuota> = {
+  encode(message: SetQuota, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.keysMax !== 0n) {
+      if (BigInt.asIntN(64, message.keysMax) !== message.keysMax) {
+        throw new globalThis.Error("value provided for field message.keysMax of type int64 too large");
+      }
+      writer.uint32(16).int64(message.keysMax);
+    }
+    if (message.bytesMax !== 0n) {
+      if (BigInt.asIntN(64, message.bytesMax) !== message.bytesMax) {
+        throw new globalThis.Error("value provided for field message.bytesMax of type int64 too large");
+      }
+      writer.uint32(24).int64(message.bytesMax);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetQuota {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetQuota();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.keysMax = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesMax = reader.int64() as bigint;
             continue;
           }
         }
