@@ -24,6 +24,7 @@ module.exports = {
     "^@quorate/proto/descriptors$": "<rootDir>/proto/gen/descriptors.binpb",
     "^@quorate/proto/(.*)$": "<rootDir>/proto/$1.ts",
     "^@quorate/testing$": "<rootDir>/services/testing/index.ts",
+    "^#client/(.*)$": "<rootDir>/clients/typescript/src/$1.ts",
     "^@quorate/client$": "<rootDir>/clients/typescript/src/index.ts",
     "^@quorate/client/generated$": "<rootDir>/clients/typescript/src/generated.ts",
     "^@quorate/cli$": "<rootDir>/clients/cli/src/index.ts",

@@ -29,9 +29,11 @@ export {
 } from "./errors";
 export type { BatchGetOptions, DeleteRangeResult, DeleteResult, Kv, PutOptions, PutResult } from "./kv";
 export type {
+  NamespaceCallOptions,
   NamespaceCreateOptions,
   NamespaceInfo,
   NamespaceListOptions,
+  NamespaceQuota,
   Namespaces,
 } from "./namespaces";
 export { type ClientOptions, type ClientPorts, DEADLINE_MS, Quorate } from "./quorate";

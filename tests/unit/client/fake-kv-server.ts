@@ -67,6 +67,8 @@ function fakeService(answer: GetAnswer) {
     append: unimplemented,
     prepend: unimplemented,
     truncate: unimplemented,
+    txn: unimplemented,
+    compact: unimplemented,
     async *scan() {
       yield await unimplemented();
     },

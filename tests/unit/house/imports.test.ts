@@ -59,7 +59,10 @@ const rooms: Record<string, Room> = {
   },
   "services/testing": { uses: ["@quorate/services", "@quorate/client", "@quorate/proto", "@grpc/grpc-js"] },
   "services/launcher": { uses: ["#std", "commander", "nice-grpc", "nice-grpc-server-health"] },
-  "clients/typescript/src": { uses: ["@quorate/proto", "@grpc/grpc-js", "nice-grpc", "nice-grpc-common"] },
+  // Its folders reach its files by #client, for nothing goes up by "../".
+  "clients/typescript/src": {
+    uses: ["#client", "@quorate/proto", "@grpc/grpc-js", "nice-grpc", "nice-grpc-common"],
+  },
   "clients/cli/src": {
     uses: [
       "@quorate/client",
