@@ -1,4 +1,5 @@
-import { DEFAULT_LIMITS, type Limits } from "#kv";
+import { DEFAULT_LIMITS, type Limits, TIME_MS_MAX } from "#kv";
+import type { HistoryLimits } from "#replica";
 import type { MemberAddresses } from "#rpc";
 import {
   advertisedAddressFault,
@@ -27,6 +28,7 @@ export interface NodeConfig {
   readonly listenClient: string;
   readonly listenPeer: string;
   readonly limits: Limits;
+  readonly history: HistoryLimits;
   readonly drainMs: number;
 }
 
@@ -95,6 +97,22 @@ const settings = [
     description: "the most keys of one BatchGet, Exists or DeleteRange; 10000 by default",
   },
   {
+    name: "txn-operations-max",
+    argument: "COUNT",
+    description: "the most operations in a branch of a Txn, and the most compares; 128 by default",
+  },
+  {
+    name: "history-revisions",
+    argument: "COUNT",
+    description: "how many past revisions can be read and watched at least; 0 for all; 100000 by default",
+  },
+  {
+    name: "history-ms",
+    argument: "MS",
+    description:
+      "how long past revisions can be read and watched at least; 0, the default, for no such bound",
+  },
+  {
     name: "drain-ms",
     argument: "MS",
     description: "how long calls under way may take at shutdown; 5000 by default",
@@ -161,6 +179,7 @@ function configOf(values: Values): NodeConfig {
     listenClient: listenAddress(values, "listen-client", own.clientAddress),
     listenPeer: listenAddress(values, "listen-peer", own.peerAddress),
     limits: limitsOf(values),
+    history: historyOf(values),
     drainMs: values.whole("drain-ms", { min: 0, max: 600_000, otherwise: 5000 }),
   };
 }
@@ -229,7 +248,11 @@ function limitsOf(values: Values): Limits {
       max: 16 * 1024 * 1024,
       otherwise: DEFAULT_LIMITS.requestBytesMax,
     }),
-    txnOperationsMax: DEFAULT_LIMITS.txnOperationsMax,
+    txnOperationsMax: values.whole("txn-operations-max", {
+      min: 1,
+      max: 1024,
+      otherwise: DEFAULT_LIMITS.txnOperationsMax,
+    }),
     batchRecordsMax: values.whole("batch-records-max", {
       min: 1,
       max: 1_000_000,
@@ -244,6 +267,17 @@ function limitsOf(values: Values): Limits {
     );
   }
   return limits;
+}
+
+/** What is beyond either bound is given up; 0 is no bound. */
+function historyOf(values: Values): HistoryLimits {
+  const revisions = values.whole("history-revisions", {
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    otherwise: 100_000,
+  });
+  const ageMs = values.whole("history-ms", { min: 0, max: TIME_MS_MAX, otherwise: 0 });
+  return { revisionsMax: revisions === 0 ? null : revisions, ageMsMax: ageMs === 0 ? null : ageMs };
 }
 
 function listenAddress(values: Values, name: SettingName, advertised: string): string {

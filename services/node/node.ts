@@ -233,6 +233,7 @@ async function assemble(
     clock: systemClock,
     scheduler: seams.scheduler ?? turnScheduler,
     random: random.fork(),
+    history: config.history,
   });
 
   const facts = new NodeFacts(config.dataDir);

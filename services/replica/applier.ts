@@ -1,4 +1,11 @@
-import { type Answer, type Command, decodeCommand, type StateMachine, type StateReads } from "#kv";
+import {
+  type Answer,
+  type Command,
+  decodeCommand,
+  type StateMachine,
+  type StateReads,
+  type StateWrites,
+} from "#kv";
 import type { Entry, EntryId } from "#raft";
 import { assert } from "#std";
 import { type StateStore, StoreFailure } from "./ports";
@@ -18,8 +25,8 @@ export interface AppliedEntry {
  * them synchronously, writes the outcome in one batch, and only then reports them.
  *
  * How entries are cut into batches differs from replica to replica, so it must never show. Keys are read as of the
- * start of the batch and overlaid with the batch's own writes; a command that reads ranges starts a batch of its own,
- * for a range cut off at its limit cannot be overlaid exactly.
+ * start of the batch and overlaid with the batch's own writes; a command that says so starts a batch of its own, such as
+ * one that reads ranges, for a range cut off at its limit cannot be overlaid exactly.
  */
 export class Applier {
   /** What reads may see; in step with `applied`. */
@@ -36,6 +43,8 @@ export class Applier {
     private readonly store: StateStore,
     applied: EntryId,
     private readonly on: {
+      /** The store has written a batch, and reads may see it. */
+      readonly written: (writes: StateWrites) => void;
       readonly applied: (entries: readonly AppliedEntry[]) => void;
       readonly failed: (failure: StoreFailure) => void;
     },
@@ -108,6 +117,7 @@ export class Applier {
     await this.store.write({ applied: { term: last.term, index: last.index }, writes });
     this.appliedId = { term: last.term, index: last.index };
     this.visible.written(writes);
+    this.on.written(writes);
     return answers;
   }
 
@@ -129,7 +139,7 @@ export class Applier {
       if (entry.data.length > 0) {
         const command = decodeCommand(entry.data);
         const reads = this.machine.reads(command);
-        if (reads.ranges.length > 0) {
+        if (reads.startsBatch) {
           if (commands.length > 0) break;
           ranges = reads.ranges;
         }

@@ -1,3 +1,4 @@
+export type { HistoryLimits } from "./history-keeper";
 export { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions, type ReplicaTiming } from "./options";
 export type {
   Cancellation,

@@ -1,6 +1,7 @@
 import type { StateMachine } from "#kv";
 import type { Configuration, MemberId, RaftConfig } from "#raft";
 import type { Random } from "#std";
+import type { HistoryLimits } from "./history-keeper";
 import type { Clock, LogStore, Scheduler, StateStore, Transport } from "./ports";
 
 /** How a replica keeps time, in ticks: whoever calls tick() decides how long one is. */
@@ -25,6 +26,8 @@ export interface ReplicaOptions {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly bounds?: Partial<ReplicaBounds>;
+  /** Which history is kept; all of it by default. */
+  readonly history?: HistoryLimits;
 }
 
 /** What a replica holds at most, and how it shares its time. */
@@ -50,6 +53,8 @@ export interface ReplicaBounds {
   readonly inboxMessagesMax: number;
   /** How often a leader lets replicated time pass. */
   readonly timeIntervalMs: number;
+  /** The same while there are leases, which end late by up to two such intervals. */
+  readonly leaseTimeIntervalMs: number;
 }
 
 const MIB = 1024 * 1024;
@@ -66,6 +71,7 @@ export const DEFAULT_BOUNDS: ReplicaBounds = {
   readsWaitingMax: 16_384,
   inboxMessagesMax: 16_384,
   timeIntervalMs: 1_000,
+  leaseTimeIntervalMs: 250,
 };
 
 /** The core's config: what was restored, and the bounds. */

@@ -1,3 +1,4 @@
+import { oldestReadable } from "#kv";
 import type { Index, Term } from "#raft";
 import type { Cancellation, ReadOutcome, ReadRequest } from "./outcome";
 import type { Clock } from "./ports";
@@ -58,8 +59,9 @@ export class ReadPoints {
     if (namespace === null) return { kind: "unknown_namespace" };
     const current = this.revision;
     if (request.revision > current) return { kind: "future_revision", revision: current };
-    if (request.revision !== 0 && request.revision < namespace.oldestRevision) {
-      return { kind: "compacted", oldestRevision: namespace.oldestRevision };
+    const oldestRevision = oldestReadable(namespace, this.parts.visible.meta);
+    if (request.revision !== 0 && request.revision < oldestRevision) {
+      return { kind: "compacted", oldestRevision };
     }
     return {
       kind: "ready",

@@ -1,4 +1,13 @@
-import { encodeCommand, type NamespaceState, recordStoreCommand, type StateWrites, tickCommand } from "#kv";
+import {
+  compactAllCommand,
+  encodeCommand,
+  type LeaseStatus,
+  type NamespaceState,
+  recordStoreCommand,
+  type StateMeta,
+  type StateWrites,
+  tickCommand,
+} from "#kv";
 import {
   type MemberId,
   type Message,
@@ -11,6 +20,7 @@ import {
 } from "#raft";
 import { assert, BoundedQueue } from "#std";
 import { type AppliedEntry, Applier } from "./applier";
+import { HistoryKeeper } from "./history-keeper";
 import { LoggedStores } from "./logged-stores";
 import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions, raftConfigOf } from "./options";
 import type { Cancellation, ReadOutcome, ReadRequest, SubmitOutcome, TransferResult } from "./outcome";
@@ -55,6 +65,7 @@ export class Replica {
   private readonly readPoints: ReadPoints;
   private readonly transfers: Transfers;
   private readonly time: TimeKeeper;
+  private readonly history: HistoryKeeper;
   private readonly recorder: StoreRecorder;
   private readonly loggedStores: LoggedStores;
   private readonly listeners = new Set<ReplicaListener>();
@@ -95,6 +106,7 @@ export class Replica {
       failed: (failure) => this.fail(failure),
     });
     this.applier = new Applier(options.machine, state, applied, {
+      written: (writes) => this.onWritten(writes),
       applied: (entries) => this.onApplied(entries),
       failed: (failure) => this.fail(failure),
     });
@@ -113,7 +125,8 @@ export class Replica {
       waitingMax: this.bounds.readsWaitingMax,
     });
     this.transfers = new Transfers(2 * timing.electionTicks);
-    this.time = new TimeKeeper(this.bounds.timeIntervalMs);
+    this.time = new TimeKeeper();
+    this.history = new HistoryKeeper(options.history ?? { revisionsMax: null, ageMsMax: null });
     this.recorder = new StoreRecorder({ memberId: id, storeId: options.storeId });
     this.loggedStores = new LoggedStores(log, applied.index);
   }
@@ -232,6 +245,28 @@ export class Replica {
     return this.applier.visible.list();
   }
 
+  /** The counters of the state as of the last write to the store. */
+  get meta(): StateMeta {
+    return this.applier.visible.meta;
+  }
+
+  /**
+   * A lease as the machine has it: at least as of the newest ReadPoint. null when there is no such lease.
+   */
+  lease(leaseId: number): LeaseStatus | null {
+    return this.options.machine.lease(leaseId);
+  }
+
+  /** The leases of a namespace, sorted by id. */
+  leasesOf(namespaceId: number): readonly LeaseStatus[] {
+    return this.options.machine.leasesOf(namespaceId);
+  }
+
+  /** The keys of a lease in bytewise order. */
+  leaseKeys(leaseId: number): readonly Uint8Array[] {
+    return this.options.machine.leaseKeys(leaseId);
+  }
+
   /** The data directory that the cluster has bound to the member; null until it has. */
   memberStore(memberId: MemberId): string | null {
     const { machine } = this.options;
@@ -301,6 +336,11 @@ export class Replica {
     this.applier.push(ready.committedEntries);
   }
 
+  private onWritten(writes: StateWrites): void {
+    this.history.advanced(writes.meta.timeMs, writes.meta.revision);
+    for (const listener of this.listeners) listener.written?.(writes);
+  }
+
   private onApplied(entries: readonly AppliedEntry[]): void {
     if (this.condition !== "running") return;
     for (const { id, answer } of entries) this.proposals.applied(id, answer);
@@ -346,15 +386,23 @@ export class Replica {
     }
   }
 
-  /** What a leader proposes of itself: the passing of time, and which store belongs to which member. */
+  /** What a leader proposes of itself: the passing of time, the end of old history, and which store belongs to which member. */
   private proposeOwnCommands(): void {
     if (this.role !== "leader") return;
     const nowMs = this.options.clock.monotonicMs();
-    const elapsedMs = this.time.due(nowMs);
+    const { timeIntervalMs, leaseTimeIntervalMs } = this.bounds;
+    const elapsedMs = this.time.due(
+      nowMs,
+      this.options.machine.leaseCount > 0 ? leaseTimeIntervalMs : timeIntervalMs,
+    );
     if (elapsedMs === null) return;
     const wallTimeMs = this.options.clock.wallMs();
     if (this.proposeOwn(encodeCommand(tickCommand(elapsedMs, wallTimeMs))))
       this.time.ticked(nowMs, elapsedMs);
+    const oldest = this.history.due(this.applier.visible.meta);
+    if (oldest !== null && this.proposeOwn(encodeCommand(compactAllCommand(oldest, wallTimeMs)))) {
+      this.history.proposed(oldest);
+    }
     for (const { memberId, storeId } of this.recorder.unrecorded((id) => this.memberStore(id))) {
       this.proposeOwn(encodeCommand(recordStoreCommand(memberId, storeId, wallTimeMs)));
     }
@@ -377,6 +425,7 @@ export class Replica {
     }
     if (this.leaderId === leaderBefore && this.term === termBefore) return;
     this.time.reset();
+    this.history.reset();
     this.reads.leaderChanged(this.leaderId !== null);
     this.transfers.leaderChanged(this.leaderId, this.term);
     for (const listener of this.listeners) listener.leaderChanged?.(this.leaderId, this.term);

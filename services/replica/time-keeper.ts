@@ -6,18 +6,16 @@
 export class TimeKeeper {
   private tickedAtMs: number | null = null;
 
-  constructor(private readonly intervalMs: number) {}
-
   /** A term of leadership began or ended: the next Tick is the first of a term. */
   reset(): void {
     this.tickedAtMs = null;
   }
 
   /** The elapsed time of the Tick that is due now, or null when none is. */
-  due(nowMs: number): number | null {
+  due(nowMs: number, intervalMs: number): number | null {
     if (this.tickedAtMs === null) return 0;
     const elapsedMs = Math.floor(nowMs - this.tickedAtMs);
-    return elapsedMs >= this.intervalMs ? elapsedMs : null;
+    return elapsedMs >= intervalMs ? elapsedMs : null;
   }
 
   /** The Tick that was due has a place in the log. Whole milliseconds only: the fraction counts for the next one. */

@@ -1,4 +1,10 @@
-import { DEFAULT_NAMESPACE, type NamespaceState, type ResidentState, type StateWrites } from "#kv";
+import {
+  DEFAULT_NAMESPACE,
+  type NamespaceState,
+  type ResidentState,
+  type StateMeta,
+  type StateWrites,
+} from "#kv";
 import { compareStrings } from "#std";
 
 /**
@@ -6,16 +12,20 @@ import { compareStrings } from "#std";
  * being written, and a read that took its revision from there would miss records of that revision.
  */
 export class VisibleState {
-  private current: number;
+  private counters: StateMeta;
   private readonly namespaces: Map<string, NamespaceState>;
 
   constructor(opened: ResidentState) {
-    this.current = opened.meta.revision;
+    this.counters = opened.meta;
     this.namespaces = new Map(opened.namespaces.map((namespace) => [namespace.name, namespace]));
   }
 
   get revision(): number {
-    return this.current;
+    return this.counters.revision;
+  }
+
+  get meta(): StateMeta {
+    return this.counters;
   }
 
   /** @param name empty for the default one */
@@ -29,8 +39,15 @@ export class VisibleState {
   }
 
   /** The batch is in the store. */
-  written({ meta, namespaces }: StateWrites): void {
-    this.current = meta.revision;
+  written({ meta, namespaces, namespacesDeleted }: StateWrites): void {
+    this.counters = meta;
+    if (namespacesDeleted.length > 0) this.forget(new Set(namespacesDeleted.map(({ id }) => id)));
     for (const namespace of namespaces) this.namespaces.set(namespace.name, namespace);
+  }
+  /** Before the batch's namespaces are taken in: one of them may have the name of one that was deleted. */
+  private forget(deleted: ReadonlySet<number>): void {
+    for (const { id, name } of [...this.namespaces.values()]) {
+      if (deleted.has(id)) this.namespaces.delete(name);
+    }
   }
 }

@@ -7,7 +7,16 @@ import type { CallCounters } from "./call-counters";
 /** The part of a replica that its services need. */
 export type ServedReplica = Pick<
   Replica,
-  "submit" | "readPoint" | "transferLeadership" | "status" | "memberStore" | "namespaces"
+  | "submit"
+  | "readPoint"
+  | "transferLeadership"
+  | "status"
+  | "memberStore"
+  | "namespaces"
+  | "meta"
+  | "lease"
+  | "leasesOf"
+  | "leaseKeys"
 > & { readonly state: Pick<StateStore, "records" | "scan"> };
 
 /** A member's addresses, host:port each. */

@@ -45,6 +45,7 @@ export function refusalFailure(refused: Refused): CallFailure {
   const reason: ErrorReason | undefined = reasonsOfRefusals[refused.refusal];
   return new CallFailure(reason ?? ErrorReason.INTERNAL, refused.message, {
     ...(refused.refusal === Refusal.ANSWER_DROPPED ? {} : { outcome: Outcome.NOT_APPLIED }),
+    ...(refused.oldestRevision === 0n ? {} : { oldestRevision: Number(refused.oldestRevision) }),
   });
 }
 
@@ -157,9 +158,12 @@ export function isStoreFailure(error: unknown): error is StoreFailure {
   return error instanceof Error && error.name === "StoreFailure" && "dataLoss" in error;
 }
 
-/** The namespace was truncated after the read had taken its revision: the same call made again reads the new state. */
+/** The namespace was truncated or compacted after the read had taken its revision: the same call made again reads the new state. */
 export function readExpired(): CallFailure {
-  return new CallFailure(ErrorReason.SCAN_CUT, "the namespace was truncated while it was read; ask again");
+  return new CallFailure(
+    ErrorReason.SCAN_CUT,
+    "what was read was truncated or compacted meanwhile; ask again",
+  );
 }
 
 /** Told by its name, like isStoreFailure. */

@@ -5,6 +5,9 @@ import { compareBytes } from "#std";
 
 const NAMESPACE_LENGTH_MAX = 255;
 
+const LEASE_TTL_MS_MIN = 500n;
+const LEASE_TTL_MS_MAX = 604_800_000n;
+
 const SESSION_TTL_MS_DEFAULT = 3_600_000n;
 const SESSION_TTL_MS_MIN = 10_000n;
 const SESSION_TTL_MS_MAX = 604_800_000n;
@@ -80,13 +83,12 @@ export function checkRange(
 }
 
 /** The same, where leaving everything unset would be a slip too dear. */
-export function checkRangeIsNamed(fields: {
-  readonly start: Uint8Array;
-  readonly end: Uint8Array;
-  readonly prefix: Uint8Array;
-}): void {
+export function checkRangeIsNamed(
+  fields: { readonly start: Uint8Array; readonly end: Uint8Array; readonly prefix: Uint8Array },
+  names = "start, end and prefix",
+): void {
   if (fields.start.length === 0 && fields.end.length === 0 && fields.prefix.length === 0) {
-    throw invalid("one of start, end and prefix must be set; Truncate empties a namespace");
+    throw invalid(`one of ${names} must be set`);
   }
 }
 
@@ -100,6 +102,29 @@ export function checkCount(value: bigint, field: string): number {
 export function checkNotNegative(value: bigint, field: string): bigint {
   if (value < 0n) throw invalid(`${field} must not be negative`);
   return value;
+}
+
+/** An expected_mod_revision, or null where there is none. */
+export function checkCondition(expectedModRevision: bigint | undefined): bigint | null {
+  return expectedModRevision === undefined
+    ? null
+    : checkNotNegative(expectedModRevision, "expected_mod_revision");
+}
+
+/** The time to live of a lease. */
+export function checkLeaseTtlMs(ttlMs: bigint): number {
+  if (ttlMs < LEASE_TTL_MS_MIN || ttlMs > LEASE_TTL_MS_MAX) {
+    throw invalid(`ttl_ms is ${ttlMs}, not between ${LEASE_TTL_MS_MIN} and ${LEASE_TTL_MS_MAX}`);
+  }
+  return Number(ttlMs);
+}
+
+/** A bound of a quota: null for none. */
+export function checkQuota(bound: bigint, field: string): number | null {
+  if (bound < 0n || bound > BigInt(Number.MAX_SAFE_INTEGER)) {
+    throw invalid(`${field} is ${bound}, not between 0 (no bound) and ${Number.MAX_SAFE_INTEGER}`);
+  }
+  return bound === 0n ? null : Number(bound);
 }
 
 /** The time to live of a session; 0 asks for the default. */

@@ -56,7 +56,7 @@ export async function scan(node: NodeContext, call: ByteCall, sink: ByteSink): P
 }
 
 /** A cursor is the place behind the last key that was sent, and nothing else: it stays good across nodes and restarts. */
-function cursorAfter(lastKey: Uint8Array): Uint8Array {
+export function cursorAfter(lastKey: Uint8Array): Uint8Array {
   const cursor = new Uint8Array(lastKey.length + 1);
   cursor[0] = CURSOR_VERSION;
   cursor.set(lastKey, 1);

@@ -3,6 +3,8 @@ import {
   AppendResponse,
   CloseSessionRequest,
   CloseSessionResponse,
+  CompactRequest,
+  CompactResponse,
   DeleteRangeRequest,
   DeleteRangeResponse,
   DeleteRequest,
@@ -22,6 +24,7 @@ import type { ByteCall } from "#forward";
 import {
   appendCommand,
   closeSessionCommand,
+  compactCommand,
   deleteCommand,
   deleteRangeCommand,
   incrementCommand,
@@ -33,14 +36,18 @@ import { recordOfAnswer } from "./header";
 import { type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
 import {
+  checkCondition,
+  checkCount,
   checkKey,
   checkNotNegative,
   checkRange,
   checkRangeIsNamed,
   checkSessionTtlMs,
   checkValue,
+  invalid,
 } from "./request-fields";
 import { sourceOf, submit } from "./submit";
+import { txn } from "./txn";
 
 /** Each turns a request into a command, has it replicated, and words the answer of the state machine. */
 export const writeMethods = {
@@ -66,7 +73,7 @@ export const writeMethods = {
       value: checkValue(request.value, node.limits),
       leaseId: checkNotNegative(request.leaseId, "lease_id"),
       returnPrevious: request.returnPrevious,
-      expectedModRevision: conditionOf(request.expectedModRevision),
+      expectedModRevision: checkCondition(request.expectedModRevision),
     });
     const { done, header } = await submit(node, call, command);
     return { header, previous: recordOfAnswer(done.previous) };
@@ -76,14 +83,14 @@ export const writeMethods = {
     const command = deleteCommand(sourceOf(node, request, call), {
       key: checkKey(request.key, node.limits),
       returnPrevious: request.returnPrevious,
-      expectedModRevision: conditionOf(request.expectedModRevision),
+      expectedModRevision: checkCondition(request.expectedModRevision),
     });
     const { done, header } = await submit(node, call, command);
     return { header, deleted: done.deleted, previous: recordOfAnswer(done.previous) };
   }),
 
   deleteRange: unaryMethod(DeleteRangeRequest, DeleteRangeResponse, async (node, request, call) => {
-    checkRangeIsNamed(request);
+    checkRangeIsNamed(request, "start, end and prefix (Truncate empties a namespace)");
     const range = checkRange(request, node.limits);
     const command = deleteRangeCommand(sourceOf(node, request, call), range, node.limits.batchRecordsMax);
     const { done, header } = await submit(node, call, command);
@@ -109,6 +116,15 @@ export const writeMethods = {
     const { done, header } = await submit(node, call, truncateCommand(sourceOf(node, request, call)));
     return { header, deleted: done.deleted };
   }),
+
+  txn,
+
+  compact: unaryMethod(CompactRequest, CompactResponse, async (node, request, call) => {
+    const revision = checkCount(request.revision, "revision");
+    if (revision === 0) throw invalid("revision must be set: the oldest one that is to be kept");
+    const { header } = await submit(node, call, compactCommand(sourceOf(node, request, call), revision));
+    return { header };
+  }),
 } as const satisfies Record<string, UnaryMethod>;
 
 async function append(
@@ -125,10 +141,4 @@ async function append(
   });
   const { done, header } = await submit(node, call, command);
   return { header, record: recordOfAnswer(done.record) };
-}
-
-function conditionOf(expectedModRevision: bigint | undefined): bigint | null {
-  return expectedModRevision === undefined
-    ? null
-    : checkNotNegative(expectedModRevision, "expected_mod_revision");
 }

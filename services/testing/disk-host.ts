@@ -63,6 +63,7 @@ export class DiskHost implements Host {
       listenClient: own.clientAddress,
       listenPeer: own.peerAddress,
       limits: DEFAULT_LIMITS,
+      history: frame.history,
       drainMs: 0,
     };
     const onFailure = (failure: StoreFailure): void => {

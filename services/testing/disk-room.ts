@@ -39,6 +39,7 @@ export class DiskRoom implements ClusterRoom {
       time,
       random,
       profile: options.profile,
+      history: options.history,
       links: this.links,
       log: options.log,
       members: members.toSorted((left, right) => compareStrings(left.id, right.id)),

@@ -3,7 +3,7 @@ import type { CallChannels, Log } from "@quorate/services/forward";
 import type { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { Profile } from "@quorate/services/node";
 import type { MemberId } from "@quorate/services/raft";
-import type { Replica, StoreFailure } from "@quorate/services/replica";
+import type { HistoryLimits, Replica, StoreFailure } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
 import type { CallLinks } from "./call-links";
 import type { ClusterTime } from "./cluster-time";
@@ -16,6 +16,7 @@ export interface ClusterFrame {
   readonly time: ClusterTime;
   readonly random: Random;
   readonly profile: Profile;
+  readonly history: HistoryLimits;
   readonly links: CallLinks;
   readonly log: Log;
   /** The member whose client services have this address, host:port. */

@@ -91,6 +91,7 @@ export class MemoryHost implements Host {
       clock: { monotonicMs: () => time.nowMs(), wallMs: () => time.wallMs() },
       scheduler: { afterThisTurn: (run) => time.after(0, () => this.gate.pass(run)) },
       random: frame.random.fork(),
+      history: frame.history,
     });
     const { directory, service, endpoint } = this.serve(replica);
     const inner = frame.network.attach({

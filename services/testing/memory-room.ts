@@ -36,6 +36,7 @@ export class MemoryRoom implements ClusterRoom {
       time,
       random,
       profile: options.profile,
+      history: options.history,
       links: this.links,
       log: options.log,
       network,

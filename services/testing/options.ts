@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { type Log, SILENT_LOG } from "@quorate/services/forward";
 import { NODES_MAX } from "@quorate/services/launcher";
 import { type Profile, type ProfileName, profiles } from "@quorate/services/node";
+import type { HistoryLimits } from "@quorate/services/replica";
 import { TestClusterError } from "./test-cluster-error";
 
 /** How a cluster is started. */
@@ -17,6 +18,8 @@ export interface ClusterOptions {
   readonly clock?: "real" | "virtual";
   /** How often a leader shows itself, and how long followers wait for one; "fast" by default. */
   readonly timing?: ProfileName | Profile;
+  /** How many past revisions, and how long, can be read and watched at least; all of them by default. */
+  readonly history?: { readonly revisions?: number; readonly ageMs?: number };
   /** What all chance in the cluster comes from; drawn anew for each cluster by default. */
   readonly seed?: number;
   /** Where the nodes log to; nowhere by default. A pino logger fits. */
@@ -29,6 +32,7 @@ export interface CheckedOptions {
   readonly storage: "memory" | "disk";
   readonly clock: "real" | "virtual";
   readonly profile: Profile;
+  readonly history: HistoryLimits;
   readonly seed: number;
   readonly log: Log;
 }
@@ -57,7 +61,17 @@ export function checkedOptions(options: ClusterOptions): CheckedOptions {
       "timing must have an electionTimeoutMs above its heartbeatMs, and both above 0",
     );
   }
-  return { nodes, storage, clock, profile, seed, log };
+  const { revisions, ageMs } = options.history ?? {};
+  for (const [name, bound] of [
+    ["history.revisions", revisions],
+    ["history.ageMs", ageMs],
+  ] as const) {
+    if (bound !== undefined && !(Number.isSafeInteger(bound) && bound >= 1)) {
+      throw new TestClusterError(`${name} must be a whole number of at least 1, not ${bound}`);
+    }
+  }
+  const history = { revisionsMax: revisions ?? null, ageMsMax: ageMs ?? null };
+  return { nodes, storage, clock, profile, history, seed, log };
 }
 
 function checkChoice(name: string, value: string, choices: readonly string[]): void {

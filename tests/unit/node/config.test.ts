@@ -52,6 +52,10 @@ describe("the configuration of a node", () => {
       listenClient: "127.0.0.1:1",
       listenPeer: "127.0.0.1:21",
       limits: { keyBytesMax: 4096, valueBytesMax: 1024 * 1024, requestBytesMax: 2 * 1024 * 1024 },
+      history: { revisionsMax: 100_000, ageMsMax: null },
+    });
+    expect(config(flags({ "history-revisions": "0", "history-ms": "60000" }))).toMatchObject({
+      history: { revisionsMax: null, ageMsMax: 60_000 },
     });
   });
 

@@ -3,22 +3,35 @@ import { ByteChannels, channelOptions, LeaderDirectory, SILENT_LOG } from "@quor
 import {
   type Command,
   DEFAULT_LIMITS,
+  type Done,
   decodeCommand,
+  INITIAL_STATE,
+  type LeaseStatus,
   type NamespaceState,
   type StoredRecord,
 } from "@quorate/services/kv";
 import type { ReadOutcome, ReadRequest, SubmitOutcome, TransferResult } from "@quorate/services/replica";
 import { CallCounters, type NodeContext, NodeService } from "@quorate/services/rpc";
 
-const NOTHING_DONE = {
-  previous: undefined,
-  record: undefined,
-  deleted: 0n,
-  value: 0n,
-  clientId: 0n,
-  ttlMs: 0n,
-  namespaceId: 0n,
-};
+/** What a command did, of which only these fields matter. */
+export function done(fields: Partial<Done> = {}): Done {
+  return {
+    previous: undefined,
+    record: undefined,
+    deleted: 0n,
+    value: 0n,
+    clientId: 0n,
+    ttlMs: 0n,
+    namespaceId: 0n,
+    leaseId: 0n,
+    renewals: [],
+    txn: undefined,
+    records: [],
+    more: false,
+    count: 0n,
+    ...fields,
+  };
+}
 
 export const READY: ReadOutcome = {
   kind: "ready",
@@ -29,11 +42,15 @@ export const READY: ReadOutcome = {
   generation: 1,
 };
 
-export const DONE: SubmitOutcome = {
-  kind: "applied",
-  answer: { revision: 8n, result: { $case: "done", value: NOTHING_DONE } },
-  entry: { term: 2, index: 10 },
-};
+export function applied(fields: Partial<Done> = {}): SubmitOutcome {
+  return {
+    kind: "applied",
+    answer: { revision: 8n, result: { $case: "done", value: done(fields) } },
+    entry: { term: 2, index: 10 },
+  };
+}
+
+export const DONE: SubmitOutcome = applied();
 
 /** A node whose replica answers what the test tells it to. */
 export class FakeNode {
@@ -47,6 +64,8 @@ export class FakeNode {
   readonly channels = new ByteChannels(channelOptions(4 * 1024 * 1024, { timeMs: 1000, timeoutMs: 1000 }));
   records: readonly StoredRecord[] = [];
   namespaces: readonly NamespaceState[] = [];
+  leases: readonly LeaseStatus[] = [];
+  leaseKeys: readonly Uint8Array[] = [];
   submitted: SubmitOutcome | (() => SubmitOutcome | Promise<SubmitOutcome>) = DONE;
   read: ReadOutcome = READY;
   transferred: TransferResult = { kind: "transferred", leaderId: "n2", term: 3 };
@@ -78,6 +97,10 @@ export class FakeNode {
         },
         memberStore: () => null,
         namespaces: () => this.namespaces,
+        meta: INITIAL_STATE.meta,
+        lease: (leaseId) => this.leases.find((lease) => lease.leaseId === leaseId) ?? null,
+        leasesOf: (namespaceId) => this.leases.filter((lease) => lease.namespaceId === namespaceId),
+        leaseKeys: () => this.leaseKeys,
         state: {
           records: ({ keys, keysOnly }) => {
             if (this.storeFails !== null) return Promise.reject(this.storeFails);

@@ -25,7 +25,10 @@ import { get, KV, none, put, range, reading, serve } from "./node-rig";
 describe("the error table, produced by the handlers", () => {
   const refusal = (reason: Refusal): SubmitOutcome => ({
     kind: "applied",
-    answer: { revision: 8n, result: { $case: "refused", value: { refusal: reason, message: "refused" } } },
+    answer: {
+      revision: 8n,
+      result: { $case: "refused", value: { refusal: reason, message: "refused", oldestRevision: 0n } },
+    },
     entry: { term: 2, index: 10 },
   });
   const notApplied = (reason: Extract<SubmitOutcome, { kind: "not_applied" }>["reason"]): SubmitOutcome => ({
@@ -55,6 +58,15 @@ describe("the error table, produced by the handlers", () => {
     [refusal(Refusal.NOT_AN_INTEGER), status.FAILED_PRECONDITION, "NOT_AN_INTEGER", "NOT_APPLIED"],
     [refusal(Refusal.INTEGER_OVERFLOW), status.OUT_OF_RANGE, "INTEGER_OVERFLOW", "NOT_APPLIED"],
     [refusal(Refusal.TOO_LARGE), status.RESOURCE_EXHAUSTED, "TOO_LARGE", "NOT_APPLIED"],
+    [refusal(Refusal.NAMESPACE_EXISTS), status.ALREADY_EXISTS, "NAMESPACE_EXISTS", "NOT_APPLIED"],
+    [refusal(Refusal.TOO_MANY_NAMESPACES), status.RESOURCE_EXHAUSTED, "TOO_MANY_NAMESPACES", "NOT_APPLIED"],
+    [refusal(Refusal.TOO_MANY_SESSIONS), status.RESOURCE_EXHAUSTED, "TOO_MANY_SESSIONS", "NOT_APPLIED"],
+    [refusal(Refusal.TOO_MANY_LEASES), status.RESOURCE_EXHAUSTED, "TOO_MANY_LEASES", "NOT_APPLIED"],
+    [refusal(Refusal.QUOTA_EXCEEDED), status.RESOURCE_EXHAUSTED, "QUOTA_EXCEEDED", "NOT_APPLIED"],
+    [refusal(Refusal.COMPACTED), status.OUT_OF_RANGE, "COMPACTED", "NOT_APPLIED"],
+    [refusal(Refusal.FUTURE_REVISION), status.OUT_OF_RANGE, "FUTURE_REVISION", "NOT_APPLIED"],
+    [refusal(Refusal.PERMANENT_NAMESPACE), status.FAILED_PRECONDITION, "PERMANENT_NAMESPACE", "NOT_APPLIED"],
+    [refusal(Refusal.STORE_MISMATCH), status.INTERNAL, "INTERNAL", "NOT_APPLIED"],
     [refusal(Refusal.UNKNOWN_COMMAND), status.INTERNAL, "INTERNAL", "NOT_APPLIED"],
   ])("B7: a write that ends as %j", async (outcome, code, reason, known) => {
     const node = new FakeNode();
