@@ -1,3 +1,4 @@
+export { type BankMove, type BankRecord, type BankVerdict, balanceOf, checkBank } from "./bank";
 export {
   type DurabilityFinding,
   DurabilityOracle,
@@ -13,6 +14,13 @@ export { formatHistory, formatRecord, HistoryFault, parseHistory } from "./histo
 export { type ArgsOf, HistoryRecorder, type OpenOperation, type ResultOf } from "./history-recorder";
 export { type JudgeReport, judgeHistoryText } from "./judge-report";
 export {
+  LeaseCheck,
+  type LeaseEvent,
+  type LeaseFault,
+  type LeaseMoment,
+  type LeaseOptions,
+} from "./lease-lives";
+export {
   checkLinearizable,
   judgeKeys,
   type KeyJudgement,
@@ -21,6 +29,8 @@ export {
   STATES_MAX_DEFAULT,
   verdictOf,
 } from "./linearizable";
+export { type Anomaly, checkSerializable, type SerializabilityVerdict } from "./serializable";
+export { type CarriedOut, checkSessions, type SessionEvent, type SessionFault } from "./session-guarantees";
 export {
   buildTimeline,
   type FaultEvent,
@@ -30,3 +40,5 @@ export {
 } from "./timeline";
 export { timelineHtml } from "./timeline-html";
 export { timelineText } from "./timeline-text";
+export { describeTransaction, type ListOperation, type RecordedTransaction } from "./transactions";
+export { type CommittedChange, WatchCheck, type WatchedFrame, type WatchRequest } from "./watch-events";
