@@ -1,4 +1,4 @@
-import type { RangeQuery, RecordsQuery, StateBatch, StateStore } from "#replica";
+import type { HistoryQuery, RangeQuery, RecordsQuery, StateBatch, StateStore } from "#replica";
 import type { FailPoints } from "./fail-points";
 import { StoreGuard } from "./guard";
 
@@ -41,6 +41,11 @@ class GuardedStateStore implements StateStore {
   async *scan(query: RangeQuery): ReturnType<StateStore["scan"]> {
     this.guard.check();
     yield* this.store.scan(query);
+  }
+
+  async *history(query: HistoryQuery): ReturnType<StateStore["history"]> {
+    this.guard.check();
+    yield* this.store.history(query);
   }
 
   close(): Promise<void> {

@@ -54,6 +54,24 @@ export class Generation {
     return key === undefined || (end !== null && key >= end) ? null : key;
   }
 
+  /**
+   * The same without what nobody reads at `floor` or later. A copy: those who read the generation as it is go on with it,
+   * and this one takes its place.
+   */
+  since(floor: number): Generation {
+    const kept = new Generation();
+    for (const key of this.keys) {
+      const versions = this.versions.get(key) as Version[];
+      const first = versions.findLastIndex((version) => version.revision <= floor);
+      const remaining = versions.slice(Math.max(0, first));
+      if (first >= 0 && remaining[0]?.record === null) remaining.shift();
+      if (remaining.length === 0) continue;
+      kept.keys.push(key);
+      kept.versions.set(key, remaining);
+    }
+    return kept;
+  }
+
   /** Of the key itself, or where it would be put in. */
   private positionOf(key: string): number {
     let low = 0;

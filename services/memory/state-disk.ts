@@ -1,9 +1,13 @@
 import {
   byteKey,
   type Change,
+  firstEvent,
   INITIAL_STATE,
+  type LeaseKey,
+  type LeaseState,
   type MemberStore,
   type NamespaceState,
+  oldestReadable,
   type ResidentState,
   type SessionAnswer,
   type SessionState,
@@ -11,7 +15,8 @@ import {
   type StateWrites,
 } from "#kv";
 import type { EntryId } from "#raft";
-import { assert, compareStrings } from "#std";
+import { assert, compareBytes, compareStrings } from "#std";
+import { ChangeLog } from "./change-log";
 import { DiskFaults } from "./disk-faults";
 import { Generation } from "./generation";
 
@@ -27,7 +32,12 @@ export class MemoryStateDisk {
   private readonly sessions = new Map<number, SessionState>();
   private readonly answers = new Map<number, Map<number, SessionAnswer>>();
   private readonly memberStores = new Map<string, MemberStore>();
+  private readonly leases = new Map<number, LeaseState>();
+  private readonly leaseKeys = new Map<string, LeaseKey>();
   private readonly generations = new Map<string, Generation>();
+  private readonly changeLogs = new Map<number, ChangeLog>();
+  /** Up to which revision each namespace was freed of what is given up. */
+  private readonly reclaimedTo = new Map<number, number>();
   /** One list a batch, oldest first. */
   private undos: Undo[][] = [];
   /** Those up to the checkpoint that rollBack() may still undo, oldest first. */
@@ -95,16 +105,37 @@ export class MemoryStateDisk {
       memberStores: [...this.memberStores.values()].sort((left, right) =>
         compareStrings(left.memberId, right.memberId),
       ),
+      leases: [...this.leases.values()].sort((left, right) => left.leaseId - right.leaseId),
+      leaseKeys: [...this.leaseKeys.values()]
+        .filter(({ namespaceId, generation }) => this.namespaces.get(namespaceId)?.generation === generation)
+        .sort(compareLeaseKeys),
     };
   }
 
-  /** The generation that a namespace is in; 0 for an unknown namespace. */
-  presentGeneration(namespaceId: number): number {
-    return this.namespaces.get(namespaceId)?.generation ?? 0;
+  /** Whether a generation, as it was at that revision, can be read. */
+  isReadable(namespaceId: number, generation: number, revision: number): boolean {
+    const namespace = this.namespaces.get(namespaceId);
+    if (namespace === undefined || generation < namespace.generation) return false;
+    return revision >= oldestReadable(namespace, this.meta);
+  }
+
+  /** Whether what changed at a revision can be told. */
+  isTold(namespaceId: number, revision: number): boolean {
+    const namespace = this.namespaces.get(namespaceId);
+    return namespace !== undefined && revision >= firstEvent(namespace, this.meta);
+  }
+
+  changeLog(namespaceId: number): ChangeLog {
+    let found = this.changeLogs.get(namespaceId);
+    if (found === undefined) {
+      found = new ChangeLog();
+      this.changeLogs.set(namespaceId, found);
+    }
+    return found;
   }
 
   generation(namespaceId: number, generation: number): Generation {
-    const name = `${namespaceId}/${generation}`;
+    const name = generationName(namespaceId, generation);
     let found = this.generations.get(name);
     if (found === undefined) {
       found = new Generation();
@@ -134,13 +165,22 @@ export class MemoryStateDisk {
     for (const clientId of writes.sessionsEnded) {
       undo.push(remove(this.sessions, clientId), remove(this.answers, clientId));
     }
+    for (const lease of writes.leases) undo.push(put(this.leases, lease.leaseId, lease));
+    for (const leaseId of writes.leasesEnded) undo.push(remove(this.leases, leaseId));
+    for (const key of writes.leaseKeysDetached) undo.push(remove(this.leaseKeys, leaseKeyName(key)));
+    for (const key of writes.leaseKeysAttached) undo.push(put(this.leaseKeys, leaseKeyName(key), key));
     for (const change of writes.changes) undo.push(this.change(change));
+    for (const { id, generation } of writes.namespacesDeleted) {
+      undo.push(remove(this.namespaces, id), remove(this.changeLogs, id), this.end(id, generation));
+    }
     this.undos.push(undo);
     if (this.undos.length >= this.checkpointBatches) this.checkpoint();
   }
 
   /** Makes all that was written safe from crashes. */
   checkpoint(): void {
+    // What is given up as of a checkpoint stays so, for no crash takes back the batch that gave it up.
+    this.undos.at(-1)?.push(...this.reclaim());
     if (this.keptBatches > 0) {
       this.durableUndos.push(...this.undos);
       this.durableUndos.splice(0, Math.max(0, this.durableUndos.length - this.keptBatches));
@@ -164,7 +204,17 @@ export class MemoryStateDisk {
   empty(): void {
     this.meta = INITIAL_STATE.meta;
     this.appliedId = { term: 0, index: 0 };
-    for (const map of [this.namespaces, this.sessions, this.answers, this.memberStores, this.generations]) {
+    for (const map of [
+      this.namespaces,
+      this.sessions,
+      this.answers,
+      this.memberStores,
+      this.leases,
+      this.leaseKeys,
+      this.generations,
+      this.changeLogs,
+      this.reclaimedTo,
+    ]) {
       map.clear();
     }
     for (const namespace of INITIAL_STATE.namespaces) this.namespaces.set(namespace.id, namespace);
@@ -196,16 +246,57 @@ export class MemoryStateDisk {
   }
 
   private change(change: Change): Undo {
-    if (change.kind === "truncate")
-      return remove(this.generations, `${change.namespaceId}/${change.generation}`);
-    const generation = this.generation(change.namespaceId, change.generation);
-    if (change.kind === "delete") return generation.put(byteKey(change.key), change.revision, null);
-    const { record } = change;
-    return generation.put(byteKey(record.key), change.revision, {
-      ...record,
-      valueBytes: record.value.length,
-    });
+    const { namespaceId, revision } = change;
+    const undoLog = this.changeLog(namespaceId).push(change);
+    const undoRecords = this.changeRecords(change, revision);
+    return () => {
+      undoRecords();
+      undoLog();
+    };
   }
+
+  private changeRecords(change: Change, revision: number): Undo {
+    if (change.kind === "truncate") return this.end(change.namespaceId, change.generation);
+    const generation = this.generation(change.namespaceId, change.generation);
+    if (change.kind === "delete") return generation.put(byteKey(change.key), revision, null);
+    const { record } = change;
+    const stored = { ...record, valueBytes: record.value.length };
+    return generation.put(byteKey(record.key), revision, stored);
+  }
+
+  /** Gives up what a generation held. */
+  private end(namespaceId: number, generation: number): Undo {
+    return remove(this.generations, generationName(namespaceId, generation));
+  }
+
+  /** Frees what compactions gave up. */
+  private reclaim(): readonly Undo[] {
+    const undo: Undo[] = [];
+    for (const namespace of this.namespaces.values()) {
+      const { id, generation } = namespace;
+      const floor = firstEvent(namespace, this.meta) - 1;
+      if (floor <= (this.reclaimedTo.get(id) ?? 0)) continue;
+      undo.push(put(this.reclaimedTo, id, floor));
+      undo.push(put(this.changeLogs, id, this.changeLog(id).since(floor)));
+      const kept = this.generation(id, generation).since(floor);
+      undo.push(put(this.generations, generationName(id, generation), kept));
+    }
+    return undo;
+  }
+}
+
+function generationName(namespaceId: number, generation: number): string {
+  return `${namespaceId}/${generation}`;
+}
+
+function leaseKeyName({ leaseId, namespaceId, generation, key }: LeaseKey): string {
+  return `${namespaceId}/${generation}/${leaseId}/${byteKey(key)}`;
+}
+
+function compareLeaseKeys(left: LeaseKey, right: LeaseKey): number {
+  if (left.namespaceId !== right.namespaceId) return left.namespaceId - right.namespaceId;
+  if (left.leaseId !== right.leaseId) return left.leaseId - right.leaseId;
+  return compareBytes(left.key, right.key);
 }
 
 function put<K, V>(map: Map<K, V>, key: K, value: V): Undo {

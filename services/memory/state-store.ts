@@ -1,6 +1,17 @@
-import { byteKey, type ResidentState, type StateReads, type StateView, type StoredRecord } from "#kv";
+import {
+  byteKey,
+  type Change,
+  type KeyRange,
+  type RangeRead,
+  type ResidentState,
+  rangeContains,
+  type StateReads,
+  type StateView,
+  type StoredRecord,
+} from "#kv";
 import type { EntryId } from "#raft";
 import {
+  type HistoryQuery,
   type RangeQuery,
   ReadExpired,
   type RecordsQuery,
@@ -8,13 +19,14 @@ import {
   type StateStore,
   StoreFailure,
 } from "#replica";
-import { assert, EMPTY_BYTES } from "#std";
+import { assert, EMPTY_BYTES, unreachable } from "#std";
 import type { DiskHandle } from "./disk-faults";
 import type { MemoryStateDisk } from "./state-disk";
 
 const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
 /** Small, so that what reads in chunks meets their borders in tests. */
 const CHUNK_RECORDS = 16;
+const CHUNK_CHANGES = 16;
 
 /**
  * Opens the state on a disk. One that is damaged starts empty, for the log to be replayed into it.
@@ -55,13 +67,7 @@ class MemoryStateStore implements StateStore {
     }
     const ranges: (readonly StoredRecord[])[] = [];
     for (const range of reads.ranges) {
-      const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: true };
-      const records: StoredRecord[] = [];
-      for await (const chunk of this.chunks(query)) {
-        records.push(...chunk.slice(0, range.limit - records.length));
-        if (records.length >= range.limit) break;
-      }
-      ranges.push(records);
+      ranges.push(await this.firstRecords(range));
     }
     return new MemoryView(found, ranges);
   }
@@ -91,15 +97,52 @@ class MemoryStateStore implements StateStore {
     yield* this.chunks(query);
   }
 
+  async *history(query: HistoryQuery): AsyncGenerator<readonly Change[]> {
+    const { namespaceId, range } = query;
+    this.checkTold(namespaceId, query.from);
+    const to = Math.min(query.to, this.disk.revision);
+    let place = { revision: query.from, ordinal: 0 };
+    while (place.revision <= to) {
+      this.checkTold(namespaceId, place.revision);
+      const changes = this.disk.changeLog(namespaceId).from(place, to, CHUNK_CHANGES);
+      const last = changes.at(-1);
+      if (last === undefined) return;
+      place = { revision: last.revision, ordinal: last.ordinal + 1 };
+      const wanted = changes.filter((change) => isInRange(change, range));
+      if (wanted.length > 0) yield wanted;
+    }
+  }
+
   async close(): Promise<void> {
     await this.handle.settle();
     this.handle.end("the state is closed");
     this.disk.faults.releaseHandle(this.handle);
   }
 
-  private checkReadable({ namespaceId, generation }: RecordsQuery | RangeQuery): void {
+  private checkReadable({ namespaceId, generation, revision }: RecordsQuery | RangeQuery): void {
     this.handle.check();
-    if (generation < this.disk.presentGeneration(namespaceId)) throw new ReadExpired();
+    if (!this.disk.isReadable(namespaceId, generation, revision)) throw new ReadExpired();
+  }
+
+  private checkTold(namespaceId: number, revision: number): void {
+    this.handle.check();
+    if (!this.disk.isTold(namespaceId, revision)) throw new ReadExpired();
+  }
+
+  private async firstRecords(range: RangeRead): Promise<readonly StoredRecord[]> {
+    const { limit, withValues, valueBytesMax } = range;
+    const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !withValues };
+    const records: StoredRecord[] = [];
+    if (limit <= 0) return records;
+    let valueBytes = 0;
+    for await (const chunk of this.chunks(query)) {
+      for (const record of chunk) {
+        records.push(record);
+        valueBytes += record.value.length;
+        if (records.length >= limit || (withValues && valueBytes > valueBytesMax)) return records;
+      }
+    }
+    return records;
   }
 
   /** What is written later has a later revision, so that going on by key finds the same records whatever is written. */
@@ -141,6 +184,19 @@ class MemoryView implements StateView {
     const records = this.ranges[position];
     assert(records !== undefined, "a command reads only the ranges that it declared");
     return records;
+  }
+}
+
+function isInRange(change: Change, range: KeyRange): boolean {
+  switch (change.kind) {
+    case "put":
+      return rangeContains(range, change.record.key);
+    case "delete":
+      return rangeContains(range, change.key);
+    case "truncate":
+      return true;
+    default:
+      return unreachable(change);
   }
 }
 

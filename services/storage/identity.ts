@@ -21,7 +21,7 @@ export interface DataIdentity {
 }
 
 /** The layout of the data directory and of all keys and values in it. */
-export const FORMAT_VERSION = 1;
+export const FORMAT_VERSION = 2;
 
 const IDENTITY_FILE = "identity.json";
 

@@ -4,7 +4,8 @@ import type { DatabaseHandle } from "./database-handle";
 import { ownBytes } from "./own-bytes";
 import { type CachedVersion, cacheKeyOf, RecordCache } from "./record-cache";
 import type { RecordSource } from "./record-source";
-import { type NewestVersion, withoutValue } from "./state-records";
+import type { PreviousVersion } from "./revision-records";
+import { type NewestVersion, withoutValue } from "./version-records";
 
 /** Reads records of keys through a cache of their newest versions, which writes keep up to date. */
 export class NewestRecords {
@@ -44,6 +45,13 @@ export class NewestRecords {
       records[at] = asAsked(loaded[miss] as StoredRecord | null, misses[miss] as KeyRead);
     }
     return records;
+  }
+
+  /** The newest version of a key where it is cached, which is nearly always so for one that a command has just read. */
+  known(cacheKey: string): PreviousVersion | null {
+    const cached = this.cache.get(cacheKey);
+    if (cached === undefined) return null;
+    return { modRevision: cached.modRevision, valueBytes: cached.record?.valueBytes ?? 0 };
   }
 
   /** Takes over what a batch wrote, when it is written. */

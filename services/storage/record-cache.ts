@@ -1,4 +1,4 @@
-import type { NewestVersion } from "./state-records";
+import type { NewestVersion } from "./version-records";
 
 /** What a cached key takes besides the bytes of key and value: the map's slot, the text of the key, the objects. */
 const SLOT_OVERHEAD_BYTES = 600;

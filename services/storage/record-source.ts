@@ -10,7 +10,7 @@ import {
   rangeOfVersions,
   versionKey,
 } from "./state-layout";
-import { type NewestVersion, readNewest, readVersion, revisionOfVersionKey } from "./state-records";
+import { type NewestVersion, readNewest, readVersion, revisionOfVersionKey } from "./version-records";
 
 /** Up to so many keys synchronous reads (3 to 15 us each) are cheaper than a turn of the thread pool. */
 const SYNC_READS_MAX = 48;
@@ -121,18 +121,32 @@ export class RecordSource {
     return { ...readNewest(key, this.checked(storedKey, value)), key };
   }
 
-  private async rows(
-    options: KeyRange & { readonly limit: number; readonly snapshot: DatabaseSnapshot },
+  /** The first `limit` rows of a range, or fewer where they come to more than so many bytes. */
+  async rows(
+    options: KeyRange & {
+      readonly limit: number;
+      readonly snapshot: DatabaseSnapshot;
+      readonly highWaterMarkBytes?: number;
+    },
   ): Promise<[Uint8Array, Uint8Array][]> {
     this.handle.check();
     const iterator = this.handle.database.iterator(options);
     try {
-      return await iterator.nextv(options.limit);
+      const rows = await iterator.nextv(options.limit);
+      this.handle.check();
+      return rows;
     } catch (error) {
       throw this.handle.fault("could not be read", error);
     } finally {
       await iterator.close();
     }
+  }
+
+  /** A stored value without its checksum, which it bears out. */
+  checked(key: Uint8Array, stored: Uint8Array): Uint8Array {
+    const value = checkedValue(key, stored);
+    if (value === null) throw this.handle.damaged("the checksum of a record does not match");
+    return value;
   }
 
   /** A key that never was is as one that was deleted before the first revision. */
@@ -151,11 +165,5 @@ export class RecordSource {
     if (record === null)
       throw this.handle.damaged(`the version of a key at revision ${modRevision} is missing`);
     return record;
-  }
-
-  private checked(key: Uint8Array, stored: Uint8Array): Uint8Array {
-    const value = checkedValue(key, stored);
-    if (value === null) throw this.handle.damaged("the checksum of a record does not match");
-    return value;
   }
 }

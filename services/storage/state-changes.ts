@@ -1,18 +1,21 @@
 import type { Change, ResidentState, StateWrites } from "#kv";
 import type { ChainedBatch } from "./database";
+import type { NewestRecords } from "./newest-records";
+import { cacheKeyOf } from "./record-cache";
 import { RecordWriter } from "./record-writer";
-import { answerKey, sessionKey } from "./state-layout";
+import { keyOfChange, type PreviousVersion, writeRevision } from "./revision-records";
+import { answerKey, leaseKey, leaseKeyKey, namespaceKey, sessionKey } from "./state-layout";
 import {
   type EndedGeneration,
   writeAnswer,
   writeEnded,
+  writeLease,
+  writeLeaseKey,
   writeMemberStore,
   writeNamespace,
-  writeNewest,
-  writeRevision,
   writeSession,
-  writeVersion,
 } from "./state-records";
+import { writeNewest, writeVersion } from "./version-records";
 
 /** Turns what a batch of commands did into records, all but the head. */
 export class StateChanges {
@@ -20,7 +23,11 @@ export class StateChanges {
   /** The sequences of the stored answers of each session, for a session that ends takes its answers along. */
   private readonly sequences = new Map<number, Set<number>>();
 
-  constructor(resident: ResidentState) {
+  /** @param newest what a change takes the place of is mostly known from it */
+  constructor(
+    resident: ResidentState,
+    private readonly newest: NewestRecords,
+  ) {
     for (const { clientId, sequence } of resident.answers) this.noteAnswer(clientId, sequence);
   }
 
@@ -48,19 +55,34 @@ export class StateChanges {
       }
       this.sequences.delete(clientId);
     }
-    for (const change of writes.changes) bytes += this.putChange(batch, change);
-    return bytes;
+    for (const lease of writes.leases) bytes += writeLease(writer, lease).putInto(batch).bytes;
+    for (const leaseId of writes.leasesEnded) bytes += leaseKey(writer, leaseId).deleteFrom(batch);
+    for (const key of writes.leaseKeysDetached) bytes += leaseKeyKey(writer, key).deleteFrom(batch);
+    for (const key of writes.leaseKeysAttached) bytes += writeLeaseKey(writer, key).putInto(batch).bytes;
+    for (const { id } of writes.namespacesDeleted) bytes += namespaceKey(writer, id).deleteFrom(batch);
+    for (const ended of endedGenerations(writes)) bytes += writeEnded(writer, ended).putInto(batch).bytes;
+    return bytes + this.putChanges(batch, writes.changes);
   }
 
-  private putChange(batch: ChainedBatch, change: Change): number {
+  private putChanges(batch: ChainedBatch, changes: readonly Change[]): number {
     const { writer } = this;
-    const bytes = writeRevision(writer, change).putInto(batch).bytes;
-    if (change.kind === "truncate") return bytes + writeEnded(writer, change).putInto(batch).bytes;
-    return (
-      bytes +
-      writeNewest(writer, change).putInto(batch).bytes +
-      writeVersion(writer, change).putInto(batch).bytes
-    );
+    /** What earlier changes of this batch made of a key. */
+    const changed = new Map<string, PreviousVersion>();
+    let bytes = 0;
+    for (const change of changes) {
+      if (change.kind === "truncate") {
+        bytes += writeRevision(writer, change, null).putInto(batch).bytes;
+        continue;
+      }
+      const cacheKey = cacheKeyOf(change.namespaceId, change.generation, keyOfChange(change));
+      const previous = changed.get(cacheKey) ?? this.newest.known(cacheKey);
+      const valueBytes = change.kind === "put" ? change.record.value.length : 0;
+      changed.set(cacheKey, { modRevision: change.revision, valueBytes });
+      bytes += writeRevision(writer, change, previous).putInto(batch).bytes;
+      bytes += writeNewest(writer, change).putInto(batch).bytes;
+      bytes += writeVersion(writer, change).putInto(batch).bytes;
+    }
+    return bytes;
   }
 
   private noteAnswer(clientId: number, sequence: number): void {
@@ -70,9 +92,12 @@ export class StateChanges {
   }
 }
 
-/** The generations that a batch ended. */
-export function endedGenerations(changes: readonly Change[]): readonly EndedGeneration[] {
-  return changes.flatMap((change) =>
-    change.kind === "truncate" ? [{ namespaceId: change.namespaceId, generation: change.generation }] : [],
-  );
+/** The generations that a batch ended: those of truncations, and the last ones of deleted namespaces. */
+export function endedGenerations(writes: StateWrites): readonly EndedGeneration[] {
+  const ended: EndedGeneration[] = [];
+  for (const { kind, namespaceId, generation } of writes.changes) {
+    if (kind === "truncate") ended.push({ namespaceId, generation });
+  }
+  for (const { id, generation } of writes.namespacesDeleted) ended.push({ namespaceId: id, generation });
+  return ended;
 }

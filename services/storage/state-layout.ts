@@ -1,9 +1,11 @@
+import type { LeaseKey } from "#kv";
 import type { RecordWriter } from "./record-writer";
 
 /*
  * Keys of the state database: a kind (u8), then fields in big-endian order. `newest` has one record a key of a
  * namespace, deleted ones included, and is what reads and scans go by; `version` has every version of a key, newest
- * first; `revision` has what each revision changed, for watch and history. A value ends with a checksum over its key too.
+ * first; `revision` has what each revision changed in a namespace, for watch and history. A value ends with a checksum
+ * over its key too.
  */
 
 const KIND = {
@@ -16,6 +18,8 @@ const KIND = {
   memberStore: 0x06,
   /** A generation that ended and whose keys are still to be removed. */
   ended: 0x07,
+  lease: 0x08,
+  leaseKey: 0x09,
   newest: 0x10,
   version: 0x11,
   revision: 0x12,
@@ -59,6 +63,16 @@ export function endedKey(writer: RecordWriter, namespaceId: number, generation: 
   return writer.begin(KIND.ended).u32(namespaceId).u32(generation);
 }
 
+export function leaseKey(writer: RecordWriter, leaseId: number): RecordWriter {
+  return writer.begin(KIND.lease).u64(leaseId);
+}
+
+/** The generation comes before the lease, so that the attachments of an ended generation are one range. */
+export function leaseKeyKey(writer: RecordWriter, attached: LeaseKey): RecordWriter {
+  const { namespaceId, generation, leaseId, key } = attached;
+  return writer.begin(KIND.leaseKey).u32(namespaceId).u32(generation).u64(leaseId).bytes(key);
+}
+
 /** The bytes of the key come last and need no escape to keep their order. */
 export function newestKey(
   writer: RecordWriter,
@@ -85,9 +99,18 @@ export function versionKey(
 /** What follows the escaped key in a key of kind `version`. */
 export const VERSION_SUFFIX_BYTES = 8;
 
-export function revisionKey(writer: RecordWriter, revision: number, ordinal: number): RecordWriter {
-  return writer.begin(KIND.revision).u64(revision).u32(ordinal);
+/** By namespace first: the history of one is read, and given up, without going through that of the others. */
+export function revisionKey(
+  writer: RecordWriter,
+  namespaceId: number,
+  revision: number,
+  ordinal: number,
+): RecordWriter {
+  return writer.begin(KIND.revision).u32(namespaceId).u64(revision).u32(ordinal);
 }
+
+/** What precedes the revision in a key of kind `revision`. */
+export const REVISION_PREFIX_BYTES = 5;
 
 export function rangeOfKind(kind: KeyKind): KeyRange {
   return { gte: Uint8Array.of(KIND[kind]), lt: Uint8Array.of(KIND[kind] + 1) };
@@ -101,7 +124,7 @@ export function rangeOfAnswers(writer: RecordWriter, clientId: number): KeyRange
 /** All keys of one kind of a generation of a namespace. */
 export function rangeOfGeneration(
   writer: RecordWriter,
-  kind: "newest" | "version",
+  kind: "newest" | "version" | "leaseKey",
   namespaceId: number,
   generation: number,
 ): KeyRange {
@@ -141,6 +164,17 @@ export function rangeOfVersions(
   // The escaped key ends with 00 01, and nothing that follows on it begins with 00 02.
   lt[lt.length - VERSION_SUFFIX_BYTES - 1] = 2;
   return { gte, lt: lt.subarray(0, lt.length - VERSION_SUFFIX_BYTES) };
+}
+
+/** What changed in a namespace from (revision, ordinal) on, up to the end of the revision `to`. */
+export function rangeOfRevisions(
+  writer: RecordWriter,
+  namespaceId: number,
+  from: { readonly revision: number; readonly ordinal: number },
+  to: number,
+): KeyRange {
+  const gte = revisionKey(writer, namespaceId, from.revision, from.ordinal).takeKey();
+  return { gte, lt: revisionKey(writer, namespaceId, to + 1, 0).takeKey() };
 }
 
 /** The first bytes that sort after all that begin with these. */

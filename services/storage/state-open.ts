@@ -14,6 +14,8 @@ import {
   readAnswer,
   readEnded,
   readHead,
+  readLease,
+  readLeaseKey,
   readMemberStore,
   readNamespace,
   readSession,
@@ -127,12 +129,18 @@ function missingNumber(numbers: readonly number[], head: StateHead): number | nu
 }
 
 async function readResident(database: Database, path: string, head: StateHead): Promise<ResidentState> {
+  const namespaces = await readRows(database, path, "namespace", readNamespace);
+  const generations = new Map(namespaces.map(({ id, generation }) => [id, generation]));
+  const leaseKeys = await readRows(database, path, "leaseKey", readLeaseKey);
   return {
     meta: head.meta,
-    namespaces: await readRows(database, path, "namespace", readNamespace),
+    namespaces,
     sessions: await readRows(database, path, "session", readSession),
     answers: await readRows(database, path, "answer", readAnswer),
     memberStores: await readRows(database, path, "memberStore", readMemberStore),
+    leases: await readRows(database, path, "lease", readLease),
+    // Those of generations that ended go with the rest of them, which their notes see to.
+    leaseKeys: leaseKeys.filter(({ namespaceId, generation }) => generations.get(namespaceId) === generation),
   };
 }
 

@@ -1,15 +1,13 @@
 import type {
-  Change,
-  ChangeOrigin,
+  LeaseKey,
+  LeaseState,
   MemberStore,
   NamespaceState,
   SessionAnswer,
   SessionState,
   StateMeta,
-  StoredRecord,
 } from "#kv";
 import type { EntryId } from "#raft";
-import { EMPTY_BYTES, unreachable } from "#std";
 import { RecordReader } from "./record-reader";
 import type { RecordWriter } from "./record-writer";
 import {
@@ -17,13 +15,11 @@ import {
   batchKey,
   endedKey,
   headKey,
+  leaseKey,
+  leaseKeyKey,
   memberStoreKey,
   namespaceKey,
-  newestKey,
-  revisionKey,
   sessionKey,
-  VERSION_SUFFIX_BYTES,
-  versionKey,
 } from "./state-layout";
 
 /** Rewritten by every batch. */
@@ -36,15 +32,6 @@ export interface StateHead {
   readonly meta: StateMeta;
 }
 
-/** The newest version of a key; `record` is null when that is a deletion, and has no value until it is loaded. */
-export interface NewestVersion {
-  readonly modRevision: number;
-  readonly record: StoredRecord | null;
-}
-
-const PUT = 1;
-const DELETED = 0;
-
 export function writeHead(writer: RecordWriter, head: StateHead): RecordWriter {
   const { meta } = head;
   return headKey(writer)
@@ -56,7 +43,9 @@ export function writeHead(writer: RecordWriter, head: StateHead): RecordWriter {
     .varint(meta.revision)
     .varint(meta.timeMs)
     .varint(meta.nextClientId)
-    .varint(meta.nextNamespaceId);
+    .varint(meta.nextNamespaceId)
+    .varint(meta.nextLeaseId)
+    .varint(meta.compactedRevision);
 }
 
 export function readHead(value: Uint8Array): StateHead {
@@ -70,6 +59,8 @@ export function readHead(value: Uint8Array): StateHead {
       timeMs: reader.varint(),
       nextClientId: reader.varint(),
       nextNamespaceId: reader.varint(),
+      nextLeaseId: reader.varint(),
+      compactedRevision: reader.varint(),
     },
   };
 }
@@ -86,7 +77,10 @@ export function writeNamespace(writer: RecordWriter, namespace: NamespaceState):
     .varint(namespace.generation)
     .varint(namespace.keyCount)
     .varint(namespace.byteCount)
-    .varint(namespace.oldestRevision);
+    .varint(namespace.oldestRevision)
+    .varint(namespace.firstEventRevision)
+    .optionalVarint(namespace.keysMax)
+    .optionalVarint(namespace.bytesMax);
 }
 
 export function readNamespace(value: Uint8Array): NamespaceState {
@@ -98,6 +92,9 @@ export function readNamespace(value: Uint8Array): NamespaceState {
     keyCount: reader.varint(),
     byteCount: reader.varint(),
     oldestRevision: reader.varint(),
+    firstEventRevision: reader.varint(),
+    keysMax: reader.optionalVarint(),
+    bytesMax: reader.optionalVarint(),
   };
 }
 
@@ -144,6 +141,44 @@ export function readMemberStore(value: Uint8Array): MemberStore {
   return { memberId: reader.text(), storeId: reader.text() };
 }
 
+export function writeLease(writer: RecordWriter, lease: LeaseState): RecordWriter {
+  return leaseKey(writer, lease.leaseId)
+    .endKey()
+    .varint(lease.leaseId)
+    .varint(lease.namespaceId)
+    .varint(lease.ttlMs)
+    .optionalVarint(lease.deadlineMs);
+}
+
+export function readLease(value: Uint8Array): LeaseState {
+  const reader = new RecordReader(value);
+  return {
+    leaseId: reader.varint(),
+    namespaceId: reader.varint(),
+    ttlMs: reader.varint(),
+    deadlineMs: reader.optionalVarint(),
+  };
+}
+
+export function writeLeaseKey(writer: RecordWriter, attached: LeaseKey): RecordWriter {
+  return leaseKeyKey(writer, attached)
+    .endKey()
+    .varint(attached.leaseId)
+    .varint(attached.namespaceId)
+    .varint(attached.generation)
+    .bytes(attached.key);
+}
+
+export function readLeaseKey(value: Uint8Array): LeaseKey {
+  const reader = new RecordReader(value);
+  return {
+    leaseId: reader.varint(),
+    namespaceId: reader.varint(),
+    generation: reader.varint(),
+    key: reader.rest(),
+  };
+}
+
 export function writeEnded(writer: RecordWriter, ended: EndedGeneration): RecordWriter {
   return endedKey(writer, ended.namespaceId, ended.generation)
     .endKey()
@@ -160,90 +195,4 @@ export interface EndedGeneration {
 export function readEnded(value: Uint8Array): EndedGeneration {
   const reader = new RecordReader(value);
   return { namespaceId: reader.varint(), generation: reader.varint() };
-}
-
-/** Of a put or a delete: the `newest` record of its key. */
-export function writeNewest(
-  writer: RecordWriter,
-  change: Exclude<Change, { kind: "truncate" }>,
-): RecordWriter {
-  const key = change.kind === "put" ? change.record.key : change.key;
-  newestKey(writer, change.namespaceId, change.generation, key).endKey();
-  if (change.kind === "delete") return writer.u8(DELETED).varint(change.revision);
-  return writeMeta(writer.u8(PUT).varint(change.revision), change.record).varint(change.record.value.length);
-}
-
-export function readNewest(key: Uint8Array, value: Uint8Array): NewestVersion {
-  const reader = new RecordReader(value);
-  const put = reader.u8() === PUT;
-  const modRevision = reader.varint();
-  if (!put) return { modRevision, record: null };
-  const createRevision = reader.varint();
-  const version = reader.varint();
-  const leaseId = reader.varint();
-  const valueBytes = reader.varint();
-  const record = { key, value: EMPTY_BYTES, valueBytes, createRevision, modRevision, version, leaseId };
-  return { modRevision, record };
-}
-
-/** Of a put or a delete: the `version` record. */
-export function writeVersion(
-  writer: RecordWriter,
-  change: Exclude<Change, { kind: "truncate" }>,
-): RecordWriter {
-  const key = change.kind === "put" ? change.record.key : change.key;
-  versionKey(writer, change.namespaceId, change.generation, key, change.revision).endKey();
-  if (change.kind === "delete") return writer.u8(DELETED);
-  return writeMeta(writer.u8(PUT), change.record).bytes(change.record.value);
-}
-
-/** The record of a version, or null for a deletion. */
-export function readVersion(key: Uint8Array, modRevision: number, value: Uint8Array): StoredRecord | null {
-  const reader = new RecordReader(value);
-  if (reader.u8() !== PUT) return null;
-  const createRevision = reader.varint();
-  const version = reader.varint();
-  const leaseId = reader.varint();
-  const bytes = reader.rest();
-  return { key, value: bytes, valueBytes: bytes.length, createRevision, modRevision, version, leaseId };
-}
-
-export function withoutValue(record: StoredRecord): StoredRecord {
-  return record.value.length === 0 ? record : { ...record, value: EMPTY_BYTES };
-}
-
-export function revisionOfVersionKey(storedKey: Uint8Array): number {
-  return new RecordReader(storedKey, storedKey.length - VERSION_SUFFIX_BYTES).u64Descending();
-}
-
-const codeOfChange = { put: 1, delete: 2, truncate: 3 } as const satisfies Record<Change["kind"], number>;
-
-/** What the revision changed: enough to find the version that holds the rest. */
-export function writeRevision(writer: RecordWriter, change: Change): RecordWriter {
-  revisionKey(writer, change.revision, change.ordinal)
-    .endKey()
-    .u8(codeOfChange[change.kind])
-    .varint(change.namespaceId)
-    .varint(change.generation);
-  writeOrigin(writer, change.origin);
-  switch (change.kind) {
-    case "put":
-      return writer.bytes(change.record.key);
-    case "delete":
-      return writer.bytes(change.key);
-    case "truncate":
-      return writer;
-    default:
-      return unreachable(change);
-  }
-}
-
-function writeOrigin(writer: RecordWriter, origin: ChangeOrigin): void {
-  writer.varint(origin.wallTimeMs);
-  if (origin.requestId === null) writer.u8(0);
-  else writer.u8(1).varint(origin.requestId.clientId).varint(origin.requestId.sequence);
-}
-
-function writeMeta(writer: RecordWriter, record: StoredRecord): RecordWriter {
-  return writer.varint(record.createRevision).varint(record.version).varint(record.leaseId);
 }

@@ -3,7 +3,7 @@ import type { RangeQuery } from "#replica";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import type { KeySpace, RecordSource, VersionId } from "./record-source";
-import { withoutValue } from "./state-records";
+import { withoutValue } from "./version-records";
 
 /** Rows of the first read: most scans have a limit, and what is read past it is thrown away. */
 const FIRST_ROWS = 64;

@@ -1,13 +1,15 @@
-import type { KeyRead, ResidentState, StateReads, StateView, StoredRecord } from "#kv";
+import type { Change, KeyRead, RangeRead, ResidentState, StateReads, StateView, StoredRecord } from "#kv";
 import type { EntryId } from "#raft";
-import { type RangeQuery, ReadExpired, type RecordsQuery, type StateBatch, type StateStore } from "#replica";
+import type { HistoryQuery, RangeQuery, RecordsQuery, StateBatch, StateStore } from "#replica";
 import { assert } from "#std";
 import type { DatabaseHandle } from "./database-handle";
+import { HistoryFloors } from "./history-floors";
 import { LoadedView } from "./loaded-view";
 import { NewestRecords } from "./newest-records";
 import { cacheKeyOf } from "./record-cache";
-import { type KeySpace, RecordSource } from "./record-source";
+import { RecordSource } from "./record-source";
 import { endedGenerations, StateChanges } from "./state-changes";
+import { readHistory } from "./state-history";
 import { Reclaimer } from "./state-reclaim";
 import type { EndedGeneration, StateHead } from "./state-records";
 import { scanRange } from "./state-scan";
@@ -40,8 +42,7 @@ export class LevelStateStore implements StateStore {
   private readonly changes: StateChanges;
   private readonly writer: StateWriter;
   private readonly reclaimer: Reclaimer;
-  /** The present generation of each namespace. */
-  private readonly generations = new Map<number, number>();
+  private readonly floors: HistoryFloors;
   private isWriting = false;
   private closing: Promise<void> | null = null;
 
@@ -53,10 +54,10 @@ export class LevelStateStore implements StateStore {
     this.opened = { resident: contents.resident, applied: contents.head.applied };
     this.source = new RecordSource(handle);
     this.newest = new NewestRecords(handle, this.source, limits.cacheBytesMax);
-    this.changes = new StateChanges(contents.resident);
+    this.changes = new StateChanges(contents.resident, this.newest);
     this.writer = new StateWriter(handle, contents, limits);
     this.reclaimer = new Reclaimer(handle, this.writer);
-    for (const { id, generation } of contents.resident.namespaces) this.generations.set(id, generation);
+    this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
     this.reclaimer.start(contents.ended);
   }
 
@@ -75,8 +76,8 @@ export class LevelStateStore implements StateStore {
     }
     const ranges: (readonly StoredRecord[])[] = [];
     for (const range of reads.ranges) {
-      const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: true };
-      ranges.push(await firstRecords(this.chunks(query), range.limit));
+      const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !range.withValues };
+      ranges.push(await firstRecords(this.chunks(query), range));
     }
     return new LoadedView(found, ranges);
   }
@@ -88,8 +89,8 @@ export class LevelStateStore implements StateStore {
     try {
       await this.writer.write((batch) => this.changes.putInto(batch, writes), { applied, meta: writes.meta });
       this.newest.noteWritten(writes.changes);
-      for (const { id, generation } of writes.namespaces) this.generations.set(id, generation);
-      this.reclaimer.start(endedGenerations(writes.changes));
+      this.floors.note(writes);
+      this.reclaimer.start(endedGenerations(writes));
     } finally {
       this.isWriting = false;
     }
@@ -97,7 +98,7 @@ export class LevelStateStore implements StateStore {
 
   async records(query: RecordsQuery): Promise<readonly (StoredRecord | null)[]> {
     this.handle.check();
-    this.checkGeneration(query);
+    this.floors.checkReadable(query, query.revision);
     const { namespaceId, generation, revision } = query;
     const reads: KeyRead[] = query.keys.map((key) => ({
       namespaceId,
@@ -110,8 +111,13 @@ export class LevelStateStore implements StateStore {
 
   async *scan(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
     this.handle.check();
-    this.checkGeneration(query);
+    this.floors.checkReadable(query, query.revision);
     yield* this.chunks(query);
+  }
+
+  history(query: HistoryQuery): AsyncIterable<readonly Change[]> {
+    const { handle, source, floors } = this;
+    return readHistory({ handle, source, floors }, query, this.limits.scanChunkBytes);
   }
 
   close(): Promise<void> {
@@ -130,21 +136,21 @@ export class LevelStateStore implements StateStore {
   private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
     return scanRange(this.handle, this.source, query, this.limits.scanChunkBytes);
   }
-
-  private checkGeneration({ namespaceId, generation }: KeySpace): void {
-    if (generation < (this.generations.get(namespaceId) ?? 0)) throw new ReadExpired();
-  }
 }
 
 async function firstRecords(
   chunks: AsyncIterable<readonly StoredRecord[]>,
-  limit: number,
+  { limit, withValues, valueBytesMax }: RangeRead,
 ): Promise<readonly StoredRecord[]> {
   const records: StoredRecord[] = [];
   if (limit <= 0) return records;
+  let valueBytes = 0;
   for await (const chunk of chunks) {
-    records.push(...chunk.slice(0, limit - records.length));
-    if (records.length >= limit) break;
+    for (const record of chunk) {
+      records.push(record);
+      valueBytes += record.value.length;
+      if (records.length >= limit || (withValues && valueBytes > valueBytesMax)) return records;
+    }
   }
   return records;
 }

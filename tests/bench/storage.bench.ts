@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Change } from "@quorate/services/kv";
+import { type Change, INITIAL_STATE } from "@quorate/services/kv";
 import type { Entry } from "@quorate/services/raft";
 import { createDataDirectory, type OpenedStores, openStores } from "@quorate/services/storage";
 
@@ -101,11 +101,11 @@ class StorageBench {
         version: 1,
         leaseId: 0,
       };
-      const origin = { wallTimeMs: 0, requestId: null };
+      const origin = { cause: "put", wallTimeMs: 0, requestId: null } as const;
       return { kind: "put", namespaceId: 1, generation: 1, revision, ordinal: 0, record, origin };
     });
     this.applied += 1;
-    const meta = { revision: this.revision, timeMs: 0, nextClientId: 1, nextNamespaceId: 2 };
+    const meta = { ...INITIAL_STATE.meta, revision: this.revision };
     const nothing = {
       namespaces: [],
       sessions: [],
@@ -113,6 +113,11 @@ class StorageBench {
       answers: [],
       answersDropped: [],
       memberStores: [],
+      namespacesDeleted: [],
+      leases: [],
+      leasesEnded: [],
+      leaseKeysDetached: [],
+      leaseKeysAttached: [],
     };
     const writes = { meta, ...nothing, changes };
     await this.stores.state.write({ applied: { term: 1, index: this.applied }, writes });

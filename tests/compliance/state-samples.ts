@@ -12,7 +12,11 @@ export const NAMESPACE_ID = 1;
 export const GENERATION = 1;
 export const NEWEST = Number.MAX_SAFE_INTEGER;
 
-const origin: ChangeOrigin = { wallTimeMs: 1_700_000_000_000, requestId: { clientId: 7, sequence: 3 } };
+const origin: ChangeOrigin = {
+  cause: "put",
+  wallTimeMs: 1_700_000_000_000,
+  requestId: { clientId: 7, sequence: 3 },
+};
 
 export function bytes(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, "latin1"));
@@ -67,12 +71,19 @@ export function remove(key: string, revision: number, ordinal = 0): Change {
     revision,
     ordinal,
     key: bytes(key),
-    origin: { ...origin, requestId: null },
+    origin: { ...origin, cause: "delete", requestId: null },
   };
 }
 
 export function truncate(revision: number, generation = GENERATION): Change {
-  return { kind: "truncate", ...space, generation, revision, ordinal: 0, origin };
+  return {
+    kind: "truncate",
+    ...space,
+    generation,
+    revision,
+    ordinal: 0,
+    origin: { ...origin, cause: "truncate" },
+  };
 }
 
 export function namespace(more: Partial<NamespaceState> = {}): NamespaceState {
@@ -83,6 +94,9 @@ export function namespace(more: Partial<NamespaceState> = {}): NamespaceState {
     keyCount: 0,
     byteCount: 0,
     oldestRevision: 0,
+    firstEventRevision: 0,
+    keysMax: null,
+    bytesMax: null,
     ...more,
   };
 }
@@ -94,11 +108,24 @@ const NOTHING: Omit<StateWrites, "meta"> = {
   answers: [],
   answersDropped: [],
   memberStores: [],
+  namespacesDeleted: [],
+  leases: [],
+  leasesEnded: [],
+  leaseKeysDetached: [],
+  leaseKeysAttached: [],
   changes: [],
 };
 
-export function meta(revision: number): StateMeta {
-  return { revision, timeMs: revision * 10, nextClientId: 1, nextNamespaceId: 2 };
+export function meta(revision: number, more: Partial<StateMeta> = {}): StateMeta {
+  return {
+    revision,
+    timeMs: revision * 10,
+    nextClientId: 1,
+    nextNamespaceId: 2,
+    nextLeaseId: 1,
+    compactedRevision: 0,
+    ...more,
+  };
 }
 
 /** A batch that applies the entry at `index`; its revision is that of its last change. */

@@ -76,7 +76,7 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
       await state.write({
         applied: { term: 3, index: 8 },
         writes: {
-          meta: { revision: 2 ** 40, timeMs: 2 ** 45, nextClientId: 12, nextNamespaceId: 3 },
+          meta: meta(2 ** 40, { timeMs: 2 ** 45, nextClientId: 12, nextNamespaceId: 3 }),
           namespaces: [
             namespace({ keyCount: 2, byteCount: 2 ** 33, oldestRevision: 1 }),
             namespace({ id: 2, name: "ö" }),
@@ -89,6 +89,11 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
             { memberId: "n10", storeId: "aa" },
             { memberId: "n2", storeId: "bb" },
           ],
+          namespacesDeleted: [],
+          leases: [],
+          leasesEnded: [],
+          leaseKeysDetached: [],
+          leaseKeysAttached: [],
           changes: [],
         },
       });
@@ -114,6 +119,8 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
           { memberId: "n10", storeId: "aa" },
           { memberId: "n2", storeId: "bb" },
         ],
+        leases: [],
+        leaseKeys: [],
       });
     });
 
@@ -241,7 +248,8 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
     it("keeps namespaces and generations apart", async () => {
       const other = { ...put("a", "other", 1), namespaceId: 2 } as const;
       const next = put("a", "next", 2, 0, 2);
-      await state.write(batch(1, [other, next, put("b", "mine", 3)]));
+      const namespaces = [namespace({ id: 2, name: "other" })];
+      await state.write(batch(1, [other, next, put("b", "mine", 3)], { namespaces }));
       expect(await pairs(state)).toEqual(["b=mine"]);
       expect(await get(state, "a")).toBe(null);
     });
@@ -299,12 +307,13 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
 
     it("answers what a batch of commands declared, as of the last write", async () => {
       await state.write(batch(1, [put("a", "1", 1), put("b", "22", 2), put("c", "333", 3), remove("c", 4)]));
+      const bare = { ...space, withValues: false, valueBytesMax: 0 };
       const reads = {
         keys: ["a", "b", "c", "d"].map((key) => ({ ...space, key: bytes(key), withValue: key !== "b" })),
         ranges: [
-          { ...space, start: bytes(""), end: null, limit: 10 },
-          { ...space, start: bytes("b"), end: bytes("c"), limit: 1 },
-          { ...space, start: bytes(""), end: null, limit: 1 },
+          { ...bare, start: bytes(""), end: null, limit: 10 },
+          { ...bare, start: bytes("b"), end: bytes("c"), limit: 1 },
+          { ...bare, start: bytes(""), end: null, limit: 1 },
         ],
       };
       for (const round of ["written", "reopened", "cached"]) {

@@ -82,7 +82,7 @@ describe("crashes of the state in memory", () => {
   const session = { clientId: 4, namespaceId: 1, ttlMs: 1, deadlineMs: null, firstUnanswered: 1 };
   const batches = [
     batch(1, [put("a", "1", 1), put("b", "1", 2)], { sessions: [session], answers: [answer(1)] }),
-    batch(2, [remove("a", 3), put("b", "2", 4), put("b", "3", 4, 1)], {
+    batch(2, [remove("a", 3), put("b", "2", 4), put("d", "3", 4, 1)], {
       answers: [answer(2)],
       answersDropped: [{ clientId: 4, sequence: 1 }],
     }),
@@ -131,6 +131,6 @@ describe("crashes of the state in memory", () => {
     expect(state.checkpointIndex).toBe(2);
     disk.crash({ batchesLost: 10 });
     const again = openMemoryStateStore(disk);
-    expect(await pairs(again)).toEqual(["b=3"]);
+    expect(await pairs(again)).toEqual(["b=2", "d=3"]);
   });
 });

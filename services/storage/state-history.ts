@@ -1,0 +1,132 @@
+import { type Change, type KeyRange, rangeContains } from "#kv";
+import type { HistoryQuery } from "#replica";
+import { unreachable } from "#std";
+import type { DatabaseSnapshot } from "./database";
+import type { DatabaseHandle } from "./database-handle";
+import type { HistoryFloors } from "./history-floors";
+import { ownBytes } from "./own-bytes";
+import type { RecordSource } from "./record-source";
+import { RecordWriter } from "./record-writer";
+import { readRevision, type StoredChange } from "./revision-records";
+import { rangeOfRevisions } from "./state-layout";
+
+/** Rows of the first read: what is read past the end of a chunk is thrown away. */
+const FIRST_ROWS = 64;
+const ROWS_MAX = 1024;
+/** What a change counts besides key and value. */
+const CHANGE_OVERHEAD_BYTES = 96;
+
+export interface HistoryParts {
+  readonly handle: DatabaseHandle;
+  readonly source: RecordSource;
+  readonly floors: HistoryFloors;
+}
+
+/**
+ * Goes through the `revision` records of a namespace and adds the versions that they name. Each chunk is read from a
+ * snapshot of its own, taken in the turn in which what it needs was seen to be kept still: so a slow reader holds
+ * nothing back, and a version that is missing is damage.
+ */
+export async function* readHistory(
+  parts: HistoryParts,
+  query: HistoryQuery,
+  chunkBytesMax: number,
+): AsyncGenerator<readonly Change[]> {
+  const { handle, floors } = parts;
+  handle.check();
+  floors.checkTold(query.namespaceId, query.from);
+  const to = Math.min(query.to, floors.revision);
+  let next = { revision: query.from, ordinal: 0 };
+  let rowsWanted = FIRST_ROWS;
+  while (next.revision <= to) {
+    handle.check();
+    floors.checkTold(query.namespaceId, next.revision);
+    const snapshot = handle.database.snapshot();
+    let changes: readonly Change[];
+    try {
+      const stored = await storedChanges(parts, query.namespaceId, next, {
+        to,
+        rowsWanted,
+        snapshot,
+        chunkBytesMax,
+      });
+      const last = stored.at(-1);
+      if (last === undefined) return;
+      const { chunk, end } = cutChunk(stored, query.range, chunkBytesMax);
+      changes = await withRecords(parts, query.namespaceId, chunk, snapshot);
+      const lastTaken = stored[end - 1] as StoredChange;
+      next = { revision: lastTaken.revision, ordinal: lastTaken.ordinal + 1 };
+      rowsWanted = end === stored.length ? Math.min(rowsWanted * 4, ROWS_MAX) : FIRST_ROWS;
+    } finally {
+      await snapshot.close();
+    }
+    if (changes.length > 0) yield changes;
+  }
+}
+
+async function storedChanges(
+  { source }: HistoryParts,
+  namespaceId: number,
+  from: { readonly revision: number; readonly ordinal: number },
+  options: {
+    readonly to: number;
+    readonly rowsWanted: number;
+    readonly snapshot: DatabaseSnapshot;
+    readonly chunkBytesMax: number;
+  },
+): Promise<readonly StoredChange[]> {
+  const rows = await source.rows({
+    ...rangeOfRevisions(new RecordWriter(), namespaceId, from, options.to),
+    limit: options.rowsWanted,
+    snapshot: options.snapshot,
+    highWaterMarkBytes: options.chunkBytesMax,
+  });
+  return rows.map(([key, value]) => readRevision(key, source.checked(key, value)));
+}
+
+/** What of the rows is asked for, up to so many bytes with values; `end` is where the next chunk begins. */
+function cutChunk(
+  stored: readonly StoredChange[],
+  range: KeyRange,
+  chunkBytesMax: number,
+): { readonly chunk: readonly StoredChange[]; readonly end: number } {
+  const chunk: StoredChange[] = [];
+  let bytes = 0;
+  for (const [at, change] of stored.entries()) {
+    if (change.kind !== "truncate" && !rangeContains(range, change.key)) continue;
+    bytes += CHANGE_OVERHEAD_BYTES + change.key.length + change.valueBytes;
+    if (chunk.length > 0 && bytes > chunkBytesMax) return { chunk, end: at };
+    chunk.push(change);
+  }
+  return { chunk, end: stored.length };
+}
+
+async function withRecords(
+  { source }: HistoryParts,
+  namespaceId: number,
+  chunk: readonly StoredChange[],
+  snapshot: DatabaseSnapshot,
+): Promise<readonly Change[]> {
+  const puts = chunk.filter(({ kind }) => kind === "put");
+  const records = await source.versions(
+    puts.map(({ generation, key, revision }) => ({ namespaceId, generation, key, modRevision: revision })),
+    snapshot,
+  );
+  let nextRecord = 0;
+  return chunk.map((stored): Change => {
+    const { kind, generation, revision, ordinal, origin } = stored;
+    const place = { namespaceId, generation, revision, ordinal, origin };
+    switch (kind) {
+      case "put": {
+        const record = records[nextRecord++] as (typeof records)[number];
+        return { kind, ...place, record: { ...record, key: ownBytes(record.key) } };
+      }
+      case "delete":
+        return { kind, ...place, key: ownBytes(stored.key) };
+      case "truncate":
+        return { kind, ...place };
+      default:
+        return unreachable(kind);
+    }
+  });
+}

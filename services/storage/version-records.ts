@@ -1,0 +1,73 @@
+import type { Change, StoredRecord } from "#kv";
+import { EMPTY_BYTES } from "#std";
+import { RecordReader } from "./record-reader";
+import type { RecordWriter } from "./record-writer";
+import { keyOfChange } from "./revision-records";
+import { newestKey, VERSION_SUFFIX_BYTES, versionKey } from "./state-layout";
+
+/** The newest version of a key; `record` is null when that is a deletion, and has no value until it is loaded. */
+export interface NewestVersion {
+  readonly modRevision: number;
+  readonly record: StoredRecord | null;
+}
+
+const PUT = 1;
+const DELETED = 0;
+
+/** Of a put or a delete: the `newest` record of its key. */
+export function writeNewest(
+  writer: RecordWriter,
+  change: Exclude<Change, { kind: "truncate" }>,
+): RecordWriter {
+  const key = keyOfChange(change);
+  newestKey(writer, change.namespaceId, change.generation, key).endKey();
+  if (change.kind === "delete") return writer.u8(DELETED).varint(change.revision);
+  return writeMeta(writer.u8(PUT).varint(change.revision), change.record).varint(change.record.value.length);
+}
+
+export function readNewest(key: Uint8Array, value: Uint8Array): NewestVersion {
+  const reader = new RecordReader(value);
+  const put = reader.u8() === PUT;
+  const modRevision = reader.varint();
+  if (!put) return { modRevision, record: null };
+  const createRevision = reader.varint();
+  const version = reader.varint();
+  const leaseId = reader.varint();
+  const valueBytes = reader.varint();
+  const record = { key, value: EMPTY_BYTES, valueBytes, createRevision, modRevision, version, leaseId };
+  return { modRevision, record };
+}
+
+/** Of a put or a delete: the `version` record. */
+export function writeVersion(
+  writer: RecordWriter,
+  change: Exclude<Change, { kind: "truncate" }>,
+): RecordWriter {
+  const key = keyOfChange(change);
+  versionKey(writer, change.namespaceId, change.generation, key, change.revision).endKey();
+  if (change.kind === "delete") return writer.u8(DELETED);
+  return writeMeta(writer.u8(PUT), change.record).bytes(change.record.value);
+}
+
+/** The record of a version, or null for a deletion. */
+export function readVersion(key: Uint8Array, modRevision: number, value: Uint8Array): StoredRecord | null {
+  const reader = new RecordReader(value);
+  if (reader.u8() !== PUT) return null;
+  const createRevision = reader.varint();
+  const version = reader.varint();
+  const leaseId = reader.varint();
+  const bytes = reader.rest();
+  return { key, value: bytes, valueBytes: bytes.length, createRevision, modRevision, version, leaseId };
+}
+
+export function withoutValue(record: StoredRecord): StoredRecord {
+  return record.value.length === 0 ? record : { ...record, value: EMPTY_BYTES };
+}
+
+export function revisionOfVersionKey(storedKey: Uint8Array): number {
+  return new RecordReader(storedKey, storedKey.length - VERSION_SUFFIX_BYTES).u64Descending();
+}
+
+function writeMeta(writer: RecordWriter, record: StoredRecord): RecordWriter {
+  return writer.varint(record.createRevision).varint(record.version).varint(record.leaseId);
+}
