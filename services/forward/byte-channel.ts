@@ -8,7 +8,9 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
+import { asBuffer } from "./as-buffer";
 import { CallFailure } from "./failure";
+import { Sending } from "./sending";
 
 const CONNECT_TIMEOUT_MS_DEFAULT = 2000;
 
@@ -16,6 +18,7 @@ const CONNECT_TIMEOUT_MS_DEFAULT = 2000;
 export interface OutgoingCall {
   /** Such as "/quorate.kv.v1.KvService/Put". */
   readonly path: string;
+  /** Empty where the requests are a stream. */
   readonly body: Buffer;
   readonly metadata: Metadata;
   /** As Date.now() counts. */
@@ -98,10 +101,41 @@ export class ByteChannel {
     }
   }
 
+  /** A stream both ways, begun when its answers are first asked for; both are taken no faster than the other end takes them. */
+  async *duplex(
+    call: OutgoingCall,
+    source: AsyncIterable<Uint8Array>,
+    cancelling: Cancelling,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    if (!this.isReady()) await this.connected(call.deadlineMs);
+    if (cancelling.aborted) throw nobodyWaits();
+    const sent = this.client.makeBidiStreamRequest(call.path, asBuffer, sameBuffer, call.metadata, {
+      deadline: call.deadlineMs,
+    });
+    const cancel = (): void => sent.cancel();
+    cancelling.addEventListener("abort", cancel);
+    // A call that is cancelled because its answers are not wanted any more says so when nobody listens.
+    sent.on("error", () => {});
+    const sending = new Sending(sent, source);
+    sending.begin();
+    try {
+      for await (const message of sent) yield message;
+    } catch (error) {
+      throw CallFailure.from(sending.failure === null ? error : sending.failure.thrown);
+    } finally {
+      cancelling.removeEventListener("abort", cancel);
+      sending.stop();
+      sent.cancel();
+    }
+  }
+
   /** Calls under way go on to their end. Safe to call twice. */
   close(): void {
+    if (this.closed) return;
     this.closed = true;
-    this.client.close();
+    const { client } = this;
+    // Not in the turn of its first call: grpc-js looks the address up after that, and connects a closed channel for ever.
+    setImmediate(() => client.close());
   }
 
   private isReady(): boolean {
@@ -136,8 +170,8 @@ export class ByteChannel {
     const deadlineMs = Date.now() + this.connectTimeoutMs;
     let state = channel.getConnectivityState(true);
     for (;;) {
+      if (this.closed) throw this.unreachable("its channel is closed");
       if (state === connectivityState.READY) return;
-      if (state === connectivityState.SHUTDOWN) throw this.unreachable("its channel is closed");
       // Refused now or a moment ago (a backoff of at most a second runs): either way the caller may look elsewhere.
       if (state === connectivityState.TRANSIENT_FAILURE) throw this.unreachable("the connection failed");
       const from = state;

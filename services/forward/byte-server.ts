@@ -1,10 +1,12 @@
 import {
   type Deadline,
+  type handleBidiStreamingCall,
   type handleServerStreamingCall,
   type handleUnaryCall,
   type MethodDefinition,
   Server,
   ServerCredentials,
+  type ServerDuplexStream,
   ServerInterceptingCall,
   type ServerInterceptor,
   type ServerUnaryCall,
@@ -14,11 +16,13 @@ import {
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
+import { assert } from "#std";
 import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
 import { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
 import { serverOptions } from "./channel-options";
 import { CallFailure } from "./failure";
+import { IncomingMessages } from "./incoming-messages";
 import type { Log } from "./log";
 import { type MethodRoute, methodRoutes } from "./routing";
 
@@ -40,6 +44,11 @@ export interface ByteServerOptions {
 const DEADLINE_MARGIN_MS = 5;
 const DEADLINE_MARGIN_SHARE = 0.1;
 
+const NO_BODY = Buffer.alloc(0);
+
+/** What all kinds of calls of grpc-js have. */
+type GrpcCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "getPeer" | "getDeadline">;
+
 /**
  * The public gRPC server of a node or a gateway: every method of the public services as bytes, with deadlines,
  * cancellation and failures handled once for all.
@@ -47,6 +56,8 @@ const DEADLINE_MARGIN_SHARE = 0.1;
 export class ByteServer {
   private readonly options: ByteServerOptions;
   private readonly server: Server;
+  /** How each stream that has no end in sight is told that the server shuts down. */
+  private readonly duplexStreams = new Set<() => void>();
   private closing: Promise<void> | null = null;
 
   constructor(options: ByteServerOptions) {
@@ -60,14 +71,14 @@ export class ByteServer {
     for (const method of methodRoutes.values()) {
       definition[method.path] = {
         path: method.path,
-        requestStream: false,
+        requestStream: method.requestStream,
         responseStream: method.responseStream,
         requestSerialize: asBuffer,
         requestDeserialize: asBuffer,
         responseSerialize: asBuffer,
         responseDeserialize: asBuffer,
       };
-      handlers[method.path] = method.responseStream ? this.streamHandler(method) : this.unaryHandler(method);
+      handlers[method.path] = this.handler(method);
     }
     this.server.addService(definition, handlers as Parameters<Server["addService"]>[1]);
   }
@@ -87,8 +98,12 @@ export class ByteServer {
     });
   }
 
-  /** Takes no more connections and calls, lets those under way end for at most drainMs, then cuts them. Safe twice. */
+  /**
+   * Takes no more connections and calls, ends duplex streams with SHUTTING_DOWN, lets the calls under way end for at most
+   * drainMs, then cuts them. With a drainMs of 0 nobody is told anything. Safe to call twice.
+   */
   close(drainMs: number): Promise<void> {
+    if (drainMs > 0) for (const stop of [...this.duplexStreams]) stop();
     this.closing ??= new Promise((resolve) => {
       const timer = setTimeout(() => {
         this.server.forceShutdown();
@@ -102,10 +117,16 @@ export class ByteServer {
     return this.closing;
   }
 
+  private handler(method: MethodRoute): UntypedHandleCall {
+    assert(method.responseStream || !method.requestStream, "a streamed request has a streamed answer");
+    if (method.requestStream) return this.duplexHandler(method);
+    return method.responseStream ? this.streamHandler(method) : this.unaryHandler(method);
+  }
+
   private unaryHandler(method: MethodRoute): handleUnaryCall<Buffer, Buffer> {
     const { service } = this.options;
     return (grpcCall, callback) => {
-      const call = this.byteCall(method, grpcCall);
+      const call = this.byteCall(method, grpcCall, grpcCall.request);
       const end = (failure: CallFailure | null, answer: Uint8Array | null): void => {
         if (call.aborted) return;
         clearTimeout(timer);
@@ -133,43 +154,61 @@ export class ByteServer {
   private streamHandler(method: MethodRoute): handleServerStreamingCall<Buffer, Buffer> {
     const { service } = this.options;
     return (grpcCall) => {
-      const call = this.byteCall(method, grpcCall);
-      const sink = new StreamSink(grpcCall, call);
-      const end = (failure: CallFailure | null): void => {
-        if (call.aborted) return;
-        clearTimeout(timer);
-        call.abort();
-        if (failure === null) {
-          this.options.onEnd?.(method, status.OK);
-          grpcCall.end();
-        } else {
-          grpcCall.emit("error", this.note(call, failure).toStatus());
-        }
-      };
-      const timer = at(call.deadlineMs, () => end(deadlinePassed(call)));
-      grpcCall.once("cancelled", () => {
-        if (!call.aborted) end(callerLeft());
-      });
-      service.stream(call, sink).then(
-        () => end(null),
-        (error: unknown) => end(CallFailure.from(error)),
-      );
+      const call = this.byteCall(method, grpcCall, grpcCall.request);
+      this.serveStream(call, grpcCall, (sink) => service.stream(call, sink));
     };
   }
 
-  private byteCall(
-    method: MethodRoute,
-    grpcCall: ServerUnaryCall<Buffer, Buffer> | ServerWritableStream<Buffer, Buffer>,
-  ): ByteCall {
+  private duplexHandler(method: MethodRoute): handleBidiStreamingCall<Buffer, Buffer> {
+    const { service } = this.options;
+    return (grpcCall) => {
+      const call = this.byteCall(method, grpcCall, NO_BODY);
+      const source = new IncomingMessages(grpcCall, call);
+      const end = this.serveStream(call, grpcCall, (sink) => service.duplex(call, source, sink));
+      // Unlike a call with one request, which has an end in sight, it would hold up the shutdown.
+      const stop = (): void => end(shuttingDown());
+      if (this.closing !== null) return stop();
+      this.duplexStreams.add(stop);
+      call.addEventListener("abort", () => this.duplexStreams.delete(stop));
+    };
+  }
+
+  /** @returns how to end the call from outside */
+  private serveStream(
+    call: ByteCall,
+    grpcCall: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+    serve: (sink: ByteSink) => Promise<void>,
+  ): (failure: CallFailure | null) => void {
+    const end = (failure: CallFailure | null): void => {
+      if (call.aborted) return;
+      clearTimeout(timer);
+      call.abort();
+      if (failure === null) {
+        this.options.onEnd?.(call.method, status.OK);
+        grpcCall.end();
+      } else {
+        grpcCall.emit("error", this.note(call, failure).toStatus());
+      }
+    };
+    const timer = at(call.deadlineMs, () => end(deadlinePassed(call)));
+    grpcCall.once("cancelled", () => {
+      if (!call.aborted) end(callerLeft());
+    });
+    serve(new StreamSink(grpcCall, call)).then(
+      () => end(null),
+      (error: unknown) => end(CallFailure.from(error)),
+    );
+    return end;
+  }
+
+  private byteCall(method: MethodRoute, grpcCall: GrpcCall, body: Buffer): ByteCall {
+    const defaultMs = method.responseStream ? Number.POSITIVE_INFINITY : this.options.defaultDeadlineMs;
     return new ByteCall({
       method,
-      body: grpcCall.request,
+      body,
       metadata: grpcCall.metadata,
       connection: grpcCall,
-      deadlineMs: ownDeadlineMs(
-        grpcCall.getDeadline(),
-        method.responseStream ? Number.POSITIVE_INFINITY : this.options.defaultDeadlineMs,
-      ),
+      deadlineMs: ownDeadlineMs(grpcCall.getDeadline(), defaultMs),
     });
   }
 
@@ -198,14 +237,19 @@ export class ByteServer {
   }
 }
 
+/** What both kinds of calls with a streamed answer have. */
+interface WritesMessages {
+  write(message: Buffer, flushed: () => void): boolean;
+}
+
 /** Hands on one message at a time: the next is taken when the transport has taken the one before. */
 class StreamSink implements ByteSink {
-  private readonly grpcCall: ServerWritableStream<Buffer, Buffer>;
+  private readonly grpcCall: WritesMessages;
   private readonly call: ByteCall;
   private flushed: Promise<void> = Promise.resolve();
   private release: () => void = () => {};
 
-  constructor(grpcCall: ServerWritableStream<Buffer, Buffer>, call: ByteCall) {
+  constructor(grpcCall: WritesMessages, call: ByteCall) {
     this.grpcCall = grpcCall;
     this.call = call;
     // grpc-js forgets the callback of a write when the call is cancelled.
@@ -236,6 +280,10 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 function at(timeMs: number, run: () => void): NodeJS.Timeout | undefined {
   const waitMs = timeMs - Date.now();
   return waitMs > TIMER_MS_MAX ? undefined : setTimeout(run, waitMs);
+}
+
+function shuttingDown(): CallFailure {
+  return new CallFailure(ErrorReason.SHUTTING_DOWN, "the server is shutting down");
 }
 
 function noAnswer(): CallFailure {

@@ -4,7 +4,7 @@ import type { MethodRoute } from "./routing";
 /** A call as it arrived: its body unread, everything that routing needs beside it. */
 export class ByteCall {
   readonly method: MethodRoute;
-  /** Views the frame that it came in: copy what is kept. */
+  /** Views the frame that it came in: copy what is kept. Empty where the requests are a stream. */
   readonly body: Buffer;
   readonly metadata: Metadata;
   /** Until when it must be answered, as Date.now() counts. */
@@ -71,4 +71,11 @@ export interface ByteService {
   unary(call: ByteCall): Promise<Uint8Array>;
   /** The stream ends when the promise settles. */
   stream(call: ByteCall, sink: ByteSink): Promise<void>;
+  /**
+   * A stream both ways; the call's own body is empty. It ends when the promise settles.
+   *
+   * @param source what the caller sends, no faster than it is taken; ends where the caller has said all, and throws a
+   *   CANCELLED failure once nobody listens any more. Iterated over once.
+   */
+  duplex(call: ByteCall, source: AsyncIterable<Buffer>, sink: ByteSink): Promise<void>;
 }

@@ -27,3 +27,13 @@ export function outgoingCall(call: ByteCall, deadlineMs = call.deadlineMs): Outg
 export async function forwardStream(channel: CallChannel, call: ByteCall, sink: ByteSink): Promise<void> {
   for await (const message of channel.stream(outgoingCall(call), call)) await sink.write(message);
 }
+
+/** Passes both sides of a stream on, each no faster than it is taken. */
+export async function forwardDuplex(
+  channel: CallChannel,
+  call: ByteCall,
+  source: AsyncIterable<Buffer>,
+  sink: ByteSink,
+): Promise<void> {
+  for await (const message of channel.duplex(outgoingCall(call), source, call)) await sink.write(message);
+}

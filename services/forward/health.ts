@@ -1,14 +1,24 @@
 import type { ServiceDefinition } from "@grpc/grpc-js";
-import { KvServiceDefinition } from "@quorate/proto/kv";
+import {
+  KvServiceDefinition,
+  LeaseServiceDefinition,
+  NamespaceServiceDefinition,
+  WatchServiceDefinition,
+} from "@quorate/proto/kv";
 import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
 import type { ByteServer } from "./byte-server";
 import { serverStreamHandler, unaryHandler } from "./nice-handlers";
 
-const KV_SERVICE = KvServiceDefinition.fullName;
+const servicesOfTheLeader: readonly string[] = [
+  KvServiceDefinition.fullName,
+  WatchServiceDefinition.fullName,
+  LeaseServiceDefinition.fullName,
+  NamespaceServiceDefinition.fullName,
+];
 
 /**
- * grpc.health.v1: the service "" is SERVING while the process works, quorate.kv.v1.KvService only while a leader is
- * known; neither once the process shuts down.
+ * grpc.health.v1: the service "" is SERVING while the process works, the services of quorate.kv.v1 only while a leader is
+ * known; none once the process shuts down.
  */
 export class Health {
   private readonly state = HealthState();
@@ -31,13 +41,13 @@ export class Health {
 
   setLeaderKnown(isKnown: boolean): void {
     if (this.isStopped) return;
-    this.state.setStatus(isKnown ? "healthy" : "unhealthy", KV_SERVICE);
+    this.setLeaderServices(isKnown ? "healthy" : "unhealthy");
   }
 
   /** Everything NOT_SERVING from now on. */
   stop(): void {
     this.isStopped = true;
-    this.state.setStatus("unhealthy", KV_SERVICE);
+    this.setLeaderServices("unhealthy");
     this.state.setStatus("unhealthy", "");
   }
 
@@ -45,6 +55,10 @@ export class Health {
   close(): void {
     this.stop();
     setImmediate(() => this.stopping.abort());
+  }
+
+  private setLeaderServices(status: "healthy" | "unhealthy"): void {
+    for (const service of servicesOfTheLeader) this.state.setStatus(status, service);
   }
 }
 

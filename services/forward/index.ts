@@ -8,7 +8,7 @@ export { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
 export { channelOptions, MESSAGE_BYTES_MAX_DEFAULT, serverOptions } from "./channel-options";
 export { CallFailure, type FailureExtras } from "./failure";
 export { type FailureRow, failureTable } from "./failure-table";
-export { forwardStream, outgoingCall } from "./forward-call";
+export { forwardDuplex, forwardStream, outgoingCall } from "./forward-call";
 export { Health } from "./health";
 export { LeaderDirectory } from "./leader-directory";
 export { type Log, SILENT_LOG } from "./log";
@@ -21,6 +21,7 @@ export {
   HOPS_KEY,
   hopsOf,
   kvRoutes,
+  leaseRoutes,
   MEMBER_KEY,
   type MethodRoute,
   metadataText,
@@ -28,4 +29,5 @@ export {
   methodRoutes,
   REQUEST_ID_KEY,
   type Route,
+  watchRoutes,
 } from "./routing";

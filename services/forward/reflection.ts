@@ -1,6 +1,11 @@
 import { readFileSync } from "node:fs";
 import { ClusterServiceDefinition } from "@quorate/proto/cluster";
-import { KvServiceDefinition, NamespaceServiceDefinition } from "@quorate/proto/kv";
+import {
+  KvServiceDefinition,
+  LeaseServiceDefinition,
+  NamespaceServiceDefinition,
+  WatchServiceDefinition,
+} from "@quorate/proto/kv";
 import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
 import type { ByteServer } from "./byte-server";
 import { bidiStreamHandler } from "./nice-handlers";
@@ -8,6 +13,8 @@ import { bidiStreamHandler } from "./nice-handlers";
 /** The services that a client may discover: those that it may call. */
 const servicesShown: readonly string[] = [
   KvServiceDefinition.fullName,
+  WatchServiceDefinition.fullName,
+  LeaseServiceDefinition.fullName,
   NamespaceServiceDefinition.fullName,
   ClusterServiceDefinition.fullName,
 ];

@@ -1,6 +1,12 @@
 import type { Metadata } from "@grpc/grpc-js";
 import { ClusterServiceDefinition } from "@quorate/proto/cluster";
-import { Consistency, KvServiceDefinition, NamespaceServiceDefinition } from "@quorate/proto/kv";
+import {
+  Consistency,
+  KvServiceDefinition,
+  LeaseServiceDefinition,
+  NamespaceServiceDefinition,
+  WatchServiceDefinition,
+} from "@quorate/proto/kv";
 
 /** `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED`: makes a write safe to repeat. */
 export const REQUEST_ID_KEY = "quorate-request-id";
@@ -21,6 +27,7 @@ export interface MethodRoute {
   /** Such as "/quorate.kv.v1.KvService/Put". */
   readonly path: string;
   readonly route: Route;
+  readonly requestStream: boolean;
   readonly responseStream: boolean;
   /** Whether a call changes nothing. */
   readonly isRead: boolean;
@@ -46,6 +53,18 @@ export const kvRoutes = {
   compact: "leader",
 } as const satisfies Record<keyof (typeof KvServiceDefinition)["methods"], Route>;
 
+export const watchRoutes = {
+  watch: "read",
+} as const satisfies Record<keyof (typeof WatchServiceDefinition)["methods"], Route>;
+
+export const leaseRoutes = {
+  grant: "leader",
+  revoke: "leader",
+  keepAlive: "leader",
+  timeToLive: "read",
+  list: "read",
+} as const satisfies Record<keyof (typeof LeaseServiceDefinition)["methods"], Route>;
+
 export const namespaceRoutes = {
   create: "leader",
   delete: "leader",
@@ -63,13 +82,21 @@ export const clusterRoutes = {
 
 interface AnyDefinition {
   readonly fullName: string;
-  readonly methods: { readonly [name: string]: { readonly name: string; readonly responseStream: boolean } };
+  readonly methods: {
+    readonly [name: string]: {
+      readonly name: string;
+      readonly requestStream: boolean;
+      readonly responseStream: boolean;
+    };
+  };
 }
 
 /** All methods of the public services by path. */
 export const methodRoutes: ReadonlyMap<string, MethodRoute> = new Map(
   [
     ...routesOf(KvServiceDefinition, kvRoutes),
+    ...routesOf(WatchServiceDefinition, watchRoutes),
+    ...routesOf(LeaseServiceDefinition, leaseRoutes),
     ...routesOf(NamespaceServiceDefinition, namespaceRoutes),
     ...routesOf(ClusterServiceDefinition, clusterRoutes),
   ].map((route) => [route.path, route]),
@@ -83,6 +110,7 @@ function routesOf(definition: AnyDefinition, routes: Readonly<Record<string, Rou
   return Object.entries(routes).map(([method, route]) => ({
     path: methodPath(definition, method),
     route,
+    requestStream: definition.methods[method]?.requestStream === true,
     responseStream: definition.methods[method]?.responseStream === true,
     isRead: route !== "leader",
   }));

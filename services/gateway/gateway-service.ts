@@ -1,4 +1,10 @@
-import { ErrorReason, KvServiceDefinition, NamespaceServiceDefinition, Outcome } from "@quorate/proto/kv";
+import {
+  ErrorReason,
+  KvServiceDefinition,
+  LeaseServiceDefinition,
+  NamespaceServiceDefinition,
+  Outcome,
+} from "@quorate/proto/kv";
 import {
   asksForStale,
   type ByteCall,
@@ -16,6 +22,7 @@ import {
   settle,
 } from "#forward";
 import { type Random, unreachable } from "#std";
+import { ReplayedMessages } from "./replayed-messages";
 
 export interface GatewayServiceOptions {
   /** Client addresses of nodes, host:port each: those that are asked who leads. At least one. */
@@ -67,7 +74,15 @@ const shortMethods: ReadonlySet<string> = new Set([
       "prepend",
     ] as const satisfies readonly (keyof (typeof KvServiceDefinition)["methods"])[]
   ).map((method) => methodPath(KvServiceDefinition, method)),
-  methodPath(NamespaceServiceDefinition, "create"),
+  ...(
+    ["grant", "timeToLive"] as const satisfies readonly (keyof (typeof LeaseServiceDefinition)["methods"])[]
+  ).map((method) => methodPath(LeaseServiceDefinition, method)),
+  ...(
+    [
+      "create",
+      "setQuota",
+    ] as const satisfies readonly (keyof (typeof NamespaceServiceDefinition)["methods"])[]
+  ).map((method) => methodPath(NamespaceServiceDefinition, method)),
 ]);
 
 /** One call's way through the nodes. */
@@ -133,6 +148,30 @@ export class GatewayService implements ByteService {
     }
   }
 
+  /**
+   * Begun anew at another node only while nothing was answered, and while all that the caller has sent is still known:
+   * what it says of an answer means nothing to another stream.
+   */
+  async duplex(call: ByteCall, source: AsyncIterable<Buffer>, sink: ByteSink): Promise<void> {
+    const journey = journeyOf(call);
+    const startBeforeMs = Math.min(call.deadlineMs, Date.now() + this.timing.streamStartMsMax);
+    const requests = new ReplayedMessages(source);
+    for (;;) {
+      try {
+        const channel = this.options.channels.to(this.nextAddress(journey));
+        for await (const message of channel.duplex(outgoingCall(call), requests.fromTheStart(), call)) {
+          requests.forget();
+          await sink.write(message);
+        }
+        return;
+      } catch (error) {
+        const failure = CallFailure.from(error);
+        if (!requests.areWhole) throw failure;
+        await this.recover(journey, failure, startBeforeMs);
+      }
+    }
+  }
+
   /** Learns from a failure and waits before the next attempt; throws what the caller is told when there is none. */
   private async recover(journey: Journey, failure: CallFailure, untilMs: number): Promise<void> {
     const { call, hasRequestId } = journey;
@@ -140,7 +179,9 @@ export class GatewayService implements ByteService {
     call.isSubmitted = journey.isOutcomeUnknown;
     const waitMs = this.learn(journey, failure);
     const isLast = call.aborted || Date.now() + waitMs + this.timing.attemptMsMin > untilMs;
-    if (isLast || !mayRetry({ isRead: call.method.isRead, hasRequestId, failure })) {
+    // What is asked by a stream may be asked again: a watch changes nothing, and a lease that is renewed twice is renewed.
+    const isRead = call.method.isRead || call.method.requestStream;
+    if (isLast || !mayRetry({ isRead, hasRequestId, failure })) {
       throw settle(failure, journey.isOutcomeUnknown);
     }
     if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
@@ -226,7 +267,8 @@ export class GatewayService implements ByteService {
 function journeyOf(call: ByteCall): Journey {
   return {
     call,
-    wantsAnyNode: call.method.route === "read" && asksForStale(call.body),
+    // Watches are shared out over all nodes, each of which tells the same events.
+    wantsAnyNode: call.method.route === "read" && (call.method.requestStream || asksForStale(call.body)),
     hasRequestId: metadataText(call.metadata, REQUEST_ID_KEY) !== null,
     isOutcomeUnknown: false,
     attempts: 0,

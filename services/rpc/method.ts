@@ -1,10 +1,18 @@
 import { ErrorReason } from "@quorate/proto/kv";
-import { type ByteCall, CallFailure } from "#forward";
+import { type ByteCall, type ByteSink, CallFailure } from "#forward";
 import type { NodeContext } from "./node-context";
 import { isWellFormedMessage } from "./well-formed-message";
 
 /** A unary call served here: from the bytes of the request to the bytes of the answer. */
 export type UnaryMethod = (node: NodeContext, call: ByteCall) => Promise<Uint8Array>;
+
+/** A stream both ways served here, as ByteService.duplex() has it. */
+export type DuplexMethod = (
+  node: NodeContext,
+  call: ByteCall,
+  source: AsyncIterable<Buffer>,
+  sink: ByteSink,
+) => Promise<void>;
 
 /** The part of a generated message type that is needed to read it. */
 interface Decodes<T> {

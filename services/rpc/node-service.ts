@@ -1,5 +1,11 @@
 import { ClusterServiceDefinition } from "@quorate/proto/cluster";
-import { ErrorReason, KvServiceDefinition, NamespaceServiceDefinition } from "@quorate/proto/kv";
+import {
+  ErrorReason,
+  KvServiceDefinition,
+  LeaseServiceDefinition,
+  NamespaceServiceDefinition,
+  WatchServiceDefinition,
+} from "@quorate/proto/kv";
 import {
   type ByteCall,
   type ByteService,
@@ -7,6 +13,7 @@ import {
   type CallChannels,
   CallFailure,
   FORWARD_KEY,
+  forwardDuplex,
   forwardStream,
   hopsOf,
   MEMBER_KEY,
@@ -16,7 +23,9 @@ import {
 } from "#forward";
 import { assert, unreachable } from "#std";
 import { clusterMethods } from "./cluster-methods";
-import type { UnaryMethod } from "./method";
+import { keepAlive } from "./keep-alive";
+import { leaseMethods } from "./lease-methods";
+import type { DuplexMethod, UnaryMethod } from "./method";
 import { namespaceMethods } from "./namespace-methods";
 import type { NodeContext } from "./node-context";
 import {
@@ -32,6 +41,7 @@ import { scan } from "./scan";
 import { writeMethods } from "./write-methods";
 
 type KvMethod = keyof (typeof KvServiceDefinition)["methods"];
+type LeaseMethod = keyof (typeof LeaseServiceDefinition)["methods"];
 type NamespaceMethod = keyof (typeof NamespaceServiceDefinition)["methods"];
 type ClusterMethod = keyof (typeof ClusterServiceDefinition)["methods"];
 
@@ -45,12 +55,21 @@ const unaryMethods: ReadonlyMap<string, UnaryMethod> = new Map([
   ...Object.entries(kvMethods).map(
     ([name, method]) => [methodPath(KvServiceDefinition, name), method] as const,
   ),
+  ...Object.entries(leaseMethods satisfies Record<Exclude<LeaseMethod, "keepAlive">, UnaryMethod>).map(
+    ([name, method]) => [methodPath(LeaseServiceDefinition, name), method] as const,
+  ),
   ...Object.entries(namespaceMethods satisfies Record<NamespaceMethod, UnaryMethod>).map(
     ([name, method]) => [methodPath(NamespaceServiceDefinition, name), method] as const,
   ),
   ...Object.entries(clusterMethods satisfies Record<ClusterMethod, UnaryMethod>).map(
     ([name, method]) => [methodPath(ClusterServiceDefinition, name), method] as const,
   ),
+]);
+
+/** The handler of each method whose requests are a stream, by path. */
+const duplexMethods: ReadonlyMap<string, DuplexMethod> = new Map([
+  [methodPath(WatchServiceDefinition, "watch"), noWatchYet],
+  [methodPath(LeaseServiceDefinition, "keepAlive"), keepAlive],
 ]);
 
 const SCAN_PATH = methodPath(KvServiceDefinition, "scan");
@@ -102,14 +121,38 @@ export class NodeService implements ByteService {
     }
   }
 
+  async duplex(call: ByteCall, source: AsyncIterable<Buffer>, sink: ByteSink): Promise<void> {
+    const place = this.place(call);
+    if (place.kind === "at") {
+      this.node.counters.noteForwarded();
+      return forwardDuplex(this.channels.to(place.address), call, source, sink);
+    }
+    const method = duplexMethods.get(call.method.path);
+    assert(method !== undefined, "every method of the public services has a handler");
+    try {
+      await method(this.node, call, this.withinLimit(source), sink);
+    } catch (error) {
+      throw failureOf(error);
+    }
+  }
+
+  private async *withinLimit(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+    for await (const message of source) {
+      this.checkLength(message);
+      yield message;
+    }
+  }
+
+  private checkLength(request: Buffer): void {
+    const { requestBytesMax } = this.node.limits;
+    if (request.length <= requestBytesMax) return;
+    throw tooLarge(`the request is ${request.length} bytes long, more than the limit of ${requestBytesMax}`);
+  }
+
   /** Throws when the call can be served nowhere. */
   private place(call: ByteCall): Place {
-    const { directory, limits, memberId } = this.node;
-    if (call.body.length > limits.requestBytesMax) {
-      throw tooLarge(
-        `the request is ${call.body.length} bytes long, more than the limit of ${limits.requestBytesMax}`,
-      );
-    }
+    const { directory, memberId } = this.node;
+    this.checkLength(call.body);
     switch (call.method.route) {
       case "leader": {
         if (directory.knownLeaderId === memberId) return HERE;
@@ -154,6 +197,10 @@ export class NodeService implements ByteService {
     call.isSubmitted = true;
     return this.channels.to(address).unary(outgoingCall(call), call);
   }
+}
+
+function noWatchYet(): Promise<never> {
+  return Promise.reject(new CallFailure(ErrorReason.UNIMPLEMENTED, "this node serves no watches"));
 }
 
 function failureOf(error: unknown): CallFailure {

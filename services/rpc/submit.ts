@@ -1,5 +1,5 @@
 import type { ResponseHeader } from "@quorate/proto/kv";
-import type { Command, Done } from "@quorate/proto/log";
+import type { Answer, Command, Done } from "@quorate/proto/log";
 import type { ByteCall } from "#forward";
 import { type CommandSource, encodeCommand } from "#kv";
 import { assert, unreachable } from "#std";
@@ -28,14 +28,24 @@ export async function submit(
   call: ByteCall,
   command: Command,
 ): Promise<{ readonly done: Done; readonly header: ResponseHeader }> {
+  const { result, header } = await decide(node, call, command);
+  if (result.$case === "refused") throw refusalFailure(result.value);
+  return { done: result.value, header };
+}
+
+/** Replicates a command, for callers to whom a refusal of the state machine is an answer; throws all other failures. */
+export async function decide(
+  node: NodeContext,
+  call: ByteCall,
+  command: Command,
+): Promise<{ readonly result: NonNullable<Answer["result"]>; readonly header: ResponseHeader }> {
   call.isSubmitted = true;
   const outcome = await node.replica.submit(encodeCommand(command));
   switch (outcome.kind) {
     case "applied": {
       const { result, revision } = outcome.answer;
       assert(result !== undefined, "an answer says what was done or why not");
-      if (result.$case === "refused") throw refusalFailure(result.value);
-      return { done: result.value, header: responseHeader(node, outcome.entry.term, revision) };
+      return { result, header: responseHeader(node, outcome.entry.term, revision) };
     }
     case "not_applied":
       call.isSubmitted = false;

@@ -57,6 +57,16 @@ export class CallLinks {
           passage.leave();
         }
       },
+      async *duplex(call: OutgoingCall, source: AsyncIterable<Uint8Array>, cancelling: Cancelling) {
+        const passage = links.enter(address, direction, cancelling);
+        try {
+          yield* channel.duplex(call, source, passage.signal);
+        } catch (failure) {
+          throw passage.lossOr(failure);
+        } finally {
+          passage.leave();
+        }
+      },
     };
   }
 

@@ -6,6 +6,7 @@ import {
   type OutgoingCall,
 } from "@quorate/services/forward";
 import type { ClusterTime } from "./cluster-time";
+import { duplexTo } from "./memory-duplex";
 import { type MemoryEndpoint, nothingListens, type WireCall } from "./memory-endpoint";
 import { MessageQueue } from "./message-queue";
 
@@ -29,6 +30,7 @@ export class MemoryChannels implements CallChannels {
         }
       },
       stream: (call, cancelling) => this.stream(address, call, cancelling),
+      duplex: (call, source, cancelling) => this.duplex(address, call, source, cancelling),
     };
   }
 
@@ -54,6 +56,22 @@ export class MemoryChannels implements CallChannels {
     } finally {
       cancelling.removeEventListener("abort", leave);
       leave();
+    }
+  }
+
+  private async *duplex(
+    address: string,
+    call: OutgoingCall,
+    source: AsyncIterable<Uint8Array>,
+    cancelling: Cancelling,
+  ): AsyncGenerator<Uint8Array, void, undefined> {
+    const endpoint = this.find(address);
+    if (endpoint === null) throw nothingListens(address);
+    const { time } = this;
+    try {
+      yield* duplexTo(endpoint, this.wire(call, cancelling), source, { time, cancelling });
+    } catch (failure) {
+      throw CallFailure.from(failure);
     }
   }
 

@@ -1,6 +1,7 @@
 import { Metadata } from "@grpc/grpc-js";
 import { type AttemptOptions, type Connection, type Method, QuorateError } from "@quorate/client";
 import type { ClusterTime } from "./cluster-time";
+import { duplexTo } from "./memory-duplex";
 import type { MemoryEndpoint, WireCall } from "./memory-endpoint";
 import { MessageQueue } from "./message-queue";
 
@@ -63,6 +64,25 @@ export class MemoryConnection implements Connection {
     }
   }
 
+  async *duplex<Request, Response>(
+    method: Method<Request, Response>,
+    requests: AsyncIterable<Request>,
+    options: AttemptOptions,
+  ): AsyncGenerator<Response, void, undefined> {
+    const endpoint = this.endpoint();
+    const wire = wireCall(method.path, NO_BODY, options, null);
+    const { time } = this;
+    const answers = duplexTo(endpoint, wire, encoded(method.requestType, requests), {
+      time,
+      cancelling: options.signal,
+    });
+    try {
+      for await (const answer of answers) yield method.responseType.decode(answer);
+    } catch (failure) {
+      throw QuorateError.from(failure);
+    }
+  }
+
   close(): void {
     this.isClosed = true;
   }
@@ -81,6 +101,31 @@ export class MemoryConnection implements Connection {
       outcome: "not_applied",
     });
   }
+}
+
+const NO_BODY = new Uint8Array(0);
+
+function encoded<Request>(
+  type: Method<Request, unknown>["requestType"],
+  requests: AsyncIterable<Request>,
+): AsyncIterable<Uint8Array> {
+  return {
+    [Symbol.asyncIterator]: () => {
+      const source = requests[Symbol.asyncIterator]();
+      return {
+        next: async () => {
+          const { value, done } = await source.next();
+          return done === true
+            ? { value: undefined, done }
+            : { value: type.encode(value).finish(), done: false };
+        },
+        return: async () => {
+          await source.return?.();
+          return { value: undefined, done: true };
+        },
+      };
+    },
+  };
 }
 
 function wireCall(

@@ -1,6 +1,7 @@
 import { type Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
 import {
+  asBuffer,
   ByteCall,
   type ByteService,
   type ByteSink,
@@ -73,6 +74,25 @@ export class MemoryEndpoint {
       const open = this.begin(wire, reject);
       if (open === null) return;
       this.options.service.stream(open.call, sinkOf(open.call, take)).then(
+        () => {
+          if (open.end(status.OK)) resolve();
+        },
+        (error: unknown) => this.fail(open, error),
+      );
+    });
+  }
+
+  /** Both ways: takes the messages of `source` one at a time, and hands on those of the answer like stream(). */
+  duplex(
+    wire: WireCall,
+    source: AsyncIterable<Uint8Array>,
+    take: (message: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const open = this.begin(wire, reject);
+      if (open === null) return;
+      const requests = new ArrivingRequests(open.call, source);
+      this.options.service.duplex(open.call, requests, sinkOf(open.call, take)).then(
         () => {
           if (open.end(status.OK)) resolve();
         },
@@ -182,6 +202,41 @@ class OpenCall {
 
   private refuse(told: Pick<StatusObject, "code" | "details"> & Partial<StatusObject>): void {
     if (this.end(told.code)) this.options.reject(wireFailure(told));
+  }
+}
+
+/** The requests of a duplex stream as its node reads them: they end with the call, whatever their sender does. */
+class ArrivingRequests implements AsyncIterable<Buffer> {
+  private readonly source: AsyncIterator<Uint8Array>;
+  private giveUp: (failure: CallFailure) => void = () => {};
+
+  constructor(
+    private readonly call: ByteCall,
+    source: AsyncIterable<Uint8Array>,
+  ) {
+    this.source = source[Symbol.asyncIterator]();
+    call.addEventListener("abort", () => this.giveUp(callerLeft()));
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
+    return { next: () => this.next() };
+  }
+
+  private next(): Promise<IteratorResult<Buffer, undefined>> {
+    return new Promise((resolve, reject) => {
+      this.giveUp = reject;
+      if (this.call.aborted) {
+        reject(callerLeft());
+        return;
+      }
+      this.source
+        .next()
+        .then(
+          ({ value, done }) =>
+            resolve(done === true ? { value: undefined, done } : { value: asBuffer(value), done: false }),
+          reject,
+        );
+    });
   }
 }
 

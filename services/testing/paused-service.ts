@@ -31,6 +31,32 @@ export class PausedService implements ByteService {
     }
   }
 
+  async duplex(call: ByteCall, source: AsyncIterable<Buffer>, sink: ByteSink): Promise<void> {
+    await this.passed(call);
+    try {
+      await this.service.duplex(call, this.arriving(call, source), {
+        write: async (message) => {
+          await this.passed(call);
+          await sink.write(message);
+        },
+      });
+    } finally {
+      await this.passed(null);
+    }
+  }
+
+  /** What arrives while the node is paused is taken when it goes on. */
+  private async *arriving(
+    call: ByteCall,
+    source: AsyncIterable<Buffer>,
+  ): AsyncGenerator<Buffer, void, undefined> {
+    for await (const message of source) {
+      await this.passed(call);
+      yield message;
+    }
+    await this.passed(call);
+  }
+
   /** What was given up while it waited outside is not begun. */
   private async passed(call: ByteCall | null): Promise<void> {
     if (this.gate.isPaused) await new Promise<void>((resolve) => this.gate.pass(resolve));

@@ -7,6 +7,7 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { QuorateError } from "./errors";
+import { Sending } from "./sending";
 import type { AttemptOptions, Connection, MessageType, Method } from "./transport";
 
 /** The longest message that is sent or taken: the server's request limit plus room for larger configured limits. */
@@ -100,10 +101,44 @@ export class GrpcConnection implements Connection {
     }
   }
 
+  async *duplex<Request, Response>(
+    method: Method<Request, Response>,
+    requests: AsyncIterable<Request>,
+    options: AttemptOptions,
+  ): AsyncGenerator<Response, void, undefined> {
+    const client = this.#readyClient() ?? (await this.#connected(options));
+    const { signal } = options;
+    if (signal?.aborted === true) throw givenUp();
+    const call = client.makeBidiStreamRequest(
+      method.path,
+      serializer(method.requestType),
+      method.responseType.decode,
+      metadataOf(options),
+    );
+    const cancel = () => call.cancel();
+    signal?.addEventListener("abort", cancel);
+    // A cancelled stream reports its cancellation after we stopped reading: that is no failure of anyone's.
+    call.on("error", () => undefined);
+    const sending = new Sending(call, requests);
+    sending.begin();
+    try {
+      for await (const message of call) yield message as Response;
+      if (sending.failure !== null) throw sending.failure.thrown;
+    } catch (failure) {
+      throw QuorateError.from(sending.failure === null ? failure : sending.failure.thrown);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      sending.stop();
+      call.cancel();
+    }
+  }
+
   close(): void {
-    this.#client?.close();
+    const client = this.#client;
     this.#client = null;
     this.#ready = null;
+    // Not in the turn of its first call: grpc-js looks the address up after that, and connects a closed channel for ever.
+    if (client !== null) setImmediate(() => client.close());
   }
 
   #readyClient(): Client | null {
@@ -126,9 +161,9 @@ export class GrpcConnection implements Connection {
     const channel = client.getChannel();
     const deadline = Date.now() + timeoutMs;
     for (;;) {
+      if (this.#client !== client) throw this.#unreachable("the client was closed");
       const state = channel.getConnectivityState(true);
       if (state === connectivityState.READY) return client;
-      if (state === connectivityState.SHUTDOWN) throw this.#unreachable("the client was closed");
       if (state === connectivityState.TRANSIENT_FAILURE) throw this.#unreachable("nothing answers there");
       const changed = await new Promise<boolean>((resolve) => {
         channel.watchConnectivityState(state, deadline, (late) => resolve(late === undefined));
@@ -149,6 +184,10 @@ export class GrpcConnection implements Connection {
       outcome: "not_applied",
     });
   }
+}
+
+function givenUp(): QuorateError {
+  return new QuorateError("the call was given up", { code: "CANCELLED", reason: "CANCELLED" });
 }
 
 function serializer<Request>(type: MessageType<Request>): (request: Request) => Buffer {

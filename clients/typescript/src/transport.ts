@@ -14,7 +14,10 @@ export interface Method<Request, Response> {
 /** What is sent with one attempt of a call. */
 export interface AttemptOptions {
   readonly metadata: Readonly<Record<string, string>>;
-  /** The time for this attempt, connecting included, in milliseconds; for a stream the time between two messages. */
+  /**
+   * The time for this attempt, connecting included, in milliseconds; for a streamed answer the time between two messages;
+   * for a duplex stream the time to connect, since only its caller knows when to expect an answer.
+   */
   readonly timeoutMs: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -32,6 +35,16 @@ export interface Connection {
   serverStream<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
+    options: AttemptOptions,
+  ): AsyncIterable<Response>;
+  /**
+   * A stream both ways, which begins when its answers are first asked for. Each request is taken when the transport has
+   * room for it, and answers are read no faster than they are taken. The end of the requests is told to the server; the
+   * end of the iteration, or the signal, cancels the call. What the requests throw ends the call and is thrown here.
+   */
+  duplex<Request, Response>(
+    method: Method<Request, Response>,
+    requests: AsyncIterable<Request>,
     options: AttemptOptions,
   ): AsyncIterable<Response>;
   close(): void;

@@ -35,6 +35,11 @@ export class ScriptedEndpoints {
         request: Request,
         attempt: AttemptOptions,
       ) => this.#stream<Response>(address, method.path, request, attempt),
+      duplex: <Request, Response>(
+        method: Method<Request, Response>,
+        requests: AsyncIterable<Request>,
+        attempt: AttemptOptions,
+      ) => this.#stream<Response>(address, method.path, requests, attempt),
       close: () => undefined,
     });
     this.client = new Quorate({ endpoints: addresses, ...options }, { timing: this.timing, connect });

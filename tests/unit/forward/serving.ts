@@ -97,5 +97,14 @@ function asIs(bytes: Buffer): Buffer {
 
 /** A service whose calls all end alike. */
 export function serviceOf(unary: ByteService["unary"], stream?: ByteService["stream"]): ByteService {
-  return { unary, stream: stream ?? (() => Promise.reject(new Error("no streams here"))) };
+  return { unary, stream: stream ?? notHere, duplex: notHere };
+}
+
+/** A service of duplex streams alone. */
+export function duplexServiceOf(duplex: ByteService["duplex"]): ByteService {
+  return { unary: notHere, stream: notHere, duplex };
+}
+
+function notHere(): Promise<never> {
+  return Promise.reject(new Error("no such calls here"));
 }

@@ -34,10 +34,13 @@ const fail =
   () =>
     Promise.reject(new CallFailure(reason, `because of ${ErrorReason[reason]}`, extras));
 
+type Duplex = (source: AsyncIterable<Buffer>, sink: ByteSink) => Promise<void>;
+
 class FakeNode {
   readonly calls: ByteCall[] = [];
   acts: Act[] = [answer];
   streams: ((sink: ByteSink) => Promise<void>)[] = [];
+  duplexes: Duplex[] = [];
   serving!: Serving;
 
   async open(): Promise<this> {
@@ -49,6 +52,10 @@ class FakeNode {
       stream: (call, sink) => {
         this.calls.push(call);
         return this.streams[Math.min(this.calls.length, this.streams.length) - 1]!(sink);
+      },
+      duplex: (call, source, sink) => {
+        this.calls.push(call);
+        return this.duplexes[Math.min(this.calls.length, this.duplexes.length) - 1]!(source, sink);
       },
     });
     return this;
