@@ -1,4 +1,4 @@
-import { Answer, type AnswerRecord, type Done, type Refusal } from "@quorate/proto/log";
+import { Answer, type AnswerRecord, type Done, Refusal } from "@quorate/proto/log";
 import { assert } from "#std";
 import { encoderOf } from "./encoder";
 import type { StoredRecord } from "./record";
@@ -44,6 +44,11 @@ export function done(fields: Partial<Done>): Result {
 
 export function refused(refusal: Refusal, message: string): Result {
   return { $case: "refused", value: { refusal, message, oldestRevision: 0n } };
+}
+
+export function refusedAsCompacted(message: string, oldestRevision: number): Result {
+  const value = { refusal: Refusal.COMPACTED, message, oldestRevision: BigInt(oldestRevision) };
+  return { $case: "refused", value };
 }
 
 /** @param record with its value */

@@ -1,9 +1,14 @@
+import { Refusal } from "@quorate/proto/log";
 import { assert, compareBytes } from "#std";
+import { type Result, refused } from "./answer";
+import { byteKey } from "./byte-key";
 import { type KeyRange, rangeContains } from "./key-range";
+import type { LeaseTable } from "./lease-table";
 import type { Namespace } from "./namespace";
 import type { StoredRecord } from "./record";
+import { Stage, type StagedKey } from "./stage";
 import type { Change, ChangeOrigin } from "./state";
-import type { StateView } from "./view";
+import type { RangeRead, StateView } from "./view";
 
 /** A batch's own writes to one namespace, over the view. */
 interface Overlay {
@@ -13,25 +18,43 @@ interface Overlay {
   isAll: boolean;
 }
 
+/** The command that is being applied. */
+interface CommandInHand {
+  readonly namespace: Namespace;
+  readonly origin: ChangeOrigin;
+}
+
+/** What a command sees of a range. */
+export interface RangeSeen {
+  /** In key order. */
+  readonly records: readonly StoredRecord[];
+  /** Whether keys may follow that were not read. */
+  readonly isCut: boolean;
+}
+
 /**
- * The records as a batch of commands sees and changes them: the view as of the last write, under the batch's own
- * changes. Commands come one after another, between begin and end; all changes of one command share one revision.
+ * The records as a batch of commands sees and changes them: the view as of the last write, under what earlier commands
+ * of the batch wrote, under what the command in hand has staged. Commands come one after another, between begin and end
+ * or abort; all changes of one command share one revision.
  */
 export class Batch {
   /** In order of (revision, ordinal). */
   readonly changes: Change[] = [];
   private readonly view: StateView;
+  private readonly leases: LeaseTable;
   private readonly overlays = new Map<number, Overlay>();
   private readonly touched = new Set<Namespace>();
   /** The ids of namespaces that were not there before the batch. */
   private readonly created = new Set<number>();
+  private readonly stage = new Stage();
   private commandRevision: number;
-  private commandOrigin: ChangeOrigin | null = null;
+  private command: CommandInHand | null = null;
   private changesBefore = 0;
 
   /** @param revision of the last change before the batch */
-  constructor(view: StateView, revision: number) {
+  constructor(view: StateView, revision: number, leases: LeaseTable) {
     this.view = view;
+    this.leases = leases;
     this.commandRevision = revision + 1;
   }
 
@@ -45,23 +68,57 @@ export class Batch {
     return this.touched;
   }
 
-  begin(origin: ChangeOrigin): void {
-    assert(this.commandOrigin === null, "one command is applied at a time");
-    this.commandOrigin = origin;
+  /** The namespace of the command in hand. */
+  get namespace(): Namespace {
+    return this.inHand.namespace;
+  }
+
+  /** Begins a command on the records of a namespace. */
+  begin(namespace: Namespace, origin: ChangeOrigin): void {
+    assert(this.command === null, "one command is applied at a time");
+    assert(this.stage.isEmpty, "nothing is staged between commands");
+    this.command = { namespace, origin };
     this.changesBefore = this.changes.length;
   }
 
-  /** Ends a command; the revision advances only if it changed something. */
-  end(): void {
-    assert(this.commandOrigin !== null, "a command that ends was begun");
-    this.commandOrigin = null;
-    if (this.changes.length === this.changesBefore) return;
+  /**
+   * Ends a command: what it did to each key, seen as a whole, is one change or none. The revision advances only if there
+   * is one. When the namespace would hold more than its quota, nothing is changed, and the refusal is returned.
+   */
+  end(): Result | null {
+    const { namespace } = this.inHand;
+    const { stage } = this;
+    const fault = namespace.quotaFault(stage.keysDelta, stage.bytesDelta);
+    if (fault !== null) {
+      this.abort();
+      return refused(Refusal.QUOTA_EXCEEDED, fault);
+    }
+    if (!stage.isEmpty) {
+      namespace.count(stage.keysDelta, stage.bytesDelta);
+      for (const staged of stage.keys()) this.settle(staged);
+      stage.clear();
+    }
+    this.command = null;
+    if (this.changes.length === this.changesBefore) return null;
     this.commandRevision += 1;
     assert(Number.isSafeInteger(this.commandRevision), "a revision is a safe integer");
+    return null;
+  }
+
+  /** Ends a command that was refused: nothing of it stays. */
+  abort(): null {
+    assert(this.command !== null, "a command that ends was begun");
+    assert(this.changes.length === this.changesBefore, "a command that is refused has truncated nothing");
+    this.stage.clear();
+    this.command = null;
+    return null;
   }
 
   /** @param id the byteKey of the key, so that it is made once a command */
-  newest(namespace: Namespace, key: Uint8Array, id: string): StoredRecord | null {
+  newest(key: Uint8Array, id: string): StoredRecord | null {
+    const staged = this.stage.find(id);
+    if (staged !== undefined) return staged.after;
+    const { namespace } = this.inHand;
     const overlay = this.overlays.get(namespace.id);
     const own = overlay?.records.get(id);
     if (own !== undefined) return own;
@@ -70,13 +127,22 @@ export class Batch {
   }
 
   /**
-   * The first `limit` records of a range. Only the first command of a batch can ask (see StateMachine.reads), but for a
-   * namespace that the batch itself created: its commands could declare nothing, and all of it is here.
+   * The records of a range as the command sees them, as far as `read` asked. Only the first command of a batch can ask
+   * (see StateMachine.reads), but for a namespace that the batch itself created: its commands could declare nothing, and
+   * all of it is here.
+   *
+   * @param position of `read` among the ranges that the command declared
    */
-  range(namespace: Namespace, range: KeyRange, limit: number): readonly StoredRecord[] {
-    if (this.created.has(namespace.id)) return this.rangeOfCreated(namespace, range, limit);
-    assert(this.changes.length === 0, "a command that reads a range is the first of its batch");
-    return this.view.range(0);
+  range(position: number, read: RangeRead): RangeSeen {
+    const { namespace } = this.inHand;
+    const isCreated = this.created.has(namespace.id);
+    assert(isCreated || this.changesBefore === 0, "a command that reads a range is the first of its batch");
+    const { records, isCut } = cutTo(
+      read,
+      isCreated ? this.recordsOfCreated(namespace, read) : this.view.range(position),
+    );
+    const last = isCut ? (records.at(-1)?.key ?? null) : null;
+    return { records: this.underStage(records, read, last), isCut };
   }
 
   /** Takes in a namespace that was not there before the batch. */
@@ -85,9 +151,18 @@ export class Batch {
     this.overlay(namespace).isAll = true;
   }
 
+  /** Whether the command's namespace has such a lease. */
+  hasLease(leaseId: number): boolean {
+    return this.leases.has(leaseId, this.inHand.namespace.id);
+  }
+
+  /** How many keys a lease had before the command. */
+  leaseKeyCount(leaseId: number): number {
+    return this.leases.keyCount(leaseId);
+  }
+
   /** Writes a value over the newest record of the key, and returns the new one. */
   put(
-    namespace: Namespace,
     id: string,
     newest: StoredRecord | null,
     next: Pick<StoredRecord, "key" | "value" | "leaseId">,
@@ -100,34 +175,50 @@ export class Batch {
       valueBytes: value.length,
       createRevision: newest === null ? revision : newest.createRevision,
       modRevision: revision,
-      version: newest === null ? 1 : newest.version + 1,
+      version: versionAfter(newest, revision),
       leaseId,
     };
-    if (newest === null) namespace.count(1, key.length + value.length);
-    else namespace.count(0, value.length - newest.valueBytes);
-    this.overlay(namespace).records.set(id, record);
-    this.changes.push({ kind: "put", ...this.place(namespace), record, origin: this.origin });
+    this.stage.write(id, newest, record);
     return record;
   }
 
-  delete(namespace: Namespace, id: string, newest: StoredRecord): void {
-    namespace.count(-1, -(newest.key.length + newest.valueBytes));
-    this.overlay(namespace).records.set(id, null);
-    this.changes.push({ kind: "delete", ...this.place(namespace), key: newest.key, origin: this.origin });
+  delete(id: string, newest: StoredRecord): void {
+    this.stage.write(id, newest, null);
   }
 
-  /** Empties the namespace, however many keys it holds. */
-  truncate(namespace: Namespace): void {
+  /** Empties the namespace, however many keys it holds: at once, as it cannot be refused any more. */
+  truncate(): void {
+    const { namespace, origin } = this.inHand;
+    assert(this.stage.isEmpty, "a command that truncates does nothing else");
     const overlay = this.overlay(namespace);
     overlay.records.clear();
     overlay.isAll = true;
-    this.changes.push({ kind: "truncate", ...this.place(namespace), origin: this.origin });
+    this.changes.push({ kind: "truncate", ...this.place(namespace), origin });
+    this.leases.truncated(namespace.id);
     namespace.truncate(this.commandRevision);
   }
 
-  private get origin(): ChangeOrigin {
-    assert(this.commandOrigin !== null, "changes are made within a command");
-    return this.commandOrigin;
+  private get inHand(): CommandInHand {
+    assert(this.command !== null, "records are seen and changed within a command");
+    return this.command;
+  }
+
+  private settle({ id, before, after }: StagedKey): void {
+    if (before === null && after === null) return;
+    const { namespace, origin } = this.inHand;
+    this.overlay(namespace).records.set(id, after);
+    const leaseBefore = before === null ? 0 : before.leaseId;
+    const leaseAfter = after === null ? 0 : after.leaseId;
+    const key = (after ?? before)?.key;
+    assert(key !== undefined, "a change is of a key");
+    if (leaseBefore !== leaseAfter) {
+      const { id: namespaceId, generation } = namespace;
+      if (leaseBefore !== 0) this.leases.detach(leaseBefore, namespaceId, generation, key);
+      if (leaseAfter !== 0) this.leases.attach(leaseAfter, namespaceId, generation, key);
+    }
+    const place = this.place(namespace);
+    if (after === null) this.changes.push({ kind: "delete", ...place, key, origin });
+    else this.changes.push({ kind: "put", ...place, record: after, origin });
   }
 
   private place(namespace: Namespace): Pick<Change, "namespaceId" | "generation" | "revision" | "ordinal"> {
@@ -139,12 +230,37 @@ export class Batch {
     };
   }
 
-  private rangeOfCreated(namespace: Namespace, range: KeyRange, limit: number): readonly StoredRecord[] {
+  private recordsOfCreated(namespace: Namespace, range: KeyRange): readonly StoredRecord[] {
     return [...this.overlay(namespace).records.values()]
       .filter((record) => record !== null)
       .filter(({ key }) => rangeContains(range, key))
-      .sort((left, right) => compareBytes(left.key, right.key))
-      .slice(0, limit);
+      .sort(byKey);
+  }
+
+  /**
+   * Records of a range as they are after what is staged.
+   *
+   * @param last what is behind this key was not read; null when all was
+   */
+  private underStage(
+    records: readonly StoredRecord[],
+    range: KeyRange,
+    last: Uint8Array | null,
+  ): readonly StoredRecord[] {
+    if (this.stage.isEmpty) return records;
+    const seen: StoredRecord[] = [];
+    for (const { before, after } of this.stage.keys()) {
+      // What was there before is among the records that were read.
+      if (before !== null || after === null || !rangeContains(range, after.key)) continue;
+      if (last === null || compareBytes(after.key, last) <= 0) seen.push(after);
+    }
+    const isSorted = seen.length === 0;
+    for (const record of records) {
+      const staged = this.stage.find(byteKey(record.key));
+      const now = staged === undefined ? record : staged.after;
+      if (now !== null) seen.push(now);
+    }
+    return isSorted ? seen : seen.sort(byKey);
   }
 
   /** Asked for by each write, so it also notes that the namespace changed. */
@@ -156,4 +272,26 @@ export class Batch {
     this.touched.add(namespace);
     return overlay;
   }
+}
+
+/** All that a command does to a key is one version. */
+function versionAfter(newest: StoredRecord | null, revision: number): number {
+  if (newest === null) return 1;
+  return newest.modRevision === revision ? newest.version : newest.version + 1;
+}
+
+/** As far as a store reads: where all is at hand it is cut alike, so that no answer depends on where a batch begins. */
+function cutTo(read: RangeRead, records: readonly StoredRecord[]): RangeSeen {
+  let bytes = 0;
+  for (const [at, { valueBytes }] of records.entries()) {
+    if (read.withValues) bytes += valueBytes;
+    if (at + 1 === read.limit || bytes > read.valueBytesMax) {
+      return { records: records.slice(0, at + 1), isCut: true };
+    }
+  }
+  return { records, isCut: false };
+}
+
+function byKey(left: StoredRecord, right: StoredRecord): number {
+  return compareBytes(left.key, right.key);
 }

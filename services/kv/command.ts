@@ -2,6 +2,7 @@ import { Command } from "@quorate/proto/log";
 import { EMPTY_BYTES } from "#std";
 import { encoderOf } from "./encoder";
 import type { KeyRange } from "./key-range";
+import type { Quota } from "./namespace";
 
 /** Names a write within its session, so that it is applied once. */
 export interface WriteId {
@@ -125,9 +126,46 @@ export function truncateCommand(source: CommandSource): Command {
   return commandOf(source, { $case: "truncate", value: {} });
 }
 
-/** The source's namespace is the one whose session the request id is of. */
-export function createNamespaceCommand(source: CommandSource, name: string): Command {
-  return commandOf(source, { $case: "createNamespace", value: { name } });
+/** @param ttlMs in replicated time, already within the bounds that callers are held to */
+export function grantLeaseCommand(source: CommandSource, ttlMs: number): Command {
+  return commandOf(source, { $case: "grantLease", value: { ttlMs: BigInt(ttlMs) } });
+}
+
+export function revokeLeaseCommand(source: CommandSource, leaseId: bigint): Command {
+  return commandOf(source, { $case: "revokeLease", value: { leaseId } });
+}
+
+/** Renewing twice does no harm, so a request id is not looked at. */
+export function renewLeasesCommand(source: CommandSource, leaseIds: readonly bigint[]): Command {
+  return commandOf(source, { $case: "renewLeases", value: { leaseIds: [...leaseIds] } });
+}
+
+/** @param revision the oldest one that can be read afterwards */
+export function compactCommand(source: CommandSource, revision: number): Command {
+  return commandOf(source, { $case: "compact", value: { revision: BigInt(revision), allNamespaces: false } });
+}
+
+/** @param revision the oldest one that can be read afterwards, in any namespace */
+export function compactAllCommand(revision: number, wallTimeMs: number): Command {
+  const value = { revision: BigInt(revision), allNamespaces: true };
+  return commandOf(ofTheCluster(wallTimeMs), { $case: "compact", value });
+}
+
+/** The source's namespace is the one whose session the request id is of; so with the next two. */
+export function createNamespaceCommand(
+  source: CommandSource,
+  name: string,
+  quota: Quota = { keysMax: null, bytesMax: null },
+): Command {
+  return commandOf(source, { $case: "createNamespace", value: { name, ...boundsOf(quota) } });
+}
+
+export function deleteNamespaceCommand(source: CommandSource, name: string): Command {
+  return commandOf(source, { $case: "deleteNamespace", value: { name } });
+}
+
+export function setQuotaCommand(source: CommandSource, name: string, quota: Quota): Command {
+  return commandOf(source, { $case: "setQuota", value: { name, ...boundsOf(quota) } });
 }
 
 /** @param ttlMs in replicated time, already within the bounds that callers are held to */
@@ -146,6 +184,10 @@ export function tickCommand(elapsedMs: number, wallTimeMs: number): Command {
 
 export function recordStoreCommand(memberId: string, storeId: string, wallTimeMs: number): Command {
   return commandOf(ofTheCluster(wallTimeMs), { $case: "recordStore", value: { memberId, storeId } });
+}
+
+function boundsOf(quota: Quota): { keysMax: bigint; bytesMax: bigint } {
+  return { keysMax: BigInt(quota.keysMax ?? 0), bytesMax: BigInt(quota.bytesMax ?? 0) };
 }
 
 /** A command that concerns no namespace and no caller. */

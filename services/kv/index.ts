@@ -7,17 +7,24 @@ export {
   appendCommand,
   type CommandSource,
   closeSessionCommand,
+  compactAllCommand,
+  compactCommand,
   createNamespaceCommand,
   type DeleteArguments,
   decodeCommand,
   deleteCommand,
+  deleteNamespaceCommand,
   deleteRangeCommand,
   encodeCommand,
+  grantLeaseCommand,
   incrementCommand,
   openSessionCommand,
   type PutArguments,
   putCommand,
   recordStoreCommand,
+  renewLeasesCommand,
+  revokeLeaseCommand,
+  setQuotaCommand,
   tickCommand,
   truncateCommand,
   type WriteId,
@@ -37,8 +44,10 @@ export {
   TXN_COUNT_MAX,
   TXN_RANGE_RECORDS_MAX,
 } from "./limits";
-export { type Applied, StateMachine } from "./machine";
+export { type Applied, type LeaseStatus, StateMachine } from "./machine";
 export { MerkleBuilder, type MerkleDigest, type MerkleLeaf, merkleRoot } from "./merkle";
+export type { Quota } from "./namespace";
+export { firstEvent, oldestReadable } from "./namespace-history";
 export { NAMESPACE_NAME_RULE, namespaceNameFault } from "./namespace-name";
 export type { StoredRecord } from "./record";
 export {

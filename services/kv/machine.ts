@@ -1,10 +1,15 @@
-import { type Answer, type Command, type DeleteRange, Refusal, type RequestId } from "@quorate/proto/log";
+import { type Answer, type Command, Refusal, type RequestId } from "@quorate/proto/log";
 import { assert, compareStrings, unreachable } from "#std";
-import { DONE, decodeAnswer, done, encodeAnswer, type Result, refused } from "./answer";
+import { DONE, decodeAnswer, done, encodeAnswer, type Result, refused, refusedAsCompacted } from "./answer";
 import { Batch } from "./batch";
-import { type KeyRange, rangeIsEmpty } from "./key-range";
-import { NAMESPACES_MAX, TIME_MS_MAX } from "./limits";
-import { Namespace } from "./namespace";
+import { deleteRangeReads, keyReads, leaseReads, NO_READS } from "./command-reads";
+import { endLease, renewLeases, revokeLease } from "./lease-operations";
+import { LeaseTable } from "./lease-table";
+import { LEASES_MAX, SESSIONS_MAX, TIME_MS_MAX } from "./limits";
+import type { Namespace } from "./namespace";
+import { oldestReadable } from "./namespace-history";
+import { createNamespace, deleteNamespace, setQuota, unknownNamespace } from "./namespace-operations";
+import { NamespaceTable } from "./namespace-table";
 import {
   applyAppend,
   applyDelete,
@@ -13,17 +18,10 @@ import {
   applyPut,
   applyTruncate,
 } from "./operations";
+import { originOf } from "./origin";
 import { type SessionRequest, SessionTable } from "./session-table";
-import {
-  type ChangeOrigin,
-  DEFAULT_NAMESPACE,
-  type MemberStore,
-  type NamespaceState,
-  type ResidentState,
-  type StateMeta,
-  type StateWrites,
-} from "./state";
-import type { StateReads, StateView } from "./view";
+import type { LeaseState, MemberStore, NamespaceState, ResidentState, StateMeta, StateWrites } from "./state";
+import type { CommandReads, StateView } from "./view";
 import { commandFault } from "./well-formed";
 
 /** What applying a batch gives: an answer for each command, in order, and what is to be written. */
@@ -32,14 +30,24 @@ export interface Applied {
   readonly writes: StateWrites;
 }
 
-type Operation = NonNullable<Command["operation"]>;
-type WriteOperation = Extract<
-  Operation,
-  { $case: "put" | "delete" | "deleteRange" | "increment" | "append" | "truncate" | "createNamespace" }
->;
-type RecordOperation = Exclude<WriteOperation, { $case: "createNamespace" }>;
+/** A lease as of the last command. */
+export interface LeaseStatus extends LeaseState {
+  /** In replicated time, at least 0. A lease whose time is up is there until a Tick ends it. */
+  readonly remainingMs: number;
+  readonly keyCount: number;
+}
 
-const NO_READS: StateReads = { keys: [], ranges: [] };
+type Operation = NonNullable<Command["operation"]>;
+type TickOperation = Extract<Operation, { $case: "tick" }>;
+/** Those that a session answers once. */
+type WriteOperation = Exclude<
+  Operation,
+  { $case: "openSession" | "closeSession" | "tick" | "recordStore" | "renewLeases" }
+>;
+type RecordOperation = Extract<
+  WriteOperation,
+  { $case: "put" | "delete" | "deleteRange" | "increment" | "append" | "truncate" }
+>;
 
 /**
  * The replicated state machine: the same commands in the same order give the same answers and the same state on each
@@ -50,47 +58,65 @@ const NO_READS: StateReads = { keys: [], ranges: [] };
 export class StateMachine {
   private revision: number;
   private timeMs: number;
+  private compactedRevision: number;
   private nextClientId: number;
-  private nextNamespaceId: number;
-  private readonly namespaces = new Map<string, Namespace>();
+  private nextLeaseId: number;
+  private readonly namespaces: NamespaceTable;
   private readonly sessions: SessionTable;
+  private readonly leases: LeaseTable;
   private readonly memberStores = new Map<string, string>();
   private memberStoresNew: MemberStore[] = [];
 
   constructor(resident: ResidentState) {
-    this.revision = resident.meta.revision;
-    this.timeMs = resident.meta.timeMs;
-    this.nextClientId = resident.meta.nextClientId;
-    this.nextNamespaceId = resident.meta.nextNamespaceId;
-    for (const state of resident.namespaces) this.namespaces.set(state.name, new Namespace(state));
+    const { meta } = resident;
+    this.revision = meta.revision;
+    this.timeMs = meta.timeMs;
+    this.compactedRevision = meta.compactedRevision;
+    this.nextClientId = meta.nextClientId;
+    this.nextLeaseId = meta.nextLeaseId;
+    this.namespaces = new NamespaceTable(resident.namespaces, meta.nextNamespaceId);
     this.sessions = new SessionTable(resident.sessions, resident.answers);
+    this.leases = new LeaseTable(resident.leases, resident.leaseKeys);
     for (const { memberId, storeId } of resident.memberStores) this.memberStores.set(memberId, storeId);
   }
 
   get meta(): StateMeta {
-    const { revision, timeMs, nextClientId, nextNamespaceId } = this;
-    return { revision, timeMs, nextClientId, nextNamespaceId };
+    const { revision, timeMs, nextClientId, nextLeaseId, compactedRevision } = this;
+    const { nextNamespaceId } = this.namespaces;
+    return { revision, timeMs, nextClientId, nextNamespaceId, nextLeaseId, compactedRevision };
   }
 
   get sessionCount(): number {
     return this.sessions.count;
   }
 
+  get leaseCount(): number {
+    return this.leases.count;
+  }
+
   /** Keys, and bytes of keys and newest values, over all namespaces. */
   get totals(): { readonly keys: number; readonly bytes: number } {
-    let keys = 0;
-    let bytes = 0;
-    for (const namespace of this.namespaces.values()) {
-      const { keyCount, byteCount } = namespace.snapshot();
-      keys += keyCount;
-      bytes += byteCount;
-    }
-    return { keys, bytes };
+    return this.namespaces.totals;
   }
 
   /** @param name empty for the default one */
   namespace(name: string): NamespaceState | null {
-    return this.namespaceOf(name)?.snapshot() ?? null;
+    return this.namespaces.get(name)?.snapshot() ?? null;
+  }
+
+  lease(leaseId: number): LeaseStatus | null {
+    const lease = this.leases.get(leaseId);
+    return lease === null ? null : this.statusOf(lease);
+  }
+
+  /** The leases of a namespace, sorted by id. */
+  leasesOf(namespaceId: number): readonly LeaseStatus[] {
+    return this.leases.ofNamespace(namespaceId).map((lease) => this.statusOf(lease));
+  }
+
+  /** The keys that are attached to a lease, sorted; none where there is no such lease. */
+  leaseKeys(leaseId: number): readonly Uint8Array[] {
+    return this.leases.keys(leaseId).map(({ key }) => key);
   }
 
   /** The id of the only store that may speak for the member; null when none is recorded yet. */
@@ -102,10 +128,9 @@ export class StateMachine {
   resident(): ResidentState {
     return {
       meta: this.meta,
-      namespaces: [...this.namespaces.values()]
-        .sort((left, right) => left.id - right.id)
-        .map((namespace) => namespace.snapshot()),
+      namespaces: this.namespaces.resident(),
       ...this.sessions.resident(),
+      ...this.leases.resident(),
       memberStores: [...this.memberStores]
         .map(([memberId, storeId]) => ({ memberId, storeId }))
         .sort((left, right) => compareStrings(left.memberId, right.memberId)),
@@ -114,31 +139,35 @@ export class StateMachine {
 
   /**
    * What a command of the next batch needs from the store, as far as it can be told before the batch: it may turn out
-   * to need less. A command with a range must be the first of its batch, so that the range is as of the batch's start;
-   * ask again for a command that was put off to a later batch.
+   * to need less. Of one that starts its batch it is exact.
    */
-  reads(command: Command | null): StateReads {
+  reads(command: Command | null): CommandReads {
     const operation = command?.operation;
     if (!operation || commandFault(command) !== null) return NO_READS;
-    const namespace = this.namespaceOf(command.namespace);
+    if (operation.$case === "tick") return this.tickReads(Number(operation.value.elapsedMs));
+    const namespace = this.namespaces.get(command.namespace);
     if (namespace === null || !this.mayBeFresh(command.requestId, namespace)) return NO_READS;
     switch (operation.$case) {
       case "put":
-        // A lease is refused unseen, as there are none.
-        if (operation.value.leaseId !== 0n) return NO_READS;
-        return keyRead(namespace, operation.value.key, operation.value.returnPrevious);
       case "delete":
-        return keyRead(namespace, operation.value.key, operation.value.returnPrevious);
+        return keyReads(namespace, operation.value.key, operation.value.returnPrevious);
       case "increment":
       case "append":
-        return keyRead(namespace, operation.value.key, true);
+        return keyReads(namespace, operation.value.key, true);
       case "deleteRange":
-        return rangeRead(namespace, operation.value);
+        return deleteRangeReads(namespace, operation.value);
+      case "revokeLease":
+        return this.revokeReads(Number(operation.value.leaseId), namespace);
+      case "txn":
       case "truncate":
       case "createNamespace":
+      case "deleteNamespace":
+      case "setQuota":
+      case "compact":
+      case "grantLease":
+      case "renewLeases":
       case "openSession":
       case "closeSession":
-      case "tick":
       case "recordStore":
         return NO_READS;
       default:
@@ -155,9 +184,13 @@ export class StateMachine {
    * without its value is there with it
    */
   apply(commands: readonly (Command | null)[], view: StateView): Applied {
-    const batch = new Batch(view, this.revision);
+    const batch = new Batch(view, this.revision, this.leases);
     const answers: Answer[] = [];
-    for (const command of commands) answers.push(this.applyCommand(command, batch));
+    for (const command of commands) {
+      const answer = this.applyCommand(command, batch);
+      assert(this.revision === batch.revision, "the machine is at the revision of its batch");
+      answers.push(answer);
+    }
     return { answers, writes: this.takeWrites(batch) };
   }
 
@@ -167,25 +200,24 @@ export class StateMachine {
       return this.answer(refused(Refusal.UNKNOWN_COMMAND, "the command is malformed or of no known kind"));
     const fault = commandFault(command);
     if (fault !== null) return this.answer(refused(Refusal.UNKNOWN_COMMAND, fault));
-    switch (operation.$case) {
-      case "tick":
-        return this.answer(this.tick(Number(operation.value.elapsedMs)));
-      case "recordStore":
-        return this.answer(this.recordStore(operation.value));
+    if (operation.$case === "tick") return this.tick(command, operation, batch);
+    if (operation.$case === "recordStore") return this.answer(this.recordStore(operation.value));
+    if (operation.$case === "compact" && operation.value.allNamespaces) {
+      return this.answer(this.compactAll(Number(operation.value.revision)));
     }
-    const namespace = this.namespaceOf(command.namespace);
-    if (namespace === null) {
-      const message = `there is no namespace "${command.namespace}"`;
-      return this.answer(refused(Refusal.UNKNOWN_NAMESPACE, message));
-    }
+    const namespace = this.namespaces.get(command.namespace);
+    if (namespace === null) return this.answer(unknownNamespace(command.namespace));
     switch (operation.$case) {
       case "openSession":
         return this.answer(this.openSession(namespace, operation.value.ttlMs));
       case "closeSession":
         this.sessions.close(Number(operation.value.clientId), namespace.id);
         return this.answer(DONE);
+      case "renewLeases":
+        return this.answer(renewLeases(this.leases, namespace, operation.value.leaseIds));
+      default:
+        return this.applyOnce(command, operation, namespace, batch);
     }
-    return this.applyOnce(command, operation, namespace, batch);
   }
 
   /** Session table first, then the command: a request that was answered before is answered alike and changes nothing. */
@@ -219,53 +251,118 @@ export class StateMachine {
     batch: Batch,
     request: SessionRequest | null,
   ): Answer {
-    if (operation.$case === "createNamespace") {
-      return this.answer(this.createNamespace(operation.value.name, batch));
-    }
-    batch.begin(originOf(command, request));
-    const result = carryOut(operation, namespace, batch);
-    batch.end();
+    const result = this.carryOut(command, operation, namespace, batch, request);
     this.revision = batch.revision;
     return this.answer(result);
   }
 
-  private tick(elapsedMs: number): Result {
+  private carryOut(
+    command: Command,
+    operation: WriteOperation,
+    namespace: Namespace,
+    batch: Batch,
+    request: SessionRequest | null,
+  ): Result {
+    switch (operation.$case) {
+      case "createNamespace":
+        return createNamespace(this.namespaces, operation.value, batch);
+      case "setQuota":
+        return setQuota(this.namespaces, operation.value);
+      case "deleteNamespace": {
+        const { namespaces, sessions, leases } = this;
+        const tables = { namespaces, sessions, leases };
+        const origin = originOf(command, operation, request);
+        return deleteNamespace(tables, operation.value.name, batch, origin);
+      }
+      case "compact":
+        return this.compact(namespace, Number(operation.value.revision));
+      case "grantLease":
+        return this.grantLease(namespace, operation.value.ttlMs);
+      case "revokeLease": {
+        const origin = originOf(command, operation, request);
+        return revokeLease(this.leases, namespace, operation.value.leaseId, batch, origin);
+      }
+      case "txn":
+        return refused(Refusal.UNKNOWN_COMMAND, "a txn is of no known kind");
+      default: {
+        batch.begin(namespace, originOf(command, operation, request));
+        const result = changeRecords(operation, batch);
+        return (result.$case === "refused" ? batch.abort() : batch.end()) ?? result;
+      }
+    }
+  }
+
+  private tick(command: Command, operation: TickOperation, batch: Batch): Answer {
+    const elapsedMs = Number(operation.value.elapsedMs);
     const timeMs = this.timeMs + elapsedMs;
     if (timeMs > TIME_MS_MAX) {
-      return refused(
-        Refusal.UNKNOWN_COMMAND,
-        `elapsed_ms ${elapsedMs} leads past the end of time, ${TIME_MS_MAX} ms`,
-      );
+      const message = `elapsed_ms ${elapsedMs} leads past the end of time, ${TIME_MS_MAX} ms`;
+      return this.answer(refused(Refusal.UNKNOWN_COMMAND, message));
     }
     this.timeMs = timeMs;
     this.sessions.tick(timeMs);
+    for (const leaseId of this.leases.ending(timeMs)) {
+      const namespace = this.namespaces.withId(this.leases.get(leaseId)!.namespaceId);
+      endLease(this.leases, namespace, leaseId, batch, originOf(command, operation, null));
+    }
+    this.leases.tick(timeMs);
+    this.revision = batch.revision;
+    return this.answer(DONE);
+  }
+
+  /** Whether a lease's time is up is told exactly only by what was before the batch, so a Tick starts one. */
+  private tickReads(elapsedMs: number): CommandReads {
+    const timeMs = this.timeMs + elapsedMs;
+    if (this.leases.count === 0 || timeMs > TIME_MS_MAX) return NO_READS;
+    return { keys: leaseReads(this.leases, this.leases.ending(timeMs)), ranges: [], startsBatch: true };
+  }
+
+  private revokeReads(leaseId: number, namespace: Namespace): CommandReads {
+    if (!this.leases.has(leaseId, namespace.id)) return NO_READS;
+    return { keys: leaseReads(this.leases, [leaseId]), ranges: [], startsBatch: false };
+  }
+
+  private compact(namespace: Namespace, revision: number): Result {
+    if (revision > this.revision) {
+      const message = `revision ${revision} has not been reached: the last one is ${this.revision}`;
+      return refused(Refusal.FUTURE_REVISION, message);
+    }
+    const oldestRevision = oldestReadable(namespace.snapshot(), this.meta);
+    if (revision === oldestRevision) return DONE;
+    if (revision < oldestRevision) {
+      const message = `revision ${revision} is given up already: the oldest one is ${oldestRevision}`;
+      return refusedAsCompacted(message, oldestRevision);
+    }
+    namespace.compact(revision);
+    this.namespaces.touch(namespace);
     return DONE;
   }
 
-  private createNamespace(name: string, batch: Batch): Result {
-    if (this.namespaces.has(name)) {
-      return refused(Refusal.NAMESPACE_EXISTS, `there is a namespace "${name}" already`);
-    }
-    if (this.namespaces.size >= NAMESPACES_MAX) {
-      return refused(
-        Refusal.TOO_MANY_NAMESPACES,
-        `there are ${this.namespaces.size} namespaces, the limit of a cluster is ${NAMESPACES_MAX}`,
-      );
-    }
-    const id = this.nextNamespaceId;
-    this.nextNamespaceId += 1;
-    const nothing = { generation: 1, keyCount: 0, byteCount: 0, oldestRevision: 0 };
-    const namespace = new Namespace({ id, name, ...nothing });
-    this.namespaces.set(name, namespace);
-    batch.create(namespace);
-    return done({ namespaceId: BigInt(id) });
+  private compactAll(revision: number): Result {
+    this.compactedRevision = Math.max(this.compactedRevision, Math.min(revision, this.revision));
+    return DONE;
   }
 
   private openSession(namespace: Namespace, ttlMs: bigint): Result {
+    if (this.sessions.count >= SESSIONS_MAX) {
+      const message = `there are ${this.sessions.count} sessions, the limit of a cluster is ${SESSIONS_MAX}`;
+      return refused(Refusal.TOO_MANY_SESSIONS, message);
+    }
     const clientId = this.nextClientId;
     this.nextClientId += 1;
     this.sessions.open(clientId, namespace.id, Number(ttlMs));
     return done({ clientId: BigInt(clientId), ttlMs });
+  }
+
+  private grantLease(namespace: Namespace, ttlMs: bigint): Result {
+    if (this.leases.count >= LEASES_MAX) {
+      const message = `there are ${this.leases.count} leases, the limit of a cluster is ${LEASES_MAX}`;
+      return refused(Refusal.TOO_MANY_LEASES, message);
+    }
+    const leaseId = this.nextLeaseId;
+    this.nextLeaseId += 1;
+    this.leases.grant(leaseId, namespace.id, Number(ttlMs));
+    return done({ leaseId: BigInt(leaseId), ttlMs });
   }
 
   private recordStore(store: MemberStore): Result {
@@ -282,14 +379,13 @@ export class StateMachine {
   }
 
   private takeWrites(batch: Batch): StateWrites {
-    assert(this.revision === batch.revision, "the machine is at the revision of its batch");
-    const namespaces = [...batch.namespaces].sort((left, right) => left.id - right.id);
     const memberStores = this.memberStoresNew;
     this.memberStoresNew = [];
     return {
       meta: this.meta,
-      namespaces: namespaces.map((namespace) => namespace.snapshot()),
+      ...this.namespaces.takeWrites(batch.namespaces),
       ...this.sessions.takeWrites(),
+      ...this.leases.takeWrites(),
       memberStores,
       changes: batch.changes,
     };
@@ -299,8 +395,10 @@ export class StateMachine {
     return { revision: BigInt(this.revision), result };
   }
 
-  private namespaceOf(name: string): Namespace | null {
-    return this.namespaces.get(name === "" ? DEFAULT_NAMESPACE : name) ?? null;
+  private statusOf(lease: LeaseState): LeaseStatus {
+    const deadlineMs = lease.deadlineMs ?? this.timeMs + lease.ttlMs;
+    const remainingMs = Math.max(0, deadlineMs - this.timeMs);
+    return { ...lease, remainingMs, keyCount: this.leases.keyCount(lease.leaseId) };
   }
 
   private mayBeFresh(requestId: RequestId | undefined, namespace: Namespace): boolean {
@@ -309,44 +407,23 @@ export class StateMachine {
   }
 }
 
-function carryOut(operation: RecordOperation, namespace: Namespace, batch: Batch): Result {
+function changeRecords(operation: RecordOperation, batch: Batch): Result {
   switch (operation.$case) {
     case "put":
-      return applyPut(batch, namespace, operation.value);
+      return applyPut(batch, operation.value);
     case "delete":
-      return applyDelete(batch, namespace, operation.value);
-    case "deleteRange": {
-      const range = rangeOf(operation.value);
-      return rangeIsEmpty(range) ? DONE : applyDeleteRange(batch, namespace, operation.value, range);
-    }
+      return applyDelete(batch, operation.value);
+    case "deleteRange":
+      return applyDeleteRange(batch, operation.value);
     case "increment":
-      return applyIncrement(batch, namespace, operation.value);
+      return applyIncrement(batch, operation.value);
     case "append":
-      return applyAppend(batch, namespace, operation.value);
+      return applyAppend(batch, operation.value);
     case "truncate":
-      return applyTruncate(batch, namespace);
+      return applyTruncate(batch);
     default:
       return unreachable(operation);
   }
-}
-
-function keyRead(namespace: Namespace, key: Uint8Array, withValue: boolean): StateReads {
-  return {
-    keys: [{ namespaceId: namespace.id, generation: namespace.generation, key, withValue }],
-    ranges: [],
-  };
-}
-
-function rangeRead(namespace: Namespace, deletion: DeleteRange): StateReads {
-  const range = rangeOf(deletion);
-  if (rangeIsEmpty(range)) return NO_READS;
-  const { id: namespaceId, generation } = namespace;
-  // One more than is allowed tells a range that is too large.
-  return { keys: [], ranges: [{ namespaceId, generation, ...range, limit: Number(deletion.keysMax) + 1 }] };
-}
-
-function rangeOf(deletion: DeleteRange): KeyRange {
-  return { start: deletion.start, end: deletion.end.length === 0 ? null : deletion.end };
 }
 
 function requestOf(requestId: RequestId): SessionRequest {
@@ -354,14 +431,5 @@ function requestOf(requestId: RequestId): SessionRequest {
     clientId: Number(requestId.clientId),
     sequence: Number(requestId.sequence),
     firstUnanswered: Number(requestId.firstUnanswered),
-  };
-}
-
-/** A time that is no safe integer is not worth a refusal, for it is shown to people only. */
-function originOf(command: Command, request: SessionRequest | null): ChangeOrigin {
-  const wallTimeMs = Number(command.wallTimeMs);
-  return {
-    wallTimeMs: Number.isSafeInteger(wallTimeMs) ? wallTimeMs : 0,
-    requestId: request === null ? null : { clientId: request.clientId, sequence: request.sequence },
   };
 }

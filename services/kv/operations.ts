@@ -10,61 +10,60 @@ import { assert, concatBytes } from "#std";
 import { answerRecord, DONE, done, type Result, refused } from "./answer";
 import type { Batch } from "./batch";
 import { byteKey } from "./byte-key";
+import { deleteRangeReads } from "./command-reads";
 import { formatDecimal, isInt64, parseDecimal } from "./decimal";
-import type { KeyRange } from "./key-range";
-import type { Namespace } from "./namespace";
+import { unknownLease } from "./lease-operations";
+import { LEASE_KEYS_MAX } from "./limits";
 import type { StoredRecord } from "./record";
 
 /*
  * What each operation on records does: it reads and changes through the batch, and says what it did.
  */
 
-export function applyPut(batch: Batch, namespace: Namespace, put: Put): Result {
-  if (put.leaseId !== 0n)
-    return refused(Refusal.UNKNOWN_LEASE, `there is no lease with lease_id ${put.leaseId}`);
+export function applyPut(batch: Batch, put: Put): Result {
   const id = byteKey(put.key);
-  const newest = batch.newest(namespace, put.key, id);
-  const failed = checkCondition(put.expectedModRevision, newest);
+  const newest = batch.newest(put.key, id);
+  const failed = checkLease(batch, put.leaseId, newest) ?? checkCondition(put.expectedModRevision, newest);
   if (failed !== null) return failed;
   const result = put.returnPrevious && newest !== null ? done({ previous: answerRecord(newest) }) : DONE;
-  batch.put(namespace, id, newest, { key: put.key, value: put.value, leaseId: 0 });
+  batch.put(id, newest, { key: put.key, value: put.value, leaseId: Number(put.leaseId) });
   return result;
 }
 
-export function applyDelete(batch: Batch, namespace: Namespace, deletion: Delete): Result {
+export function applyDelete(batch: Batch, deletion: Delete): Result {
   const id = byteKey(deletion.key);
-  const newest = batch.newest(namespace, deletion.key, id);
+  const newest = batch.newest(deletion.key, id);
   const failed = checkCondition(deletion.expectedModRevision, newest);
   if (failed !== null) return failed;
   if (newest === null) return DONE;
   const previous = deletion.returnPrevious ? answerRecord(newest) : undefined;
-  batch.delete(namespace, id, newest);
+  batch.delete(id, newest);
   return done({ deleted: 1n, previous });
 }
 
-export function applyDeleteRange(
-  batch: Batch,
-  namespace: Namespace,
-  deletion: DeleteRange,
-  range: KeyRange,
-): Result {
-  const keysMax = Number(deletion.keysMax);
-  // One more than is allowed tells a range that is too large.
-  const records = batch.range(namespace, range, keysMax + 1);
-  if (records.length > keysMax) {
+export function applyDeleteRange(batch: Batch, deletion: DeleteRange): Result {
+  const read = deleteRangeReads(batch.namespace, deletion).ranges[0];
+  // Nothing is declared of a range that no key can be in.
+  if (read === undefined) return DONE;
+  const { records } = batch.range(0, read);
+  if (records.length > deletion.keysMax) {
     return refused(
       Refusal.TOO_LARGE,
       `the range holds more than ${deletion.keysMax} keys, the most that one call deletes; nothing was deleted`,
     );
   }
-  for (const record of records) batch.delete(namespace, byteKey(record.key), record);
+  return deleteRecords(batch, records);
+}
+
+export function deleteRecords(batch: Batch, records: readonly StoredRecord[]): Result {
+  for (const record of records) batch.delete(byteKey(record.key), record);
   return done({ deleted: BigInt(records.length) });
 }
 
-export function applyIncrement(batch: Batch, namespace: Namespace, increment: Increment): Result {
+export function applyIncrement(batch: Batch, increment: Increment): Result {
   const { key } = increment;
   const id = byteKey(key);
-  const newest = batch.newest(namespace, key, id);
+  const newest = batch.newest(key, id);
   const before = newest === null ? 0n : parseDecimal(readValue(newest));
   if (before === null) {
     return refused(Refusal.NOT_AN_INTEGER, "the value is not the decimal text of a signed 64-bit integer");
@@ -76,14 +75,14 @@ export function applyIncrement(batch: Batch, namespace: Namespace, increment: In
       `${before} with delta ${increment.delta} does not fit in a signed 64-bit integer`,
     );
   }
-  batch.put(namespace, id, newest, { key, value: formatDecimal(value), leaseId: newest?.leaseId ?? 0 });
+  batch.put(id, newest, { key, value: formatDecimal(value), leaseId: newest?.leaseId ?? 0 });
   return done({ value });
 }
 
-export function applyAppend(batch: Batch, namespace: Namespace, append: Append): Result {
+export function applyAppend(batch: Batch, append: Append): Result {
   const { key } = append;
   const id = byteKey(key);
-  const newest = batch.newest(namespace, key, id);
+  const newest = batch.newest(key, id);
   if (newest !== null && append.value.length === 0) return done({ record: answerRecord(newest) });
   const valueBytes = (newest?.valueBytes ?? 0) + append.value.length;
   if (valueBytes > Number(append.valueBytesMax)) {
@@ -93,15 +92,29 @@ export function applyAppend(batch: Batch, namespace: Namespace, append: Append):
     );
   }
   const value = newest === null ? append.value : joined(readValue(newest), append);
-  const record = batch.put(namespace, id, newest, { key, value, leaseId: newest?.leaseId ?? 0 });
+  const record = batch.put(id, newest, { key, value, leaseId: newest?.leaseId ?? 0 });
   return done({ record: answerRecord(record) });
 }
 
-export function applyTruncate(batch: Batch, namespace: Namespace): Result {
-  const { keyCount } = namespace;
+export function applyTruncate(batch: Batch): Result {
+  const { keyCount } = batch.namespace;
   if (keyCount === 0) return DONE;
-  batch.truncate(namespace);
+  batch.truncate();
   return done({ deleted: BigInt(keyCount) });
+}
+
+/** The refusal, when there is no such lease or it has as many keys as it may have. */
+function checkLease(batch: Batch, leaseId: bigint, newest: StoredRecord | null): Result | null {
+  if (leaseId === 0n) return null;
+  const id = leaseId <= Number.MAX_SAFE_INTEGER ? Number(leaseId) : 0;
+  if (!batch.hasLease(id)) {
+    return unknownLease(leaseId);
+  }
+  if (newest?.leaseId === id || batch.leaseKeyCount(id) < LEASE_KEYS_MAX) return null;
+  return refused(
+    Refusal.TOO_LARGE,
+    `lease ${leaseId} has ${LEASE_KEYS_MAX} keys, the most that a lease may have`,
+  );
 }
 
 /** The refusal, when a condition is set and does not hold. */

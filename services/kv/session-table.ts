@@ -122,10 +122,10 @@ export class SessionTable {
     return FRESH;
   }
 
-  /** Keeps the answer to a request that was admitted as fresh. */
+  /** Keeps the answer to a request that was admitted as fresh, unless the request itself ended its session. */
   keep(request: SessionRequest, answer: Uint8Array): void {
     const session = this.sessions.get(request.clientId);
-    assert(session !== undefined, "the session of a fresh request is there");
+    if (session === undefined) return;
     assert(!session.answers.has(request.sequence), "a fresh request has no answer yet");
     session.answers.set(request.sequence, answer);
     session.answerBytes += answer.length;
@@ -146,6 +146,12 @@ export class SessionTable {
   close(clientId: number, namespaceId: number): void {
     const session = this.sessions.get(clientId);
     if (session?.namespaceId === namespaceId) this.end(session);
+  }
+
+  /** Ends all sessions of a namespace that goes. */
+  endNamespace(namespaceId: number): void {
+    const sessions = [...this.sessions.values()].filter((session) => session.namespaceId === namespaceId);
+    for (const session of sessions.sort(byClientId)) this.end(session);
   }
 
   /** Ends the sessions whose deadline has come, and gives one to those that were used since the last Tick. */

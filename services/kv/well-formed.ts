@@ -26,7 +26,25 @@ export function commandFault(command: Command): string | null {
     case "truncate":
       return requestIdFault(command);
     case "createNamespace":
+    case "setQuota":
+      return (
+        namespaceNameFault(operation.value.name) ??
+        boundFault("keys_max", operation.value.keysMax, 0n, MAX_SAFE) ??
+        boundFault("bytes_max", operation.value.bytesMax, 0n, MAX_SAFE) ??
+        requestIdFault(command)
+      );
+    case "deleteNamespace":
       return namespaceNameFault(operation.value.name) ?? requestIdFault(command);
+    case "grantLease":
+      return boundFault("ttl_ms", operation.value.ttlMs, 1n, TIME_MAX) ?? requestIdFault(command);
+    case "revokeLease":
+      return requestIdFault(command);
+    case "renewLeases":
+      return null;
+    case "compact":
+      return boundFault("revision", operation.value.revision, 0n, MAX_SAFE) ?? requestIdFault(command);
+    case "txn":
+      return "a txn is of no known kind";
     case "openSession":
       return boundFault("ttl_ms", operation.value.ttlMs, 1n, TIME_MAX);
     case "closeSession":
