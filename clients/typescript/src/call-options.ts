@@ -23,10 +23,16 @@ export interface CallOptions {
   readonly onHeader?: (header: ReplyHeader) => void;
 }
 
+/** How fresh a read must be. */
+export type ReadConsistency = "linearizable" | "stale" | "session";
+
 /** What reads take besides. */
 export interface ReadOptions extends CallOptions {
-  /** "linearizable" (the default) sees every acknowledged write; "stale" answers from the node's own state, which may lag. */
-  readonly consistency?: "linearizable" | "stale";
+  /**
+   * "linearizable" (the default) sees every acknowledged write. "stale" answers from the node's own state, which may lag.
+   * "session" answers like "stale", but never from a state before what this client has written or read in the namespace.
+   */
+  readonly consistency?: ReadConsistency;
   /** Waits until the node has applied at least this revision. */
   readonly minRevision?: number;
   /** Accepts an answer that is at most this many milliseconds old. */
@@ -59,7 +65,8 @@ export function headerOf(message: ResponseHeader | undefined): ReplyHeader {
 const CONSISTENCY_OF = {
   linearizable: Consistency.LINEARIZABLE,
   stale: Consistency.STALE,
-} as const satisfies Record<NonNullable<ReadOptions["consistency"]>, Consistency>;
+  session: Consistency.STALE,
+} as const satisfies Record<ReadConsistency, Consistency>;
 
 /** The fields of a request that say how fresh its answer must be. */
 export interface FreshnessFields {
@@ -69,15 +76,21 @@ export interface FreshnessFields {
   revision: bigint;
 }
 
-/** The freshness that the options ask for, as the request's fields. */
-export function freshnessFields(options: ReadOptions): FreshnessFields {
+/**
+ * The freshness that the options ask for, as the request's fields.
+ *
+ * @param seenRevision the highest revision that this client has seen in the namespace
+ */
+export function freshnessFields(options: ReadOptions, seenRevision: number): FreshnessFields {
   const { consistency = "linearizable" } = options;
   if (!Object.hasOwn(CONSISTENCY_OF, consistency)) {
-    throw invalidArgument(`consistency is "linearizable" or "stale", not "${consistency}"`);
+    throw invalidArgument(`consistency is "linearizable", "stale" or "session", not "${consistency}"`);
   }
+  const asked = toCount(options.minRevision, "minRevision");
+  const seen = BigInt(seenRevision);
   return {
     consistency: CONSISTENCY_OF[consistency],
-    minRevision: toCount(options.minRevision, "minRevision"),
+    minRevision: consistency === "session" && seen > asked ? seen : asked,
     maxStalenessMs: toCount(options.maxStalenessMs, "maxStalenessMs"),
     revision: toCount(options.revision, "revision"),
   };

@@ -90,6 +90,10 @@ const SETTLING_REASONS: ReadonlySet<Reason> = new Set<Reason>([
   "UNKNOWN_LEASE",
   "NAMESPACE_EXISTS",
   "TOO_MANY_NAMESPACES",
+  "TOO_MANY_LEASES",
+  "PERMANENT_NAMESPACE",
+  "COMPACTED",
+  "FUTURE_REVISION",
 ]);
 
 function requestIdOf({ session, sequence }: WriteTicket): Readonly<Record<string, string>> {

@@ -3,14 +3,18 @@ import type { CallPlan } from "./call-plan";
 import type { Caller } from "./caller";
 import type { EndpointPool } from "./endpoint-pool";
 import { invalidArgument } from "./errors";
+import type { SeenRevisions } from "./seen-revisions";
 import type { Sessions } from "./session";
 import type { Timing } from "./timing";
+import type { Watches } from "./watch/watches";
 
 /** What the parts of one client share. */
 export interface Core {
   readonly pool: EndpointPool;
   readonly caller: Caller;
   readonly sessions: Sessions;
+  readonly watches: Watches;
+  readonly seen: SeenRevisions;
   readonly timing: Timing;
   readonly deadlineMs: number;
   /** How a call with these options is to be made. */

@@ -2,6 +2,7 @@ export { type BytesLike, endOfPrefix, toBytes, toText } from "./bytes";
 export type {
   CallOptions,
   ConditionalWriteOptions,
+  ReadConsistency,
   ReadOptions,
   ReplyHeader,
   WriteOptions,
@@ -27,6 +28,7 @@ export {
   type StatusName,
   type WriteOutcome,
 } from "./errors";
+export { GrpcConnection } from "./grpc-connection";
 export type { BatchGetOptions, DeleteRangeResult, DeleteResult, Kv, PutOptions, PutResult } from "./kv";
 export type {
   NamespaceCallOptions,

@@ -3,6 +3,7 @@ import { type BytesLike, toBytes, toText } from "./bytes";
 import {
   type CallOptions,
   type ConditionalWriteOptions,
+  type FreshnessFields,
   freshnessFields,
   headerOf,
   type ReadOptions,
@@ -98,7 +99,7 @@ export class Kv {
 
   /** The record of a key, or undefined when there is no such key. */
   async get(key: BytesLike, options: ReadOptions = {}): Promise<KvRecord | undefined> {
-    const request = { namespace: this.#name(options), key: toBytes(key), ...freshnessFields(options) };
+    const request = { namespace: this.#name(options), key: toBytes(key), ...this.#freshness(options) };
     const reply = await this.#read(METHODS.get, request, options);
     return recordOf(reply.record);
   }
@@ -118,7 +119,7 @@ export class Kv {
       namespace: this.#name(options),
       keys: keys.map(toBytes),
       keysOnly: options.keysOnly ?? false,
-      ...freshnessFields(options),
+      ...this.#freshness(options),
     };
     const reply = await this.#read(METHODS.batchGet, request, options);
     return reply.records.map((record, at) => (reply.found[at] === true ? recordOf(record) : undefined));
@@ -153,7 +154,7 @@ export class Kv {
 
   /** How many keys a range or prefix holds; all keys of the namespace by default. */
   async count(range: KeyRange = {}, options: ReadOptions = {}): Promise<number> {
-    const request = { namespace: this.#name(options), ...rangeFields(range), ...freshnessFields(options) };
+    const request = { namespace: this.#name(options), ...rangeFields(range), ...this.#freshness(options) };
     const reply = await this.#read(METHODS.count, request, options);
     return toNumber(reply.count);
   }
@@ -161,7 +162,7 @@ export class Kv {
   /** How many of the named keys exist; a key named twice counts twice. For one key: 1 or 0. */
   async exists(keys: BytesLike | readonly BytesLike[], options: ReadOptions = {}): Promise<number> {
     const list = typeof keys === "string" || keys instanceof Uint8Array ? [keys] : keys;
-    const request = { namespace: this.#name(options), keys: list.map(toBytes), ...freshnessFields(options) };
+    const request = { namespace: this.#name(options), keys: list.map(toBytes), ...this.#freshness(options) };
     const reply = await this.#read(METHODS.exists, request, options);
     return toNumber(reply.count);
   }
@@ -209,13 +210,17 @@ export class Kv {
     return options.namespace ?? this.#namespace;
   }
 
+  #freshness(options: ReadOptions): FreshnessFields {
+    return freshnessFields(options, this.#core.seen.of(this.#name(options)));
+  }
+
   async #read<Request, Response extends Reply>(
     method: Method<Request, Response>,
     request: Request,
     options: ReadOptions,
   ): Promise<Response> {
     const reply = await this.#core.caller.read(method, request, this.#core.plan(options));
-    options.onHeader?.(headerOf(reply.header));
+    this.#note(reply, options);
     return reply;
   }
 
@@ -226,8 +231,14 @@ export class Kv {
   ): Promise<Response> {
     const { caller, sessions } = this.#core;
     const reply = await caller.write(method, request, this.#core.plan(options), sessions, request.namespace);
-    options.onHeader?.(headerOf(reply.header));
+    this.#note(reply, options);
     return reply;
+  }
+
+  #note(reply: Reply, options: CallOptions): void {
+    const header = headerOf(reply.header);
+    this.#core.seen.note(this.#name(options), header.revision);
+    options.onHeader?.(header);
   }
 }
 

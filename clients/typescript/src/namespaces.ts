@@ -96,7 +96,8 @@ export class Namespaces {
 
   /** All namespaces, sorted by name. */
   async list(options: NamespaceListOptions = {}): Promise<readonly NamespaceInfo[]> {
-    const { consistency, maxStalenessMs } = freshnessFields(options);
+    // A list of namespaces belongs to none of them, so there is no revision to have seen.
+    const { consistency, maxStalenessMs } = freshnessFields(options, 0);
     const request = { consistency, maxStalenessMs };
     const reply = await this.#core.caller.read(METHODS.list, request, this.#core.plan(options));
     options.onHeader?.(headerOf(reply.header));

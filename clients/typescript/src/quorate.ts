@@ -7,9 +7,11 @@ import { QuorateError } from "./errors";
 import { GrpcConnection } from "./grpc-connection";
 import { Kv } from "./kv";
 import { Namespaces } from "./namespaces";
+import { SeenRevisions } from "./seen-revisions";
 import { type SessionCalls, Sessions } from "./session";
 import { systemTiming, type Timing } from "./timing";
 import { type Connect, methodOf } from "./transport";
+import { Watches } from "./watch/watches";
 
 /** The default time that a call may take with all its retries. */
 export const DEADLINE_MS = 5000;
@@ -91,6 +93,8 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
     timing,
     deadlineMs,
     sessions: new Sessions(sessionCalls(caller), timing),
+    watches: new Watches(timing),
+    seen: new SeenRevisions(),
     plan(call) {
       if (isClosed())
         throw new QuorateError("the client is closed", { code: "CANCELLED", outcome: "not_applied" });

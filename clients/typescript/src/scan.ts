@@ -1,6 +1,6 @@
 import { KvServiceDefinition, type ScanRequest } from "@quorate/proto/kv";
 import { endOfPrefix } from "./bytes";
-import { freshnessFields, headerOf, type ReadOptions } from "./call-options";
+import { type FreshnessFields, freshnessFields, headerOf, type ReadOptions } from "./call-options";
 import type { Core } from "./core";
 import { invalidArgument, QuorateError } from "./errors";
 import { toCount } from "./numbers";
@@ -35,7 +35,8 @@ export async function* scanRecords(
   const { limit = Number.MAX_SAFE_INTEGER, pageRecords = PAGE_RECORDS } = options;
   checkPaging(limit, pageRecords);
   const plan = core.plan(options);
-  const rest = new Rest(namespace, range, options);
+  const freshness = freshnessFields(options, core.seen.of(namespace));
+  const rest = new Rest(namespace, range, options, freshness);
   const repetition = new Repetition(core.pool, core.timing, plan);
   let missing = limit;
   while (missing > 0 && !rest.isEmpty) {
@@ -49,7 +50,11 @@ export async function* scanRecords(
         signal: plan.signal,
       });
       for await (const part of parts) {
-        if (rest.pinRevision(part.header?.revision ?? 0n)) options.onHeader?.(headerOf(part.header));
+        if (rest.pinRevision(part.header?.revision ?? 0n)) {
+          const header = headerOf(part.header);
+          core.seen.note(namespace, header.revision);
+          options.onHeader?.(header);
+        }
         more = part.more;
         for (const message of part.records) {
           if (!rest.stepBehind(message.key)) continue;
@@ -82,7 +87,7 @@ class Rest {
   #last: Uint8Array | null = null;
   #pinned = false;
 
-  constructor(namespace: string, range: KeyRange, options: ScanOptions) {
+  constructor(namespace: string, range: KeyRange, options: ScanOptions, freshness: FreshnessFields) {
     const { start, end, prefix } = rangeFields(range);
     this.#request = {
       namespace,
@@ -93,7 +98,7 @@ class Rest {
       cursor: new Uint8Array(0),
       reverse: options.reverse ?? false,
       keysOnly: options.keysOnly ?? false,
-      ...freshnessFields(options),
+      ...freshness,
     };
   }
 

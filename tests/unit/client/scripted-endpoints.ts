@@ -15,12 +15,18 @@ export interface Attempt {
 /** How an endpoint answers an attempt: with fields of the reply, with a failure, or ("silence") not at all. */
 export type Answer = (attempt: Attempt) => object | QuorateError | "silence";
 
+/** Serves a stream both ways: gets what the client sends as it sends it, and yields what the endpoint answers. */
+export type Dialogue = (attempt: Attempt, requests: AsyncIterable<unknown>) => AsyncIterable<unknown>;
+
 /** A client over endpoints that answer as a test says, in virtual time. */
 export class ScriptedEndpoints {
   readonly timing = new VirtualTiming();
   readonly attempts: Attempt[] = [];
   readonly client: Quorate;
   answer: Answer;
+  dialogue: Dialogue = async function* () {
+    yield await Promise.reject(new QuorateError("no streams here", { code: "UNIMPLEMENTED" }));
+  };
 
   constructor(addresses: string, answer: Answer, options: { readonly deadlineMs?: number } = {}) {
     this.answer = answer;
@@ -39,7 +45,7 @@ export class ScriptedEndpoints {
         method: Method<Request, Response>,
         requests: AsyncIterable<Request>,
         attempt: AttemptOptions,
-      ) => this.#stream<Response>(address, method.path, requests, attempt),
+      ) => this.#duplex<Response>(address, method.path, requests, attempt),
       close: () => undefined,
     });
     this.client = new Quorate({ endpoints: addresses, ...options }, { timing: this.timing, connect });
@@ -83,6 +89,28 @@ export class ScriptedEndpoints {
     for (const part of parts as readonly (Response | QuorateError)[]) {
       if (part instanceof QuorateError) throw part;
       yield part;
+    }
+  }
+
+  async *#duplex<Response>(
+    address: string,
+    path: string,
+    requests: AsyncIterable<unknown>,
+    options: AttemptOptions,
+  ): AsyncGenerator<Response, void, undefined> {
+    const { signal } = options;
+    const cancelled = new Promise<never>((_, reject) => {
+      signal?.addEventListener("abort", () => reject(new QuorateError("cancelled", { code: "CANCELLED" })));
+    });
+    // It may be that nobody waits for it.
+    cancelled.catch(() => undefined);
+    const answers = this.dialogue(this.#record(address, path, null, options), requests)[
+      Symbol.asyncIterator
+    ]();
+    for (;;) {
+      const next = await Promise.race([answers.next(), cancelled]);
+      if (next.done === true) return;
+      yield next.value as Response;
     }
   }
 
