@@ -2,6 +2,7 @@ import type { KeyRead, StoredRecord } from "#kv";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import { checkedValue, RecordWriter } from "./record-writer";
+import type { PreviousVersion } from "./revision-records";
 import {
   type KeyRange,
   NEWEST_PREFIX_BYTES,
@@ -96,6 +97,23 @@ export class RecordSource {
     return readVersion(key, revisionOfVersionKey(storedKey), this.checked(storedKey, value));
   }
 
+  /** The version of a key that one of `revision` took the place of; its revision is 0 where there is none. */
+  async versionIdBefore(space: KeySpace, key: Uint8Array, revision: number): Promise<PreviousVersion> {
+    const { namespaceId, generation } = space;
+    const range = rangeOfVersions(this.writer, namespaceId, generation, key, revision - 1);
+    const [row] = await this.rows({ ...range, limit: 1 });
+    if (row === undefined) return { modRevision: 0, valueBytes: 0 };
+    const [storedKey, value] = row;
+    return { modRevision: revisionOfVersionKey(storedKey), valueBytes: value.length };
+  }
+
+  /** Whether the newest that there is of a key is its deletion at that revision. Reads within this turn. */
+  isDeletedAt({ namespaceId, generation }: KeySpace, key: Uint8Array, revision: number): boolean {
+    const storedKey = newestKey(this.writer, namespaceId, generation, key).takeKey();
+    const newest = this.newestOf(key, storedKey, this.handle.get(storedKey));
+    return newest.record === null && newest.modRevision === revision;
+  }
+
   /** Opens an iterator over the `newest` records of a range. */
   newestIterator(
     range: KeySpace & { readonly start: Uint8Array; readonly end: Uint8Array | null },
@@ -125,7 +143,7 @@ export class RecordSource {
   async rows(
     options: KeyRange & {
       readonly limit: number;
-      readonly snapshot: DatabaseSnapshot;
+      readonly snapshot?: DatabaseSnapshot;
       readonly highWaterMarkBytes?: number;
     },
   ): Promise<[Uint8Array, Uint8Array][]> {

@@ -35,6 +35,12 @@ export interface KeyRange {
 /** Sorts after every key: compacting this range touches no table, and still makes one of what is in memory. */
 export const RANGE_WITHOUT_KEYS = [Uint8Array.of(0xfe), Uint8Array.of(0xff)] as const;
 
+/** All kinds that grow with the keys of users and their history. */
+export const RANGE_OF_RECORDS: KeyRange = {
+  gte: Uint8Array.of(KIND.leaseKey),
+  lt: Uint8Array.of(KIND.revision + 1),
+};
+
 export function headKey(writer: RecordWriter): RecordWriter {
   return writer.begin(KIND.head);
 }
@@ -164,6 +170,12 @@ export function rangeOfVersions(
   // The escaped key ends with 00 01, and nothing that follows on it begins with 00 02.
   lt[lt.length - VERSION_SUFFIX_BYTES - 1] = 2;
   return { gte, lt: lt.subarray(0, lt.length - VERSION_SUFFIX_BYTES) };
+}
+
+/** All that tells the history of a namespace. */
+export function rangeOfHistory(writer: RecordWriter, namespaceId: number): KeyRange {
+  const gte = writer.begin(KIND.revision).u32(namespaceId).takeKey();
+  return { gte, lt: after(gte) };
 }
 
 /** What changed in a namespace from (revision, ordinal) on, up to the end of the revision `to`. */

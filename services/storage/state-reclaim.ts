@@ -1,32 +1,41 @@
-import type { DatabaseHandle } from "./database-handle";
-import { RecordWriter } from "./record-writer";
-import { endedKey, rangeOfGeneration } from "./state-layout";
+import type { ResidentState, StateWrites } from "#kv";
+import { GenerationRemoval } from "./generation-removal";
+import { HistoryRemoval } from "./history-removal";
+import type { RemovalParts } from "./removal";
+import { SpaceReturn } from "./space-return";
+import { endedGenerations } from "./state-changes";
 import type { EndedGeneration } from "./state-records";
-import type { StateWriter } from "./state-writer";
-
-/** Keys that one batch removes: below a millisecond of work that a write may have to wait for. */
-const KEYS_PER_SLICE = 256;
 
 /**
- * Removes the records of generations that ended, in slices between other writes. Each slice is a numbered batch like
- * any other; the note that a generation ended goes with the last, so that a restart goes on where this stopped.
+ * Removes what nobody can begin to read any more, in slices between other writes: generations that ended, and history
+ * that compactions gave up. Each slice is a numbered batch like any other and leaves nothing half done, so that a restart
+ * goes on where this stopped. Scans that are under way have snapshots.
  */
 export class Reclaimer {
-  private readonly waiting: EndedGeneration[] = [];
+  private readonly generations: GenerationRemoval;
+  private readonly history: HistoryRemoval;
+  private readonly space: SpaceReturn;
+  private readonly ended: EndedGeneration[];
   private running: Promise<void> | null = null;
 
+  /** @param ended generations whose removal a restart broke off, or kept from beginning */
   constructor(
-    private readonly handle: DatabaseHandle,
-    private readonly stateWriter: StateWriter,
-  ) {}
+    private readonly parts: RemovalParts,
+    resident: ResidentState,
+    ended: readonly EndedGeneration[],
+  ) {
+    this.space = new SpaceReturn(parts.handle);
+    this.generations = new GenerationRemoval(parts, this.space);
+    this.history = new HistoryRemoval(parts, this.space, resident);
+    this.ended = [...ended];
+    this.start();
+  }
 
-  /** Takes generations that nobody can begin to read any more. Scans that are under way have snapshots. */
-  start(ended: readonly EndedGeneration[]): void {
-    this.waiting.push(...ended);
-    if (this.running !== null || this.waiting.length === 0) return;
-    this.running = this.run().finally(() => {
-      this.running = null;
-    });
+  /** Takes over what a batch gave up, when it is written and the floors know it. */
+  noteWritten(writes: StateWrites): void {
+    this.ended.push(...endedGenerations(writes));
+    this.history.noteWritten(writes);
+    this.start();
   }
 
   /** Resolves when nothing is left to remove, or the handle has ended. */
@@ -34,47 +43,24 @@ export class Reclaimer {
     await this.running;
   }
 
-  private async run(): Promise<void> {
-    for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
-      try {
-        await this.removeKeys("newest", next);
-        await this.removeKeys("version", next);
-        await this.removeNote(next);
-      } catch (error) {
-        // The failure is the handle's from here on: the next write or read meets it.
-        this.handle.fault("could not remove what was truncated", error);
-        return;
-      }
-    }
+  private start(): void {
+    if (this.running !== null || (this.ended.length === 0 && !this.history.isDue)) return;
+    this.running = this.run().finally(() => {
+      this.running = null;
+    });
   }
 
-  private async removeKeys(kind: "newest" | "version", ended: EndedGeneration): Promise<void> {
-    this.handle.check();
-    const range = rangeOfGeneration(new RecordWriter(), kind, ended.namespaceId, ended.generation);
-    const iterator = this.handle.database.keys(range);
+  private async run(): Promise<void> {
     try {
       for (;;) {
-        const keys = await iterator.nextv(KEYS_PER_SLICE);
-        if (keys.length === 0) return;
-        await this.stateWriter.write((batch) => {
-          let bytes = 0;
-          for (const key of keys) {
-            batch.del(key);
-            bytes += key.length;
-          }
-          return bytes;
-        }, null);
+        const ended = this.ended.shift();
+        if (ended !== undefined) await this.generations.remove(ended);
+        else if (this.history.isDue) await this.history.removeNext();
+        else if (!(await this.space.returnDue())) return;
       }
-    } finally {
-      await iterator.close();
+    } catch (error) {
+      // The failure is the handle's from here on: the next write or read meets it.
+      this.parts.handle.fault("could not remove what was given up", error);
     }
-  }
-
-  private removeNote(ended: EndedGeneration): Promise<void> {
-    const writer = new RecordWriter();
-    return this.stateWriter.write(
-      (batch) => endedKey(writer, ended.namespaceId, ended.generation).deleteFrom(batch),
-      null,
-    );
   }
 }

@@ -8,7 +8,7 @@ import { LoadedView } from "./loaded-view";
 import { NewestRecords } from "./newest-records";
 import { cacheKeyOf } from "./record-cache";
 import { RecordSource } from "./record-source";
-import { endedGenerations, StateChanges } from "./state-changes";
+import { StateChanges } from "./state-changes";
 import { readHistory } from "./state-history";
 import { Reclaimer } from "./state-reclaim";
 import type { EndedGeneration, StateHead } from "./state-records";
@@ -56,9 +56,13 @@ export class LevelStateStore implements StateStore {
     this.newest = new NewestRecords(handle, this.source, limits.cacheBytesMax);
     this.changes = new StateChanges(contents.resident, this.newest);
     this.writer = new StateWriter(handle, contents, limits);
-    this.reclaimer = new Reclaimer(handle, this.writer);
     this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
-    this.reclaimer.start(contents.ended);
+    const { source, floors, writer: stateWriter } = this;
+    this.reclaimer = new Reclaimer(
+      { handle, source, floors, stateWriter },
+      contents.resident,
+      contents.ended,
+    );
   }
 
   get checkpointIndex(): number {
@@ -90,7 +94,7 @@ export class LevelStateStore implements StateStore {
       await this.writer.write((batch) => this.changes.putInto(batch, writes), { applied, meta: writes.meta });
       this.newest.noteWritten(writes.changes);
       this.floors.note(writes);
-      this.reclaimer.start(endedGenerations(writes));
+      this.reclaimer.noteWritten(writes);
     } finally {
       this.isWriting = false;
     }
@@ -127,10 +131,10 @@ export class LevelStateStore implements StateStore {
 
   private async closeOnce(): Promise<void> {
     await this.writer.settle();
-    const closed = this.handle.close();
+    this.handle.end("is closed", { dataLoss: false });
     await this.reclaimer.settle();
     await this.writer.settle();
-    await closed;
+    await this.handle.close();
   }
 
   private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {

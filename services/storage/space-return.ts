@@ -1,0 +1,94 @@
+import type { Database } from "./database";
+import type { DatabaseHandle } from "./database-handle";
+import { type KeyRange, RANGE_OF_RECORDS } from "./state-layout";
+
+/** Below this it is not worth it: LevelDB merges its tables by itself as others are written. */
+const REMOVED_BYTES_MIN = 8 * 1024 * 1024;
+/** What was removed comes to so much of what the tables take. */
+const REMOVED_SHARE_MIN = 0.5;
+/** What is compacted in one go: others' compactions, and the checkpoint, wait until it is done. */
+const PIECE_BYTES_MAX = 16 * 1024 * 1024;
+
+/**
+ * Makes LevelDB give back the space of what was removed: to LevelDB a removal is one more record, and the space comes
+ * back when the tables that hold both are merged. It does so by itself as more is written, never while nothing is. By
+ * the share that was removed, so that rewriting the tables costs at most a few bytes for each that was removed.
+ */
+export class SpaceReturn {
+  private removedBytes = 0;
+
+  constructor(private readonly handle: DatabaseHandle) {}
+
+  noteRemoved(bytes: number): void {
+    this.removedBytes += bytes;
+  }
+
+  /** Returns space if enough was removed; whether it did. */
+  async returnDue(): Promise<boolean> {
+    if (this.removedBytes < REMOVED_BYTES_MIN) return false;
+    const { database } = this.handle;
+    this.handle.check();
+    const { gte, lt } = RANGE_OF_RECORDS;
+    const bytes = await database.approximateSize(gte, lt);
+    if (this.removedBytes < bytes * REMOVED_SHARE_MIN) return false;
+    this.removedBytes = 0;
+    for await (const piece of piecesOf(database, RANGE_OF_RECORDS)) {
+      this.handle.check();
+      await database.compactRange(piece.gte, piece.lt);
+    }
+    this.handle.check();
+    return true;
+  }
+}
+
+/** A range in parts of at most PIECE_BYTES_MAX, nearly, in order and without gaps. */
+async function* piecesOf(database: Database, range: KeyRange): AsyncGenerator<KeyRange> {
+  let gte = range.gte;
+  let lt = range.gte;
+  let bytes = 0;
+  for await (const part of partsOf(database, range)) {
+    if (bytes > 0 && bytes + part.bytes > PIECE_BYTES_MAX) {
+      yield { gte, lt };
+      gte = part.gte;
+      bytes = 0;
+    }
+    lt = part.lt;
+    bytes += part.bytes;
+  }
+  yield { gte, lt };
+}
+
+/** Splits a range that is too large where its keys first differ, again and again. */
+async function* partsOf(
+  database: Database,
+  range: KeyRange,
+): AsyncGenerator<KeyRange & { readonly bytes: number }> {
+  const bytes = await database.approximateSize(range.gte, range.lt);
+  const borders = bytes <= PIECE_BYTES_MAX ? [] : await bordersIn(database, range);
+  if (borders.length === 0) {
+    yield { ...range, bytes };
+    return;
+  }
+  let { gte } = range;
+  for (const border of borders) {
+    yield* partsOf(database, { gte, lt: border });
+    gte = border;
+  }
+  yield* partsOf(database, { gte, lt: range.lt });
+}
+
+/** Keys between the first and the last of a range, one for each value of the first byte in which those two differ. */
+async function bordersIn(database: Database, range: KeyRange): Promise<readonly Uint8Array[]> {
+  const [first] = await database.keys({ ...range, limit: 1 }).all();
+  const [last] = await database.keys({ ...range, limit: 1, reverse: true }).all();
+  if (first === undefined || last === undefined) return [];
+  let shared = 0;
+  while (shared < first.length && first[shared] === last[shared]) shared += 1;
+  const lastByte = last[shared];
+  if (lastByte === undefined) return [];
+  const borders: Uint8Array[] = [];
+  for (let byte = (first[shared] ?? -1) + 1; byte <= lastByte; byte += 1) {
+    borders.push(Uint8Array.of(...last.subarray(0, shared), byte));
+  }
+  return borders;
+}
