@@ -4,17 +4,25 @@ import {
   appendCommand,
   type Command,
   closeSessionCommand,
+  compactAllCommand,
+  compactCommand,
+  createNamespaceCommand,
   decodeAnswer,
   decodeCommand,
   deleteCommand,
+  deleteNamespaceCommand,
   deleteRangeCommand,
   encodeAnswer,
   encodeCommand,
+  grantLeaseCommand,
   incrementCommand,
   openSessionCommand,
   putCommand,
   Refusal,
   recordStoreCommand,
+  renewLeasesCommand,
+  revokeLeaseCommand,
+  setQuotaCommand,
   tickCommand,
   truncateCommand,
 } from "@quorate/services/kv";
@@ -85,6 +93,23 @@ const COMMANDS: readonly { name: string; command: Command; hex: string }[] = [
   { name: "CloseSession", command: closeSessionCommand(CLUSTER, 7n), hex: "08058a01020807" },
   { name: "Tick", command: tickCommand(100, 5), hex: "08059201020864" },
   { name: "RecordStore", command: recordStoreCommand("n1", "s", 5), hex: "08059a01070a026e31120173" },
+  { name: "CreateNamespace", command: createNamespaceCommand(CLUSTER, "a"), hex: "0805a201030a0161" },
+  {
+    name: "CreateNamespace with a quota",
+    command: createNamespaceCommand(CLUSTER, "a", { keysMax: 2, bytesMax: 300 }),
+    hex: "0805a201080a01611002" + "18ac02",
+  },
+  { name: "GrantLease", command: grantLeaseCommand(SOURCE, 300), hex: `${SOURCE_HEX}aa010308ac02` },
+  { name: "RevokeLease", command: revokeLeaseCommand(SOURCE, 7n), hex: `${SOURCE_HEX}b201020807` },
+  { name: "RenewLeases", command: renewLeasesCommand(CLUSTER, [7n, 300n]), hex: "0805ba01050a0307ac02" },
+  { name: "Compact", command: compactCommand(SOURCE, 300), hex: `${SOURCE_HEX}ca010308ac02` },
+  { name: "Compact in all namespaces", command: compactAllCommand(300, 5), hex: "0805ca010508ac021001" },
+  { name: "DeleteNamespace", command: deleteNamespaceCommand(CLUSTER, "a"), hex: "0805d201030a0161" },
+  {
+    name: "SetQuota",
+    command: setQuotaCommand(CLUSTER, "a", { keysMax: null, bytesMax: 300 }),
+    hex: "0805da01060a016118ac02",
+  },
 ];
 
 describe("the bytes of a log entry", () => {
@@ -106,6 +131,13 @@ describe("the bytes of a log entry", () => {
       "closeSession",
       "tick",
       "recordStore",
+      "createNamespace",
+      "grantLease",
+      "revokeLease",
+      "renewLeases",
+      "compact",
+      "deleteNamespace",
+      "setQuota",
     ]);
   });
 
@@ -122,7 +154,7 @@ describe("the bytes of a log entry", () => {
     const entry = hexDecode(hex) as Uint8Array;
     expect(decodeCommand(entry)).toBeNull();
     const harness = new Harness();
-    expect(harness.machine.reads(null)).toEqual({ keys: [], ranges: [] });
+    expect(harness.machine.reads(null)).toEqual({ keys: [], ranges: [], startsBatch: false });
     expect(harness.applyEntries([entry], [])).toEqual([
       {
         revision: 0n,
@@ -131,6 +163,7 @@ describe("the bytes of a log entry", () => {
           value: {
             refusal: Refusal.UNKNOWN_COMMAND,
             message: "the command is malformed or of no known kind",
+            oldestRevision: 0n,
           },
         },
       },
@@ -167,6 +200,12 @@ describe("the bytes of a kept answer", () => {
     clientId: 0n,
     ttlMs: 0n,
     namespaceId: 0n,
+    leaseId: 0n,
+    renewals: [],
+    txn: undefined,
+    records: [],
+    more: false,
+    count: 0n,
   };
 
   test.each<{ name: string; answer: Answer; hex: string }>([
@@ -183,7 +222,10 @@ describe("the bytes of a kept answer", () => {
       name: "refused",
       answer: {
         revision: 4n,
-        result: { $case: "refused", value: { refusal: Refusal.CONDITION_FAILED, message: "m" } },
+        result: {
+          $case: "refused",
+          value: { refusal: Refusal.CONDITION_FAILED, message: "m", oldestRevision: 0n },
+        },
       },
       hex: "08041a05080612016d",
     },

@@ -26,7 +26,7 @@ export class Harness {
 
   /**
    * Applies entries in batches of the given sizes, the last one repeated (all in one when there is none); a command
-   * with a range begins a new one, as it must.
+   * that must begin a batch begins a new one.
    */
   applyEntries(entries: readonly Uint8Array[], sizes: readonly number[]): Answer[] {
     const answers: Answer[] = [];
@@ -58,7 +58,7 @@ export class Harness {
 
   private applyBatch(commands: readonly (Command | null)[]): readonly Answer[] {
     const reads = commands.map((command) => this.machine.reads(command));
-    const next = reads.findIndex((read, position) => position > 0 && read.ranges.length > 0);
+    const next = reads.findIndex((read, position) => position > 0 && read.startsBatch);
     const length = next === -1 ? commands.length : next;
     const { answers, writes } = this.machine.apply(
       commands.slice(0, length),

@@ -2,8 +2,11 @@ import {
   byteKey,
   type Change,
   INITIAL_STATE,
+  type LeaseKey,
+  type LeaseState,
   type MemberStore,
   type NamespaceState,
+  type RangeRead,
   type ResidentState,
   type SessionAnswer,
   type SessionState,
@@ -25,6 +28,8 @@ export class ModelStore {
   private readonly sessions = new Map<number, SessionState>();
   private readonly answers = new Map<string, SessionAnswer>();
   private readonly memberStores = new Map<string, MemberStore>();
+  private readonly leases = new Map<number, LeaseState>();
+  private readonly leaseKeys = new Map<string, LeaseKey>();
   private readonly records = new Map<string, StoredRecord>();
   readonly changes: Change[] = [];
 
@@ -36,11 +41,12 @@ export class ModelStore {
     const keys = reads.flatMap((read) => read.keys);
     const ranges = reads.flatMap((read) => read.ranges);
     const found = ranges.map((range) =>
-      this.sorted(range.namespaceId, range.generation)
-        .filter((record) => compareBytes(record.key, range.start) >= 0)
-        .filter((record) => range.end === null || compareBytes(record.key, range.end) < 0)
-        .slice(0, range.limit)
-        .map(withoutValue),
+      cutTo(
+        range,
+        this.sorted(range.namespaceId, range.generation)
+          .filter((record) => compareBytes(record.key, range.start) >= 0)
+          .filter((record) => range.end === null || compareBytes(record.key, range.end) < 0),
+      ),
     );
     const snapshot = new Map(this.records);
     return {
@@ -73,6 +79,16 @@ export class ModelStore {
       for (const [id, answer] of this.answers) if (answer.clientId === clientId) this.answers.delete(id);
     }
     for (const store of writes.memberStores) this.memberStores.set(store.memberId, store);
+    for (const lease of writes.leases) this.leases.set(lease.leaseId, lease);
+    for (const leaseId of writes.leasesEnded) this.leases.delete(leaseId);
+    for (const leaseKey of writes.leaseKeysDetached) {
+      assert(this.leaseKeys.delete(attachment(leaseKey)), "a key that is detached was attached");
+    }
+    for (const leaseKey of writes.leaseKeysAttached) {
+      assert(!this.leaseKeys.has(attachment(leaseKey)), "a key is attached once");
+      this.leaseKeys.set(attachment(leaseKey), leaseKey);
+    }
+    for (const { id } of writes.namespacesDeleted) this.namespaces.delete(id);
     for (const change of writes.changes) this.change(change);
     this.changes.push(...writes.changes);
   }
@@ -88,6 +104,10 @@ export class ModelStore {
       memberStores: [...this.memberStores.values()].sort((left, right) =>
         compareStrings(left.memberId, right.memberId),
       ),
+      leases: [...this.leases.values()].sort((left, right) => left.leaseId - right.leaseId),
+      leaseKeys: [...this.leaseKeys.values()]
+        .filter(({ namespaceId, generation }) => this.namespaces.get(namespaceId)?.generation === generation)
+        .sort((left, right) => left.leaseId - right.leaseId || compareBytes(left.key, right.key)),
     };
   }
 
@@ -124,6 +144,22 @@ export class ModelStore {
 
 function recordKey(namespaceId: number, generation: number, key: Uint8Array): string {
   return `${namespaceId}/${generation}/${byteKey(key)}`;
+}
+
+function attachment({ leaseId, namespaceId, generation, key }: LeaseKey): string {
+  return `${leaseId}/${recordKey(namespaceId, generation, key)}`;
+}
+
+/** As RangeRead says: as many as are wanted, and of values no more than the bound and what passes it. */
+function cutTo(range: RangeRead, records: readonly StoredRecord[]): readonly StoredRecord[] {
+  const first = records.slice(0, range.limit);
+  if (!range.withValues) return first.map(withoutValue);
+  let bytes = 0;
+  return first.filter(({ valueBytes }) => {
+    const isWanted = bytes <= range.valueBytesMax;
+    bytes += valueBytes;
+    return isWanted;
+  });
 }
 
 function withoutValue(record: StoredRecord): StoredRecord {

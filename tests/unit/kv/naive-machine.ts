@@ -197,7 +197,10 @@ export class NaiveMachine {
   private answer(outcome: Outcome): Answer {
     const { revision } = this;
     if (typeof outcome === "number") {
-      return { revision, result: { $case: "refused", value: { refusal: outcome, message: "" } } };
+      return {
+        revision,
+        result: { $case: "refused", value: { refusal: outcome, message: "", oldestRevision: 0n } },
+      };
     }
     const nothing = {
       previous: undefined,
@@ -207,6 +210,12 @@ export class NaiveMachine {
       clientId: 0n,
       ttlMs: 0n,
       namespaceId: 0n,
+      leaseId: 0n,
+      renewals: [],
+      txn: undefined,
+      records: [],
+      more: false,
+      count: 0n,
     };
     return { revision, result: { $case: "done", value: { ...nothing, ...outcome } } };
   }

@@ -134,7 +134,7 @@ describe("Put", () => {
     expectRefused(it, remove("k", { expected }), Refusal.CONDITION_FAILED, message);
   });
 
-  test("is refused under a lease, as there are none", () => {
+  test("is refused under a lease that there is not", () => {
     expectRefused(
       it,
       put("k", "v", { leaseId: 7n }),
@@ -166,7 +166,7 @@ describe("Put", () => {
       kind: "put",
       revision: 1,
       ordinal: 0,
-      origin: { wallTimeMs: 99, requestId: { clientId: 1, sequence: 3 } },
+      origin: { cause: "increment", wallTimeMs: 99, requestId: { clientId: 1, sequence: 3 } },
     });
   });
 });
@@ -248,7 +248,18 @@ describe("DeleteRange", () => {
   test("reads no more keys than tell that there are too many", () => {
     expect(it.machine.reads(removeRange("a", "c", 3))).toEqual({
       keys: [],
-      ranges: [{ namespaceId: 1, generation: 1, start: utf8Encode("a"), end: utf8Encode("c"), limit: 4 }],
+      ranges: [
+        {
+          namespaceId: 1,
+          generation: 1,
+          start: utf8Encode("a"),
+          end: utf8Encode("c"),
+          limit: 4,
+          withValues: false,
+          valueBytesMax: 0,
+        },
+      ],
+      startsBatch: true,
     });
   });
 
@@ -388,7 +399,7 @@ describe("Truncate", () => {
         generation: 1,
         revision: 4,
         ordinal: 0,
-        origin: { wallTimeMs: ANYONE.wallTimeMs, requestId: null },
+        origin: { cause: "truncate", wallTimeMs: ANYONE.wallTimeMs, requestId: null },
       },
     ]);
     expect(it.machine.namespace("default")).toEqual({
@@ -398,6 +409,9 @@ describe("Truncate", () => {
       keyCount: 0,
       byteCount: 0,
       oldestRevision: 4,
+      firstEventRevision: 4,
+      keysMax: null,
+      bytesMax: null,
     });
   });
 

@@ -75,14 +75,20 @@ export function refusedOf(answer: Answer) {
 }
 
 /** Applies a command that must be refused with this, and must change nothing at all. */
-export function expectRefused(it: Harness, command: Command, refusal: Refusal, message: string): void {
+export function expectRefused(
+  it: Harness,
+  command: Command,
+  refusal: Refusal,
+  message: string,
+  oldestRevision = 0n,
+): void {
   const before = {
     resident: it.machine.resident(),
     contents: it.store.contents(),
     changes: it.store.changes.length,
   };
   const answer = it.apply(command);
-  expect(refusedOf(answer)).toEqual({ refusal, message });
+  expect(refusedOf(answer)).toEqual({ refusal, message, oldestRevision });
   expect(answer.revision).toBe(BigInt(before.resident.meta.revision));
   expect({
     resident: it.machine.resident(),
