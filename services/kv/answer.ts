@@ -1,5 +1,5 @@
 import { Answer, type AnswerRecord, type Done, Refusal } from "@quorate/proto/log";
-import { assert } from "#std";
+import { assert, EMPTY_BYTES } from "#std";
 import { encoderOf } from "./encoder";
 import type { StoredRecord } from "./record";
 
@@ -42,7 +42,7 @@ export function done(fields: Partial<Done>): Result {
   return { $case: "done", value: { ...DONE.value, ...fields } };
 }
 
-export function refused(refusal: Refusal, message: string): Result {
+export function refused(refusal: Refusal, message: string): Extract<Result, { $case: "refused" }> {
   return { $case: "refused", value: { refusal, message, oldestRevision: 0n } };
 }
 
@@ -54,9 +54,18 @@ export function refusedAsCompacted(message: string, oldestRevision: number): Res
 /** @param record with its value */
 export function answerRecord(record: StoredRecord): AnswerRecord {
   assert(record.value.length === record.valueBytes, "a record in an answer was read with its value");
+  return answerWith(record, record.value);
+}
+
+/** The record without its value. */
+export function answerKey(record: StoredRecord): AnswerRecord {
+  return answerWith(record, EMPTY_BYTES);
+}
+
+function answerWith(record: StoredRecord, value: Uint8Array): AnswerRecord {
   return {
     key: record.key,
-    value: record.value,
+    value,
     createRevision: BigInt(record.createRevision),
     modRevision: BigInt(record.modRevision),
     version: BigInt(record.version),

@@ -1,4 +1,4 @@
-import { Command } from "@quorate/proto/log";
+import { Command, type Txn } from "@quorate/proto/log";
 import { EMPTY_BYTES } from "#std";
 import { encoderOf } from "./encoder";
 import type { KeyRange } from "./key-range";
@@ -124,6 +124,11 @@ export function appendCommand(source: CommandSource, append: AppendArguments): C
 
 export function truncateCommand(source: CommandSource): Command {
   return commandOf(source, { $case: "truncate", value: {} });
+}
+
+/** @param txn with the limits of the leader that takes the command */
+export function txnCommand(source: CommandSource, txn: Txn): Command {
+  return commandOf(source, { $case: "txn", value: txn });
 }
 
 /** @param ttlMs in replicated time, already within the bounds that callers are held to */

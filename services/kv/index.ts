@@ -27,6 +27,7 @@ export {
   setQuotaCommand,
   tickCommand,
   truncateCommand,
+  txnCommand,
   type WriteId,
 } from "./command";
 export { type KeyRange, prefixEnd, prefixRange, rangeContains, rangeIsEmpty } from "./key-range";
@@ -42,7 +43,9 @@ export {
   SESSIONS_MAX,
   TIME_MS_MAX,
   TXN_COUNT_MAX,
+  TXN_RANGE_DELETIONS_MAX,
   TXN_RANGE_RECORDS_MAX,
+  TXN_RANGES_MAX,
 } from "./limits";
 export { type Applied, type LeaseStatus, StateMachine } from "./machine";
 export { MerkleBuilder, type MerkleDigest, type MerkleLeaf, merkleRoot } from "./merkle";

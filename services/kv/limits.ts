@@ -48,3 +48,12 @@ export const TXN_RANGE_RECORDS_MAX = 1_000;
 
 /** Keys that one count of a Txn may count. */
 export const TXN_COUNT_MAX = 10_000;
+
+/**
+ * How many ranges a Txn may hold, those of compares, of both branches and of a nested Txn together. What an entry needs
+ * is read at once, so this bounds the memory that one takes on each replica.
+ */
+export const TXN_RANGES_MAX = 64;
+
+/** Keys that the ranges of one Txn may delete together: what goes at once is one batch. */
+export const TXN_RANGE_DELETIONS_MAX = 10_000;

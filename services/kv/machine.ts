@@ -21,6 +21,8 @@ import {
 import { originOf } from "./origin";
 import { type SessionRequest, SessionTable } from "./session-table";
 import type { LeaseState, MemberStore, NamespaceState, ResidentState, StateMeta, StateWrites } from "./state";
+import { applyTxn } from "./txn";
+import { txnReads } from "./txn-reads";
 import type { CommandReads, StateView } from "./view";
 import { commandFault } from "./well-formed";
 
@@ -46,7 +48,7 @@ type WriteOperation = Exclude<
 >;
 type RecordOperation = Extract<
   WriteOperation,
-  { $case: "put" | "delete" | "deleteRange" | "increment" | "append" | "truncate" }
+  { $case: "put" | "delete" | "deleteRange" | "increment" | "append" | "truncate" | "txn" }
 >;
 
 /**
@@ -159,6 +161,7 @@ export class StateMachine {
       case "revokeLease":
         return this.revokeReads(Number(operation.value.leaseId), namespace);
       case "txn":
+        return txnReads(namespace, operation.value);
       case "truncate":
       case "createNamespace":
       case "deleteNamespace":
@@ -282,8 +285,6 @@ export class StateMachine {
         const origin = originOf(command, operation, request);
         return revokeLease(this.leases, namespace, operation.value.leaseId, batch, origin);
       }
-      case "txn":
-        return refused(Refusal.UNKNOWN_COMMAND, "a txn is of no known kind");
       default: {
         batch.begin(namespace, originOf(command, operation, request));
         const result = changeRecords(operation, batch);
@@ -421,6 +422,8 @@ function changeRecords(operation: RecordOperation, batch: Batch): Result {
       return applyAppend(batch, operation.value);
     case "truncate":
       return applyTruncate(batch);
+    case "txn":
+      return applyTxn(batch, operation.value);
     default:
       return unreachable(operation);
   }

@@ -1,5 +1,10 @@
 import { assert } from "#std";
-import { SESSION_ANSWER_BYTES_MAX, SESSION_WINDOW_MAX, TIME_MS_MAX } from "./limits";
+import {
+  SESSION_ANSWER_BYTES_MAX,
+  SESSION_WINDOW_MAX,
+  SESSIONS_ANSWER_BYTES_MAX,
+  TIME_MS_MAX,
+} from "./limits";
 import type { SessionAnswer, SessionState, StateWrites } from "./state";
 
 /** A request id as numbers. */
@@ -37,6 +42,9 @@ interface Session {
   readonly unwritten: Set<number>;
 }
 
+/** What sessions keep at most when idle ones had to give way. */
+const SESSIONS_ANSWER_BYTES_AFTER = (SESSIONS_ANSWER_BYTES_MAX / 8) * 7;
+
 const FRESH: Admission = { kind: "fresh" };
 
 /**
@@ -49,6 +57,10 @@ export class SessionTable {
   private readonly undated = new Set<Session>();
   /** No session ends before this time; later than the truth never, earlier perhaps. */
   private deadlineMsMin = Number.POSITIVE_INFINITY;
+  /** Of the answers that all sessions keep. */
+  private answerBytes = 0;
+  /** Of the answers that sessions with a deadline keep. */
+  private idleAnswerBytes = 0;
   private readonly touched: Session[] = [];
   private ended: number[] = [];
   private dropped: { readonly clientId: number; readonly sequence: number }[] = [];
@@ -66,6 +78,8 @@ export class SessionTable {
       assert(!session.answers.has(sequence), "a sequence has one answer");
       session.answers.set(sequence, answer);
       session.answerBytes += answer.length;
+      this.answerBytes += answer.length;
+      if (session.deadlineMs !== null) this.idleAnswerBytes += answer.length;
     }
   }
 
@@ -119,6 +133,13 @@ export class SessionTable {
         message: `the session keeps ${SESSION_ANSWER_BYTES_MAX} bytes of answers or more, from first_unanswered ${firstUnanswered} on`,
       };
     }
+    if (this.answerBytes >= SESSIONS_ANSWER_BYTES_MAX) this.endIdle();
+    if (this.answerBytes >= SESSIONS_ANSWER_BYTES_MAX) {
+      return {
+        kind: "window_full",
+        message: `all sessions together keep ${SESSIONS_ANSWER_BYTES_MAX} bytes of answers or more, and none is idle`,
+      };
+    }
     return FRESH;
   }
 
@@ -127,8 +148,10 @@ export class SessionTable {
     const session = this.sessions.get(request.clientId);
     if (session === undefined) return;
     assert(!session.answers.has(request.sequence), "a fresh request has no answer yet");
+    assert(session.deadlineMs === null, "a session in use has no deadline");
     session.answers.set(request.sequence, answer);
     session.answerBytes += answer.length;
+    this.answerBytes += answer.length;
     session.unwritten.add(request.sequence);
     this.touch(session);
     assert(
@@ -160,6 +183,7 @@ export class SessionTable {
     if (timeMs >= this.deadlineMsMin) this.endExpired(timeMs);
     for (const session of this.undated) {
       session.deadlineMs = timeMs + session.ttlMs;
+      this.idleAnswerBytes += session.answerBytes;
       this.deadlineMsMin = Math.min(this.deadlineMsMin, session.deadlineMs);
       this.touch(session);
     }
@@ -226,6 +250,7 @@ export class SessionTable {
   private renew(session: Session): void {
     if (session.deadlineMs === null) return;
     session.deadlineMs = null;
+    this.idleAnswerBytes -= session.answerBytes;
     this.undated.add(session);
     this.touch(session);
   }
@@ -248,8 +273,10 @@ export class SessionTable {
   private drop(session: Session, sequence: number): void {
     const answer = session.answers.get(sequence);
     if (answer === undefined) return;
+    assert(session.deadlineMs === null, "a session in use has no deadline");
     session.answers.delete(sequence);
     session.answerBytes -= answer.length;
+    this.answerBytes -= answer.length;
     // An answer that the store never saw needs no word to be dropped.
     if (!session.unwritten.delete(sequence)) this.dropped.push({ clientId: session.clientId, sequence });
   }
@@ -257,7 +284,28 @@ export class SessionTable {
   private end(session: Session): void {
     this.sessions.delete(session.clientId);
     this.undated.delete(session);
+    this.answerBytes -= session.answerBytes;
+    if (session.deadlineMs !== null) this.idleAnswerBytes -= session.answerBytes;
     this.ended.push(session.clientId);
+  }
+
+  /**
+   * Ends sessions that keep answers and were not used since a Tick, least recently used first, until there is room for
+   * an eighth of the bound: each time costs a walk over all sessions, so it must not be each write that pays it.
+   */
+  private endIdle(): void {
+    if (this.idleAnswerBytes === 0) return;
+    const idle: { readonly session: Session; readonly usedMs: number }[] = [];
+    for (const session of this.sessions.values()) {
+      const { deadlineMs, ttlMs, answerBytes } = session;
+      if (deadlineMs !== null && answerBytes > 0) idle.push({ session, usedMs: deadlineMs - ttlMs });
+    }
+    idle.sort((left, right) => left.usedMs - right.usedMs || byClientId(left.session, right.session));
+    for (const { session } of idle) {
+      if (this.answerBytes <= SESSIONS_ANSWER_BYTES_AFTER) return;
+      this.end(session);
+    }
+    assert(this.idleAnswerBytes === 0, "what idle sessions kept is gone");
   }
 
   private endExpired(timeMs: number): void {

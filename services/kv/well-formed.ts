@@ -1,7 +1,9 @@
 import type { Command } from "@quorate/proto/log";
 import { unreachable } from "#std";
+import { boundFault, keyFault, MAX_SAFE } from "./field-faults";
 import { TIME_MS_MAX } from "./limits";
 import { namespaceNameFault } from "./namespace-name";
+import { appendFault, deleteRangeFault, txnFault } from "./txn-fault";
 
 /**
  * What is wrong with a command whatever the state, in a sentence for people, or null. Callers are checked before a
@@ -16,13 +18,9 @@ export function commandFault(command: Command): string | null {
     case "increment":
       return keyFault(operation.value.key) ?? requestIdFault(command);
     case "append":
-      return (
-        keyFault(operation.value.key) ??
-        boundFault("value_bytes_max", operation.value.valueBytesMax, 0n, MAX_SAFE) ??
-        requestIdFault(command)
-      );
+      return appendFault(operation.value) ?? requestIdFault(command);
     case "deleteRange":
-      return boundFault("keys_max", operation.value.keysMax, 0n, MAX_SAFE - 1n) ?? requestIdFault(command);
+      return deleteRangeFault(operation.value) ?? requestIdFault(command);
     case "truncate":
       return requestIdFault(command);
     case "createNamespace":
@@ -44,7 +42,7 @@ export function commandFault(command: Command): string | null {
     case "compact":
       return boundFault("revision", operation.value.revision, 0n, MAX_SAFE) ?? requestIdFault(command);
     case "txn":
-      return "a txn is of no known kind";
+      return txnFault(operation.value) ?? requestIdFault(command);
     case "openSession":
       return boundFault("ttl_ms", operation.value.ttlMs, 1n, TIME_MAX);
     case "closeSession":
@@ -59,7 +57,6 @@ export function commandFault(command: Command): string | null {
   }
 }
 
-const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 const TIME_MAX = BigInt(TIME_MS_MAX);
 
 function requestIdFault(command: Command): string | null {
@@ -70,12 +67,4 @@ function requestIdFault(command: Command): string | null {
     boundFault("sequence", id.sequence, 1n, MAX_SAFE) ??
     boundFault("first_unanswered", id.firstUnanswered, 0n, id.sequence)
   );
-}
-
-function keyFault(key: Uint8Array): string | null {
-  return key.length === 0 ? "key is empty" : null;
-}
-
-function boundFault(field: string, number: bigint, min: bigint, max: bigint): string | null {
-  return number >= min && number <= max ? null : `${field} is ${number}, not in ${min} to ${max}`;
 }
