@@ -67,6 +67,8 @@ export class WatchCheck {
   constructor(
     private readonly request: WatchRequest,
     private readonly changes: readonly CommittedChange[],
+    /** The last revision that is committed, be it of a change elsewhere. */
+    private readonly committed: () => number = () => changes.at(-1)?.revision ?? 0,
   ) {}
 
   /** The startRevision that misses nothing and repeats nothing; null before the watch has begun. */
@@ -231,7 +233,7 @@ export class WatchCheck {
   }
 
   private notYet(revision: number): string | null {
-    const last = this.changes.at(-1)?.revision ?? 0;
+    const last = this.committed();
     return revision > last ? `revision ${revision} is told, but only ${last} is committed` : null;
   }
 }

@@ -21,6 +21,7 @@ export const invariantNumbers = {
   "read index": 3,
   "read quorum": 3,
   "equal state": 4,
+  "what a command changes": 4,
   linearizable: 5,
   "a stale read is some real prefix": 6,
   "a bounded read keeps its bound": 6,

@@ -1,28 +1,39 @@
 import { type Command, Refusal } from "@quorate/services/kv";
-import { hexEncode } from "@quorate/services/std";
+import { type NaiveDone, NaiveDraft, type NaiveRecord, type RecordOperation } from "./naive-records";
 
-/** A record as text: key and value in hexadecimal. */
-export interface NaiveRecord {
-  readonly key: string;
-  readonly value: string;
-  readonly createRevision: bigint;
-  readonly modRevision: bigint;
-  readonly version: bigint;
-}
-
-/** What a command is to be answered; what is absent is nothing or 0. */
+/** What a command is to be answered. */
 export interface NaiveAnswer {
   readonly revision: bigint;
-  readonly refusal: Refusal | null;
-  readonly deleted?: bigint;
-  readonly value?: bigint;
-  readonly clientId?: bigint;
-  readonly namespaceId?: bigint;
-  readonly record?: NaiveRecord | undefined;
-  readonly previous?: NaiveRecord | undefined;
+  readonly result: NaiveDone | Refusal;
 }
 
-type Outcome = Omit<NaiveAnswer, "revision" | "refusal"> | Refusal;
+/** One change that a command makes: a record put, a key deleted (record null), or all of a namespace (key null). */
+export interface NaiveChange {
+  readonly namespaceId: bigint;
+  readonly revision: bigint;
+  readonly key: string | null;
+  readonly record: NaiveRecord | null;
+  readonly cause: string;
+}
+
+export interface NaiveNamespace {
+  readonly id: bigint;
+  readonly name: string;
+  records: Map<string, NaiveRecord>;
+  /** Reads before it, and events before the other, are given up. */
+  oldestRevision: bigint;
+  firstEvent: bigint;
+  /** 0 for no bound. */
+  keysMax: bigint;
+  bytesMax: bigint;
+}
+
+export interface NaiveLease {
+  readonly id: bigint;
+  readonly namespace: NaiveNamespace;
+  readonly ttlMs: bigint;
+  deadlineMs: bigint | null;
+}
 
 interface NaiveSession {
   readonly namespace: NaiveNamespace;
@@ -33,10 +44,8 @@ interface NaiveSession {
   readonly answers: Map<bigint, NaiveAnswer>;
 }
 
-type NaiveNamespace = Map<string, NaiveRecord>;
+type Operation = NonNullable<Command["operation"]>;
 
-const INTEGER = /^(?:0|-?[1-9][0-9]*)$/;
-const INT64_MAX = 9223372036854775807n;
 const WINDOW = 1024n;
 
 /**
@@ -44,14 +53,33 @@ const WINDOW = 1024n;
  * another, maps of text, nothing about batches, stores or speed. Refusals that need very large data are not modelled.
  */
 export class NaiveStore {
+  readonly namespaces = new Map<string, NaiveNamespace>([["default", emptyNamespace(1n, "default", {})]]);
+  readonly leases = new Map<bigint, NaiveLease>();
+  timeMs = 0n;
+  compactedRevision = 0n;
   private revision = 0n;
-  private timeMs = 0n;
   private clients = 0n;
-  private readonly namespaces = new Map<string, NaiveNamespace>([["default", new Map()]]);
+  private grants = 0n;
+  private creations = 1n;
   private readonly sessions = new Map<bigint, NaiveSession>();
   private readonly stores = new Map<string, string>();
+  private changes: NaiveChange[] = [];
 
-  apply(command: Command | null): NaiveAnswer {
+  apply(command: Command | null): { readonly answer: NaiveAnswer; readonly changes: readonly NaiveChange[] } {
+    this.changes = [];
+    const answer = this.answerTo(command);
+    return { answer, changes: this.changes };
+  }
+
+  /** The keys of a lease: those of all records that name it. */
+  keysOf({ id, namespace }: NaiveLease): readonly string[] {
+    return [...namespace.records.values()]
+      .filter(({ leaseId }) => leaseId === id)
+      .map(({ key }) => key)
+      .sort();
+  }
+
+  private answerTo(command: Command | null): NaiveAnswer {
     const operation = command?.operation;
     if (!operation) return this.answer(Refusal.UNKNOWN_COMMAND);
     switch (operation.$case) {
@@ -64,6 +92,10 @@ export class NaiveStore {
         this.stores.set(memberId, bound);
         return this.answer(bound === storeId ? {} : Refusal.STORE_MISMATCH);
       }
+      case "compact":
+        if (!operation.value.allNamespaces) break;
+        this.compactedRevision = most(this.compactedRevision, least(operation.value.revision, this.revision));
+        return this.answer({});
     }
     const namespace = this.namespaces.get(command.namespace || "default");
     if (namespace === undefined) return this.answer(Refusal.UNKNOWN_NAMESPACE);
@@ -73,28 +105,39 @@ export class NaiveStore {
         const { ttlMs } = operation.value;
         const session = { namespace, ttlMs, deadlineMs: null, firstUnanswered: 1n, answers: new Map() };
         this.sessions.set(this.clients, session);
-        return this.answer({ clientId: this.clients });
+        return this.answer({ clientId: this.clients, ttlMs });
       }
       case "closeSession":
         if (this.sessions.get(operation.value.clientId)?.namespace === namespace) {
           this.sessions.delete(operation.value.clientId);
         }
         return this.answer({});
+      case "renewLeases":
+        return this.answer({ renewals: operation.value.leaseIds.map((id) => this.renew(id, namespace)) });
     }
     const id = command.requestId;
-    return id === undefined ? this.write(command, namespace) : this.writeOnce(command, namespace, id);
+    return id === undefined ? this.write(operation, namespace) : this.writeOnce(operation, namespace, id);
   }
 
+  /** Sessions and leases whose time has come end, the leases one after another; then those in use get their time. */
   private tick(elapsedMs: bigint): void {
     this.timeMs += elapsedMs;
-    for (const [clientId, session] of [...this.sessions]) {
-      if (session.deadlineMs === null) session.deadlineMs = this.timeMs + session.ttlMs;
-      else if (session.deadlineMs <= this.timeMs) this.sessions.delete(clientId);
+    for (const [clientId, { deadlineMs }] of [...this.sessions]) {
+      if (deadlineMs !== null && deadlineMs <= this.timeMs) this.sessions.delete(clientId);
+    }
+    const due = [...this.leases.values()]
+      .filter(({ deadlineMs }) => deadlineMs !== null && deadlineMs <= this.timeMs)
+      .sort(
+        (left, right) => order(left.deadlineMs ?? 0n, right.deadlineMs ?? 0n) || order(left.id, right.id),
+      );
+    for (const lease of due) this.endLease(lease);
+    for (const each of [...this.sessions.values(), ...this.leases.values()]) {
+      each.deadlineMs ??= this.timeMs + each.ttlMs;
     }
   }
 
   private writeOnce(
-    command: Command,
+    operation: Operation,
     namespace: NaiveNamespace,
     id: NonNullable<Command["requestId"]>,
   ): NaiveAnswer {
@@ -106,119 +149,179 @@ export class NaiveStore {
     if (given !== undefined) return given;
     if (id.firstUnanswered > session.firstUnanswered) session.firstUnanswered = id.firstUnanswered;
     if (id.sequence >= session.firstUnanswered + WINDOW) return this.answer(Refusal.SESSION_WINDOW_FULL);
-    const answer = this.write(command, namespace);
+    const answer = this.write(operation, namespace);
     session.answers.set(id.sequence, answer);
     return answer;
   }
 
-  private write({ operation }: Command, records: NaiveNamespace): NaiveAnswer {
-    switch (operation?.$case) {
-      case "put": {
-        const { returnPrevious, expectedModRevision, value } = operation.value;
-        const key = hexEncode(operation.value.key);
-        const previous = records.get(key);
-        if (isOther(previous, expectedModRevision)) return this.answer(Refusal.CONDITION_FAILED);
-        this.set(records, key, hexEncode(value));
-        return this.answer({ previous: returnPrevious ? previous : undefined });
-      }
-      case "delete": {
-        const { returnPrevious, expectedModRevision } = operation.value;
-        const key = hexEncode(operation.value.key);
-        const previous = records.get(key);
-        if (isOther(previous, expectedModRevision)) return this.answer(Refusal.CONDITION_FAILED);
-        return this.remove(
-          records,
-          previous === undefined ? [] : [key],
-          returnPrevious ? previous : undefined,
-        );
-      }
-      case "deleteRange": {
-        const start = hexEncode(operation.value.start);
-        const end = hexEncode(operation.value.end);
-        const keys = [...records.keys()].filter((key) => key >= start && (end === "" || key < end));
-        if (keys.length > operation.value.keysMax) return this.answer(Refusal.TOO_LARGE);
-        return this.remove(records, keys, undefined);
-      }
-      case "increment": {
-        const key = hexEncode(operation.value.key);
-        const text = textOf(records.get(key)?.value ?? "30");
-        if (!INTEGER.test(text) || !isInt64(BigInt(text))) return this.answer(Refusal.NOT_AN_INTEGER);
-        const value = BigInt(text) + operation.value.delta;
-        if (!isInt64(value)) return this.answer(Refusal.INTEGER_OVERFLOW);
-        this.set(records, key, hexOf(String(value)));
-        return this.answer({ value });
-      }
-      case "append": {
-        const key = hexEncode(operation.value.key);
-        const operand = hexEncode(operation.value.value);
-        const old = records.get(key);
-        if (old !== undefined && operand === "") return this.answer({ record: old });
-        const value = operation.value.atStart ? operand + (old?.value ?? "") : (old?.value ?? "") + operand;
-        if (BigInt(value.length) > 2n * operation.value.valueBytesMax) return this.answer(Refusal.TOO_LARGE);
-        return this.answer({ record: this.set(records, key, value) });
-      }
+  private write(operation: Operation, namespace: NaiveNamespace): NaiveAnswer {
+    switch (operation.$case) {
+      case "put":
+      case "delete":
+      case "deleteRange":
+      case "increment":
+      case "append":
+      case "txn":
+        return this.answer(this.changeRecords(operation, namespace));
       case "truncate":
-        return this.remove(records, [...records.keys()], undefined);
+        return this.answer({ deleted: this.empty(namespace, "truncate") });
       case "createNamespace": {
         const { name } = operation.value;
         if (this.namespaces.has(name)) return this.answer(Refusal.NAMESPACE_EXISTS);
-        this.namespaces.set(name, new Map());
-        return this.answer({ namespaceId: BigInt(this.namespaces.size) });
+        this.creations += 1n;
+        this.namespaces.set(name, emptyNamespace(this.creations, name, operation.value));
+        return this.answer({ namespaceId: this.creations });
       }
+      case "deleteNamespace":
+        return this.answer(this.deleteNamespace(operation.value.name));
+      case "setQuota": {
+        const bounded = this.namespaces.get(operation.value.name);
+        if (bounded === undefined) return this.answer(Refusal.UNKNOWN_NAMESPACE);
+        bounded.keysMax = operation.value.keysMax;
+        bounded.bytesMax = operation.value.bytesMax;
+        return this.answer({});
+      }
+      case "grantLease": {
+        this.grants += 1n;
+        const { ttlMs } = operation.value;
+        this.leases.set(this.grants, { id: this.grants, namespace, ttlMs, deadlineMs: null });
+        return this.answer({ leaseId: this.grants, ttlMs });
+      }
+      case "revokeLease": {
+        const lease = this.leases.get(operation.value.leaseId);
+        if (lease?.namespace !== namespace) return this.answer(Refusal.UNKNOWN_LEASE);
+        return this.answer({ deleted: this.endLease(lease) });
+      }
+      case "compact":
+        return this.answer(this.compact(namespace, operation.value.revision));
       default:
         return this.answer(Refusal.UNKNOWN_COMMAND);
     }
   }
 
-  private set(records: NaiveNamespace, key: string, value: string): NaiveRecord {
+  private changeRecords(operation: RecordOperation, namespace: NaiveNamespace): NaiveDone | Refusal {
+    const hasLease = (leaseId: bigint): boolean => this.leases.get(leaseId)?.namespace === namespace;
+    const draft = new NaiveDraft(namespace.records, this.revision + 1n, hasLease);
+    const result = draft.run(operation);
+    if (typeof result === "number") return result;
+    if (isOver(namespace.keysMax, BigInt(namespace.records.size), BigInt(draft.records.size))) {
+      return Refusal.QUOTA_EXCEEDED;
+    }
+    if (isOver(namespace.bytesMax, bytesOf(namespace.records), bytesOf(draft.records))) {
+      return Refusal.QUOTA_EXCEEDED;
+    }
+    const cause = CAUSES[operation.$case] ?? operation.$case;
+    const isPrepend = operation.$case === "append" && operation.value.atStart;
+    this.commit(namespace, draft, isPrepend ? "prepend" : cause);
+    return result;
+  }
+
+  private commit(namespace: NaiveNamespace, draft: NaiveDraft, cause: string): void {
+    const changes = draft.changes();
+    if (changes.length === 0) return;
     this.revision += 1n;
-    const old = records.get(key);
-    const record = {
-      key,
-      value,
-      createRevision: old?.createRevision ?? this.revision,
-      modRevision: this.revision,
-      version: (old?.version ?? 0n) + 1n,
-    };
-    records.set(key, record);
-    return record;
+    namespace.records = draft.records;
+    const { id: namespaceId } = namespace;
+    for (const { key, record } of changes) {
+      this.changes.push({ namespaceId, revision: this.revision, key, record, cause });
+    }
   }
 
-  private remove(
-    records: NaiveNamespace,
-    keys: readonly string[],
-    previous: NaiveRecord | undefined,
-  ): NaiveAnswer {
-    for (const key of keys) records.delete(key);
-    if (keys.length > 0) this.revision += 1n;
-    return this.answer({ deleted: BigInt(keys.length), previous });
+  /** Its keys go with one revision. */
+  private endLease(lease: NaiveLease): bigint {
+    const keys = this.keysOf(lease);
+    this.leases.delete(lease.id);
+    const draft = new NaiveDraft(lease.namespace.records, this.revision + 1n, () => false);
+    for (const key of keys) {
+      const bytes = Uint8Array.from(key.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
+      draft.run({
+        $case: "delete",
+        value: { key: bytes, returnPrevious: false, expectedModRevision: undefined },
+      });
+    }
+    this.commit(lease.namespace, draft, "lease_ended");
+    return BigInt(keys.length);
   }
 
-  private answer(outcome: Outcome): NaiveAnswer {
-    const { revision } = this;
-    return typeof outcome === "number"
-      ? { revision, refusal: outcome }
-      : { revision, refusal: null, ...outcome };
+  private renew(leaseId: bigint, namespace: NaiveNamespace) {
+    const lease = this.leases.get(leaseId);
+    if (lease?.namespace !== namespace) return { leaseId, ttlMs: 0n };
+    lease.deadlineMs = null;
+    return { leaseId, ttlMs: lease.ttlMs };
+  }
+
+  private empty(namespace: NaiveNamespace, cause: string): bigint {
+    const { size } = namespace.records;
+    if (size === 0) return 0n;
+    this.revision += 1n;
+    namespace.records = new Map();
+    namespace.oldestRevision = namespace.firstEvent = this.revision;
+    const { id: namespaceId } = namespace;
+    this.changes.push({ namespaceId, revision: this.revision, key: null, record: null, cause });
+    return BigInt(size);
+  }
+
+  private deleteNamespace(name: string): NaiveDone | Refusal {
+    if (name === "default") return Refusal.PERMANENT_NAMESPACE;
+    const namespace = this.namespaces.get(name);
+    if (namespace === undefined) return Refusal.UNKNOWN_NAMESPACE;
+    const deleted = this.empty(namespace, "namespace_deleted");
+    this.namespaces.delete(name);
+    for (const table of [this.sessions, this.leases] as Map<
+      bigint,
+      { readonly namespace: NaiveNamespace }
+    >[]) {
+      for (const [id, each] of [...table]) if (each.namespace === namespace) table.delete(id);
+    }
+    return { deleted };
+  }
+
+  private compact(namespace: NaiveNamespace, revision: bigint): NaiveDone | Refusal {
+    if (revision > this.revision) return Refusal.FUTURE_REVISION;
+    const oldest = most(namespace.oldestRevision, this.compactedRevision);
+    if (revision < oldest) return Refusal.COMPACTED;
+    if (revision === oldest) return {};
+    namespace.oldestRevision = revision;
+    namespace.firstEvent = most(namespace.firstEvent, revision + 1n);
+    return {};
+  }
+
+  private answer(result: NaiveDone | Refusal): NaiveAnswer {
+    return { revision: this.revision, result };
   }
 }
 
-function isOther(record: NaiveRecord | undefined, expected: bigint | undefined): boolean {
-  return expected !== undefined && expected !== (record?.modRevision ?? 0n);
+const CAUSES: Readonly<Record<string, string>> = { deleteRange: "delete_range" };
+
+function emptyNamespace(
+  id: bigint,
+  name: string,
+  { keysMax = 0n, bytesMax = 0n }: { readonly keysMax?: bigint; readonly bytesMax?: bigint },
+): NaiveNamespace {
+  return { id, name, records: new Map(), oldestRevision: 0n, firstEvent: 0n, keysMax, bytesMax };
 }
 
-function isInt64(value: bigint): boolean {
-  return value <= INT64_MAX && value >= -INT64_MAX - 1n;
+/** Bytes of keys and values, which are hexadecimal here. */
+export function bytesOf(records: ReadonlyMap<string, NaiveRecord>): bigint {
+  let digits = 0;
+  for (const { key, value } of records.values()) digits += key.length + value.length;
+  return BigInt(digits / 2);
 }
 
-function textOf(hex: string): string {
-  let text = "";
-  for (let at = 0; at < hex.length; at += 2)
-    text += String.fromCharCode(Number.parseInt(hex.slice(at, at + 2), 16));
-  return text;
+/** Only what grows is held to a bound. */
+function isOver(bound: bigint, before: bigint, after: bigint): boolean {
+  return bound !== 0n && after > before && after > bound;
 }
 
-function hexOf(text: string): string {
-  let hex = "";
-  for (let at = 0; at < text.length; at += 1) hex += text.charCodeAt(at).toString(16).padStart(2, "0");
-  return hex;
+function most(left: bigint, right: bigint): bigint {
+  return left > right ? left : right;
+}
+
+function least(left: bigint, right: bigint): bigint {
+  return left < right ? left : right;
+}
+
+function order(left: bigint, right: bigint): number {
+  if (left === right) return 0;
+  return left < right ? -1 : 1;
 }

@@ -1,17 +1,21 @@
 import {
   type Answer,
   byteKey,
+  type Change,
   type Command,
+  type CommandReads,
   decodeCommand,
+  firstEvent,
   INITIAL_STATE,
+  oldestReadable,
   StateMachine,
-  type StateReads,
   type StateView,
   type StateWrites,
   type StoredRecord,
 } from "@quorate/services/kv";
 import type { Entry, Index } from "@quorate/services/raft";
-import { assert, compareBytes } from "@quorate/services/std";
+import { assert, compareBytes, hexEncode } from "@quorate/services/std";
+import type { CommittedChange } from "../../judge/watch-events";
 import { StateImage } from "./state-image";
 
 /** One committed command and what it does. */
@@ -37,6 +41,13 @@ export class Reference {
   private readonly hashes: number[] = [this.image.hash];
   private readonly revisions: number[] = [0];
   private readonly answers: (Answer | null)[] = [null];
+  private readonly names = new Map<number, string>();
+  /** By the name of a namespace, for a name may pass to another one. */
+  private readonly changesOf = new Map<string, CommittedChange[]>();
+
+  constructor() {
+    for (const { id, name } of INITIAL_STATE.namespaces) this.names.set(id, name);
+  }
 
   get index(): Index {
     return this.hashes.length - 1;
@@ -65,6 +76,29 @@ export class Reference {
     return this.answers[index];
   }
 
+  /** Of all that is committed. */
+  get revision(): number {
+    return this.machine.meta.revision;
+  }
+
+  /** Of a lease, at the end of what is committed. */
+  leaseExists(leaseId: number): boolean {
+    return this.machine.lease(leaseId) !== null;
+  }
+
+  /** Every change of a namespace of that name, in their order; it grows. */
+  changes(name: string): readonly CommittedChange[] {
+    return this.listOf(name);
+  }
+
+  /** The oldest revision that can be read, and the first that can be told; null for no such namespace. */
+  floors(name: string): { readonly oldestRevision: number; readonly firstRevision: number } | null {
+    const namespace = this.machine.namespace(name);
+    if (namespace === null) return null;
+    const { meta } = this.machine;
+    return { oldestRevision: oldestReadable(namespace, meta), firstRevision: firstEvent(namespace, meta) };
+  }
+
   /** What a key held at a revision. */
   recordAt(
     place: { readonly namespaceId: number; readonly generation: number },
@@ -79,7 +113,9 @@ export class Reference {
     const command = decodeCommand(entry.data);
     const { answers, writes } = this.machine.apply([command], this.view(this.machine.reads(command)));
     this.image.apply(writes);
+    for (const { id, name } of writes.namespaces) this.names.set(id, name);
     for (const change of writes.changes) {
+      this.note(change);
       if (change.kind === "truncate") {
         this.dropGeneration(`${change.namespaceId}/${change.generation}/`);
         continue;
@@ -98,11 +134,38 @@ export class Reference {
     return { index: entry.index, command, answer, writes };
   }
 
+  private note(change: Change): void {
+    const changes = this.listOf(this.names.get(change.namespaceId) as string);
+    const { revision } = change;
+    if (change.kind === "truncate") {
+      changes.push({ kind: "truncated", revision });
+      return;
+    }
+    const key = change.kind === "put" ? change.record.key : change.key;
+    const before = this.newest.get(nameOf(change.namespaceId, change.generation, key));
+    changes.push({
+      kind: change.kind,
+      revision,
+      key: hexEncode(key),
+      record: change.kind === "put" ? recordText(change.record) : null,
+      previous: before === undefined ? null : recordText(before),
+    });
+  }
+
+  private listOf(name: string): CommittedChange[] {
+    let changes = this.changesOf.get(name);
+    if (changes === undefined) {
+      changes = [];
+      this.changesOf.set(name, changes);
+    }
+    return changes;
+  }
+
   private dropGeneration(prefix: string): void {
     for (const name of this.newest.keys()) if (name.startsWith(prefix)) this.newest.delete(name);
   }
 
-  private view({ ranges }: StateReads): StateView {
+  private view({ ranges }: CommandReads): StateView {
     return {
       get: (namespaceId, generation, key) => this.newest.get(nameOf(namespaceId, generation, key)) ?? null,
       range: (position) => {
@@ -119,6 +182,12 @@ export class Reference {
       },
     };
   }
+}
+
+/** Equal for equal records, and for no others. */
+export function recordText(record: StoredRecord): string {
+  const { value, createRevision, modRevision, version, leaseId } = record;
+  return `${hexEncode(value)}@${createRevision}/${modRevision}/${version}/${leaseId}`;
 }
 
 function nameOf(namespaceId: number, generation: number, key: Uint8Array): string {

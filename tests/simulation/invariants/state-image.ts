@@ -2,6 +2,8 @@ import {
   byteKey,
   type Change,
   INITIAL_STATE,
+  type LeaseKey,
+  type LeaseState,
   type MemberStore,
   type NamespaceState,
   type ResidentState,
@@ -26,6 +28,9 @@ export class StateImage {
   private readonly answers = new Map<number, Map<number, number>>();
   /** By "namespace/generation", then by byteKey. */
   private readonly records = new Map<string, Map<string, number>>();
+  private readonly leases = new Map<number, number>();
+  /** By "namespace/generation", then by lease and byteKey: those of an ended generation count for nothing. */
+  private readonly leaseKeys = new Map<string, Map<string, number>>();
 
   constructor() {
     this.writeMeta(INITIAL_STATE.meta);
@@ -34,7 +39,7 @@ export class StateImage {
 
   /** @param records the newest of each key of the namespaces' present generations */
   static of(
-    { meta, namespaces, sessions, answers, memberStores }: ResidentState,
+    { meta, namespaces, sessions, answers, memberStores, leases, leaseKeys }: ResidentState,
     records: Iterable<{ readonly namespace: NamespaceState; readonly record: StoredRecord }>,
   ): StateImage {
     const image = new StateImage();
@@ -43,6 +48,8 @@ export class StateImage {
     for (const session of sessions) image.writeSession(session);
     for (const answer of answers) image.writeAnswer(answer);
     for (const member of memberStores) image.writeMemberStore(member);
+    for (const lease of leases) image.writeLease(lease);
+    for (const leaseKey of leaseKeys) image.attach(leaseKey);
     for (const { namespace, record } of records)
       image.writeRecord(namespace.id, namespace.generation, record);
     return image;
@@ -62,7 +69,15 @@ export class StateImage {
       this.remove(this.answersOf(clientId), sequence);
     for (const clientId of writes.sessionsEnded) this.endSession(clientId);
     for (const member of writes.memberStores) this.writeMemberStore(member);
+    for (const lease of writes.leases) this.writeLease(lease);
+    for (const leaseId of writes.leasesEnded) this.remove(this.leases, leaseId);
+    for (const leaseKey of writes.leaseKeysDetached) this.detach(leaseKey);
+    for (const leaseKey of writes.leaseKeysAttached) this.attach(leaseKey);
     for (const change of writes.changes) this.change(change);
+    for (const { id, generation } of writes.namespacesDeleted) {
+      this.remove(this.single, `namespace ${id}`);
+      this.endGeneration(id, generation);
+    }
   }
 
   /** The names of the items in which two states differ, sorted, for a report. */
@@ -83,19 +98,50 @@ export class StateImage {
     for (const [place, records] of this.records) {
       for (const [key, hash] of records) items.set(`record ${place}/${key}`, hash);
     }
+    for (const [leaseId, hash] of this.leases) items.set(`lease ${leaseId}`, hash);
+    for (const [place, keys] of this.leaseKeys) {
+      for (const [key, hash] of keys) items.set(`lease key ${place}/${key}`, hash);
+    }
     return items;
   }
 
-  private writeMeta({ revision, timeMs, nextClientId, nextNamespaceId }: StateMeta): void {
+  private writeMeta(meta: StateMeta): void {
+    const { revision, timeMs, nextClientId, nextNamespaceId, nextLeaseId, compactedRevision } = meta;
     const hash = new ItemHash().text("meta").number(revision).number(timeMs).number(nextClientId);
-    this.put(this.single, "meta", hash.number(nextNamespaceId).value);
+    hash.number(nextNamespaceId).number(nextLeaseId).number(compactedRevision);
+    this.put(this.single, "meta", hash.value);
   }
 
   private writeNamespace(namespace: NamespaceState): void {
-    const { id, name, generation, keyCount, byteCount, oldestRevision } = namespace;
+    const { id, name, generation, keyCount, byteCount, keysMax, bytesMax } = namespace;
     const hash = new ItemHash().text("namespace").text(name).number(id).number(generation);
-    hash.number(keyCount).number(byteCount).number(oldestRevision);
+    hash
+      .number(keyCount)
+      .number(byteCount)
+      .number(keysMax ?? -1)
+      .number(bytesMax ?? -1);
+    hash.number(namespace.oldestRevision).number(namespace.firstEventRevision);
     this.put(this.single, `namespace ${id}`, hash.value);
+  }
+
+  private writeLease({ leaseId, namespaceId, ttlMs, deadlineMs }: LeaseState): void {
+    const hash = new ItemHash().text("lease").number(leaseId).number(namespaceId).number(ttlMs);
+    this.put(this.leases, leaseId, hash.number(deadlineMs ?? -1).value);
+  }
+
+  private attach({ leaseId, namespaceId, generation, key }: LeaseKey): void {
+    const hash = new ItemHash().text("lease key").number(leaseId).number(namespaceId).number(generation);
+    const keys = within(this.leaseKeys, `${namespaceId}/${generation}`);
+    this.put(keys, `${leaseId}/${byteKey(key)}`, hash.bytes(key).value);
+  }
+
+  private detach({ leaseId, namespaceId, generation, key }: LeaseKey): void {
+    this.remove(within(this.leaseKeys, `${namespaceId}/${generation}`), `${leaseId}/${byteKey(key)}`);
+  }
+
+  private endGeneration(namespaceId: number, generation: number): void {
+    this.removeAll(this.recordsOf(namespaceId, generation));
+    this.removeAll(within(this.leaseKeys, `${namespaceId}/${generation}`));
   }
 
   private writeSession(session: SessionState): void {
@@ -124,7 +170,7 @@ export class StateImage {
         this.remove(this.recordsOf(namespaceId, generation), byteKey(change.key));
         return;
       case "truncate":
-        this.removeAll(this.recordsOf(namespaceId, generation));
+        this.endGeneration(namespaceId, generation);
     }
   }
 

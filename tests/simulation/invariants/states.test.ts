@@ -200,8 +200,11 @@ describe("the check of answers", () => {
       "entry 1 (increment) is to be answered with revision 1, but is with 9",
       () => commit(entries(increment("n")), tamper),
     );
-    const refusal = { $case: "refused", value: { refusal: Refusal.SESSION_EXPIRED, message: "" } } as const;
-    expectBroken("the same answer", "what was done, but is with SESSION_EXPIRED", () =>
+    const refusal = {
+      $case: "refused",
+      value: { refusal: Refusal.SESSION_EXPIRED, message: "", oldestRevision: 0n },
+    } as const;
+    expectBroken("the same answer", "value 2, but is with SESSION_EXPIRED", () =>
       commit(entries(null, increment("n")).slice(1), (step) => ({
         ...step,
         answer: { ...step.answer, result: refusal },
@@ -215,7 +218,7 @@ describe("the check of answers", () => {
     const retried = reference.apply({ ...(twice[1] as Entry), index: 3 }) as Step;
     const [change] = (reference.apply({ ...(twice[1] as Entry), index: 4 }) as Step).writes.changes;
     expect(change).toBeUndefined();
-    const origin = { wallTimeMs: 0, requestId: REQUEST };
+    const origin = { cause: "delete", wallTimeMs: 0, requestId: REQUEST } as const;
     const changes = [
       { kind: "delete", ...PLACE, revision: 2, ordinal: 0, key: utf8Encode("n"), origin } as const,
     ];

@@ -1,6 +1,7 @@
-import type { StateReads, StateView, StoredRecord } from "@quorate/services/kv";
+import type { Change, StateReads, StateView, StoredRecord } from "@quorate/services/kv";
 import type { Entry, EntryId, HardState, Term } from "@quorate/services/raft";
 import type {
+  HistoryQuery,
   LogBatch,
   LogStore,
   RangeQuery,
@@ -115,6 +116,10 @@ export class ObservedStateStore implements StateStore {
 
   scan(query: RangeQuery): AsyncIterable<readonly StoredRecord[]> {
     return this.store.scan(query);
+  }
+
+  history(query: HistoryQuery): AsyncIterable<readonly Change[]> {
+    return this.store.history(query);
   }
 
   close(): Promise<void> {
