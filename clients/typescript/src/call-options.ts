@@ -95,3 +95,15 @@ export function freshnessFields(options: ReadOptions, seenRevision: number): Fre
     revision: toCount(options.revision, "revision"),
   };
 }
+
+/** What a conditional write asks for, as the request's fields. */
+export function conditionFields(
+  options: Pick<ConditionalWriteOptions, "expectedModRevision" | "returnPrevious">,
+): { returnPrevious: boolean; expectedModRevision: bigint | undefined } {
+  const { expectedModRevision } = options;
+  return {
+    returnPrevious: options.returnPrevious ?? false,
+    expectedModRevision:
+      expectedModRevision === undefined ? undefined : toCount(expectedModRevision, "expectedModRevision"),
+  };
+}

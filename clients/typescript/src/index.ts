@@ -9,6 +9,7 @@ export type {
 } from "./call-options";
 export type {
   Cluster,
+  ClusterClient,
   ClusterMember,
   HashOptions,
   HashResult,
@@ -19,6 +20,15 @@ export type {
   NodeStatus,
 } from "./cluster";
 export { bytes, type Codec, integer, json, text } from "./codec";
+export { type ProtobufMessageType, type ProtobufRuntime, protobuf } from "./codecs/protobuf";
+export {
+  type StandardInput,
+  type StandardIssue,
+  type StandardOutput,
+  type StandardResult,
+  type StandardSchema,
+  standard,
+} from "./codecs/standard";
 export type { Collection, CollectionItem, CollectionScanOptions } from "./collection";
 export { connect } from "./connect";
 export {
@@ -45,3 +55,35 @@ export type { ScanOptions } from "./scan";
 export { SESSION_WINDOW } from "./session";
 export { systemTiming, type Timing } from "./timing";
 export type { AttemptOptions, Connect, Connection, Method } from "./transport";
+export {
+  type Comparison,
+  type ComparisonOf,
+  type ComparisonTarget,
+  compare,
+  type NestedTxn,
+  type Operation,
+  op,
+  type ResultsOf,
+  Txn,
+  type TxnBranch,
+  type TxnDeleteOptions,
+  type TxnDeleteResult,
+  type TxnOutcome,
+  type TxnPutOptions,
+  type TxnPutResult,
+  type TxnScanOptions,
+  type TxnScanResult,
+} from "./txn";
+export {
+  type ChangeCause,
+  type ChangeOrigin,
+  type KvCurrent,
+  KvDelete,
+  type KvEvent,
+  KvPut,
+  type KvSynced,
+  type KvTruncated,
+  Watch,
+  type WatchOptions,
+  type WatchTarget,
+} from "./watch";

@@ -1,8 +1,9 @@
-import { KvServiceDefinition, type ResponseHeader } from "@quorate/proto/kv";
+import { KvServiceDefinition, type ResponseHeader, type TxnRequest } from "@quorate/proto/kv";
 import { type BytesLike, toBytes, toText } from "./bytes";
 import {
   type CallOptions,
   type ConditionalWriteOptions,
+  conditionFields,
   type FreshnessFields,
   freshnessFields,
   headerOf,
@@ -17,6 +18,8 @@ import { type KeyRange, rangeFields } from "./range";
 import { type KvRecord, recordOf } from "./record";
 import { type ScanOptions, scanRecords } from "./scan";
 import { type Method, methodOf } from "./transport";
+import { Txn } from "./txn";
+import { Watch, WatchFeed, type WatchOptions, type WatchTarget, watchFields } from "./watch";
 
 const METHODS = {
   put: methodOf(KvServiceDefinition, KvServiceDefinition.methods.put),
@@ -30,6 +33,8 @@ const METHODS = {
   append: methodOf(KvServiceDefinition, KvServiceDefinition.methods.append),
   prepend: methodOf(KvServiceDefinition, KvServiceDefinition.methods.prepend),
   truncate: methodOf(KvServiceDefinition, KvServiceDefinition.methods.truncate),
+  txn: methodOf(KvServiceDefinition, KvServiceDefinition.methods.txn),
+  compact: methodOf(KvServiceDefinition, KvServiceDefinition.methods.compact),
 };
 
 /** What a put takes. */
@@ -201,6 +206,44 @@ export class Kv {
     return { revision: headerOf(reply.header).revision, deleted: toNumber(reply.deleted) };
   }
 
+  /**
+   * Changes of a key, a prefix or a range as they happen, each once, in order, across failures of nodes and connections:
+   * see {@link Watch}.
+   *
+   * @example
+   * for await (const event of kv.watch("config/mode")) {
+   *   if (event.kind === "put") apply(event.record.text());
+   * }
+   *
+   * @throws QuorateError INVALID_ARGUMENT for options that contradict each other
+   */
+  watch(target: WatchTarget, options: WatchOptions = {}): Watch {
+    const fields = watchFields(target, options, options.namespace ?? this.#namespace);
+    return new Watch(new WatchFeed(this.#core, fields, options), (event) => event);
+  }
+
+  /**
+   * Begins a Txn: comparisons with what follows from them, atomic, one revision, applied once. See {@link Txn}; for reads
+   * and writes that depend on one another in ways of your own, see {@link transact}.
+   *
+   * @example
+   * const { succeeded } = await kv.txn().if(compare.missing("job/7")).do(op.put("job/7", "mine")).commit();
+   */
+  txn(): Txn {
+    const commit = (request: TxnRequest, options: WriteOptions) =>
+      this.#write(METHODS.txn, { ...request, namespace: this.#name(options) }, options);
+    return new Txn(commit, [], [], []);
+  }
+
+  /**
+   * Gives up history: reads before `revision`, and watches from it or before, are refused with COMPACTED afterwards. Fails
+   * with COMPACTED where that is given up already, and with FUTURE_REVISION where it has not been reached.
+   */
+  async compact(revision: number, options: WriteOptions = {}): Promise<void> {
+    const request = { namespace: this.#name(options), revision: toCount(revision, "revision") };
+    await this.#write(METHODS.compact, request, options);
+  }
+
   /** The keys that begin with `prefix`, with values that `codec` reads and writes: `kv.collection("user/", json<User>())`. */
   collection<T>(prefix: string, codec: Codec<T>): Collection<T> {
     return new Collection(this, prefix, codec);
@@ -244,16 +287,4 @@ export class Kv {
 
 interface Reply {
   readonly header: ResponseHeader | undefined;
-}
-
-function conditionFields(options: ConditionalWriteOptions): {
-  returnPrevious: boolean;
-  expectedModRevision: bigint | undefined;
-} {
-  const { expectedModRevision } = options;
-  return {
-    returnPrevious: options.returnPrevious ?? false,
-    expectedModRevision:
-      expectedModRevision === undefined ? undefined : toCount(expectedModRevision, "expectedModRevision"),
-  };
 }
