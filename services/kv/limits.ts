@@ -37,6 +37,9 @@ export const SESSIONS_MAX = 100_000;
 /** How many bytes of answers all sessions together may keep; see SessionTable for what gives way. */
 export const SESSIONS_ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 
+/** What a kept answer counts for in that bound besides its own bytes: most are short, and what holds them is not. */
+export const SESSION_ANSWER_OVERHEAD_BYTES = 256;
+
 /** How many leases there may be. Part of the replicated state machine, so the same everywhere. */
 export const LEASES_MAX = 100_000;
 

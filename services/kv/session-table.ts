@@ -1,6 +1,7 @@
 import { assert } from "#std";
 import {
   SESSION_ANSWER_BYTES_MAX,
+  SESSION_ANSWER_OVERHEAD_BYTES,
   SESSION_WINDOW_MAX,
   SESSIONS_ANSWER_BYTES_MAX,
   TIME_MS_MAX,
@@ -57,10 +58,10 @@ export class SessionTable {
   private readonly undated = new Set<Session>();
   /** No session ends before this time; later than the truth never, earlier perhaps. */
   private deadlineMsMin = Number.POSITIVE_INFINITY;
-  /** Of the answers that all sessions keep. */
-  private answerBytes = 0;
-  /** Of the answers that sessions with a deadline keep. */
-  private idleAnswerBytes = 0;
+  /** What all sessions keep. */
+  private keptBytes = 0;
+  /** What sessions with a deadline keep. */
+  private idleKeptBytes = 0;
   private readonly touched: Session[] = [];
   private ended: number[] = [];
   private dropped: { readonly clientId: number; readonly sequence: number }[] = [];
@@ -78,8 +79,10 @@ export class SessionTable {
       assert(!session.answers.has(sequence), "a sequence has one answer");
       session.answers.set(sequence, answer);
       session.answerBytes += answer.length;
-      this.answerBytes += answer.length;
-      if (session.deadlineMs !== null) this.idleAnswerBytes += answer.length;
+    }
+    for (const session of this.sessions.values()) {
+      this.keptBytes += keptBy(session);
+      if (session.deadlineMs !== null) this.idleKeptBytes += keptBy(session);
     }
   }
 
@@ -133,8 +136,8 @@ export class SessionTable {
         message: `the session keeps ${SESSION_ANSWER_BYTES_MAX} bytes of answers or more, from first_unanswered ${firstUnanswered} on`,
       };
     }
-    if (this.answerBytes >= SESSIONS_ANSWER_BYTES_MAX) this.endIdle();
-    if (this.answerBytes >= SESSIONS_ANSWER_BYTES_MAX) {
+    if (this.keptBytes >= SESSIONS_ANSWER_BYTES_MAX) this.endIdle();
+    if (this.keptBytes >= SESSIONS_ANSWER_BYTES_MAX) {
       return {
         kind: "window_full",
         message: `all sessions together keep ${SESSIONS_ANSWER_BYTES_MAX} bytes of answers or more, and none is idle`,
@@ -151,7 +154,7 @@ export class SessionTable {
     assert(session.deadlineMs === null, "a session in use has no deadline");
     session.answers.set(request.sequence, answer);
     session.answerBytes += answer.length;
-    this.answerBytes += answer.length;
+    this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;
     session.unwritten.add(request.sequence);
     this.touch(session);
     assert(
@@ -183,7 +186,7 @@ export class SessionTable {
     if (timeMs >= this.deadlineMsMin) this.endExpired(timeMs);
     for (const session of this.undated) {
       session.deadlineMs = timeMs + session.ttlMs;
-      this.idleAnswerBytes += session.answerBytes;
+      this.idleKeptBytes += keptBy(session);
       this.deadlineMsMin = Math.min(this.deadlineMsMin, session.deadlineMs);
       this.touch(session);
     }
@@ -250,7 +253,7 @@ export class SessionTable {
   private renew(session: Session): void {
     if (session.deadlineMs === null) return;
     session.deadlineMs = null;
-    this.idleAnswerBytes -= session.answerBytes;
+    this.idleKeptBytes -= keptBy(session);
     this.undated.add(session);
     this.touch(session);
   }
@@ -276,7 +279,7 @@ export class SessionTable {
     assert(session.deadlineMs === null, "a session in use has no deadline");
     session.answers.delete(sequence);
     session.answerBytes -= answer.length;
-    this.answerBytes -= answer.length;
+    this.keptBytes -= answer.length + SESSION_ANSWER_OVERHEAD_BYTES;
     // An answer that the store never saw needs no word to be dropped.
     if (!session.unwritten.delete(sequence)) this.dropped.push({ clientId: session.clientId, sequence });
   }
@@ -284,8 +287,8 @@ export class SessionTable {
   private end(session: Session): void {
     this.sessions.delete(session.clientId);
     this.undated.delete(session);
-    this.answerBytes -= session.answerBytes;
-    if (session.deadlineMs !== null) this.idleAnswerBytes -= session.answerBytes;
+    this.keptBytes -= keptBy(session);
+    if (session.deadlineMs !== null) this.idleKeptBytes -= keptBy(session);
     this.ended.push(session.clientId);
   }
 
@@ -294,18 +297,18 @@ export class SessionTable {
    * an eighth of the bound: each time costs a walk over all sessions, so it must not be each write that pays it.
    */
   private endIdle(): void {
-    if (this.idleAnswerBytes === 0) return;
+    if (this.idleKeptBytes === 0) return;
     const idle: { readonly session: Session; readonly usedMs: number }[] = [];
     for (const session of this.sessions.values()) {
-      const { deadlineMs, ttlMs, answerBytes } = session;
-      if (deadlineMs !== null && answerBytes > 0) idle.push({ session, usedMs: deadlineMs - ttlMs });
+      const { deadlineMs, ttlMs, answers } = session;
+      if (deadlineMs !== null && answers.size > 0) idle.push({ session, usedMs: deadlineMs - ttlMs });
     }
     idle.sort((left, right) => left.usedMs - right.usedMs || byClientId(left.session, right.session));
     for (const { session } of idle) {
-      if (this.answerBytes <= SESSIONS_ANSWER_BYTES_AFTER) return;
+      if (this.keptBytes <= SESSIONS_ANSWER_BYTES_AFTER) return;
       this.end(session);
     }
-    assert(this.idleAnswerBytes === 0, "what idle sessions kept is gone");
+    assert(this.idleKeptBytes === 0, "what idle sessions kept is gone");
   }
 
   private endExpired(timeMs: number): void {
@@ -323,6 +326,10 @@ export class SessionTable {
 
 function byClientId(left: Session, right: Session): number {
   return left.clientId - right.clientId;
+}
+
+function keptBy(session: Session): number {
+  return session.answerBytes + session.answers.size * SESSION_ANSWER_OVERHEAD_BYTES;
 }
 
 function stateOf(session: Session): SessionState {
