@@ -168,21 +168,20 @@ export class ByteChannel {
     const { client } = this;
     const channel = client.getChannel();
     const deadlineMs = Date.now() + this.connectTimeoutMs;
-    let state = channel.getConnectivityState(true);
     for (;;) {
+      // Before the channel is asked anything, which would make a closed one connect.
       if (this.closed) throw this.unreachable("its channel is closed");
+      const state = channel.getConnectivityState(true);
       if (state === connectivityState.READY) return;
       // Refused now or a moment ago (a backoff of at most a second runs): either way the caller may look elsewhere.
       if (state === connectivityState.TRANSIENT_FAILURE) throw this.unreachable("the connection failed");
-      const from = state;
       const timedOut = await new Promise<boolean>((resolve) => {
-        channel.watchConnectivityState(from, deadlineMs, (error?: Error) => resolve(error !== undefined));
+        channel.watchConnectivityState(state, deadlineMs, (error?: Error) => resolve(error !== undefined));
       });
       if (timedOut) {
         this.renew(client);
         throw this.unreachable(`no connection within ${this.connectTimeoutMs} ms`);
       }
-      state = channel.getConnectivityState(true);
     }
   }
 

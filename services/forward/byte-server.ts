@@ -1,3 +1,4 @@
+import { type AddressInfo, createServer, type Server as Listener } from "node:net";
 import {
   type Deadline,
   type handleBidiStreamingCall,
@@ -21,6 +22,7 @@ import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
 import { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
 import { serverOptions } from "./channel-options";
+import { type ClientConnection, Connections } from "./connections";
 import { CallFailure } from "./failure";
 import { IncomingMessages } from "./incoming-messages";
 import type { Log } from "./log";
@@ -57,6 +59,8 @@ export class ByteServer {
   private readonly options: ByteServerOptions;
   private readonly server: Server;
   /** How each stream that has no end in sight is told that the server shuts down. */
+  private readonly listener: Listener = createServer();
+  private readonly accepted = new Connections();
   private readonly duplexStreams = new Set<() => void>();
   private closing: Promise<void> | null = null;
 
@@ -88,12 +92,26 @@ export class ByteServer {
     this.server.addService(definition, handlers as Parameters<Server["addService"]>[1]);
   }
 
+  /** The connections of clients that are open, oldest first. */
+  get connections(): readonly ClientConnection[] {
+    return this.accepted.list();
+  }
+
   /** @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken */
   listen(address: string): Promise<number> {
+    const { injectConnection } = this.server.createConnectionInjector(ServerCredentials.createInsecure());
+    // A listener of our own, since grpc-js tells nobody which connections it has.
+    this.listener.on("connection", (socket) => {
+      this.accepted.add(socket);
+      injectConnection(socket);
+    });
+    const colon = address.lastIndexOf(":");
+    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
     return new Promise((resolve, reject) => {
-      this.server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-        if (error === null) resolve(port);
-        else reject(error);
+      this.listener.once("error", reject);
+      this.listener.listen({ host, port: Number(address.slice(colon + 1)) }, () => {
+        this.listener.removeListener("error", reject);
+        resolve((this.listener.address() as AddressInfo).port);
       });
     });
   }
@@ -105,6 +123,7 @@ export class ByteServer {
   close(drainMs: number): Promise<void> {
     if (drainMs > 0) for (const stop of [...this.duplexStreams]) stop();
     this.closing ??= new Promise((resolve) => {
+      this.listener.close();
       const timer = setTimeout(() => {
         this.server.forceShutdown();
         resolve();

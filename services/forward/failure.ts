@@ -66,7 +66,9 @@ export class CallFailure extends Error {
       failure.received = details;
       return failure;
     }
-    const reason = reasonsOfBareCodes.get(received.code) ?? ErrorReason.INTERNAL;
+    const reason = wasReset(received)
+      ? ErrorReason.CONNECTION_LOST
+      : (reasonsOfBareCodes.get(received.code) ?? ErrorReason.INTERNAL);
     return new CallFailure(reason, received.details, { outcome: Outcomes.UNKNOWN });
   }
 
@@ -114,6 +116,11 @@ const reasonsOfBareCodes: ReadonlyMap<status, ErrorReason> = new Map([
   [status.UNIMPLEMENTED, ErrorReason.UNIMPLEMENTED],
   [status.UNAVAILABLE, ErrorReason.CONNECTION_LOST],
 ]);
+
+/** grpc-js reports a stream that the other process reset, as when it is cut at a shutdown, with this text. */
+function wasReset({ code, details }: StatusObject): boolean {
+  return (code === status.CANCELLED || code === status.INTERNAL) && details.includes("RST_STREAM");
+}
 
 function decodeDetail(details: Buffer): ErrorDetail | null {
   try {

@@ -6,6 +6,7 @@ export { ByteCall, type ByteService, type ByteSink } from "./call";
 export type { CallChannel, CallChannels } from "./call-channel";
 export { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
 export { channelOptions, MESSAGE_BYTES_MAX_DEFAULT, serverOptions } from "./channel-options";
+export type { ClientConnection } from "./connections";
 export { CallFailure, type FailureExtras } from "./failure";
 export { type FailureRow, failureTable } from "./failure-table";
 export { forwardDuplex, forwardStream, outgoingCall } from "./forward-call";

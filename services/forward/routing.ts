@@ -78,6 +78,7 @@ export const clusterRoutes = {
   transferLeadership: "leader",
   hash: "member",
   stats: "member",
+  listClients: "member",
 } as const satisfies Record<keyof (typeof ClusterServiceDefinition)["methods"], Route>;
 
 interface AnyDefinition {

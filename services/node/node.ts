@@ -252,6 +252,7 @@ async function assemble(
     facts,
     log,
     forwarding: config.forwarding,
+    clients: () => clientServer.connections,
     wallMs: () => systemClock.wallMs(),
   };
   const service = new NodeService(context, seams.channels?.(channels) ?? channels);

@@ -2,6 +2,8 @@ import {
   HashRequest,
   HashResponse,
   Health,
+  ListClientsRequest,
+  ListClientsResponse,
   ListMembersRequest,
   ListMembersResponse,
   type PeerProgress,
@@ -51,6 +53,16 @@ export const clusterMethods = {
       return { leaderId: result.leaderId, term: BigInt(result.term) };
     },
   ),
+
+  listClients: unaryMethod(ListClientsRequest, ListClientsResponse, async (node) => ({
+    memberId: node.memberId,
+    clients: node.clients().map((client) => ({
+      address: client.address,
+      connectedMs: BigInt(Math.round(client.connectedMs)),
+      bytesReceived: BigInt(client.bytesReceived),
+      bytesSent: BigInt(client.bytesSent),
+    })),
+  })),
 
   hash: unaryMethod(HashRequest, HashResponse, async (node, request, call) => {
     checkRange({ start: NO_BYTES, end: NO_BYTES, prefix: request.prefix }, node.limits);

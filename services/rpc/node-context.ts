@@ -1,4 +1,4 @@
-import type { LeaderDirectory, Log } from "#forward";
+import type { ClientConnection, LeaderDirectory, Log } from "#forward";
 import type { Limits } from "#kv";
 import type { MemberId } from "#raft";
 import type { Digest, Replica, StateStore } from "#replica";
@@ -53,6 +53,8 @@ export interface NodeContext {
   readonly log: Log;
   /** Whether calls that belong to the leader are forwarded to it. */
   readonly forwarding: boolean;
+  /** The connections of clients, oldest first. */
+  clients(): readonly ClientConnection[];
   /** Milliseconds since 1970, for display only. */
   wallMs(): number;
 }

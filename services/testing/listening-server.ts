@@ -1,6 +1,7 @@
 import {
   ByteServer,
   type ByteService,
+  type ClientConnection,
   Health,
   type Log,
   MESSAGE_BYTES_MAX_DEFAULT,
@@ -40,6 +41,11 @@ export class ListeningServer {
     reflection.addTo(server);
     this.listening = { server, health, reflection };
     await server.listen(`127.0.0.1:${this.port}`);
+  }
+
+  /** Open connections. */
+  get connections(): readonly ClientConnection[] {
+    return this.listening?.server.connections ?? [];
   }
 
   setLeaderKnown(isKnown: boolean): void {

@@ -174,6 +174,7 @@ export class MemoryHost implements Host {
       },
       log: frame.log,
       forwarding: true,
+      clients: () => this.server?.connections ?? [],
       wallMs: () => time.wallMs(),
     };
     const service = new PausedService(

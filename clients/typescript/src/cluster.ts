@@ -1,5 +1,6 @@
 import {
   ClusterServiceDefinition,
+  type ConnectedClient,
   Health,
   type Member,
   Role,
@@ -19,6 +20,7 @@ const METHODS = {
   listMembers: methodOf(ClusterServiceDefinition, ClusterServiceDefinition.methods.listMembers),
   transferLeadership: methodOf(ClusterServiceDefinition, ClusterServiceDefinition.methods.transferLeadership),
   hash: methodOf(ClusterServiceDefinition, ClusterServiceDefinition.methods.hash),
+  listClients: methodOf(ClusterServiceDefinition, ClusterServiceDefinition.methods.listClients),
   stats: methodOf(ClusterServiceDefinition, ClusterServiceDefinition.methods.stats),
 };
 
@@ -54,6 +56,9 @@ export interface NodeStatus extends Plain<Omit<StatusResponse, "role" | "health"
 
 /** A member of the cluster. */
 export type ClusterMember = Plain<Member>;
+
+/** A connection of a client to a node. */
+export type ClusterClient = Plain<ConnectedClient>;
 
 /** The counters of a node. */
 export type NodeStats = Plain<StatsResponse>;
@@ -144,6 +149,11 @@ export class Cluster {
   /** How many calls a node has served, and what it stores. Answers without a leader. */
   async stats(options: NodeCallOptions = {}): Promise<NodeStats> {
     return plain(await this.#core.caller.read(METHODS.stats, {}, this.#plan(options)));
+  }
+
+  /** The connections of clients and gateways to a node, oldest first. Answers without a leader. */
+  async clients(options: NodeCallOptions = {}): Promise<readonly ClusterClient[]> {
+    return plain((await this.#core.caller.read(METHODS.listClients, {}, this.#plan(options))).clients);
   }
 
   #plan(options: NodeCallOptions): CallPlan {

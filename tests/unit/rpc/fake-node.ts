@@ -132,6 +132,7 @@ export class FakeNode {
       },
       log: SILENT_LOG,
       forwarding: true,
+      clients: () => [],
       wallMs: () => 1000,
       ...changes,
     };

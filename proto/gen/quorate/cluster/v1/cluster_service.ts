@@ -228,6 +228,30 @@ export interface StatsResponse {
   bytes: bigint;
 }
 
+/** Asks for the connections of clients. */
+export interface ListClientsRequest {
+}
+
+/** A connection. */
+export interface ConnectedClient {
+  /** host:port of the other side. */
+  address: string;
+  /** How long it has been open, in milliseconds. */
+  connectedMs: bigint;
+  /** What came from it, in bytes. */
+  bytesReceived: bigint;
+  /** What was sent to it, in bytes. */
+  bytesSent: bigint;
+}
+
+/** The connections of clients. */
+export interface ListClientsResponse {
+  /** The node that answers. */
+  memberId: string;
+  /** Oldest first. */
+  clients: ConnectedClient[];
+}
+
 function createBaseStatusRequest(): StatusRequest {
   return {};
 }
@@ -1542,6 +1566,186 @@ export const StatsResponse: MessageFns<StatsResponse> = {
   },
 };
 
+function createBaseListClientsRequest(): ListClientsRequest {
+  return {};
+}
+
+export const ListClientsRequest: MessageFns<ListClientsRequest> = {
+  encode(_: ListClientsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListClientsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListClientsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseConnectedClient(): ConnectedClient {
+  return { address: "", connectedMs: 0n, bytesReceived: 0n, bytesSent: 0n };
+}
+
+export const ConnectedClient: MessageFns<ConnectedClient> = {
+  encode(message: ConnectedClient, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    if (message.connectedMs !== 0n) {
+      if (BigInt.asIntN(64, message.connectedMs) !== message.connectedMs) {
+        throw new globalThis.Error("value provided for field message.connectedMs of type int64 too large");
+      }
+      writer.uint32(16).int64(message.connectedMs);
+    }
+    if (message.bytesReceived !== 0n) {
+      if (BigInt.asIntN(64, message.bytesReceived) !== message.bytesReceived) {
+        throw new globalThis.Error("value provided for field message.bytesReceived of type int64 too large");
+      }
+      writer.uint32(24).int64(message.bytesReceived);
+    }
+    if (message.bytesSent !== 0n) {
+      if (BigInt.asIntN(64, message.bytesSent) !== message.bytesSent) {
+        throw new globalThis.Error("value provided for field message.bytesSent of type int64 too large");
+      }
+      writer.uint32(32).int64(message.bytesSent);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ConnectedClient {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConnectedClient();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.connectedMs = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesReceived = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.bytesSent = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseListClientsResponse(): ListClientsResponse {
+  return { memberId: "", clients: [] };
+}
+
+export const ListClientsResponse: MessageFns<ListClientsResponse> = {
+  encode(message: ListClientsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    for (const v of message.clients) {
+      ConnectedClient.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListClientsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListClientsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clients.push(ConnectedClient.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /**
  * What an operator asks of a cluster. Per-node calls go to the node that was called; through a gateway, or with the
  * metadata `quorate-member: ID`, to that member (a gateway's default is the leader).
@@ -1596,6 +1800,15 @@ export const ClusterServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** The connections of clients and gateways to the node, oldest first. Answers without a leader. */
+    listClients: {
+      name: "ListClients",
+      requestType: ListClientsRequest as typeof ListClientsRequest,
+      requestStream: false,
+      responseType: ListClientsResponse as typeof ListClientsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1613,6 +1826,8 @@ export interface ClusterServiceImplementation<CallContextExt = {}> {
   hash(request: HashRequest, context: CallContext & CallContextExt): Promise<HashResponse>;
   /** How many calls the node has served, by method and status. Answers without a leader. */
   stats(request: StatsRequest, context: CallContext & CallContextExt): Promise<StatsResponse>;
+  /** The connections of clients and gateways to the node, oldest first. Answers without a leader. */
+  listClients(request: ListClientsRequest, context: CallContext & CallContextExt): Promise<ListClientsResponse>;
 }
 
 export interface ClusterServiceClient<CallOptionsExt = {}> {
@@ -1629,6 +1844,8 @@ export interface ClusterServiceClient<CallOptionsExt = {}> {
   hash(request: HashRequest, options?: CallOptions & CallOptionsExt): Promise<HashResponse>;
   /** How many calls the node has served, by method and status. Answers without a leader. */
   stats(request: StatsRequest, options?: CallOptions & CallOptionsExt): Promise<StatsResponse>;
+  /** The connections of clients and gateways to the node, oldest first. Answers without a leader. */
+  listClients(request: ListClientsRequest, options?: CallOptions & CallOptionsExt): Promise<ListClientsResponse>;
 }
 
 export interface MessageFns<T> {

@@ -1,0 +1,33 @@
+import type { Socket } from "node:net";
+
+/** A client's connection. */
+export interface ClientConnection {
+  /** host:port of the other side. */
+  readonly address: string;
+  readonly connectedMs: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+/** Keeps count of the connections that are open. */
+export class Connections {
+  private readonly since = new Map<Socket, { readonly address: string; readonly atMs: number }>();
+
+  /** Takes in a connection; it is forgotten when it ends. */
+  add(socket: Socket): void {
+    const host = socket.remoteFamily === "IPv6" ? `[${socket.remoteAddress}]` : socket.remoteAddress;
+    this.since.set(socket, { address: `${host}:${socket.remotePort}`, atMs: performance.now() });
+    socket.once("close", () => this.since.delete(socket));
+  }
+
+  /** Oldest first. */
+  list(): readonly ClientConnection[] {
+    const nowMs = performance.now();
+    return [...this.since].map(([socket, { address, atMs }]) => ({
+      address,
+      connectedMs: nowMs - atMs,
+      bytesReceived: socket.bytesRead,
+      bytesSent: socket.bytesWritten,
+    }));
+  }
+}
