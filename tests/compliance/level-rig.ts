@@ -81,6 +81,11 @@ export class LevelRig {
     return outcome.state;
   }
 
+  /** Resolves when the state has nothing left to remove. */
+  async settle(): Promise<void> {
+    for (const store of this.opened) await (store as { reclaimer?: Settling }).reclaimer?.settle();
+  }
+
   async close(): Promise<void> {
     for (const store of this.opened) await store.close();
     this.opened = [];
@@ -102,6 +107,10 @@ export class LevelRig {
     await this.close();
     await rm(this.root, { recursive: true, force: true });
   }
+}
+
+interface Settling {
+  settle(): Promise<void>;
 }
 
 /** LevelDB may be making tables of its own accord: a copy counts when no file but its logs changed meanwhile. */

@@ -1,12 +1,13 @@
 import type {
   Change,
+  ChangeCause,
   ChangeOrigin,
   NamespaceState,
   StateMeta,
   StateWrites,
   StoredRecord,
 } from "@quorate/services/kv";
-import type { StateBatch, StateStore } from "@quorate/services/replica";
+import type { HistoryQuery, StateBatch, StateStore } from "@quorate/services/replica";
 
 export const NAMESPACE_ID = 1;
 export const GENERATION = 1;
@@ -17,6 +18,10 @@ const origin: ChangeOrigin = {
   wallTimeMs: 1_700_000_000_000,
   requestId: { clientId: 7, sequence: 3 },
 };
+
+export function changeOrigin(cause: ChangeCause, sequence: number | null): ChangeOrigin {
+  return { ...origin, cause, requestId: sequence === null ? null : { clientId: 2 ** 40, sequence } };
+}
 
 export function bytes(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text, "latin1"));
@@ -184,4 +189,16 @@ export async function scanned(
 /** "key=value" of each record. */
 export async function pairs(state: StateStore, options: ScanOptions = {}): Promise<readonly string[]> {
   return (await scanned(state, options)).map(({ key, value }) => `${text(key)}=${text(value)}`);
+}
+
+/** All changes of the first namespace that are kept, unless asked otherwise. */
+export async function history(
+  state: StateStore,
+  more: Partial<HistoryQuery> = {},
+): Promise<readonly Change[]> {
+  const range = { start: bytes(""), end: null };
+  const changes: Change[] = [];
+  const query = { namespaceId: NAMESPACE_ID, from: 1, to: NEWEST, range, ...more };
+  for await (const chunk of state.history(query)) changes.push(...chunk);
+  return changes;
 }

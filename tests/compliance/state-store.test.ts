@@ -1,6 +1,8 @@
 import { beforeAll } from "@jest/globals";
 import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
 import { findBatchClass, LevelRig } from "./level-rig";
+import { stateHistoryCompliance } from "./state-history";
+import { stateResidentCompliance } from "./state-resident";
 import { type StateRig, stateStoreCompliance } from "./state-store";
 
 beforeAll(findBatchClass);
@@ -12,28 +14,34 @@ function levelRig(options: Parameters<typeof LevelRig.create>[0]): () => Promise
       open: () => rig.openState(),
       kill: () => rig.kill(),
       failNextWrite: () => rig.failNextWrite(),
+      settle: () => rig.settle(),
       dispose: () => rig.dispose(),
     };
   };
 }
 
-stateStoreCompliance("LevelDB", levelRig({}));
+const rigs: readonly (readonly [string, () => Promise<StateRig>])[] = [
+  ["LevelDB", levelRig({})],
+  [
+    "LevelDB, without a cache, in small chunks, a checkpoint every other batch",
+    levelRig({ recordCacheBytesMax: 0, scanChunkBytes: 1000, checkpointBatches: 2 }),
+  ],
+  ["memory", memoryRig],
+];
 
-stateStoreCompliance(
-  "LevelDB, without a cache, in small chunks, a checkpoint every other batch",
-  levelRig({
-    recordCacheBytesMax: 0,
-    scanChunkBytes: 1000,
-    checkpointBatches: 2,
-  }),
-);
+for (const [name, create] of rigs) {
+  stateStoreCompliance(name, create);
+  stateResidentCompliance(name, create);
+  stateHistoryCompliance(name, create);
+}
 
-stateStoreCompliance("memory", async () => {
+async function memoryRig(): Promise<StateRig> {
   const disk = new MemoryStateDisk();
   return {
     open: async () => openMemoryStateStore(disk),
     kill: async () => disk.faults.release("the process was killed"),
     failNextWrite: () => disk.faults.failNextWrite("lost"),
+    settle: async () => disk.checkpoint(),
     dispose: async () => {},
   };
-});
+}

@@ -1,12 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { INITIAL_STATE, type SessionState } from "@quorate/services/kv";
 import { ReadExpired, type StateStore, StoreFailure } from "@quorate/services/replica";
 import {
   batch,
   bytes,
   GENERATION,
   get,
-  meta,
   NAMESPACE_ID,
   NEWEST,
   namespace,
@@ -28,6 +26,8 @@ export interface StateRig {
   kill(): Promise<void>;
   /** The next write fails. */
   failNextWrite(): void;
+  /** Resolves when what was given up so far is removed. */
+  settle(): Promise<void>;
   /** Removes all that is left. */
   dispose(): Promise<void>;
 }
@@ -54,85 +54,6 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
       await rig.kill();
       state = await rig.open();
     }
-
-    it("starts as the state machine does", () => {
-      expect(state.opened).toEqual({ resident: INITIAL_STATE, applied: { term: 0, index: 0 } });
-      expect(state.checkpointIndex).toBe(0);
-    });
-
-    it("E6: applied entry, counters, namespaces, sessions, answers and store ids survive a restart", async () => {
-      const session = (clientId: number, deadlineMs: number | null): SessionState => ({
-        clientId,
-        namespaceId: 1,
-        ttlMs: 5000,
-        deadlineMs,
-        firstUnanswered: 2,
-      });
-      const answer = (clientId: number, sequence: number) => ({
-        clientId,
-        sequence,
-        answer: Uint8Array.of(clientId, sequence),
-      });
-      await state.write({
-        applied: { term: 3, index: 8 },
-        writes: {
-          meta: meta(2 ** 40, { timeMs: 2 ** 45, nextClientId: 12, nextNamespaceId: 3 }),
-          namespaces: [
-            namespace({ keyCount: 2, byteCount: 2 ** 33, oldestRevision: 1 }),
-            namespace({ id: 2, name: "ö" }),
-          ],
-          sessions: [session(9, 5000), session(10, null), session(11, 1)],
-          sessionsEnded: [],
-          answers: [answer(9, 2), answer(9, 3), answer(10, 2), answer(11, 7)],
-          answersDropped: [],
-          memberStores: [
-            { memberId: "n10", storeId: "aa" },
-            { memberId: "n2", storeId: "bb" },
-          ],
-          namespacesDeleted: [],
-          leases: [],
-          leasesEnded: [],
-          leaseKeysDetached: [],
-          leaseKeysAttached: [],
-          changes: [],
-        },
-      });
-      await state.write(
-        batch(9, [], {
-          meta: meta(5),
-          answersDropped: [{ clientId: 9, sequence: 2 }],
-          sessionsEnded: [11],
-          sessions: [session(10, 77)],
-        }),
-      );
-      await reopen();
-      expect(state.opened.applied).toEqual({ term: 1, index: 9 });
-      expect(state.opened.resident).toEqual({
-        meta: meta(5),
-        namespaces: [
-          namespace({ keyCount: 2, byteCount: 2 ** 33, oldestRevision: 1 }),
-          namespace({ id: 2, name: "ö" }),
-        ],
-        sessions: [session(9, 5000), session(10, 77)],
-        answers: [answer(9, 3), answer(10, 2)],
-        memberStores: [
-          { memberId: "n10", storeId: "aa" },
-          { memberId: "n2", storeId: "bb" },
-        ],
-        leases: [],
-        leaseKeys: [],
-      });
-    });
-
-    it("takes the answers of a session that ends, those of earlier batches and of before a restart too", async () => {
-      const answer = (sequence: number) => ({ clientId: 4, sequence, answer: Uint8Array.of(1) });
-      await state.write(batch(1, [], { answers: [answer(1)] }));
-      await reopen();
-      await state.write(batch(2, [], { answers: [answer(2)] }));
-      await state.write(batch(3, [], { answers: [answer(3)], sessionsEnded: [4] }));
-      await reopen();
-      expect(state.opened.resident.answers).toEqual([]);
-    });
 
     it("finds each record as it was written", async () => {
       const full = record("k", "v", 2, { createRevision: 1, version: 9, leaseId: 2 ** 50 });
@@ -334,6 +255,34 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
         expect(view.range(2).map(({ key }) => text(key))).toEqual(["a"]);
         expect(() => view.range(3)).toThrow("declared");
       }
+    });
+
+    it("reads ranges with their values, up to the record that passes the bound of bytes", async () => {
+      await state.write(
+        batch(1, [put("a", "1", 1), put("b", "22", 2), put("c", "333", 3), put("d", "4", 4)]),
+      );
+      const range = { ...space, start: bytes("a"), end: bytes("d"), limit: 10, withValues: true };
+      const view = await state.read({
+        keys: [],
+        ranges: [
+          { ...range, valueBytesMax: 100 },
+          { ...range, valueBytesMax: 100, limit: 2 },
+          { ...range, valueBytesMax: 2 },
+          { ...range, valueBytesMax: 3 },
+          { ...range, valueBytesMax: 0 },
+          { ...range, valueBytesMax: 0, withValues: false },
+          { ...range, valueBytesMax: 100, limit: 0 },
+        ],
+      });
+      const values = (position: number) => view.range(position).map(({ value }) => text(value));
+      expect(values(0)).toEqual(["1", "22", "333"]);
+      expect(values(1)).toEqual(["1", "22"]);
+      expect(values(2)).toEqual(["1", "22"]);
+      expect(values(3)).toEqual(["1", "22", "333"]);
+      expect(values(4)).toEqual(["1"]);
+      expect(values(5)).toEqual(["", "", ""]);
+      expect(values(6)).toEqual([]);
+      expect(view.range(0)[1]).toEqual(record("b", "22", 2));
     });
 
     it("reads a key that is wanted with its value and without, whichever comes first", async () => {

@@ -1,0 +1,136 @@
+import type { Change, NamespaceState, StateMeta, StateWrites, StoredRecord } from "@quorate/services/kv";
+import type { StateBatch } from "@quorate/services/replica";
+import type { Random } from "@quorate/services/std";
+import { batch, bytes, changeOrigin, meta, namespace } from "./state-samples";
+
+const NAMESPACES_MAX = 4;
+
+/** Batches such as the state machine makes: changes, compactions, truncations, namespaces that come and go. */
+export class RandomBatches {
+  private meta: StateMeta = meta(0, { timeMs: 0 });
+  private readonly namespaces = new Map<number, NamespaceState>([[1, namespace()]]);
+  private index = 0;
+  private changes: Change[] = [];
+  private deleted: { readonly id: number; readonly generation: number }[] = [];
+  private touched = new Set<number>();
+
+  constructor(
+    private readonly random: Random,
+    private readonly keyNames: readonly string[],
+  ) {}
+
+  next(): StateBatch {
+    this.index += 1;
+    this.changes = [];
+    this.deleted = [];
+    this.touched = new Set();
+    for (let left = 1 + this.random.below(5); left > 0; left -= 1) this.command();
+    const writes: Partial<StateWrites> = {
+      meta: this.meta,
+      namespaces: [...this.touched].flatMap((id) => this.namespaces.get(id) ?? []),
+      namespacesDeleted: this.deleted,
+    };
+    return batch(this.index, this.changes, writes);
+  }
+
+  private command(): void {
+    const chance = this.random.below(100);
+    const target = this.pick([...this.namespaces.values()]);
+    if (chance < 76) this.changeKeys(target);
+    else if (chance < 84) this.compact(target);
+    else if (chance < 88) this.compactAll();
+    else if (chance < 91) this.truncate(target);
+    else if (chance < 96) this.create();
+    else this.delete(target);
+  }
+
+  private changeKeys(target: NamespaceState): void {
+    const revision = this.advance();
+    const keys = this.keyNames.filter(() => this.random.below(this.keyNames.length) < 2);
+    const place = { namespaceId: target.id, generation: target.generation, revision };
+    for (const [ordinal, name] of (keys.length === 0 ? [this.pick(this.keyNames)] : keys).entries()) {
+      const key = bytes(name);
+      const isDelete = this.random.below(3) === 0;
+      const origin = changeOrigin(
+        isDelete ? "delete_range" : "txn",
+        this.random.below(2) === 0 ? null : this.index,
+      );
+      this.changes.push(
+        isDelete
+          ? { kind: "delete", ...place, ordinal, key, origin }
+          : { kind: "put", ...place, ordinal, record: this.record(key, revision), origin },
+      );
+    }
+  }
+
+  private record(key: Uint8Array, revision: number): StoredRecord {
+    const value = bytes(`${revision}-`.repeat(this.random.below(20)));
+    return {
+      key,
+      value,
+      valueBytes: value.length,
+      createRevision: 1 + this.random.below(revision),
+      modRevision: revision,
+      version: 1 + this.random.below(300),
+      leaseId: this.random.below(3),
+    };
+  }
+
+  private compact(target: NamespaceState): void {
+    const revision = Math.max(target.oldestRevision, this.random.below(this.meta.revision + 1));
+    const firstEventRevision = Math.max(target.firstEventRevision, revision + 1);
+    this.put({ ...target, oldestRevision: revision, firstEventRevision });
+  }
+
+  private compactAll(): void {
+    const revision = this.random.below(this.meta.revision + 1);
+    this.meta = { ...this.meta, compactedRevision: Math.max(this.meta.compactedRevision, revision) };
+  }
+
+  private truncate(target: NamespaceState): void {
+    const revision = this.advance();
+    this.end(target, revision, "truncate");
+    const floors = { oldestRevision: revision, firstEventRevision: revision };
+    this.put({ ...target, ...floors, generation: target.generation + 1 });
+  }
+
+  private create(): void {
+    if (this.namespaces.size >= NAMESPACES_MAX) return;
+    const id = this.meta.nextNamespaceId;
+    this.meta = { ...this.meta, nextNamespaceId: id + 1 };
+    this.put(namespace({ id, name: `n${id}`, keysMax: this.random.below(5) }));
+  }
+
+  private delete({ id, generation }: NamespaceState): void {
+    if (id === 1) return;
+    this.namespaces.delete(id);
+    this.touched.delete(id);
+    this.deleted.push({ id, generation });
+    // An empty one goes without a change.
+    if (this.random.below(2) === 0) this.end({ id, generation }, this.advance(), "namespace_deleted");
+  }
+
+  private end(
+    { id, generation }: Pick<NamespaceState, "id" | "generation">,
+    revision: number,
+    cause: "truncate" | "namespace_deleted",
+  ): void {
+    const origin = changeOrigin(cause, this.index);
+    this.changes.push({ kind: "truncate", namespaceId: id, generation, revision, ordinal: 0, origin });
+  }
+
+  private advance(): number {
+    const revision = this.meta.revision + 1;
+    this.meta = { ...this.meta, revision };
+    return revision;
+  }
+
+  private put(target: NamespaceState): void {
+    this.namespaces.set(target.id, target);
+    this.touched.add(target.id);
+  }
+
+  private pick<Item>(items: readonly Item[]): Item {
+    return items[this.random.below(items.length)] as Item;
+  }
+}
