@@ -1,34 +1,16 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type ExitCode, run } from "@quorate/cli";
 import { LocalCluster, type PortReservation, reservePorts } from "@quorate/services/launcher";
 import { Workplace } from "../support";
+import { type CapturedRun, quorate as run } from "../unit/cli/captured-terminal";
 
 let ports: PortReservation;
 let workplace: Workplace;
 let dataDir: string;
 
-interface Ended {
-  readonly exitCode: ExitCode;
-  readonly out: string;
-  readonly err: string;
-}
-
 /** One run of `quorate` against the cluster of this file. */
-async function quorate(...argv: readonly string[]): Promise<Ended> {
-  let [out, err] = ["", ""];
-  const exitCode = await run(argv, {
-    environment: { QUORATE_ENDPOINTS: `127.0.0.1:${ports.basePort}` },
-    isWatched: false,
-    out: async (data) => {
-      out += Buffer.from(data).toString();
-    },
-    err(line) {
-      err += `${line}\n`;
-    },
-    readInput: async () => Buffer.from("from the input"),
-  });
-  return { exitCode, out, err };
+function quorate(...argv: readonly string[]): Promise<CapturedRun> {
+  return run(argv, { QUORATE_ENDPOINTS: `127.0.0.1:${ports.basePort}` }, "from the input");
 }
 
 async function json(...argv: readonly string[]): Promise<unknown> {

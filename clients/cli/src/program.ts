@@ -1,16 +1,21 @@
 import { Command, CommanderError } from "commander";
 import { addChangeCommands } from "./change-commands";
 import { addClusterCommand } from "./cluster-commands";
+import { addCompactCommand } from "./compact-command";
+import { addDemoCommand } from "./demo-command";
 import { EXIT, type ExitCode } from "./exit-codes";
 import { addExportCommand } from "./export-command";
 import { addImportCommand } from "./import-command";
 import { addKeyCommands } from "./key-commands";
 import { addListingCommands } from "./listing-commands";
 import { addNamespaceCommand } from "./namespace-commands";
+import { addReplCommand } from "./repl-command";
 import type { Session } from "./session";
 import { addGlobalOptions } from "./settings";
 import { addStatusCommand } from "./status-command";
 import type { Terminal } from "./terminal";
+import { addTxnCommand } from "./txn-command";
+import { addWatchCommand } from "./watch-command";
 
 /** Runs the command line and says what the process should end with. @param argv the arguments alone */
 export async function run(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
@@ -52,8 +57,13 @@ Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.`,
   addKeyCommands(program, session);
   addListingCommands(program, session);
   addChangeCommands(program, session);
+  addTxnCommand(program, session);
+  addWatchCommand(program, session);
+  addCompactCommand(program, session);
   addNamespaceCommand(program, session);
   addStatusCommand(program, session);
+  addReplCommand(program, session);
+  addDemoCommand(program, session);
   addImportCommand(program, session);
   addExportCommand(program, session);
   addClusterCommand(program, session);

@@ -1,4 +1,3 @@
-import type { ReadOptions } from "@quorate/client";
 import { type Command, InvalidArgumentError } from "commander";
 
 /** The options that every command takes. */
@@ -32,7 +31,7 @@ export function addGlobalOptions(command: Command): Command {
 }
 
 /** How fresh the reads of a command are to be. */
-export function freshness(options: GlobalOptions): ReadOptions {
+export function freshness(options: GlobalOptions): { readonly consistency: "stale" | "linearizable" } {
   return { consistency: options.stale === true ? "stale" : "linearizable" };
 }
 

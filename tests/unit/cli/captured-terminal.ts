@@ -18,6 +18,7 @@ export async function quorate(
   const terminal: Terminal = {
     environment,
     isWatched: false,
+    isInteractive: false,
     out: async (data) => {
       out.push(Buffer.from(data));
     },
@@ -25,6 +26,10 @@ export async function quorate(
       err += `${line}\n`;
     },
     readInput: async () => Buffer.from(input),
+    lines: () => {
+      const lines = input === "" ? [] : input.replace(/\n$/, "").split("\n");
+      return { next: async () => lines.shift() ?? null, close: () => undefined };
+    },
   };
   const exitCode = await run(argv, terminal);
   return { exitCode, out: Buffer.concat(out).toString(), err };

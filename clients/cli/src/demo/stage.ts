@@ -1,0 +1,72 @@
+import { connect, type Quorate } from "@quorate/client";
+import type { LocalCluster } from "@quorate/services/launcher";
+import type { Terminal } from "../terminal";
+
+/** Something that a demo claims did not hold. */
+export class DemoFailed extends Error {
+  override readonly name = "DemoFailed";
+}
+
+/** Where a demo is played: a running cluster, a client, and an audience. */
+export class Stage {
+  private readonly clients: Quorate[] = [];
+
+  constructor(
+    readonly cluster: LocalCluster,
+    readonly quorate: Quorate,
+    private readonly terminal: Terminal,
+  ) {}
+
+  /** Says what is about to be shown. */
+  async say(text: string): Promise<void> {
+    await this.terminal.out(`\n  ${text}\n`);
+  }
+
+  /** Shows a call with what came of it. */
+  async show(call: string, result: unknown): Promise<void> {
+    await this.terminal.out(`    ${call}${result === undefined ? "" : `  ->  ${worded(result)}`}\n`);
+  }
+
+  /** Says what has been seen to hold; ends the demo when it does not. */
+  async holds(claim: string, condition: boolean): Promise<void> {
+    if (!condition) throw new DemoFailed(`this should hold, but does not: ${claim}`);
+    await this.terminal.out(`    ok: ${claim}\n`);
+  }
+
+  /** A client of one node alone. */
+  clientOf(memberId: string): Quorate {
+    const client = connect(this.cluster.addressOf(memberId));
+    this.clients.push(client);
+    return client;
+  }
+
+  /** A client of its own, as another program would have. */
+  anotherClient(): Quorate {
+    const client = connect(this.cluster.endpoints);
+    this.clients.push(client);
+    return client;
+  }
+
+  /** The member that leads now. */
+  async leaderId(): Promise<string> {
+    const { leaderId } = await this.quorate.cluster.status();
+    return leaderId;
+  }
+
+  /** Closes what the demo opened. */
+  async close(): Promise<void> {
+    await Promise.all(this.clients.splice(0).map((client) => client.close()));
+  }
+}
+
+/** A demo: what it is about, and its acts. */
+export interface Demo {
+  readonly description: string;
+  run(stage: Stage): Promise<void>;
+}
+
+function worded(result: unknown): string {
+  if (typeof result === "bigint") return `${result}n`;
+  if (result instanceof Error) return `${result.name}: ${result.message}`;
+  return typeof result === "string" ? JSON.stringify(result) : String(JSON.stringify(result) ?? result);
+}
