@@ -1,11 +1,28 @@
 import { type Answer, type Command, decodeCommand, Refusal } from "@quorate/services/kv";
-import { hexDecode, hexEncode } from "@quorate/services/std";
+import { hexEncode } from "@quorate/services/std";
+import {
+  isMalformedTxn,
+  type NaiveOutcome,
+  type NaiveRecord,
+  naiveAnswerRecord,
+  naiveDone,
+  naiveTxn,
+} from "./naive-txn";
 
-interface NaiveRecord {
-  readonly value: string;
-  readonly createRevision: bigint;
-  readonly modRevision: bigint;
-  readonly version: bigint;
+interface NaiveSpace {
+  readonly name: string;
+  readonly id: bigint;
+  readonly records: Map<string, NaiveRecord>;
+  keysMax: bigint;
+  bytesMax: bigint;
+  oldestRevision: bigint;
+  firstEventRevision: bigint;
+}
+
+interface NaiveLease {
+  readonly space: NaiveSpace;
+  readonly ttlMs: bigint;
+  deadlineMs: bigint | null;
 }
 
 interface NaiveSession {
@@ -16,9 +33,6 @@ interface NaiveSession {
   readonly answers: Map<bigint, Answer>;
 }
 
-type Done = Extract<Answer["result"], { $case: "done" }>["value"];
-type Outcome = Partial<Done> | Refusal;
-
 const INTEGER = /^(0|-?[1-9][0-9]*)$/;
 const LARGEST = 9223372036854775807n;
 
@@ -28,12 +42,16 @@ const LARGEST = 9223372036854775807n;
  */
 export class NaiveMachine {
   revision = 0n;
+  compactedRevision = 0n;
   private timeMs = 0n;
   private nextClientId = 1n;
-  /** By the name of the namespace, and the key. */
-  readonly spaces = new Map<string, Map<string, NaiveRecord>>([["default", new Map()]]);
-  /** Those of the namespace of the command in hand. */
-  private records = new Map<string, NaiveRecord>();
+  private nextLeaseId = 1n;
+  private nextNamespaceId = 2n;
+  /** By name. */
+  readonly spaces = new Map<string, NaiveSpace>([["default", newSpace("default", 1n)]]);
+  /** The namespace of the command in hand. */
+  private space = newSpace("", 0n);
+  readonly leases = new Map<bigint, NaiveLease>();
   private readonly sessions = new Map<bigint, NaiveSession>();
   private readonly stores = new Map<string, string>();
 
@@ -47,6 +65,13 @@ export class NaiveMachine {
         if (session.deadlineMs === null) session.deadlineMs = this.timeMs + session.ttlMs;
         else if (session.deadlineMs <= this.timeMs) this.sessions.delete(clientId);
       }
+      this.endLeases();
+      return this.answer({});
+    }
+    if (operation?.$case === "compact" && operation.value.allNamespaces) {
+      const { revision } = operation.value;
+      if (revision > this.compactedRevision) this.compactedRevision = revision;
+      if (revision > this.revision) this.compactedRevision = this.revision;
       return this.answer({});
     }
     if (operation?.$case === "recordStore") {
@@ -55,9 +80,18 @@ export class NaiveMachine {
       return this.answer(this.stores.get(memberId) === storeId ? {} : Refusal.STORE_MISMATCH);
     }
     const namespace = command.namespace || "default";
-    const records = this.spaces.get(namespace);
-    if (records === undefined) return this.answer(Refusal.UNKNOWN_NAMESPACE);
-    this.records = records;
+    const space = this.spaces.get(namespace);
+    if (space === undefined) return this.answer(Refusal.UNKNOWN_NAMESPACE);
+    this.space = space;
+    if (operation?.$case === "renewLeases") {
+      const renewals = operation.value.leaseIds.map((leaseId) => {
+        const lease = this.leases.get(leaseId);
+        if (lease?.space !== space) return { leaseId, ttlMs: 0n };
+        lease.deadlineMs = null;
+        return { leaseId, ttlMs: lease.ttlMs };
+      });
+      return this.answer({ renewals });
+    }
     if (operation?.$case === "openSession") {
       const { ttlMs } = operation.value;
       this.sessions.set(this.nextClientId, {
@@ -77,11 +111,54 @@ export class NaiveMachine {
     return command.requestId === undefined ? this.write(command) : this.writeOnce(command, command.requestId);
   }
 
-  /** Key, value and modification revision of each record of a namespace, sorted by key. */
+  /** Key, value, revisions, version and lease of each record of a namespace, sorted by key. */
   contents(namespace: string): unknown[] {
-    return [...(this.spaces.get(namespace) ?? [])]
+    return [...(this.spaces.get(namespace)?.records ?? [])]
       .sort(([left], [right]) => (left < right ? -1 : 1))
-      .map(([key, record]) => [key, record.value, Number(record.modRevision)]);
+      .map(([key, { value, createRevision, modRevision, version, leaseId }]) => [
+        key,
+        value,
+        Number(createRevision),
+        Number(modRevision),
+        Number(version),
+        Number(leaseId),
+      ]);
+  }
+
+  private get records(): Map<string, NaiveRecord> {
+    return this.space.records;
+  }
+
+  private get oldestRevision(): bigint {
+    const { oldestRevision } = this.space;
+    if (oldestRevision < this.compactedRevision) return this.compactedRevision;
+    return oldestRevision;
+  }
+
+  /** No drawn list gives a lease so many keys that a Tick would leave some for the next. */
+  private endLeases(): void {
+    const ended = [...this.leases]
+      .map(([leaseId, { deadlineMs }]) => ({ leaseId, deadlineMs }))
+      .filter(({ deadlineMs }) => deadlineMs !== null && deadlineMs <= this.timeMs)
+      .sort(
+        (left, right) =>
+          Number((left.deadlineMs ?? 0n) - (right.deadlineMs ?? 0n)) || Number(left.leaseId - right.leaseId),
+      );
+    for (const { leaseId } of ended) this.endLease(leaseId);
+    for (const lease of this.leases.values()) lease.deadlineMs ??= this.timeMs + lease.ttlMs;
+  }
+
+  private endLease(leaseId: bigint): bigint {
+    const { records } = (this.leases.get(leaseId) as NaiveLease).space;
+    const keys = [...records].filter(([, record]) => record.leaseId === leaseId).map(([key]) => key);
+    for (const key of keys) records.delete(key);
+    this.leases.delete(leaseId);
+    if (keys.length > 0) this.revision += 1n;
+    return BigInt(keys.length);
+  }
+
+  private hasLease(leaseId: bigint): boolean {
+    return this.leases.get(leaseId)?.space === this.space;
   }
 
   private writeOnce(command: Command, id: NonNullable<Command["requestId"]>): Answer {
@@ -102,24 +179,47 @@ export class NaiveMachine {
   }
 
   private write(command: Command): Answer {
-    const before = new Map(this.records);
-    const outcome = this.carryOut(command, this.revision + 1n);
+    const { records } = this.space;
+    const before = new Map(records);
+    const revision = this.revision + 1n;
+    let outcome = this.carryOut(command.operation, revision, before);
+    if (typeof outcome !== "number" && this.isOverQuota(before)) outcome = Refusal.QUOTA_EXCEEDED;
+    if (typeof outcome === "number") {
+      records.clear();
+      for (const [key, record] of before) records.set(key, record);
+    }
     const same =
-      before.size === this.records.size &&
-      [...before].every(([key, record]) => this.records.get(key) === record);
-    if (!same) this.revision += 1n;
+      before.size === records.size && [...before].every(([key, record]) => records.get(key) === record);
+    if (!same) this.revision = revision;
     return this.answer(outcome);
   }
 
-  private carryOut({ operation }: Command, revision: bigint): Outcome {
+  private isOverQuota(before: ReadonlyMap<string, NaiveRecord>): boolean {
+    const { records, keysMax, bytesMax } = this.space;
+    const bytes = bytesOf(records);
+    if (keysMax !== 0n && records.size > before.size && BigInt(records.size) > keysMax) return true;
+    return bytesMax !== 0n && bytes > bytesOf(before) && bytes > bytesMax;
+  }
+
+  private carryOut(
+    operation: Command["operation"],
+    revision: bigint,
+    before: ReadonlyMap<string, NaiveRecord>,
+  ): NaiveOutcome {
     switch (operation?.$case) {
+      case "txn":
+        return naiveTxn(operation.value, {
+          before,
+          now: this.records,
+          write: (part) => this.carryOut(part, revision, before),
+        });
       case "put": {
         const { leaseId, returnPrevious, expectedModRevision } = operation.value;
         const key = hexEncode(operation.value.key);
-        if (leaseId !== 0n) return Refusal.UNKNOWN_LEASE;
+        if (leaseId !== 0n && !this.hasLease(leaseId)) return Refusal.UNKNOWN_LEASE;
         if (!this.holds(key, expectedModRevision)) return Refusal.CONDITION_FAILED;
         const previous = returnPrevious ? this.record(key) : undefined;
-        this.set(key, hexEncode(operation.value.value), revision);
+        this.set(key, hexEncode(operation.value.value), revision, leaseId);
         return { previous };
       }
       case "delete": {
@@ -159,14 +259,55 @@ export class NaiveMachine {
       }
       case "truncate": {
         const deleted = BigInt(this.records.size);
+        if (deleted > 0n)
+          Object.assign(this.space, { oldestRevision: revision, firstEventRevision: revision });
         this.records.clear();
         return { deleted };
       }
       case "createNamespace": {
-        const { name } = operation.value;
+        const { name, keysMax, bytesMax } = operation.value;
         if (this.spaces.has(name)) return Refusal.NAMESPACE_EXISTS;
-        this.spaces.set(name, new Map());
-        return { namespaceId: BigInt(this.spaces.size) };
+        const namespaceId = this.nextNamespaceId++;
+        this.spaces.set(name, { ...newSpace(name, namespaceId), keysMax, bytesMax });
+        return { namespaceId };
+      }
+      case "setQuota": {
+        const { name, keysMax, bytesMax } = operation.value;
+        const space = this.spaces.get(name);
+        if (space === undefined) return Refusal.UNKNOWN_NAMESPACE;
+        Object.assign(space, { keysMax, bytesMax });
+        return {};
+      }
+      case "deleteNamespace": {
+        const { name } = operation.value;
+        if (name === "default") return Refusal.PERMANENT_NAMESPACE;
+        const space = this.spaces.get(name);
+        if (space === undefined) return Refusal.UNKNOWN_NAMESPACE;
+        for (const [id, session] of this.sessions) if (session.namespace === name) this.sessions.delete(id);
+        for (const [id, lease] of this.leases) if (lease.space === space) this.leases.delete(id);
+        this.spaces.delete(name);
+        const deleted = BigInt(space.records.size);
+        space.records.clear();
+        if (deleted > 0n) this.revision = revision;
+        return { deleted };
+      }
+      case "grantLease": {
+        const { ttlMs } = operation.value;
+        this.leases.set(this.nextLeaseId, { space: this.space, ttlMs, deadlineMs: null });
+        return { leaseId: this.nextLeaseId++, ttlMs };
+      }
+      case "revokeLease": {
+        const { leaseId } = operation.value;
+        return this.hasLease(leaseId) ? { deleted: this.endLease(leaseId) } : Refusal.UNKNOWN_LEASE;
+      }
+      case "compact": {
+        const asked = operation.value.revision;
+        if (asked > this.revision) return Refusal.FUTURE_REVISION;
+        if (asked < this.oldestRevision) return Refusal.COMPACTED;
+        if (asked === this.oldestRevision) return {};
+        this.space.oldestRevision = asked;
+        if (asked + 1n > this.space.firstEventRevision) this.space.firstEventRevision = asked + 1n;
+        return {};
       }
       default:
         throw new Error("the other operations were applied before");
@@ -177,66 +318,71 @@ export class NaiveMachine {
     return expected === undefined || expected === (this.records.get(key)?.modRevision ?? 0n);
   }
 
-  private set(key: string, value: string, revision: bigint): void {
+  /** @param leaseId what the key has already, unless it is said */
+  private set(key: string, value: string, revision: bigint, leaseId?: bigint): void {
     const old = this.records.get(key);
     this.records.set(key, {
       value,
       createRevision: old?.createRevision ?? revision,
       modRevision: revision,
-      version: (old?.version ?? 0n) + 1n,
+      version: old?.modRevision === revision ? old.version : (old?.version ?? 0n) + 1n,
+      leaseId: leaseId ?? old?.leaseId ?? 0n,
     });
   }
 
-  private record(key: string): Done["record"] {
+  private record(key: string): ReturnType<typeof naiveAnswerRecord> | undefined {
     const record = this.records.get(key);
-    if (record === undefined) return undefined;
-    const value = hexDecode(record.value) as Uint8Array;
-    return { ...record, key: hexDecode(key) as Uint8Array, value, leaseId: 0n };
+    return record === undefined ? undefined : naiveAnswerRecord(key, record);
   }
 
-  private answer(outcome: Outcome): Answer {
+  private answer(outcome: NaiveOutcome): Answer {
     const { revision } = this;
     if (typeof outcome === "number") {
+      const oldestRevision = outcome === Refusal.COMPACTED ? this.oldestRevision : 0n;
       return {
         revision,
-        result: { $case: "refused", value: { refusal: outcome, message: "", oldestRevision: 0n } },
+        result: { $case: "refused", value: { refusal: outcome, message: "", oldestRevision } },
       };
     }
-    const nothing = {
-      previous: undefined,
-      record: undefined,
-      deleted: 0n,
-      value: 0n,
-      clientId: 0n,
-      ttlMs: 0n,
-      namespaceId: 0n,
-      leaseId: 0n,
-      renewals: [],
-      txn: undefined,
-      records: [],
-      more: false,
-      count: 0n,
-    };
-    return { revision, result: { $case: "done", value: { ...nothing, ...outcome } } };
+    return { revision, result: { $case: "done", value: naiveDone(outcome) } };
   }
 }
 
+function newSpace(name: string, id: bigint): NaiveSpace {
+  const nothing = { keysMax: 0n, bytesMax: 0n, oldestRevision: 0n, firstEventRevision: 0n };
+  return { name, id, records: new Map(), ...nothing };
+}
+
+function bytesOf(records: ReadonlyMap<string, NaiveRecord>): bigint {
+  let digits = 0;
+  for (const [key, { value }] of records) digits += key.length + value.length;
+  return BigInt(digits / 2);
+}
+
+/** Operations that a session is asked for. */
+const WRITES: readonly unknown[] = [
+  "put",
+  "delete",
+  "deleteRange",
+  "increment",
+  "append",
+  "truncate",
+  "txn",
+  "createNamespace",
+  "deleteNamespace",
+  "setQuota",
+  "compact",
+  "grantLease",
+  "revokeLease",
+];
+
 function isMalformed(command: Command): boolean {
   const { operation, requestId } = command;
-  const value: { key?: Uint8Array } = operation?.value ?? {};
+  const value: { key?: Uint8Array; name?: string } = operation?.value ?? {};
   if (value.key?.length === 0) return true;
-  const isWrite = [
-    "put",
-    "delete",
-    "deleteRange",
-    "increment",
-    "append",
-    "truncate",
-    "createNamespace",
-  ].includes(operation?.$case ?? "");
-  if (operation?.$case === "createNamespace" && !/^[A-Za-z0-9._-]{1,64}$/.test(operation.value.name))
-    return true;
-  if (!isWrite || requestId === undefined) return false;
+  if (value.name !== undefined && !/^[A-Za-z0-9._-]{1,64}$/.test(value.name)) return true;
+  if (operation?.$case === "txn" && isMalformedTxn(operation.value)) return true;
+  if (!WRITES.includes(operation?.$case) || requestId === undefined) return false;
   const { clientId, sequence, firstUnanswered } = requestId;
   return clientId < 1n || sequence < 1n || firstUnanswered > sequence;
 }

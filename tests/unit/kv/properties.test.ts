@@ -17,9 +17,12 @@ import {
   recordStoreCommand,
   tickCommand,
   truncateCommand,
+  txnCommand,
 } from "@quorate/services/kv";
 import { hexEncode, utf8Encode } from "@quorate/services/std";
 import fc from "fast-check";
+import { arbitraryTxn } from "./arbitrary-txn";
+import { bytesOf, everythingOf, expectAsNaive } from "./comparison";
 import { Harness } from "./harness";
 import { NaiveMachine } from "./naive-machine";
 
@@ -110,6 +113,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       )
       .map(([from, append]) => appendCommand(from, append)),
   },
+  {
+    weight: 8,
+    arbitrary: fc
+      .tuple(source, arbitraryTxn({ key, value, delta, leaseId: lease, expectedModRevision: expected }))
+      .map(([from, txn]) => txnCommand(from, txn)),
+  },
   { weight: 1, arbitrary: source.map(truncateCommand) },
   {
     weight: 2,
@@ -155,25 +164,6 @@ const entries = fc
 
 const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 30, size: "max" });
 
-function bytesOf(answers: readonly Answer[]): string[] {
-  return answers.map((answer) => hexEncode(encodeAnswer(answer)));
-}
-
-/** The naive machine has no messages. */
-function withoutMessage(answer: Answer): Answer {
-  return answer.result?.$case === "refused"
-    ? { ...answer, result: { $case: "refused", value: { ...answer.result.value, message: "" } } }
-    : answer;
-}
-
-function everythingOf(harness: Harness): unknown {
-  return {
-    resident: harness.machine.resident(),
-    contents: harness.machine.resident().namespaces.map(({ id }) => harness.store.contents(id)),
-    changes: harness.store.changes,
-  };
-}
-
 describe("the state machine", () => {
   test("meets every kind of answer in what these properties draw", () => {
     const met = new Map<string, number>();
@@ -198,22 +188,7 @@ describe("the state machine", () => {
         const harness = new Harness();
         const naive = new NaiveMachine();
         const answers = harness.applyEntries(list, cuts);
-        expect(bytesOf(answers.map(withoutMessage))).toEqual(
-          bytesOf(list.map((bytes) => naive.apply(bytes))),
-        );
-        expect(harness.machine.meta.revision).toBe(Number(naive.revision));
-        const { namespaces } = harness.machine.resident();
-        expect(namespaces.map(({ name }) => name)).toEqual([...naive.spaces.keys()]);
-        for (const { id, name, keyCount, byteCount } of namespaces) {
-          const contents = harness.store.contents(id);
-          expect(
-            contents.map((record) => [hexEncode(record.key), hexEncode(record.value), record.modRevision]),
-          ).toEqual(naive.contents(name));
-          expect({ keyCount, byteCount }).toEqual({
-            keyCount: contents.length,
-            byteCount: contents.reduce((sum, { key: at, value: held }) => sum + at.length + held.length, 0),
-          });
-        }
+        expectAsNaive(harness, answers, naive, list);
       }),
       { seed: 11, numRuns: 300 },
     );
