@@ -1,0 +1,202 @@
+import { randomBytes } from "node:crypto";
+import { cp, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { Change } from "@quorate/services/kv";
+import type { StateStore } from "@quorate/services/replica";
+import { diskBytes } from "@quorate/services/storage";
+import { LevelRig } from "../../compliance/level-rig";
+import {
+  batch,
+  bytes,
+  history,
+  meta,
+  namespace,
+  pairs,
+  put,
+  remove,
+  truncate,
+} from "../../compliance/state-samples";
+import { cutTail, editDatabase, largestFile } from "./damaged-files";
+
+const KEYS = 40;
+const ROUNDS = 20;
+const CHANGES = KEYS * ROUNDS;
+const COMPACTED = { compactedRevision: CHANGES };
+
+/** Every key again and again, the odd ones deleted at last. */
+function overwrites(): readonly Change[] {
+  return Array.from({ length: CHANGES }, (_, at) => {
+    const key = `k${at % KEYS}`;
+    return at >= CHANGES - KEYS && at % 2 === 1 ? remove(key, at + 1) : put(key, `v${at}`, at + 1);
+  });
+}
+
+describe("what compactions give up, in LevelDB", () => {
+  let rig: LevelRig;
+
+  beforeEach(async () => {
+    rig = await LevelRig.create({ checkpointBatches: 100_000, checkpointBytes: 2 ** 40 });
+  });
+
+  afterEach(() => rig.dispose());
+
+  const statePath = (): string => join(rig.path, "state-1");
+
+  async function writeOverwrites(state: StateStore): Promise<void> {
+    const changes = overwrites();
+    for (let index = 1; index <= ROUNDS; index += 1) {
+      await state.write(batch(index, changes.slice((index - 1) * KEYS, index * KEYS)));
+    }
+  }
+
+  function reclaimerOf(state: StateStore): { readonly running: Promise<void> | null } {
+    return (state as unknown as { reclaimer: { running: Promise<void> | null } }).reclaimer;
+  }
+
+  /** The rows of each kind that grows with history: newest, version, revision. */
+  async function rowCounts(): Promise<readonly number[]> {
+    const counts: number[] = [];
+    await editDatabase(statePath(), async (database) => {
+      for (const kind of [0x10, 0x11, 0x12]) {
+        counts.push((await database.keys({ gte: Buffer.of(kind), lt: Buffer.of(kind + 1) }).all()).length);
+      }
+    });
+    return counts;
+  }
+
+  it("leaves one version of each key that is there, and nothing of deleted ones", async () => {
+    const state = await rig.openState();
+    await writeOverwrites(state);
+    await state.write(batch(ROUNDS + 1, [], { meta: meta(CHANGES, COMPACTED) }));
+    await rig.settle();
+    await rig.kill();
+    expect(await rowCounts()).toEqual([KEYS / 2, KEYS / 2, 0]);
+  });
+
+  it("finds what a change replaced when the change was written without knowing it", async () => {
+    const state = await rig.openState();
+    await state.write(batch(1, [put("a", "1", 1), put("b", "1", 2)]));
+    await rig.kill();
+    const reopened = await rig.openState();
+    await reopened.write(batch(2, [put("a", "2", 3), remove("b", 4), put("c", "1", 5)]));
+    await reopened.write(batch(3, [], { meta: meta(5, { compactedRevision: 5 }) }));
+    await rig.settle();
+    expect(await pairs(reopened)).toEqual(["a=2", "c=1"]);
+    await rig.kill();
+    expect(await rowCounts()).toEqual([2, 2, 0]);
+  });
+
+  it("keeps what a truncation told until that is compacted, and drops what it made unreadable", async () => {
+    const state = await rig.openState();
+    await writeOverwrites(state);
+    const at = CHANGES + 1;
+    const floors = { oldestRevision: at, firstEventRevision: at };
+    const namespaces = [namespace({ generation: 2, ...floors })];
+    await state.write(batch(ROUNDS + 1, [truncate(at), put("n", "1", at + 1, 0, 2)], { namespaces }));
+    await rig.settle();
+    expect(await history(state, { from: at })).toEqual([truncate(at), put("n", "1", at + 1, 0, 2)]);
+    await state.write(batch(ROUNDS + 2, [], { meta: meta(at + 1, { compactedRevision: at }) }));
+    await rig.settle();
+    await rig.kill();
+    expect(await rowCounts()).toEqual([1, 1, 1]);
+  });
+
+  it("leaves nothing of a namespace that was deleted", async () => {
+    const state = await rig.openState();
+    const other = overwrites().map((change): Change => ({ ...change, namespaceId: 2 }));
+    await state.write(batch(1, other, { namespaces: [namespace({ id: 2, name: "two" })] }));
+    const gone: Change = { ...truncate(CHANGES + 1), namespaceId: 2 };
+    await state.write(batch(2, [gone], { namespacesDeleted: [{ id: 2, generation: 1 }] }));
+    await rig.settle();
+    await rig.kill();
+    expect(await rowCounts()).toEqual([0, 0, 0]);
+  });
+
+  it("comes back from a crash after every slice, reads the same, and ends with the same", async () => {
+    const state = await rig.openState();
+    await writeOverwrites(state);
+    const written = overwrites();
+    const later = [put("k0", "later", CHANGES + 1), put("k1", "later", CHANGES + 2)];
+    await state.write(batch(ROUNDS + 1, later));
+    const index = ROUNDS + 2;
+    await state.write(batch(index, [], { meta: meta(CHANGES + 2, COMPACTED) }));
+    const expected = [await pairs(state, { revision: CHANGES }), await pairs(state)];
+    expect(expected[0]).toHaveLength(KEYS / 2);
+    await rig.settle();
+    await rig.kill();
+    const kept = `${rig.path}-kept`;
+    await cp(rig.path, kept, { recursive: true });
+    const logName = (await largestFile(statePath(), ".log")).slice(statePath().length);
+    const { size } = await stat(join(statePath(), logName));
+    const rowsLeft = new Set<number>();
+    for (let cut = 0; ; cut += Math.floor(size / 100)) {
+      await rm(rig.path, { recursive: true });
+      await cp(kept, rig.path, { recursive: true });
+      await cutTail(join(statePath(), logName), cut);
+      rowsLeft.add((await rowCounts())[2] as number);
+      const again = await rig.openState();
+      if (again.opened.applied.index < index) break;
+      expect(await pairs(again, { revision: CHANGES })).toEqual(expected[0]);
+      expect(await pairs(again)).toEqual(expected[1]);
+      expect(await history(again, { from: CHANGES + 1 })).toEqual(later);
+      await rig.settle();
+      await rig.close();
+      expect(await rowCounts()).toEqual([KEYS / 2 + 1, KEYS / 2 + 2, 2]);
+    }
+    // From nothing removed to all of it, a slice of 64 changes at a time.
+    expect(rowsLeft.size).toBeGreaterThanOrEqual(written.length / 64);
+    expect(Math.max(...rowsLeft)).toBe(written.length + later.length);
+  });
+
+  it("a write waits for no more than a slice of what is removed", async () => {
+    const state = await rig.openState();
+    await writeOverwrites(state);
+    await state.write(batch(ROUNDS + 1, [], { meta: meta(CHANGES, COMPACTED) }));
+    await state.write(
+      batch(ROUNDS + 2, [put("k0", "later", CHANGES + 1)], { meta: meta(CHANGES + 1, COMPACTED) }),
+    );
+    expect(reclaimerOf(state).running).not.toBe(null);
+    expect(await history(state, { from: CHANGES + 1 })).toHaveLength(1);
+    await rig.settle();
+    expect(reclaimerOf(state).running).toBe(null);
+  });
+
+  it("close does not wait until all is removed", async () => {
+    const state = await rig.openState();
+    await writeOverwrites(state);
+    await state.write(batch(ROUNDS + 1, [], { meta: meta(CHANGES, COMPACTED) }));
+    await rig.close();
+    expect((await rowCounts())[2]).toBeGreaterThan(0);
+    await rig.openState();
+    await rig.settle();
+    await rig.close();
+    expect(await rowCounts()).toEqual([KEYS / 2, KEYS / 2, 0]);
+  });
+
+  it("gives the space of overwritten values back to the disk", async () => {
+    const state = await rig.openState();
+    const valueBytes = 10_000;
+    let revision = 0;
+    for (let index = 1; index <= 40; index += 1) {
+      const changes = Array.from({ length: 100 }, (_, at): Change => {
+        revision += 1;
+        const value = Uint8Array.from(randomBytes(valueBytes));
+        const written = put(`k${at}`, "", revision);
+        if (written.kind !== "put") return written;
+        return { ...written, record: { ...written.record, value, valueBytes } };
+      });
+      await state.write(batch(index, changes));
+    }
+    const before = await diskBytes(statePath());
+    expect(before).toBeGreaterThan(40 * 100 * valueBytes * 0.9);
+    await state.write(batch(41, [], { meta: meta(revision, { compactedRevision: revision }) }));
+    await rig.settle();
+    // What is left is what is there, and LevelDB's log of what was written last.
+    expect(await diskBytes(statePath())).toBeLessThan(before / 8);
+    expect((await pairs(state)).length).toBe(100);
+    expect(
+      await state.records({ namespaceId: 1, generation: 1, keys: [bytes("k1")], revision, keysOnly: true }),
+    ).toHaveLength(1);
+  });
+});
