@@ -447,7 +447,10 @@ export interface TxnRequest {
   namespace: string;
   /** All must hold for `success`; none at all hold. */
   compares: Compare[];
-  /** Carried out when all compares hold. At most 128 operations and compares each in the whole Txn, nested ones included. */
+  /**
+   * Carried out when all compares hold. At most 128 operations in each branch and 128 compares in all, those of nested
+   * ones included.
+   */
   success: TxnOperation[];
   /** Carried out when one does not. */
   failure: TxnOperation[];
