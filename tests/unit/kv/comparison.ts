@@ -1,6 +1,6 @@
 import { expect } from "@jest/globals";
-import { type Answer, encodeAnswer } from "@quorate/services/kv";
-import { hexEncode } from "@quorate/services/std";
+import { type Answer, encodeAnswer, type StoredRecord } from "@quorate/services/kv";
+import { compareBytes, hexEncode } from "@quorate/services/std";
 import type { Harness } from "./harness";
 import type { NaiveMachine } from "./naive-machine";
 
@@ -23,6 +23,14 @@ export function everythingOf(harness: Harness): unknown {
   };
 }
 
+/** Lease and key of each record that has a lease, sorted as the machine tells them. */
+function attachmentsOf(records: readonly StoredRecord[]): unknown[] {
+  return records
+    .filter((record) => record.leaseId !== 0)
+    .sort((left, right) => left.leaseId - right.leaseId || compareBytes(left.key, right.key))
+    .map((record) => [record.leaseId, record.key]);
+}
+
 /** Applies the list to the plain model, which must give the same answers and come to the same contents. */
 export function expectAsNaive(
   harness: Harness,
@@ -32,8 +40,29 @@ export function expectAsNaive(
 ): void {
   expect(bytesOf(answers.map(withoutMessage))).toEqual(bytesOf(list.map((bytes) => naive.apply(bytes))));
   expect(harness.machine.meta.revision).toBe(Number(naive.revision));
-  const { namespaces } = harness.machine.resident();
-  expect(namespaces.map(({ name }) => name)).toEqual([...naive.spaces.keys()]);
+  expect(harness.machine.meta.compactedRevision).toBe(Number(naive.compactedRevision));
+  const { namespaces, leases, leaseKeys } = harness.machine.resident();
+  expect(leases.map(({ leaseId, deadlineMs }) => [leaseId, deadlineMs])).toEqual(
+    [...naive.leases].map(([leaseId, { deadlineMs }]) => [
+      Number(leaseId),
+      deadlineMs === null ? null : Number(deadlineMs),
+    ]),
+  );
+  expect(
+    namespaces.map(({ id, name, oldestRevision, firstEventRevision }) => ({
+      id,
+      name,
+      oldestRevision,
+      firstEventRevision,
+    })),
+  ).toEqual(
+    [...naive.spaces.values()].map(({ id, name, oldestRevision, firstEventRevision }) => ({
+      id: Number(id),
+      name,
+      oldestRevision: Number(oldestRevision),
+      firstEventRevision: Number(firstEventRevision),
+    })),
+  );
   for (const { id, name, keyCount, byteCount } of namespaces) {
     const contents = harness.store.contents(id);
     expect(
@@ -46,6 +75,8 @@ export function expectAsNaive(
         leaseId,
       ]),
     ).toEqual(naive.contents(name));
+    const attached = leaseKeys.filter(({ namespaceId }) => namespaceId === id);
+    expect(attached.map(({ leaseId, key }) => [leaseId, key])).toEqual(attachmentsOf(contents));
     expect({ keyCount, byteCount }).toEqual({
       keyCount: contents.length,
       byteCount: contents.reduce((sum, { key: at, value: held }) => sum + at.length + held.length, 0),

@@ -5,16 +5,23 @@ import {
   type Command,
   type CommandSource,
   closeSessionCommand,
+  compactAllCommand,
+  compactCommand,
   createNamespaceCommand,
   deleteCommand,
+  deleteNamespaceCommand,
   deleteRangeCommand,
   encodeAnswer,
   encodeCommand,
+  grantLeaseCommand,
   incrementCommand,
   openSessionCommand,
   putCommand,
   Refusal,
   recordStoreCommand,
+  renewLeasesCommand,
+  revokeLeaseCommand,
+  setQuotaCommand,
   tickCommand,
   truncateCommand,
   txnCommand,
@@ -68,7 +75,14 @@ const source: fc.Arbitrary<CommandSource> = fc.record({
 });
 
 const expected = fc.option(fc.bigInt(-1n, 12n), { freq: 3 });
-const lease = fc.oneof({ weight: 20, arbitrary: fc.constant(0n) }, { weight: 1, arbitrary: fc.constant(3n) });
+const leaseId = fc.bigInt(1n, 5n);
+const lease = fc.oneof({ weight: 3, arbitrary: fc.constant(0n) }, { weight: 2, arbitrary: leaseId });
+const name = fc.constantFrom("a", "b", "default", "not a name");
+const quota = fc.record({
+  keysMax: fc.option(fc.integer({ min: 1, max: 5 }), { freq: 3 }),
+  bytesMax: fc.option(fc.integer({ min: 1, max: 40 }), { freq: 3 }),
+});
+const revision = fc.integer({ min: 0, max: 24 });
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -123,9 +137,35 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .tuple(source, fc.constantFrom("a", "b", "default", "not a name"))
-      .map(([from, name]) => createNamespaceCommand(from, name)),
+      .tuple(source, name, quota)
+      .map(([from, created, bounds]) => createNamespaceCommand(from, created, bounds)),
   },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(source, name).map(([from, gone]) => deleteNamespaceCommand(from, gone)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(source, name, quota).map(([from, of, bounds]) => setQuotaCommand(from, of, bounds)),
+  },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(source, fc.integer({ min: 1, max: 60 }))
+      .map(([from, ttlMs]) => grantLeaseCommand(from, ttlMs)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.tuple(source, leaseId).map(([from, revoked]) => revokeLeaseCommand(from, revoked)),
+  },
+  {
+    weight: 1,
+    arbitrary: fc
+      .tuple(source, fc.array(leaseId, { maxLength: 3 }))
+      .map(([from, renewed]) => renewLeasesCommand(from, renewed)),
+  },
+  { weight: 1, arbitrary: fc.tuple(source, revision).map(([from, at]) => compactCommand(from, at)) },
+  { weight: 1, arbitrary: revision.map((at) => compactAllCommand(at, 0)) },
   {
     weight: 2,
     arbitrary: fc
@@ -152,13 +192,18 @@ const entry = fc.oneof(
   { weight: 1, arbitrary: fc.uint8Array({ minLength: 1, maxLength: 8 }) },
 );
 
-/** A session is there from the start in most runs, or few request ids would meet one. */
+const FROM_NOBODY: CommandSource = { namespace: "", requestId: null, wallTimeMs: 0 };
+
+/** Sessions and leases are there from the start in most runs, or few ids would meet one. */
 const entries = fc
-  .tuple(fc.integer({ min: 0, max: 3 }), fc.array(entry, { maxLength: 60, size: "max" }))
-  .map(([sessions, list]) => [
-    ...Array.from({ length: sessions }, () =>
-      encodeCommand(openSessionCommand({ namespace: "", requestId: null, wallTimeMs: 0 }, 25)),
-    ),
+  .tuple(
+    fc.integer({ min: 0, max: 3 }),
+    fc.integer({ min: 0, max: 2 }),
+    fc.array(entry, { maxLength: 60, size: "max" }),
+  )
+  .map(([sessions, leases, list]) => [
+    ...Array.from({ length: sessions }, () => encodeCommand(openSessionCommand(FROM_NOBODY, 25))),
+    ...Array.from({ length: leases }, (_, at) => encodeCommand(grantLeaseCommand(FROM_NOBODY, 25 + at))),
     ...list,
   ]);
 
@@ -173,8 +218,13 @@ describe("the state machine", () => {
         met.set(kind, (met.get(kind) ?? 0) + 1);
       }
     }
-    // Ten thousand namespaces are beyond a drawn list; they have a test of their own.
-    const elsewhere: unknown[] = ["UNSPECIFIED", "TOO_MANY_NAMESPACES"];
+    // As many as there may be are beyond a drawn list; they have tests of their own.
+    const elsewhere: unknown[] = [
+      "UNSPECIFIED",
+      "TOO_MANY_NAMESPACES",
+      "TOO_MANY_SESSIONS",
+      "TOO_MANY_LEASES",
+    ];
     const known = Object.values(Refusal).filter(
       (name) => typeof name === "string" && !elsewhere.includes(name),
     );
@@ -278,6 +328,11 @@ describe("the state machine", () => {
           answers: [],
           answersDropped: [],
           memberStores: [],
+          namespacesDeleted: [],
+          leases: [],
+          leasesEnded: [],
+          leaseKeysDetached: [],
+          leaseKeysAttached: [],
           changes: [],
         });
       }),
