@@ -4,6 +4,7 @@ import type { Codec } from "./codec";
 import type { DeleteResult, Kv, PutOptions, PutResult } from "./kv";
 import type { KvRecord } from "./record";
 import type { ScanOptions } from "./scan";
+import { CollectionView, type Transaction } from "./txn";
 
 /** A typed value with the record it was read from. */
 export interface CollectionItem<T> {
@@ -68,6 +69,11 @@ export class Collection<T> {
   /** How many items there are. */
   async count(options?: ReadOptions): Promise<number> {
     return this.#kv.count({ prefix: this.prefix }, options);
+  }
+
+  /** The collection as a transaction sees it; usually written `tx.in(collection)`. */
+  within(tx: Transaction): CollectionView<T> {
+    return new CollectionView(tx, this.prefix, this.#codec);
   }
 
   /** Adds to a counter of the collection; for values of the codec `integer`. */

@@ -50,12 +50,14 @@ export type {
 } from "./namespaces";
 export { type ClientOptions, type ClientPorts, DEADLINE_MS, Quorate } from "./quorate";
 export type { KeyRange } from "./range";
-export type { KvRecord } from "./record";
+export { KvRecord } from "./record";
 export type { ScanOptions } from "./scan";
 export { SESSION_WINDOW } from "./session";
 export { systemTiming, type Timing } from "./timing";
 export type { AttemptOptions, Connect, Connection, Method } from "./transport";
 export {
+  CollectionView,
+  type CollectionViewScanOptions,
   type Comparison,
   type ComparisonOf,
   type ComparisonTarget,
@@ -64,6 +66,12 @@ export {
   type Operation,
   op,
   type ResultsOf,
+  TRANSACTION_READS_MAX,
+  Transaction,
+  type TransactionItem,
+  type TransactionPutOptions,
+  type TransactionScanOptions,
+  type TransactOptions,
   Txn,
   type TxnBranch,
   type TxnDeleteOptions,

@@ -18,7 +18,7 @@ import { type KeyRange, rangeFields } from "./range";
 import { type KvRecord, recordOf } from "./record";
 import { type ScanOptions, scanRecords } from "./scan";
 import { type Method, methodOf } from "./transport";
-import { Txn } from "./txn";
+import { type Transaction, type TransactOptions, Txn, transact } from "./txn";
 import { Watch, WatchFeed, type WatchOptions, type WatchTarget, watchFields } from "./watch";
 
 const METHODS = {
@@ -233,6 +233,26 @@ export class Kv {
     const commit = (request: TxnRequest, options: WriteOptions) =>
       this.#write(METHODS.txn, { ...request, namespace: this.#name(options) }, options);
     return new Txn(commit, [], [], []);
+  }
+
+  /**
+   * Runs `work` as a transaction: what it reads is the state of one revision, with its own writes in place; what it writes
+   * is kept back and applied at once, only if nothing that it read has changed since. Otherwise it is run again, after a
+   * random pause, until `deadlineMs` passes (DEADLINE_EXCEEDED) or `maxAttempts` were made (CONDITION_FAILED). So it may run
+   * several times, and should do nothing else. What it throws ends the transaction, which then changes nothing.
+   *
+   * The commit is applied once however often it had to be sent; an open outcome is told as for other writes.
+   *
+   * @example
+   * await kv.transact(async (tx) => {
+   *   await tx.increment("account/a", -10);
+   *   await tx.increment("account/b", 10);
+   * });
+   *
+   * @returns what `work` returned in the attempt that was committed
+   */
+  transact<T>(work: (tx: Transaction) => Promise<T> | T, options: TransactOptions = {}): Promise<T> {
+    return transact(this.#core, this, work, { namespace: this.#namespace, ...options });
   }
 
   /**
