@@ -1,5 +1,5 @@
 import { type Txn, type TxnCompare, TxnCompareOperator, type TxnOperation } from "@quorate/proto/log";
-import { EMPTY_BYTES } from "@quorate/services/std";
+import { compareBytes, EMPTY_BYTES } from "@quorate/services/std";
 import fc from "fast-check";
 
 /** What the parts of a Txn are drawn from, so that they meet those of other commands. */
@@ -93,7 +93,9 @@ function arbitraryCompare(
     operator,
     target,
   });
-  const ofRange = fc.record({ key: fc.constant(EMPTY_BYTES), start: key, end: key, operator, target });
+  const ofRange = fc
+    .tuple(bounds(key), operator, target)
+    .map(([range, by, to]) => ({ key: EMPTY_BYTES, ...range, operator: by, target: to }));
   return fc.oneof({ weight: 3, arbitrary: ofKey }, { weight: 2, arbitrary: ofRange });
 }
 
@@ -107,24 +109,22 @@ function arbitraryLeaf(parts: TxnParts, named: fc.Arbitrary<Uint8Array>): fc.Arb
   const returnPrevious = fc.boolean();
   const put = fc.record({ key: named, value, leaseId, returnPrevious, expectedModRevision });
   const deletion = fc.record({ key: named, returnPrevious, expectedModRevision });
-  const rangeDeletion = fc.record({ start: key, end: key, keysMax: fc.bigInt(3n, 20n) });
+  const rangeDeletion = fc
+    .tuple(bounds(key), fc.constantFrom(0n, 2n, 20n))
+    .map(([range, keysMax]) => ({ ...range, keysMax }));
   const append = fc.record({
     key: named,
     value,
     atStart: fc.boolean(),
     valueBytesMax: fc.constantFrom(16n, 64n, 64n),
   });
-  const range = fc.record({
-    start: key,
-    end: key,
-    limit: fc.bigInt(1n, 8n),
-    keysOnly: fc.boolean(),
-    countOnly: fc.boolean(),
-  });
+  const range = fc
+    .tuple(bounds(key), fc.bigInt(1n, 8n), fc.boolean(), fc.boolean())
+    .map(([at, limit, keysOnly, countOnly]) => ({ ...at, limit, keysOnly, countOnly }));
   return fc.oneof(
     { weight: 6, arbitrary: put.map((one): Operation => ({ $case: "put", value: one })) },
     { weight: 4, arbitrary: deletion.map((one): Operation => ({ $case: "delete", value: one })) },
-    { weight: 2, arbitrary: rangeDeletion.map((one): Operation => ({ $case: "deleteRange", value: one })) },
+    { weight: 1, arbitrary: rangeDeletion.map((one): Operation => ({ $case: "deleteRange", value: one })) },
     {
       weight: 1,
       arbitrary: fc
@@ -134,5 +134,25 @@ function arbitraryLeaf(parts: TxnParts, named: fc.Arbitrary<Uint8Array>): fc.Arb
     { weight: 3, arbitrary: append.map((one): Operation => ({ $case: "append", value: one })) },
     { weight: 3, arbitrary: named.map((one): Operation => ({ $case: "get", value: { key: one } })) },
     { weight: 5, arbitrary: range.map((one): Operation => ({ $case: "range", value: one })) },
+  );
+}
+
+interface Bounds {
+  readonly start: Uint8Array;
+  readonly end: Uint8Array;
+}
+
+/** Some hold all keys, some none at all. */
+function bounds(key: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Bounds> {
+  const any = fc.record({ start: key, end: key });
+  return fc.oneof(
+    { weight: 2, arbitrary: fc.constant({ start: EMPTY_BYTES, end: EMPTY_BYTES }) },
+    {
+      weight: 3,
+      arbitrary: any.map(({ start, end }) =>
+        end.length === 0 || compareBytes(start, end) < 0 ? { start, end } : { start: end, end: start },
+      ),
+    },
+    { weight: 1, arbitrary: any },
   );
 }
