@@ -4,12 +4,20 @@ import { done, type Result, refused } from "./answer";
 import type { Batch } from "./batch";
 import { byteKey } from "./byte-key";
 import type { LeaseTable } from "./lease-table";
+import { LEASES_MAX } from "./limits";
 import type { Namespace } from "./namespace";
 import type { ChangeOrigin } from "./state";
 
 /*
  * What becomes of leases, and of their keys when they end.
  */
+
+export function grantLease(leases: LeaseTable, namespace: Namespace, ttlMs: bigint): Result {
+  const leaseId = leases.grant(namespace.id, Number(ttlMs));
+  if (leaseId !== null) return done({ leaseId: BigInt(leaseId), ttlMs });
+  const message = `there are ${leases.count} leases, the limit of a cluster is ${LEASES_MAX}`;
+  return refused(Refusal.TOO_MANY_LEASES, message);
+}
 
 export function renewLeases(leases: LeaseTable, namespace: Namespace, leaseIds: readonly bigint[]): Result {
   const renewals: LeaseRenewal[] = leaseIds.map((leaseId) => {

@@ -1,6 +1,6 @@
 import { assert, compareBytes } from "#std";
 import { byteKey } from "./byte-key";
-import { LEASE_KEYS_MAX, TIME_MS_MAX } from "./limits";
+import { LEASE_KEYS_MAX, LEASES_MAX, TIME_MS_MAX } from "./limits";
 import type { LeaseKey, LeaseState, StateWrites } from "./state";
 
 type LeaseWrites = Pick<StateWrites, "leases" | "leasesEnded" | "leaseKeysDetached" | "leaseKeysAttached">;
@@ -40,9 +40,11 @@ export class LeaseTable {
   private deadlineMsMin = Number.POSITIVE_INFINITY;
   private readonly touched: Lease[] = [];
   private ended: number[] = [];
+  private nextId: number;
 
   /** @param leaseKeys of the present generations of their namespaces */
-  constructor(leases: readonly LeaseState[], leaseKeys: readonly LeaseKey[]) {
+  constructor(leases: readonly LeaseState[], leaseKeys: readonly LeaseKey[], nextLeaseId: number) {
+    this.nextId = nextLeaseId;
     for (const state of leases) this.insert(state);
     for (const leaseKey of leaseKeys) {
       const lease = this.leases.get(leaseKey.leaseId);
@@ -56,6 +58,11 @@ export class LeaseTable {
 
   get count(): number {
     return this.leases.size;
+  }
+
+  /** The id that the next lease gets. */
+  get nextLeaseId(): number {
+    return this.nextId;
   }
 
   has(leaseId: number, namespaceId: number): boolean {
@@ -83,10 +90,15 @@ export class LeaseTable {
     return lease === undefined ? [] : keysOf(lease);
   }
 
-  grant(leaseId: number, namespaceId: number, ttlMs: number): void {
+  /** Grants a lease and gives its id, or null where there are LEASES_MAX. */
+  grant(namespaceId: number, ttlMs: number): number | null {
+    if (this.leases.size >= LEASES_MAX) return null;
+    const leaseId = this.nextId;
+    this.nextId += 1;
     const lease = this.insert({ leaseId, namespaceId, ttlMs, deadlineMs: null });
     this.touch(lease);
     lease.isChanged = true;
+    return leaseId;
   }
 
   /** Gives the lease its whole time to live again, and tells it; null where the namespace has no such lease. */

@@ -1,28 +1,25 @@
 import { type Answer, type Command, Refusal, type RequestId } from "@quorate/proto/log";
-import { assert, compareStrings, unreachable } from "#std";
-import { DONE, decodeAnswer, done, encodeAnswer, type Result, refused, refusedAsCompacted } from "./answer";
+import { assert, unreachable } from "#std";
+import { DONE, decodeAnswer, done, encodeAnswer, type Result, refused } from "./answer";
 import { Batch } from "./batch";
-import { deleteRangeReads, keyReads, leaseReads, NO_READS } from "./command-reads";
-import { endLease, renewLeases, revokeLease } from "./lease-operations";
+import { leaseReads, NO_READS } from "./command-reads";
+import { endLease, grantLease, renewLeases, revokeLease } from "./lease-operations";
 import { LeaseTable } from "./lease-table";
-import { LEASES_MAX, SESSIONS_MAX, TIME_MS_MAX } from "./limits";
+import { SESSIONS_MAX, TIME_MS_MAX } from "./limits";
+import { MemberStores } from "./member-stores";
 import type { Namespace } from "./namespace";
-import { oldestReadable } from "./namespace-history";
-import { createNamespace, deleteNamespace, setQuota, unknownNamespace } from "./namespace-operations";
-import { NamespaceTable } from "./namespace-table";
 import {
-  applyAppend,
-  applyDelete,
-  applyDeleteRange,
-  applyIncrement,
-  applyPut,
-  applyTruncate,
-} from "./operations";
+  compact,
+  createNamespace,
+  deleteNamespace,
+  setQuota,
+  unknownNamespace,
+} from "./namespace-operations";
+import { NamespaceTable } from "./namespace-table";
 import { originOf } from "./origin";
+import { applyRecordOperation, type RecordOperation, recordReads } from "./record-operation";
 import { type SessionRequest, SessionTable } from "./session-table";
-import type { LeaseState, MemberStore, NamespaceState, ResidentState, StateMeta, StateWrites } from "./state";
-import { applyTxn } from "./txn";
-import { txnReads } from "./txn-reads";
+import type { LeaseState, NamespaceState, ResidentState, StateMeta, StateWrites } from "./state";
 import type { CommandReads, StateView } from "./view";
 import { commandFault } from "./well-formed";
 
@@ -46,10 +43,6 @@ type WriteOperation = Exclude<
   Operation,
   { $case: "openSession" | "closeSession" | "tick" | "recordStore" | "renewLeases" }
 >;
-type RecordOperation = Extract<
-  WriteOperation,
-  { $case: "put" | "delete" | "deleteRange" | "increment" | "append" | "truncate" | "txn" }
->;
 
 /**
  * The replicated state machine: the same commands in the same order give the same answers and the same state on each
@@ -61,30 +54,27 @@ export class StateMachine {
   private revision: number;
   private timeMs: number;
   private compactedRevision: number;
-  private nextClientId: number;
-  private nextLeaseId: number;
   private readonly namespaces: NamespaceTable;
   private readonly sessions: SessionTable;
   private readonly leases: LeaseTable;
-  private readonly memberStores = new Map<string, string>();
-  private memberStoresNew: MemberStore[] = [];
+  private readonly memberStores: MemberStores;
 
   constructor(resident: ResidentState) {
     const { meta } = resident;
     this.revision = meta.revision;
     this.timeMs = meta.timeMs;
     this.compactedRevision = meta.compactedRevision;
-    this.nextClientId = meta.nextClientId;
-    this.nextLeaseId = meta.nextLeaseId;
     this.namespaces = new NamespaceTable(resident.namespaces, meta.nextNamespaceId);
-    this.sessions = new SessionTable(resident.sessions, resident.answers);
-    this.leases = new LeaseTable(resident.leases, resident.leaseKeys);
-    for (const { memberId, storeId } of resident.memberStores) this.memberStores.set(memberId, storeId);
+    this.sessions = new SessionTable(resident.sessions, resident.answers, meta.nextClientId);
+    this.leases = new LeaseTable(resident.leases, resident.leaseKeys, meta.nextLeaseId);
+    this.memberStores = new MemberStores(resident.memberStores);
   }
 
   get meta(): StateMeta {
-    const { revision, timeMs, nextClientId, nextLeaseId, compactedRevision } = this;
+    const { revision, timeMs, compactedRevision } = this;
+    const { nextClientId } = this.sessions;
     const { nextNamespaceId } = this.namespaces;
+    const { nextLeaseId } = this.leases;
     return { revision, timeMs, nextClientId, nextNamespaceId, nextLeaseId, compactedRevision };
   }
 
@@ -123,7 +113,7 @@ export class StateMachine {
 
   /** The id of the only store that may speak for the member; null when none is recorded yet. */
   memberStore(memberId: string): string | null {
-    return this.memberStores.get(memberId) ?? null;
+    return this.memberStores.get(memberId);
   }
 
   /** All that is kept in memory, sorted: what a store that made all writes holds. */
@@ -133,9 +123,7 @@ export class StateMachine {
       namespaces: this.namespaces.resident(),
       ...this.sessions.resident(),
       ...this.leases.resident(),
-      memberStores: [...this.memberStores]
-        .map(([memberId, storeId]) => ({ memberId, storeId }))
-        .sort((left, right) => compareStrings(left.memberId, right.memberId)),
+      memberStores: this.memberStores.resident(),
     };
   }
 
@@ -152,17 +140,14 @@ export class StateMachine {
     switch (operation.$case) {
       case "put":
       case "delete":
-        return keyReads(namespace, operation.value.key, operation.value.returnPrevious);
+      case "deleteRange":
       case "increment":
       case "append":
-        return keyReads(namespace, operation.value.key, true);
-      case "deleteRange":
-        return deleteRangeReads(namespace, operation.value);
+      case "truncate":
+      case "txn":
+        return recordReads(namespace, operation);
       case "revokeLease":
         return this.revokeReads(Number(operation.value.leaseId), namespace);
-      case "txn":
-        return txnReads(namespace, operation.value);
-      case "truncate":
       case "createNamespace":
       case "deleteNamespace":
       case "setQuota":
@@ -204,7 +189,7 @@ export class StateMachine {
     const fault = commandFault(command);
     if (fault !== null) return this.answer(refused(Refusal.UNKNOWN_COMMAND, fault));
     if (operation.$case === "tick") return this.tick(command, operation, batch);
-    if (operation.$case === "recordStore") return this.answer(this.recordStore(operation.value));
+    if (operation.$case === "recordStore") return this.answer(this.memberStores.record(operation.value));
     if (operation.$case === "compact" && operation.value.allNamespaces) {
       return this.answer(this.compactAll(Number(operation.value.revision)));
     }
@@ -278,19 +263,31 @@ export class StateMachine {
         return deleteNamespace(tables, operation.value.name, batch, origin);
       }
       case "compact":
-        return this.compact(namespace, Number(operation.value.revision));
+        return compact(this.namespaces, namespace, Number(operation.value.revision), this.meta);
       case "grantLease":
-        return this.grantLease(namespace, operation.value.ttlMs);
+        return grantLease(this.leases, namespace, operation.value.ttlMs);
       case "revokeLease": {
         const origin = originOf(command, operation, request);
         return revokeLease(this.leases, namespace, operation.value.leaseId, batch, origin);
       }
-      default: {
-        batch.begin(namespace, originOf(command, operation, request));
-        const result = changeRecords(operation, batch);
-        return (result.$case === "refused" ? batch.abort() : batch.end()) ?? result;
-      }
+      default:
+        return this.changeRecords(command, operation, namespace, batch, request);
     }
+  }
+
+  /** All of the command, or nothing where it is refused. */
+  private changeRecords(
+    command: Command,
+    operation: RecordOperation,
+    namespace: Namespace,
+    batch: Batch,
+    request: SessionRequest | null,
+  ): Result {
+    batch.begin(namespace, originOf(command, operation, request));
+    const result = applyRecordOperation(batch, operation);
+    if (result.$case === "done") return batch.end() ?? result;
+    batch.abort();
+    return result;
   }
 
   private tick(command: Command, operation: TickOperation, batch: Batch): Answer {
@@ -323,71 +320,25 @@ export class StateMachine {
     return { keys: leaseReads(this.leases, [leaseId]), ranges: [], startsBatch: false };
   }
 
-  private compact(namespace: Namespace, revision: number): Result {
-    if (revision > this.revision) {
-      const message = `revision ${revision} has not been reached: the last one is ${this.revision}`;
-      return refused(Refusal.FUTURE_REVISION, message);
-    }
-    const oldestRevision = oldestReadable(namespace.snapshot(), this.meta);
-    if (revision === oldestRevision) return DONE;
-    if (revision < oldestRevision) {
-      const message = `revision ${revision} is given up already: the oldest one is ${oldestRevision}`;
-      return refusedAsCompacted(message, oldestRevision);
-    }
-    namespace.compact(revision);
-    this.namespaces.touch(namespace);
-    return DONE;
-  }
-
   private compactAll(revision: number): Result {
     this.compactedRevision = Math.max(this.compactedRevision, Math.min(revision, this.revision));
     return DONE;
   }
 
   private openSession(namespace: Namespace, ttlMs: bigint): Result {
-    if (this.sessions.count >= SESSIONS_MAX) {
-      const message = `there are ${this.sessions.count} sessions, the limit of a cluster is ${SESSIONS_MAX}`;
-      return refused(Refusal.TOO_MANY_SESSIONS, message);
-    }
-    const clientId = this.nextClientId;
-    this.nextClientId += 1;
-    this.sessions.open(clientId, namespace.id, Number(ttlMs));
-    return done({ clientId: BigInt(clientId), ttlMs });
-  }
-
-  private grantLease(namespace: Namespace, ttlMs: bigint): Result {
-    if (this.leases.count >= LEASES_MAX) {
-      const message = `there are ${this.leases.count} leases, the limit of a cluster is ${LEASES_MAX}`;
-      return refused(Refusal.TOO_MANY_LEASES, message);
-    }
-    const leaseId = this.nextLeaseId;
-    this.nextLeaseId += 1;
-    this.leases.grant(leaseId, namespace.id, Number(ttlMs));
-    return done({ leaseId: BigInt(leaseId), ttlMs });
-  }
-
-  private recordStore(store: MemberStore): Result {
-    const { memberId, storeId } = store;
-    const recorded = this.memberStores.get(memberId);
-    if (recorded === undefined) {
-      this.memberStores.set(memberId, storeId);
-      this.memberStoresNew.push({ memberId, storeId });
-      return DONE;
-    }
-    if (recorded === storeId) return DONE;
-    const message = `member ${memberId} is bound to store ${recorded}, not to ${storeId}`;
-    return refused(Refusal.STORE_MISMATCH, message);
+    const clientId = this.sessions.open(namespace.id, Number(ttlMs));
+    if (clientId !== null) return done({ clientId: BigInt(clientId), ttlMs });
+    const message = `there are ${this.sessions.count} sessions, the limit of a cluster is ${SESSIONS_MAX}`;
+    return refused(Refusal.TOO_MANY_SESSIONS, message);
   }
 
   private takeWrites(batch: Batch): StateWrites {
-    const memberStores = this.memberStoresNew;
-    this.memberStoresNew = [];
     return {
       meta: this.meta,
       ...this.namespaces.takeWrites(batch.namespaces),
       ...this.sessions.takeWrites(),
       ...this.leases.takeWrites(),
-      memberStores,
+      memberStores: this.memberStores.takeWrites(),
       changes: batch.changes,
     };
   }
@@ -404,28 +355,7 @@ export class StateMachine {
 
   private mayBeFresh(requestId: RequestId | undefined, namespace: Namespace): boolean {
     if (requestId === undefined) return true;
-    return this.sessions.mayBeFresh(requestOf(requestId), namespace.id, this.nextClientId);
-  }
-}
-
-function changeRecords(operation: RecordOperation, batch: Batch): Result {
-  switch (operation.$case) {
-    case "put":
-      return applyPut(batch, operation.value);
-    case "delete":
-      return applyDelete(batch, operation.value);
-    case "deleteRange":
-      return applyDeleteRange(batch, operation.value);
-    case "increment":
-      return applyIncrement(batch, operation.value);
-    case "append":
-      return applyAppend(batch, operation.value);
-    case "truncate":
-      return applyTruncate(batch);
-    case "txn":
-      return applyTxn(batch, operation.value);
-    default:
-      return unreachable(operation);
+    return this.sessions.mayBeFresh(requestOf(requestId), namespace.id);
   }
 }
 

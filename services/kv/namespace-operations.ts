@@ -1,12 +1,13 @@
 import { type CreateNamespace, Refusal, type SetQuota } from "@quorate/proto/log";
 import { assert } from "#std";
-import { DONE, done, type Result, refused } from "./answer";
+import { DONE, done, type Result, refused, refusedAsCompacted } from "./answer";
 import type { Batch } from "./batch";
 import type { LeaseTable } from "./lease-table";
-import type { Quota } from "./namespace";
+import type { Namespace, Quota } from "./namespace";
+import { oldestReadable } from "./namespace-history";
 import type { NamespaceTable } from "./namespace-table";
 import type { SessionTable } from "./session-table";
-import { type ChangeOrigin, DEFAULT_NAMESPACE } from "./state";
+import { type ChangeOrigin, DEFAULT_NAMESPACE, type StateMeta } from "./state";
 
 /*
  * What becomes of namespaces as a whole.
@@ -26,6 +27,29 @@ export function setQuota(namespaces: NamespaceTable, change: SetQuota): Result {
   if (namespace === null) return unknownNamespace(change.name);
   namespace.setQuota(quotaOf(change));
   namespaces.touch(namespace);
+  return DONE;
+}
+
+/** Gives up the history of a namespace before `revision`. Changes no record, so it makes no revision. */
+export function compact(
+  namespaces: NamespaceTable,
+  namespace: Namespace,
+  revision: number,
+  meta: StateMeta,
+): Result {
+  if (revision > meta.revision) {
+    const message = `revision ${revision} has not been reached: the last one is ${meta.revision}`;
+    return refused(Refusal.FUTURE_REVISION, message);
+  }
+  const oldestRevision = oldestReadable(namespace.snapshot(), meta);
+  if (revision < oldestRevision) {
+    const message = `revision ${revision} is given up already: the oldest one is ${oldestRevision}`;
+    return refusedAsCompacted(message, oldestRevision);
+  }
+  if (revision > oldestRevision) {
+    namespace.compact(revision);
+    namespaces.touch(namespace);
+  }
   return DONE;
 }
 

@@ -4,6 +4,7 @@ import {
   SESSION_ANSWER_OVERHEAD_BYTES,
   SESSION_WINDOW_MAX,
   SESSIONS_ANSWER_BYTES_MAX,
+  SESSIONS_MAX,
   TIME_MS_MAX,
 } from "./limits";
 import type { SessionAnswer, SessionState, StateWrites } from "./state";
@@ -64,13 +65,12 @@ export class SessionTable {
   private idleKeptBytes = 0;
   private readonly touched: Session[] = [];
   private ended: number[] = [];
+  private nextId: number;
   private dropped: { readonly clientId: number; readonly sequence: number }[] = [];
 
-  constructor(sessions: readonly SessionState[], answers: readonly SessionAnswer[]) {
-    for (const state of sessions) {
-      assert(!this.sessions.has(state.clientId), "a client id names one session");
-      this.insert(state);
-    }
+  constructor(sessions: readonly SessionState[], answers: readonly SessionAnswer[], nextClientId: number) {
+    this.nextId = nextClientId;
+    for (const state of sessions) this.insert(state);
     for (const { clientId, sequence, answer } of answers) {
       const session = this.sessions.get(clientId);
       assert(session !== undefined, "an answer belongs to a session");
@@ -90,15 +90,18 @@ export class SessionTable {
     return this.sessions.size;
   }
 
+  /** The id that the next session gets. */
+  get nextClientId(): number {
+    return this.nextId;
+  }
+
   /**
    * Whether the request may still turn out to be fresh after other commands. A false stays false, since sequences are
    * never taken back and client ids are never used again.
-   *
-   * @param nextClientId ids from here on are not given out yet
    */
-  mayBeFresh(request: SessionRequest, namespaceId: number, nextClientId: number): boolean {
+  mayBeFresh(request: SessionRequest, namespaceId: number): boolean {
     const session = this.sessions.get(request.clientId);
-    if (session === undefined) return request.clientId >= nextClientId;
+    if (session === undefined) return request.clientId >= this.nextId;
     if (session.namespaceId !== namespaceId) return false;
     return request.sequence >= session.firstUnanswered && !session.answers.has(request.sequence);
   }
@@ -163,9 +166,13 @@ export class SessionTable {
     );
   }
 
-  open(clientId: number, namespaceId: number, ttlMs: number): void {
-    assert(!this.sessions.has(clientId), "a client id is never used again");
+  /** Opens a session and gives its client id, or null where there are SESSIONS_MAX. */
+  open(namespaceId: number, ttlMs: number): number | null {
+    if (this.sessions.size >= SESSIONS_MAX) return null;
+    const clientId = this.nextId;
+    this.nextId += 1;
     this.touch(this.insert({ clientId, namespaceId, ttlMs, deadlineMs: null, firstUnanswered: 1 }));
+    return clientId;
   }
 
   /** Ends the session if there is such a one in this namespace. */
@@ -227,6 +234,7 @@ export class SessionTable {
   }
 
   private insert(state: SessionState): Session {
+    assert(!this.sessions.has(state.clientId), "a client id names one session");
     const session: Session = {
       clientId: state.clientId,
       namespaceId: state.namespaceId,
