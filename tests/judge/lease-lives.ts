@@ -77,6 +77,13 @@ export class LeaseCheck {
 
   constructor(private readonly options: LeaseOptions) {}
 
+  /** How many keys are attached to a lease. */
+  keyCount(leaseId: number): number {
+    let count = 0;
+    for (const owner of this.leaseOf.values()) if (owner === leaseId) count += 1;
+    return count;
+  }
+
   take(event: LeaseEvent): LeaseFault | null {
     if (this.ending !== null && !isPartOf(event, this.ending.revision)) {
       const fault = this.unfinished();

@@ -3,7 +3,14 @@ import type { HistoryRecord } from "../judge/history";
 import { type Clients, type ClientWatcher, startClients } from "./clients";
 import { guardAgainstRejections } from "./crash-guard";
 import { applySchedule, drawSchedule, type FaultKind, type ProfileName, type Schedule } from "./faults";
-import { checkAnswers, checkHistory, checkSurvival, invariants } from "./invariants";
+import {
+  checkAnswers,
+  checkHistory,
+  checkSessionEvents,
+  checkSurvival,
+  checkTransactions,
+  invariants,
+} from "./invariants";
 import { Violation, type ViolationKind } from "./violation";
 import { secondsText, Trace } from "./world/trace";
 import { SimulatedWorld, type WorldCounts } from "./world/world";
@@ -92,12 +99,15 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       await converge(world, clients);
       world.ended();
       checkHistory(clients.history);
+      checkTransactions(clients);
+      checkSessionEvents(clients.sessionEvents);
       checkSurvival(clients.history, crashes);
     } catch (error) {
       // What was answered wrongly weighs more than a stall that may have come of it.
       if (error instanceof Violation && error.kind === "liveness") {
         clients.close();
         checkAnswers(clients.history);
+        checkTransactions(clients);
       }
       throw error;
     } finally {
@@ -127,8 +137,10 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
 /** What a judge throws must not pass through the client that told it. */
 function safely(world: SimulatedWorld, watcher: ClientWatcher): ClientWatcher {
   return {
+    submitted: (event) => world.judge(() => watcher.submitted?.(event)),
     answered: (event) => world.judge(() => watcher.answered?.(event)),
     read: (event) => world.judge(() => watcher.read?.(event)),
+    readRefused: (event) => world.judge(() => watcher.readRefused?.(event)),
   };
 }
 

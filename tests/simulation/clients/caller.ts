@@ -3,13 +3,15 @@ import {
   type Command,
   type CommandSource,
   closeSessionCommand,
+  encodeAnswer,
   encodeCommand,
   openSessionCommand,
   Refusal,
 } from "@quorate/services/kv";
 import type { ReadRequest } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
-import { utf8Encode } from "@quorate/services/std";
+import { hexEncode, utf8Encode } from "@quorate/services/std";
+import type { SessionEvent } from "../../judge/session-guarantees";
 import type { ClientFaults } from "../faults/client-faults";
 import type { Timeline } from "../world-contract";
 import type { Asked, Asker } from "./asking";
@@ -24,6 +26,9 @@ export type Written =
   | { readonly kind: "unknown" };
 
 export type DoneResult = Extract<Answer["result"], { $case: "done" }>["value"];
+
+type Told = WithoutWho<SessionEvent>;
+type WithoutWho<Event> = Event extends unknown ? Omit<Event, "client" | "returnNs"> : never;
 
 type Read = Extract<ReadReply, { kind: "read" }>;
 
@@ -59,6 +64,8 @@ export class Caller {
       readonly asker: Asker;
       readonly random: Random;
       readonly faults: ClientFaults;
+      /** Takes what it is told. */
+      readonly events: SessionEvent[];
     },
   ) {}
 
@@ -80,12 +87,15 @@ export class Caller {
     session.firstUnanswered = firstUnanswered;
     const command = encodeCommand(make(this.source({ clientId, sequence, firstUnanswered })));
     const isIdle = !this.isEnding && random.float() < faults.idleLongerThanTtlProbability;
+    const invokeNs = this.nowNs;
     const asked = await this.ask(command, isIdle ? 1000 * (session.ttlMs + IDLE_BEYOND_TTL_MS) : 0);
     const written = this.ended(asked);
-    if (
-      written.kind === "unknown" ||
-      (written.kind === "refused" && written.refusal === Refusal.SESSION_EXPIRED)
-    ) {
+    if (asked.kind === "answered" && asked.reply.kind === "applied") {
+      const { answer } = asked.reply;
+      const told = { request: { clientId, sequence }, answer: hexEncode(encodeAnswer(answer)) };
+      this.told({ kind: "write", ...told, invokeNs, revision: Number(answer.revision) });
+    }
+    if (written.kind === "unknown" || (written.kind === "refused" && endsSession(written.refusal))) {
       this.session = null;
     } else if (asked.kind === "answered" && random.float() < faults.lateDuplicateProbability) {
       this.sendLate(command);
@@ -110,16 +120,22 @@ export class Caller {
       key: utf8Encode(key),
       request: { ...request, namespace: this.namespace },
     };
+    const invokeNs = this.nowNs;
     const asked = await asker.ask<ReadReply>({
       send: (member, onReply) => wire.read({ ...call, member }, onReply),
-      judge: (reply) => (reply.kind === "read" ? "final" : "not_done"),
+      judge: (reply) => (isFinal(reply) ? "final" : "not_done"),
       hint: () => null,
       isAnywhere,
       patienceUs: this.patienceUs(),
       idleUs: 0,
     });
     if (asked.kind !== "answered" || asked.reply.kind !== "read") return null;
-    this.saw(asked.reply.point.revision);
+    const { revision } = asked.reply.point;
+    this.saw(revision);
+    if (request.revision === 0) {
+      const isMonotonic = request.consistency === "linearizable" && request.maxStalenessMs === 0;
+      this.told({ kind: "read", minRevision: request.minRevision, isMonotonic, invokeNs, revision });
+    }
     return asked.reply;
   }
 
@@ -176,6 +192,15 @@ export class Caller {
     return { namespace: this.namespace, requestId, wallTimeMs: 0 };
   }
 
+  private told(event: Told): void {
+    const { events } = this.parts;
+    events.push({ ...event, client: this.name, returnNs: this.nowNs });
+  }
+
+  private get nowNs(): bigint {
+    return BigInt(this.parts.timeline.nowUs) * 1000n;
+  }
+
   private saw(revision: number): void {
     this.seenRevision = Math.max(this.seenRevision, revision);
   }
@@ -183,4 +208,15 @@ export class Caller {
   private patienceUs(): number {
     return PATIENCE_US_MIN + this.parts.random.below(PATIENCE_US_MAX - PATIENCE_US_MIN);
   }
+}
+
+/** Whether nobody need be asked again: what is wrong with the read is so wherever it goes. */
+function isFinal({ kind }: ReadReply): boolean {
+  return (
+    kind === "read" || kind === "compacted" || kind === "future_revision" || kind === "unknown_namespace"
+  );
+}
+
+function endsSession(refusal: Refusal): boolean {
+  return refusal === Refusal.SESSION_EXPIRED || refusal === Refusal.UNKNOWN_NAMESPACE;
 }

@@ -1,15 +1,21 @@
 import { putCommand } from "@quorate/services/kv";
 import type { MemberId } from "@quorate/services/raft";
 import { type Random, utf8Encode } from "@quorate/services/std";
+import type { BankRecord } from "../../judge/bank";
 import type { HistoryRecord } from "../../judge/history";
 import { HistoryRecorder } from "../../judge/history-recorder";
+import type { SessionEvent } from "../../judge/session-guarantees";
+import type { RecordedTransaction } from "../../judge/transactions";
 import type { ClientFaults } from "../faults/client-faults";
 import type { World } from "../world-contract";
 import { Asker } from "./asking";
+import { Banker } from "./banker";
 import { Caller } from "./caller";
 import type { ClientWatcher } from "./events";
+import { Lessee } from "./lessee";
+import { LIST_KEYS, ListTransactor } from "./list-transactor";
+import { BRIEF_NAMESPACE, Mixer, SWEPT_NAMESPACE } from "./mixer";
 import { LINEARIZABLE, RecordedCaller } from "./recorded-caller";
-import { SWEPT_NAMESPACE, Sweeper } from "./sweeper";
 import { Wire } from "./wire";
 import { KEYS, Workload } from "./workload";
 
@@ -27,10 +33,14 @@ export interface ClientsOptions {
 interface Worker {
   readonly caller: Caller;
   work(): Promise<void>;
+  /** No more is to be begun. */
+  end?(): void;
 }
 
-const CLIENTS_MIN = 3;
-const CLIENTS_MAX = 6;
+const CLIENTS_MIN = 2;
+const CLIENTS_MAX = 5;
+/** Of each kind that does something else; some runs have none of it. */
+const SPECIALISTS_MAX = 2;
 /** Clients come in bursts, in which they meet, and rest in between, so that every fault finds some at work. */
 const THINK_US_MEAN = 4_000;
 const BURST_OPERATIONS_MEAN = 12;
@@ -48,6 +58,9 @@ export function startClients(world: World, options: ClientsOptions): Clients {
 export class Clients {
   /** In the order in which operations ended. */
   readonly history: HistoryRecord[] = [];
+  readonly transactions: RecordedTransaction[] = [];
+  readonly bank: BankRecord[] = [];
+  readonly sessionEvents: SessionEvent[] = [];
   private readonly recorder = new HistoryRecorder((record) => this.history.push(record));
   private readonly random: Random;
   private readonly workers: readonly Worker[];
@@ -77,8 +90,7 @@ export class Clients {
         },
       });
     }
-    const sweeper = new Sweeper(this.newCaller("s1", SWEPT_NAMESPACE, options.faults), this.random.fork());
-    workers.push({ caller: sweeper.caller, work: () => sweeper.carryOut() });
+    workers.push(...this.specialists());
     this.workers = workers;
     this.active = workers.length;
     const burstsEach = options.operations / BURST_OPERATIONS_MEAN / workers.length;
@@ -106,7 +118,10 @@ export class Clients {
     if (this.isFinishing) return;
     this.isFinishing = true;
     this.left = 0;
-    for (const { caller } of this.workers) caller.end();
+    for (const { caller, end } of this.workers) {
+      caller.end();
+      end?.();
+    }
     if (this.active === 0) void this.conclude();
   }
 
@@ -134,6 +149,10 @@ export class Clients {
     for (const key of KEYS) {
       while ((await reader.get(key)) === null) await this.pass(RETRY_US);
     }
+    const lists = this.newListTransactor("final lists");
+    while (!(await lists.readAll(LIST_KEYS))) await this.pass(RETRY_US);
+    const banker = this.newBanker("final bank");
+    while (!(await banker.readAll())) await this.pass(RETRY_US);
     for (const { id, condition } of this.world.seats) {
       while (condition === "up" && !(await this.isAnswering(id))) await this.pass(RETRY_US);
     }
@@ -165,6 +184,49 @@ export class Clients {
     return new Promise((resolve) => this.world.timeline.after(delayUs, resolve));
   }
 
+  /** Those whose work no history of single keys can express. */
+  private specialists(): Worker[] {
+    const { random } = this;
+    const { timeline } = this.world;
+    const { faults } = this.options;
+    const workers: Worker[] = [];
+    const count = (): number => random.below(SPECIALISTS_MAX + 1);
+    for (let at = count(); at > 0; at -= 1) {
+      const lists = this.newListTransactor(`t${at}`);
+      workers.push({ caller: lists.caller, work: () => lists.carryOut() });
+    }
+    for (let at = count(); at > 0; at -= 1) {
+      const banker = this.newBanker(`b${at}`);
+      workers.push({ caller: banker.caller, work: () => banker.carryOut() });
+    }
+    for (let at = count(); at > 0; at -= 1) {
+      const lessee = new Lessee(this.newCaller(`e${at}`, "", faults), { timeline, random: random.fork() });
+      workers.push({ caller: lessee.caller, work: () => lessee.carryOut(), end: () => lessee.end() });
+    }
+    for (const [name, namespace] of [
+      ["s1", SWEPT_NAMESPACE],
+      ["s2", BRIEF_NAMESPACE],
+    ] as const) {
+      if (namespace === BRIEF_NAMESPACE && random.below(2) === 0) continue;
+      const mixer = new Mixer(this.newCaller(name, namespace, faults), namespace, random.fork());
+      workers.push({ caller: mixer.caller, work: () => mixer.carryOut() });
+    }
+    return workers;
+  }
+
+  private newListTransactor(name: string): ListTransactor {
+    const { transactions } = this;
+    const { timeline } = this.world;
+    const caller = this.newCaller(name, "", this.options.faults);
+    return new ListTransactor(caller, { timeline, random: this.random.fork(), transactions });
+  }
+
+  private newBanker(name: string): Banker {
+    const { timeline } = this.world;
+    const caller = this.newCaller(name, "", this.options.faults);
+    return new Banker(caller, { timeline, random: this.random.fork(), records: this.bank });
+  }
+
   private newRecordedCaller(name: string): RecordedCaller {
     const { recorder } = this;
     const { timeline } = this.world;
@@ -183,6 +245,7 @@ export class Clients {
     // A network that makes callers give up loses some of their calls, too.
     const wire = new Wire(world, random.fork(), faults.timeoutProbability / 10, this.options.watcher);
     const asker = new Asker(timeline, random.fork(), members, faults);
-    return new Caller(name, namespace, { timeline, wire, asker, random: random.fork(), faults });
+    const events = this.sessionEvents;
+    return new Caller(name, namespace, { timeline, wire, asker, random: random.fork(), faults, events });
   }
 }

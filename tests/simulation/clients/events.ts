@@ -1,6 +1,6 @@
 import type { StoredRecord } from "@quorate/services/kv";
 import type { EntryId, MemberId } from "@quorate/services/raft";
-import type { ReadPoint, ReadRequest, SubmitOutcome } from "@quorate/services/replica";
+import type { ReadOutcome, ReadPoint, ReadRequest, SubmitOutcome } from "@quorate/services/replica";
 
 /** A replica has told a client that its command was applied; whether the client ever hears of it is another matter. */
 export interface AnswerEvent {
@@ -24,8 +24,20 @@ export interface ReadEvent {
   readonly record: StoredRecord | null;
 }
 
+/** A replica has told a client that what it asks for cannot be read. */
+export interface ReadRefusedEvent extends Omit<ReadEvent, "point" | "record"> {
+  readonly outcome: Extract<ReadOutcome, { kind: "compacted" | "future_revision" | "unknown_namespace" }>;
+}
+
+/** A command comes to a replica for the first time, or again. */
+export interface SubmitEvent {
+  readonly command: Uint8Array;
+}
+
 /** Told at once, on the side of the server. May throw a Violation. */
 export interface ClientWatcher {
+  submitted?(event: SubmitEvent): void;
   answered?(event: AnswerEvent): void;
   read?(event: ReadEvent): void;
+  readRefused?(event: ReadRefusedEvent): void;
 }

@@ -50,6 +50,7 @@ export class Wire {
 
   write({ client, member, command }: WriteCall, onReply: (reply: WriteReply) => void): void {
     this.carry<WriteReply>(member, onReply, (replica, reply) => {
+      this.watcher.submitted?.({ command });
       void replica.submit(command).then((outcome) => {
         if (outcome.kind === "applied") {
           this.watcher.answered?.({ client, member, command, entry: outcome.entry, answer: outcome.answer });
@@ -67,6 +68,12 @@ export class Wire {
     const arrivedMs = this.world.seat(call.member).clock.monotonicMs();
     const point = await replica.readPoint(call.request);
     if (point.kind !== "ready") {
+      switch (point.kind) {
+        case "compacted":
+        case "future_revision":
+        case "unknown_namespace":
+          this.watcher.readRefused?.({ ...call, arrivedMs, outcome: point });
+      }
       reply(point);
       return;
     }

@@ -1,13 +1,15 @@
 import type { Entry, HardState, Index, MemberId, Message } from "@quorate/services/raft";
 import type { LogBatch, StateBatch } from "@quorate/services/replica";
-import type { AnswerEvent, ClientWatcher, ReadEvent } from "../clients/events";
+import type { AnswerEvent, ClientWatcher, ReadEvent, ReadRefusedEvent, SubmitEvent } from "../clients/events";
 import type { Observer, Seat, World } from "../world-contract";
 import { Acknowledged, Answers } from "./answers";
 import { Bounds } from "./bounds";
 import { CommitRule, type Copy, ReadRule } from "./commit-rule";
 import { Elections } from "./elections";
 import { EqualState } from "./equal-state";
+import { FastestClock } from "./fastest-clock";
 import { broken } from "./invariant";
+import { LeaseChecks } from "./lease-checks";
 import { Ledger } from "./ledger";
 import { MemberProgress } from "./member-progress";
 import { ReadRounds } from "./read-rounds";
@@ -20,6 +22,8 @@ import { VoteRule } from "./vote-rule";
 export { checkSurvival } from "./durability";
 export { type InvariantName, invariantNumbers } from "./invariant";
 export { checkAnswers, checkHistory } from "./linearizable";
+export { checkTransactions } from "./serializable";
+export { checkSessionEvents } from "./sessions";
 
 /** Everything that is checked while a run goes on. */
 export interface Invariants {
@@ -50,6 +54,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly readChecks = new ReadChecks(this.reference);
   private readonly bounds: Bounds;
   private readonly time: ReplicatedTime;
+  private readonly leases: LeaseChecks;
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
   private readonly firstStores: ReadonlyMap<string, string>;
   /** By member: the highest index at which it ever stored an entry. */
@@ -60,7 +65,9 @@ class Watch implements Observer, ClientWatcher {
     const hardStateOf = (id: MemberId): HardState => world.seat(id).logDisk.hardState;
     this.storedVotes = new StoredVotes(hardStateOf);
     this.voteRule = new VoteRule((id) => world.seat(id).logDisk);
-    this.time = new ReplicatedTime(() => world.seats.map(({ clock }) => clock.monotonicMs()));
+    const clocks = (): readonly number[] => world.seats.map(({ clock }) => clock.monotonicMs());
+    this.time = new ReplicatedTime(clocks);
+    this.leases = new LeaseChecks(new FastestClock(clocks));
     this.readRounds = new ReadRounds(world.seats.length);
     this.elections = new Elections({
       voterCount: world.seats.length,
@@ -129,6 +136,10 @@ class Watch implements Observer, ClientWatcher {
     this.bounds.stepped(seat.id, status);
   }
 
+  submitted({ command }: SubmitEvent): void {
+    this.leases.submitted(command);
+  }
+
   answered(event: AnswerEvent): void {
     this.acknowledged.answered(event);
     this.answers.answered(event);
@@ -140,6 +151,10 @@ class Watch implements Observer, ClientWatcher {
 
   read(event: ReadEvent): void {
     this.readChecks.read(event);
+  }
+
+  readRefused(event: ReadRefusedEvent): void {
+    this.readChecks.refused(event);
   }
 
   ended(): void {
@@ -161,6 +176,7 @@ class Watch implements Observer, ClientWatcher {
     if (step === null) return;
     this.answers.committed(step);
     this.time.committed(step.index, step.writes.meta.timeMs);
+    this.leases.committed(step, entry.data);
   }
 
   /**

@@ -13,9 +13,11 @@ import {
 /** How an answer differs from what the model says, in words, or null. */
 export function answerDifference(expected: NaiveAnswer, { revision, result }: Answer): string | null {
   if (result === undefined) return "something, but has no answer";
-  if (expected.revision !== revision) return `revision ${expected.revision}, but is with ${revision}`;
   const wanted = typeof expected.result === "number" ? nameOf(expected.result) : naiveText(expected.result);
   const found = result.$case === "refused" ? nameOf(result.value.refusal) : doneText(result.value);
+  if (expected.revision !== revision) {
+    return `revision ${expected.revision} (${wanted}), but is with ${revision} (${found})`;
+  }
   return wanted === found ? null : `${wanted}, but is with ${found}`;
 }
 

@@ -121,7 +121,8 @@ export class NaiveDraft {
         const all = this.inRange(operation.value);
         const more = all.length > limit;
         const first = all.slice(0, Number(limit));
-        if (countOnly) return { count: BigInt(first.length), more };
+        // A count that is cut would be none.
+        if (countOnly) return more ? Refusal.TOO_LARGE : { count: BigInt(all.length) };
         return { records: keysOnly ? first.map((record) => ({ ...record, value: "" })) : first, more };
       }
       case "txn":

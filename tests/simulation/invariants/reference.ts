@@ -4,6 +4,7 @@ import {
   type Change,
   type Command,
   type CommandReads,
+  DEFAULT_NAMESPACE,
   decodeCommand,
   firstEvent,
   INITIAL_STATE,
@@ -43,6 +44,7 @@ export class Reference {
   private readonly answers: (Answer | null)[] = [null];
   private readonly names = new Map<number, string>();
   /** By the name of a namespace, for a name may pass to another one. */
+  private readonly oldestEver = new Map<string, number>();
   private readonly changesOf = new Map<string, CommittedChange[]>();
 
   constructor() {
@@ -99,6 +101,11 @@ export class Reference {
     return { oldestRevision: oldestReadable(namespace, meta), firstRevision: firstEvent(namespace, meta) };
   }
 
+  /** The most that was ever given up in a namespace of that name; empty for the default one. */
+  oldestRevisionEver(name: string): number {
+    return this.oldestEver.get(name === "" ? DEFAULT_NAMESPACE : name) ?? 0;
+  }
+
   /** What a key held at a revision. */
   recordAt(
     place: { readonly namespaceId: number; readonly generation: number },
@@ -114,6 +121,10 @@ export class Reference {
     const { answers, writes } = this.machine.apply([command], this.view(this.machine.reads(command)));
     this.image.apply(writes);
     for (const { id, name } of writes.namespaces) this.names.set(id, name);
+    for (const name of this.names.values()) {
+      const oldest = this.floors(name)?.oldestRevision ?? 0;
+      this.oldestEver.set(name, Math.max(this.oldestEver.get(name) ?? 0, oldest));
+    }
     for (const change of writes.changes) {
       this.note(change);
       if (change.kind === "truncate") {

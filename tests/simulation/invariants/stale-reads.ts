@@ -1,7 +1,7 @@
 import type { StoredRecord } from "@quorate/services/kv";
 import type { MemberId } from "@quorate/services/raft";
 import { bytesEqual, hexEncode } from "@quorate/services/std";
-import type { ReadEvent } from "../clients/events";
+import type { ReadEvent, ReadRefusedEvent } from "../clients/events";
 import { broken } from "./invariant";
 import type { Reference } from "./reference";
 
@@ -24,7 +24,9 @@ export class ReadChecks {
   private readonly acknowledged = new Map<MemberId, Acknowledgement[]>();
   private acknowledgedRevision = 0;
 
-  constructor(private readonly reference: Pick<Reference, "revisionAt" | "recordAt">) {}
+  constructor(
+    private readonly reference: Pick<Reference, "revisionAt" | "recordAt" | "oldestRevisionEver">,
+  ) {}
 
   /** A write was acknowledged; `clocks` are the members' monotonic clocks at that moment. */
   wrote(revision: number, clocks: readonly { readonly id: MemberId; readonly monotonicMs: number }[]): void {
@@ -41,6 +43,37 @@ export class ReadChecks {
     this.checkPrefix(event);
     this.checkBound(event);
     this.checkSession(event);
+  }
+
+  /**
+   * A past revision is refused only where it was given up, and one as yet unknown only where nobody was told of it before
+   * the read came.
+   */
+  refused({ member, client, request, outcome, arrivedMs }: ReadRefusedEvent): void {
+    const told = `${member} tells ${client}, which asks for revision ${request.revision}, at least ${request.minRevision},`;
+    switch (outcome.kind) {
+      case "compacted": {
+        const given = this.reference.oldestRevisionEver(request.namespace);
+        if (request.revision < outcome.oldestRevision && outcome.oldestRevision <= given) return;
+        broken(
+          "history is there until it is given up",
+          `${told} that the oldest is ${outcome.oldestRevision}, where no more than ${given} was ever given up`,
+        );
+        break;
+      }
+      case "future_revision": {
+        const wanted = Math.max(request.revision, request.minRevision);
+        const known = this.acknowledged.get(member)?.findLast(({ atMs }) => atMs < arrivedMs);
+        const isKnown = request.consistency === "linearizable" && request.maxStalenessMs === 0;
+        if (wanted > outcome.revision && !(isKnown && (known?.revision ?? 0) >= wanted)) return;
+        broken(
+          "history is there until it is given up",
+          `${told} that the last is ${outcome.revision}, but ${known?.revision ?? 0} was acknowledged before`,
+        );
+        break;
+      }
+      case "unknown_namespace":
+    }
   }
 
   private checkPrefix({ member, client, key, point, request, record }: ReadEvent): void {

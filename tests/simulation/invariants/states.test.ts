@@ -197,7 +197,7 @@ describe("the check of answers", () => {
     const tamper = (step: Step): Step => ({ ...step, answer: { ...step.answer, revision: 9n } });
     expectBroken(
       "the same answer",
-      "entry 1 (increment) is to be answered with revision 1, but is with 9",
+      "entry 1 (increment) is to be answered with revision 1 (value 1), but is with 9 (value 1)",
       () => commit(entries(increment("n")), tamper),
     );
     const refusal = {
