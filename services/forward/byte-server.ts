@@ -58,9 +58,9 @@ type GrpcCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "getPeer" | "
 export class ByteServer {
   private readonly options: ByteServerOptions;
   private readonly server: Server;
-  /** How each stream that has no end in sight is told that the server shuts down. */
   private readonly listener: Listener = createServer();
   private readonly accepted = new Connections();
+  /** How each duplex stream that is open is told that the server shuts down. */
   private readonly duplexStreams = new Set<() => void>();
   private closing: Promise<void> | null = null;
 
@@ -117,14 +117,16 @@ export class ByteServer {
   }
 
   /**
-   * Takes no more connections and calls, ends duplex streams with SHUTTING_DOWN, lets the calls under way end for at most
-   * drainMs, then cuts them. With a drainMs of 0 nobody is told anything. Safe to call twice.
+   * Takes no more connections and calls, ends duplex streams with SHUTTING_DOWN, lets the other calls under way end for
+   * at most drainMs, then cuts them. With a drainMs of 0 all are cut, as when a process dies. Safe to call twice.
    */
   close(drainMs: number): Promise<void> {
     if (drainMs > 0) for (const stop of [...this.duplexStreams]) stop();
     this.closing ??= new Promise((resolve) => {
       this.listener.close();
       const timer = setTimeout(() => {
+        // Not only by forceShutdown(), which knows no connections while channelz is off.
+        this.accepted.cut();
         this.server.forceShutdown();
         resolve();
       }, drainMs);
@@ -184,7 +186,7 @@ export class ByteServer {
       const call = this.byteCall(method, grpcCall, NO_BODY);
       const source = new IncomingMessages(grpcCall, call);
       const end = this.serveStream(call, grpcCall, (sink) => service.duplex(call, source, sink));
-      // Unlike a call with one request, which has an end in sight, it would hold up the shutdown.
+      // Unlike a call with one request, which has an end in sight, it would last as long as its caller.
       const stop = (): void => end(shuttingDown());
       if (this.closing !== null) return stop();
       this.duplexStreams.add(stop);

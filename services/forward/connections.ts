@@ -20,6 +20,11 @@ export class Connections {
     socket.once("close", () => this.since.delete(socket));
   }
 
+  /** Ends all at once, with what is under way on them. */
+  cut(): void {
+    for (const socket of this.since.keys()) socket.destroy();
+  }
+
   /** Oldest first. */
   list(): readonly ClientConnection[] {
     const nowMs = performance.now();

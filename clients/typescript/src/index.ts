@@ -41,6 +41,15 @@ export {
 export { GrpcConnection } from "./grpc-connection";
 export type { BatchGetOptions, DeleteRangeResult, DeleteResult, Kv, PutOptions, PutResult } from "./kv";
 export type {
+  GrantOptions,
+  Lease,
+  LeaseDetails,
+  LeaseInfo,
+  LeaseReadOptions,
+  Leases,
+  TimeToLiveOptions,
+} from "./leases";
+export type {
   NamespaceCallOptions,
   NamespaceCreateOptions,
   NamespaceInfo,

@@ -3,6 +3,7 @@ import { Metadata } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
 import { ByteChannel, channelOptions } from "@quorate/services/forward";
+import { eventually } from "../../support/eventually";
 import { Serving, serviceOf } from "./serving";
 
 const PUT = "/quorate.kv.v1.KvService/Put";
@@ -11,6 +12,9 @@ const options = channelOptions(1024 * 1024, { timeMs: 1000, timeoutMs: 1000 });
 function call(deadlineInMs = 10_000) {
   return { path: PUT, body: Buffer.of(1), metadata: new Metadata(), deadlineMs: Date.now() + deadlineInMs };
 }
+
+/** A frame of HTTP/2 (RFC 9113, 6.5): what a server says first. */
+const EMPTY_SETTINGS = Buffer.from("000000040000000000", "hex");
 
 /** Accepts connections and says nothing: a process that is paused looks so. */
 class SilentServer {
@@ -107,7 +111,39 @@ describe("a byte channel", () => {
     const channel = new ByteChannel(serving.address, options);
     closing.push(() => channel.close());
     await expect(channel.unary(call(), new AbortController().signal)).rejects.toMatchObject({
+      reason: ErrorReason.CONNECTION_LOST,
       outcome: Outcome.UNKNOWN,
     });
+  });
+
+  test("one that is closed in the turn of its first call leaves no connection behind", async () => {
+    const sockets: Socket[] = [];
+    const server = createServer((socket) => {
+      sockets.push(socket);
+      socket.on("error", () => {});
+      socket.resume();
+      socket.write(EMPTY_SETTINGS);
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    closing.push(() => {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+    });
+    const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const closed = new ByteChannel(address, options);
+    const lost = closed.unary(call(), new AbortController().signal);
+    closed.close();
+    await expect(lost).rejects.toMatchObject({ reason: ErrorReason.UNREACHABLE });
+    const open = new ByteChannel(address, options);
+    closing.push(() => open.close());
+    const late = open.unary(call(200), new AbortController().signal);
+    await expect(late).rejects.toMatchObject({ reason: ErrorReason.DEADLINE_EXCEEDED });
+    await eventually(
+      "only the open one is connected",
+      () => sockets.filter(({ closed }) => !closed).length === 1,
+      {
+        deadlineMs: 5000,
+      },
+    );
   });
 });

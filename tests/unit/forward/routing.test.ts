@@ -47,19 +47,55 @@ describe("routing beside the body", () => {
   test("only what changes nothing is a read", () => {
     const writes = [...methodRoutes.values()]
       .filter((method) => !method.isRead)
-      .map(({ path }) => path.split("/")[2]);
+      .map(({ path }) => path.slice(path.lastIndexOf(".") + 1));
     expect(writes.sort()).toEqual([
-      "Append",
-      "CloseSession",
-      "Create",
-      "Delete",
-      "DeleteRange",
-      "Increment",
-      "OpenSession",
-      "Prepend",
-      "Put",
-      "TransferLeadership",
-      "Truncate",
+      "ClusterService/TransferLeadership",
+      "KvService/Append",
+      "KvService/CloseSession",
+      "KvService/Compact",
+      "KvService/Delete",
+      "KvService/DeleteRange",
+      "KvService/Increment",
+      "KvService/OpenSession",
+      "KvService/Prepend",
+      "KvService/Put",
+      "KvService/Truncate",
+      "KvService/Txn",
+      "LeaseService/Grant",
+      "LeaseService/KeepAlive",
+      "LeaseService/Revoke",
+      "NamespaceService/Create",
+      "NamespaceService/Delete",
+      "NamespaceService/SetQuota",
+    ]);
+  });
+
+  test("what streams, and which way", () => {
+    const streams = [...methodRoutes.values()].filter(
+      ({ requestStream, responseStream }) => requestStream || responseStream,
+    );
+    expect(streams).toEqual([
+      {
+        path: "/quorate.kv.v1.KvService/Scan",
+        route: "read",
+        requestStream: false,
+        responseStream: true,
+        isRead: true,
+      },
+      {
+        path: "/quorate.kv.v1.WatchService/Watch",
+        route: "read",
+        requestStream: true,
+        responseStream: true,
+        isRead: true,
+      },
+      {
+        path: "/quorate.kv.v1.LeaseService/KeepAlive",
+        route: "leader",
+        requestStream: true,
+        responseStream: true,
+        isRead: false,
+      },
     ]);
   });
 });

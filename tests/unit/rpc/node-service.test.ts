@@ -84,7 +84,10 @@ describe("calls that belong to the leader", () => {
       kind: "applied",
       answer: {
         revision: 8n,
-        result: { $case: "refused", value: { refusal: Refusal.CONDITION_FAILED, message: "it is 3, not 2" } },
+        result: {
+          $case: "refused",
+          value: { refusal: Refusal.CONDITION_FAILED, message: "it is 3, not 2", oldestRevision: 0n },
+        },
       },
       entry: { term: 2, index: 10 },
     };
