@@ -3,6 +3,7 @@ import type { CallPlan } from "./call-plan";
 import type { Caller } from "./caller";
 import type { EndpointPool } from "./endpoint-pool";
 import { invalidArgument } from "./errors";
+import type { LeaseKeeper } from "./leases";
 import type { SeenRevisions } from "./seen-revisions";
 import type { Sessions } from "./session";
 import type { Timing } from "./timing";
@@ -14,6 +15,7 @@ export interface Core {
   readonly caller: Caller;
   readonly sessions: Sessions;
   readonly watches: Watches;
+  readonly leaseKeeper: LeaseKeeper;
   readonly seen: SeenRevisions;
   readonly timing: Timing;
   readonly deadlineMs: number;

@@ -6,6 +6,7 @@ import { EndpointPool, parseEndpoints } from "./endpoint-pool";
 import { QuorateError } from "./errors";
 import { GrpcConnection } from "./grpc-connection";
 import { Kv } from "./kv";
+import { LeaseKeeper, Leases } from "./leases";
 import { Namespaces } from "./namespaces";
 import { SeenRevisions } from "./seen-revisions";
 import { type SessionCalls, Sessions } from "./session";
@@ -47,7 +48,9 @@ const CLOSE_SESSION = methodOf(KvServiceDefinition, KvServiceDefinition.methods.
 export class Quorate {
   /** Keys and values of the client's namespace. */
   readonly kv: Kv;
-  /** Creates and lists namespaces. */
+  /** Leases of the client's namespace. */
+  readonly leases: Leases;
+  /** Creates, bounds, deletes and lists namespaces. */
   readonly namespaces: Namespaces;
   /** Status and administration. */
   readonly cluster: Cluster;
@@ -59,6 +62,7 @@ export class Quorate {
     const { namespace = "" } = options;
     this.#core = coreOf(options, ports, () => this.#closing !== null);
     this.kv = new Kv(this.#core, namespace);
+    this.leases = new Leases(this.#core, namespace);
     this.namespaces = new Namespaces(this.#core);
     this.cluster = new Cluster(this.#core, namespace);
   }
@@ -68,8 +72,13 @@ export class Quorate {
     return new Kv(this.#core, name);
   }
 
-  /** Ends the sessions as far as the cluster can be reached, then all connections. Calls made later fail. Safe twice. */
+  /**
+   * Ends the watches, lets the leases go (which then end by themselves, and their locks with them), ends the sessions as
+   * far as the cluster can be reached, then all connections. Calls made later fail. Safe twice.
+   */
   close(): Promise<void> {
+    this.#core.watches.close();
+    this.#core.leaseKeeper.close();
     this.#closing ??= this.#core.sessions.close().finally(() => this.#core.pool.close());
     return this.#closing;
   }
@@ -87,6 +96,7 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
   const connect = ports.connect ?? ((address: string) => new GrpcConnection(address, connectTimeoutMs));
   const pool = new EndpointPool(parseEndpoints(options.endpoints), connect);
   const caller = new Caller(pool, timing);
+  const seen = new SeenRevisions();
   return {
     pool,
     caller,
@@ -94,7 +104,8 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
     deadlineMs,
     sessions: new Sessions(sessionCalls(caller), timing),
     watches: new Watches(timing),
-    seen: new SeenRevisions(),
+    leaseKeeper: new LeaseKeeper(pool, timing, seen),
+    seen,
     plan(call) {
       if (isClosed())
         throw new QuorateError("the client is closed", { code: "CANCELLED", outcome: "not_applied" });
