@@ -16,7 +16,7 @@ import {
   type StateWrites,
   type StoredRecord,
 } from "@quorate/services/kv";
-import { assert, bytesEqual, compareBytes, compareStrings, EMPTY_BYTES } from "@quorate/services/std";
+import { assert, compareBytes, compareStrings, EMPTY_BYTES } from "@quorate/services/std";
 
 /**
  * A state store as plain as can be: it does what the writes say, and its views are strict. A key that was not declared
@@ -38,7 +38,11 @@ export class ModelStore {
   }
 
   read(reads: readonly StateReads[]): StateView {
-    const keys = reads.flatMap((read) => read.keys);
+    const declared = new Map<string, boolean>();
+    for (const { namespaceId, generation, key, withValue } of reads.flatMap((read) => read.keys)) {
+      const id = recordKey(namespaceId, generation, key);
+      declared.set(id, withValue || declared.get(id) === true);
+    }
     const ranges = reads.flatMap((read) => read.ranges);
     const found = ranges.map((range) =>
       cutTo(
@@ -51,13 +55,11 @@ export class ModelStore {
     const snapshot = new Map(this.records);
     return {
       get(namespaceId, generation, key) {
-        const declared = keys.filter(
-          (read) =>
-            read.namespaceId === namespaceId && read.generation === generation && bytesEqual(read.key, key),
-        );
-        assert(declared.length > 0, "the key was declared");
-        const record = snapshot.get(recordKey(namespaceId, generation, key)) ?? null;
-        return record === null || declared.some((read) => read.withValue) ? record : withoutValue(record);
+        const id = recordKey(namespaceId, generation, key);
+        const withValue = declared.get(id);
+        assert(withValue !== undefined, "the key was declared");
+        const record = snapshot.get(id) ?? null;
+        return record === null || withValue ? record : withoutValue(record);
       },
       range(position) {
         const records = found[position];
