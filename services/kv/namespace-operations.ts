@@ -17,7 +17,7 @@ import { type ChangeOrigin, DEFAULT_NAMESPACE, type StateMeta } from "./state";
 export function createNamespace(namespaces: NamespaceTable, creation: CreateNamespace, batch: Batch): Result {
   const refusal = namespaces.refusalOf(creation.name);
   if (refusal !== null) return refusal;
-  const namespace = namespaces.create(creation.name, quotaOf(creation));
+  const namespace = namespaces.create(creation.name, quotaOf(creation), batch.revision);
   batch.create(namespace);
   return done({ namespaceId: BigInt(namespace.id) });
 }

@@ -60,12 +60,17 @@ export class NamespaceTable {
     );
   }
 
-  create(name: string, quota: Quota): Namespace {
+  /**
+   * @param revision the last one so far: what was before is not the new namespace's to tell, for another may have had its
+   * name
+   */
+  create(name: string, quota: Quota, revision: number): Namespace {
     assert(this.refusalOf(name) === null, "a namespace that is made may be made");
     const id = this.nextId;
     this.nextId += 1;
-    const nothing = { generation: 1, keyCount: 0, byteCount: 0, oldestRevision: 0, firstEventRevision: 0 };
-    const namespace = new Namespace({ id, name, ...nothing, ...quota });
+    const nothing = { generation: 1, keyCount: 0, byteCount: 0 };
+    const floors = { oldestRevision: revision, firstEventRevision: revision + 1 };
+    const namespace = new Namespace({ id, name, ...nothing, ...floors, ...quota });
     this.insert(namespace);
     this.touched.add(namespace);
     return namespace;

@@ -268,7 +268,8 @@ export class NaiveMachine {
         const { name, keysMax, bytesMax } = operation.value;
         if (this.spaces.has(name)) return Refusal.NAMESPACE_EXISTS;
         const namespaceId = this.nextNamespaceId++;
-        this.spaces.set(name, { ...newSpace(name, namespaceId), keysMax, bytesMax });
+        const floors = { oldestRevision: this.revision, firstEventRevision: this.revision + 1n };
+        this.spaces.set(name, { ...newSpace(name, namespaceId), ...floors, keysMax, bytesMax });
         return { namespaceId };
       }
       case "setQuota": {

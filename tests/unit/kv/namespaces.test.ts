@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "@jest/globals";
 import {
   type Command,
   createNamespaceCommand,
+  deleteNamespaceCommand,
   deleteRangeCommand,
   encodeCommand,
   NAMESPACES_MAX,
@@ -44,6 +45,15 @@ describe("CreateNamespace", () => {
     ]);
     it.restart();
     expect(doneOf(it.apply(create("c"))).namespaceId).toBe(4n);
+  });
+
+  test("has nothing to say of the time before, when another may have had its name", () => {
+    it.apply(create("orders"));
+    it.apply(within("orders", put("k", "v")));
+    it.apply(deleteNamespaceCommand(ANYONE, "orders"));
+    it.apply(create("orders"));
+    // Revision 1 put the key, revision 2 deleted the namespace: what asks for either is told that it is given up.
+    expect(it.machine.namespace("orders")).toMatchObject({ id: 3, oldestRevision: 2, firstEventRevision: 3 });
   });
 
   test.each(["orders", "default"])("refuses a name that there is: %s", (name) => {
