@@ -169,7 +169,11 @@ export class NaiveStore {
         const { name } = operation.value;
         if (this.namespaces.has(name)) return this.answer(Refusal.NAMESPACE_EXISTS);
         this.creations += 1n;
-        this.namespaces.set(name, emptyNamespace(this.creations, name, operation.value));
+        const created = emptyNamespace(this.creations, name, operation.value);
+        // Another may have had its name, so what was before is not its own.
+        created.oldestRevision = this.revision;
+        created.firstEvent = this.revision + 1n;
+        this.namespaces.set(name, created);
         return this.answer({ namespaceId: this.creations });
       }
       case "deleteNamespace":

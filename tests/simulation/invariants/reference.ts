@@ -106,6 +106,15 @@ export class Reference {
     return this.oldestEver.get(name === "" ? DEFAULT_NAMESPACE : name) ?? 0;
   }
 
+  /** What a key of the namespace of that name held at a revision, as a text; whichever namespace that was. */
+  textAt(name: string, key: Uint8Array, revision: number): string | null {
+    const hex = hexEncode(key);
+    const last = this.listOf(name === "" ? DEFAULT_NAMESPACE : name).findLast(
+      (change) => change.revision <= revision && (change.kind === "truncated" || change.key === hex),
+    );
+    return last === undefined || last.kind === "truncated" ? null : last.record;
+  }
+
   /** What a key held at a revision. */
   recordAt(
     place: { readonly namespaceId: number; readonly generation: number },

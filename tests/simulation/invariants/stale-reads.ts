@@ -3,7 +3,7 @@ import type { MemberId } from "@quorate/services/raft";
 import { bytesEqual, hexEncode } from "@quorate/services/std";
 import type { ReadEvent, ReadRefusedEvent } from "../clients/events";
 import { broken } from "./invariant";
-import type { Reference } from "./reference";
+import { type Reference, recordText } from "./reference";
 
 interface Acknowledgement {
   /** Of the member's own monotonic clock. */
@@ -25,7 +25,7 @@ export class ReadChecks {
   private acknowledgedRevision = 0;
 
   constructor(
-    private readonly reference: Pick<Reference, "revisionAt" | "recordAt" | "oldestRevisionEver">,
+    private readonly reference: Pick<Reference, "revisionAt" | "recordAt" | "textAt" | "oldestRevisionEver">,
   ) {}
 
   /** A write was acknowledged; `clocks` are the members' monotonic clocks at that moment. */
@@ -41,6 +41,7 @@ export class ReadChecks {
 
   read(event: ReadEvent): void {
     this.checkPrefix(event);
+    this.checkPast(event);
     this.checkBound(event);
     this.checkSession(event);
   }
@@ -74,6 +75,19 @@ export class ReadChecks {
       }
       case "unknown_namespace":
     }
+  }
+
+  /** What was there by that name at that revision: a namespace that is created anew has nothing to say of it. */
+  private checkPast({ member, client, key, request, record }: ReadEvent): void {
+    if (request.revision === 0) return;
+    const expected = this.reference.textAt(request.namespace, key, request.revision);
+    const found = record === null ? null : recordText(record);
+    if (expected === found) return;
+    broken(
+      "history is there until it is given up",
+      `${member} answers ${client} with ${found ?? "nothing"} for the key ${hexEncode(key)} of "${request.namespace}" at the ` +
+        `past revision ${request.revision}, where there was ${expected ?? "nothing"}`,
+    );
   }
 
   private checkPrefix({ member, client, key, point, request, record }: ReadEvent): void {

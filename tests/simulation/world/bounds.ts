@@ -1,4 +1,4 @@
-import { DEFAULT_BOUNDS, type ReplicaBounds } from "@quorate/services/replica";
+import { DEFAULT_BOUNDS, type HistoryLimits, type ReplicaBounds } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
 
 /** In half of the worlds the bounds of production, which no run comes near; in the others such that every run meets them. */
@@ -17,4 +17,11 @@ export function drawBounds(random: Random): ReplicaBounds {
     readsWaitingMax: 1 + random.below(8),
     inboxMessagesMax: 4 + random.below(60),
   };
+}
+
+/** In some worlds all history is kept, in others so little that what clients ask for is given up meanwhile. */
+export function drawHistory(random: Random): HistoryLimits {
+  const revisionsMax = random.below(2) === 0 ? null : 20 + random.below(300);
+  const ageMsMax = random.below(3) === 0 ? 2_000 + random.below(20_000) : null;
+  return { revisionsMax, ageMsMax };
 }

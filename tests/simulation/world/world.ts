@@ -3,6 +3,7 @@ import { StateMachine } from "@quorate/services/kv";
 import { openMemoryLogStore, openMemoryStateStore } from "@quorate/services/memory";
 import { configurationOf, type MemberId, type Message } from "@quorate/services/raft";
 import {
+  type HistoryLimits,
   type LogStore,
   Replica,
   type ReplicaBounds,
@@ -12,7 +13,7 @@ import {
 } from "@quorate/services/replica";
 import { assert, type Random, seededRandom } from "@quorate/services/std";
 import type { Observer, World } from "../world-contract";
-import { drawBounds } from "./bounds";
+import { drawBounds, drawHistory } from "./bounds";
 import { messageText } from "./message-text";
 import { ObservedLogStore, ObservedStateStore } from "./observed-stores";
 import { SimulatedSeat } from "./seat";
@@ -51,6 +52,7 @@ export class SimulatedWorld implements World {
   readonly seats: readonly SimulatedSeat[];
   readonly configuration = CONFIGURATION;
   readonly bounds: ReplicaBounds;
+  private readonly history: HistoryLimits;
   readonly counts: WorldCounts = { events: 0, elections: 0, crashes: 0, starts: 0 };
   private readonly trace: Trace;
   private readonly generators = new Map<string, Random>();
@@ -63,6 +65,7 @@ export class SimulatedWorld implements World {
     this.seed = seed;
     this.trace = trace;
     this.bounds = drawBounds(this.random("bounds"));
+    this.history = drawHistory(this.random("history"));
     const latencyUs = LATENCY_US_MIN + this.random("latency").below(LATENCY_US_MAX - LATENCY_US_MIN);
     this.network = new Network({
       random: this.random("network"),
@@ -328,6 +331,7 @@ export class SimulatedWorld implements World {
       scheduler: { afterThisTurn: (run) => seat.afterThisTurn(run) },
       random: this.random(`replica ${id}`).fork(),
       bounds: this.bounds,
+      history: this.history,
     });
     seat.replica = replica;
     seat.condition = seat.directory === "own" ? "up" : "refused";
