@@ -77,11 +77,12 @@ export class QuorateError extends Error {
 }
 
 /** The failure of an argument that the client refuses before anything is sent. */
-export function invalidArgument(message: string): QuorateError {
+export function invalidArgument(message: string, cause?: unknown): QuorateError {
   return new QuorateError(message, {
     code: "INVALID_ARGUMENT",
     reason: "INVALID_ARGUMENT",
     outcome: "not_applied",
+    cause,
   });
 }
 
