@@ -22,7 +22,7 @@ cluster.test("A23: the same key in two namespaces is two records, on every node"
     const own = cluster.client(node);
     expect(await own.kv.getText("k")).toBe("here");
     expect(await own.namespace("orders").getText("k")).toBe("there");
-    expect(named(await own.namespaces.list(), "orders")).toEqual({ name: "orders", id, keys: 2, bytes: 14 });
+    expect(named(await own.namespaces.list(), "orders")).toMatchObject({ id, keys: 2, bytes: 14 });
   }
   expect(await there.truncate()).toMatchObject({ deleted: 2 });
   expect(await here.getText("k")).toBe("here");
@@ -76,3 +76,64 @@ cluster.test(
     });
   },
 );
+
+cluster.test(
+  "A23: a namespace is dropped with its contents at once, on every node, and its name is free again",
+  async (cluster) => {
+    const client = cluster.client();
+    const { id } = await client.namespaces.create("dropped");
+    const dropped = client.namespace("dropped");
+    for (let at = 0; at < 300; at += 100) {
+      await Promise.all(Array.from({ length: 100 }, (_, more) => dropped.put(`k${at + more}`, "v")));
+    }
+    const lease = await client.leases.grant({ ttlMs: 60_000, namespace: "dropped" });
+    await client.kv.put("beside", "it");
+    expect(await client.namespaces.delete("dropped")).toEqual({ deleted: 300 });
+    for (const node of cluster.numbers) {
+      const own = cluster.client(node);
+      await expect(own.namespace("dropped").get("k1")).rejects.toMatchObject({ reason: "UNKNOWN_NAMESPACE" });
+      await expect(own.namespace("dropped").put("k1", "v")).rejects.toMatchObject({
+        reason: "UNKNOWN_NAMESPACE",
+        outcome: "not_applied",
+      });
+      expect(named(await own.namespaces.list(), "dropped")).toBeUndefined();
+      expect(await own.kv.getText("beside")).toBe("it");
+    }
+    await inTime("the lease is told to be lost", async () => lease.signal.aborted);
+    const again = await client.namespaces.create("dropped");
+    expect(again.id).toBeGreaterThan(id);
+    expect(await client.namespace("dropped").count()).toBe(0);
+    await expect(client.namespaces.delete("default")).rejects.toMatchObject({
+      reason: "PERMANENT_NAMESPACE",
+    });
+    await expect(client.namespaces.delete("never-was")).rejects.toMatchObject({
+      reason: "UNKNOWN_NAMESPACE",
+    });
+    await cluster.agree();
+  },
+);
+
+cluster.test("A23: a quota bounds what is added, and nothing else", async (cluster) => {
+  const client = cluster.client();
+  await client.namespaces.create("bounded", { keysMax: 2, bytesMax: 20 });
+  const bounded = client.namespace("bounded");
+  await bounded.put("a", "1");
+  await bounded.put("b", "1");
+  const full = { code: "RESOURCE_EXHAUSTED", reason: "QUOTA_EXCEEDED", outcome: "not_applied" };
+  await expect(bounded.put("c", "1")).rejects.toMatchObject(full);
+  await expect(bounded.append("a", "x".repeat(20))).rejects.toMatchObject(full);
+  await bounded.put("a", "123456");
+  await bounded.delete("b");
+  await bounded.put("c", "1");
+  await client.namespaces.setQuota("bounded", {});
+  await bounded.put("d", "x".repeat(100));
+  await client.namespaces.setQuota("bounded", { bytesMax: 10 });
+  await bounded.put("d", "x".repeat(50));
+  await expect(bounded.put("e", "x")).rejects.toMatchObject(full);
+  expect(named(await client.namespaces.list(), "bounded")).toMatchObject({
+    keys: 3,
+    keysMax: 0,
+    bytesMax: 10,
+  });
+  await cluster.agree();
+});

@@ -20,6 +20,8 @@ export interface ClusterOptions {
   readonly logLevel?: string;
   /** More arguments for a node's process, such as `["--config", FILE]`. */
   readonly nodeArgs?: (node: number) => readonly string[];
+  /** Flags of Node itself for a node's process. */
+  readonly nodeFlags?: (node: number) => readonly string[];
   /** More arguments for a gateway's process. */
   readonly gatewayArgs?: readonly string[];
   /** Where node `from` believes node `to`'s peer service to be, given its true port; that port on this host by default. */
@@ -72,8 +74,9 @@ export class Topology {
 
   /** @param dataDir the node's data directory @param bootstrap whether the node may create it */
   nodeArgv(node: number, dataDir: string, bootstrap: boolean): string[] {
-    const { forwarding = "on", profile = "fast", logLevel = "info", nodeArgs } = this.#options;
+    const { forwarding = "on", profile = "fast", logLevel = "info", nodeArgs, nodeFlags } = this.#options;
     return [
+      ...(nodeFlags?.(node) ?? []),
       NODE_PROGRAM,
       "--id",
       `n${node}`,

@@ -52,7 +52,7 @@ export function addDemoCommand(program: Command, session: Session): void {
 async function play(session: Session, names: readonly DemoName[]): Promise<ExitCode> {
   const { terminal } = session;
   const ports = await reservePorts(NODES);
-  const dataDir = await mkdtemp(join(tmpdir(), "quorate-demo-"));
+  const dataDir = await mkdtemp(join(tmpdir(), `quorate-demo-${process.pid}-`));
   const interrupted = new AbortController();
   const interrupt = (): void => interrupted.abort();
   process.once("SIGINT", interrupt);

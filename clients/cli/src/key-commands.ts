@@ -3,12 +3,13 @@ import type { Command } from "commander";
 import { EXIT, UsageFault } from "./exit-codes";
 import { recordFields } from "./record-output";
 import { type Session, withClient } from "./session";
-import { freshness, type GlobalOptions, wholeNumber } from "./settings";
+import { freshness, type GlobalOptions, int64, wholeNumber } from "./settings";
 import { writeJson } from "./write-json";
 
 interface PutFlags extends GlobalOptions {
   readonly file?: string;
   readonly ifRevision?: number;
+  readonly lease?: bigint;
 }
 
 interface GetFlags extends GlobalOptions {
@@ -41,6 +42,7 @@ function addPut(program: Command, session: Session): void {
       "only if the key was last changed at this revision; 0: only if it is new",
       wholeNumber,
     )
+    .option("--lease <id>", "attach the key to this lease", int64)
     .addHelpText(
       "after",
       `
@@ -56,6 +58,7 @@ Examples
       await withClient(session, options, async ({ kv }) => {
         const { revision } = await kv.put(key, await valueToPut(session, value, options.file), {
           ...(options.ifRevision === undefined ? {} : { expectedModRevision: options.ifRevision }),
+          ...(options.lease === undefined ? {} : { leaseId: options.lease }),
         });
         if (options.json) await writeJson(session, { revision });
         else await session.terminal.out(`ok, revision ${revision}\n`);

@@ -7,6 +7,7 @@ import { EXIT, type ExitCode } from "./exit-codes";
 import { addExportCommand } from "./export-command";
 import { addImportCommand } from "./import-command";
 import { addKeyCommands } from "./key-commands";
+import { addLeaseCommand } from "./lease-commands";
 import { addListingCommands } from "./listing-commands";
 import { addNamespaceCommand } from "./namespace-commands";
 import { addReplCommand } from "./repl-command";
@@ -59,6 +60,7 @@ Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.`,
   addChangeCommands(program, session);
   addTxnCommand(program, session);
   addWatchCommand(program, session);
+  addLeaseCommand(program, session);
   addCompactCommand(program, session);
   addNamespaceCommand(program, session);
   addStatusCommand(program, session);

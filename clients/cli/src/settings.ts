@@ -66,3 +66,12 @@ export function int64(text: string): bigint {
   }
   return BigInt(text);
 }
+
+const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 } as const;
+
+/** A time such as 500ms, 30s, 10m or 1h, in milliseconds. */
+export function milliseconds(text: string): number {
+  const [, count = "", unit = ""] = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text) ?? [];
+  if (count === "") throw new InvalidArgumentError("It must be a time such as 500ms, 30s, 10m or 1h.");
+  return Math.round(Number(count) * UNIT_MS[unit as keyof typeof UNIT_MS]);
+}

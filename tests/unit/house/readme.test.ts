@@ -22,21 +22,24 @@ function faultsOf(program: string, name: string): string {
   }
 }
 
-function programOf(readme: string): string {
-  const [, block] = /```ts\n([\s\S]*?)```/.exec(readme) ?? [];
-  const [imports, ...rest] = (block ?? "").split("\n");
-  return `${imports}\nexport async function example(): Promise<void> {\n${rest.join("\n")}\n}\n`;
+function programsOf(readme: string): readonly string[] {
+  return [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, block]) => {
+    const [imports, ...rest] = (block ?? "").split("\n");
+    return `${imports}\nexport async function example(): Promise<void> {\n${rest.join("\n")}\n}\n`;
+  });
 }
 
 describe("the README", () => {
-  const program = programOf(readFileSync(join(root, "README.md"), "utf8"));
+  const programs = programsOf(readFileSync(join(root, "README.md"), "utf8"));
 
-  it("has an example that compiles", () => {
-    expect(program).toContain("connect(");
-    expect(faultsOf(program, "example")).toBe("");
+  it("has examples that compile", () => {
+    expect(programs).toHaveLength(3);
+    for (const program of programs) expect(faultsOf(program, "example")).toBe("");
   });
 
   it("would be caught with a name that the client does not have", () => {
-    expect(faultsOf(program.replace("{ id, value }", "{ key, value }"), "broken")).toContain("'key'");
+    expect(faultsOf((programs[0] ?? "").replace("{ id, value }", "{ key, value }"), "broken")).toContain(
+      "'key'",
+    );
   });
 });

@@ -10,7 +10,7 @@ import type { Core } from "#client/core";
 import { QuorateError } from "#client/errors";
 import { toCount, toNumber } from "#client/numbers";
 import { type Method, methodOf } from "#client/transport";
-import { Lease } from "./lease";
+import { Lease, type LeaseParts } from "./lease";
 
 const METHODS = {
   grant: methodOf(LeaseServiceDefinition, LeaseServiceDefinition.methods.grant),
@@ -77,18 +77,28 @@ export class Leases {
     const request = { namespace, ttlMs: toCount(options.ttlMs, "ttlMs") };
     const grantedAtMs = timing.nowMs();
     const reply = await this.#write(METHODS.grant, request, options);
-    const lease = new Lease({
-      id: reply.leaseId,
-      ttlMs: toNumber(reply.ttlMs),
+    const lease = this.#held(reply.leaseId, toNumber(reply.ttlMs), {
       namespace,
       grantedAtMs,
       keepAlive: options.keepAlive ?? true,
-      keeper: this.#core.leaseKeeper,
-      timing,
-      revoke: async () => (await this.revoke(reply.leaseId, { namespace })).deleted,
     });
     if (lease.signal.aborted) throw grantedTooLate(lease.ttlMs);
     return lease;
+  }
+
+  /**
+   * Keeps a lease alive that was granted before, by whomever, until it is closed, revoked or lost. Fails with
+   * UNKNOWN_LEASE when there is no such lease.
+   */
+  async keepAlive(id: bigint, options: LeaseReadOptions = {}): Promise<Lease> {
+    const askedAtMs = this.#core.timing.nowMs();
+    const { ttlMs, remainingMs } = await this.timeToLive(id, options);
+    const namespace = this.#name(options);
+    return this.#held(id, ttlMs, {
+      namespace,
+      grantedAtMs: askedAtMs - (ttlMs - remainingMs),
+      keepAlive: true,
+    });
   }
 
   /** Ends a lease, whoever has it, and deletes its keys. Fails with UNKNOWN_LEASE when there is no such lease. */
@@ -123,6 +133,16 @@ export class Leases {
     const reply = await this.#core.caller.read(METHODS.list, request, this.#core.plan(options));
     this.#note(reply.header, options);
     return reply.leases.map(infoOf);
+  }
+
+  #held(
+    id: bigint,
+    ttlMs: number,
+    parts: Pick<LeaseParts, "namespace" | "grantedAtMs" | "keepAlive">,
+  ): Lease {
+    const { leaseKeeper: keeper, timing } = this.#core;
+    const revoke = async () => (await this.revoke(id, { namespace: parts.namespace })).deleted;
+    return new Lease({ id, ttlMs, ...parts, keeper, timing, revoke });
   }
 
   #name(options: CallOptions): string {
