@@ -82,8 +82,9 @@ export interface StateStore {
   scan(query: RangeQuery): AsyncIterable<readonly StoredRecord[]>;
   /**
    * The changes of a namespace, over all its generations, in the order of (revision, ordinal) and in chunks of bounded
-   * bytes; a chunk may end within a revision. Throws ReadExpired where history that was asked for is given up (before or
-   * between chunks), or StoreFailure.
+   * bytes; a chunk may end within a revision. What is written after the first chunk was asked for is left out. Throws
+   * ReadExpired where history that was asked for is given up (before or between chunks) or the namespace is not there, or
+   * StoreFailure.
    */
   history(query: HistoryQuery): AsyncIterable<readonly Change[]>;
   /** Safe to call twice. Waits for scans under way to notice. */
