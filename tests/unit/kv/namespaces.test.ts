@@ -5,13 +5,16 @@ import {
   deleteNamespaceCommand,
   deleteRangeCommand,
   encodeCommand,
+  grantLeaseCommand,
   NAMESPACES_MAX,
   openSessionCommand,
   Refusal,
+  setQuotaCommand,
+  tickCommand,
 } from "@quorate/services/kv";
 import { utf8Decode, utf8Encode } from "@quorate/services/std";
 import { ANYONE, Harness, request } from "./harness";
-import { doneOf, expectRefused, put, refusedOf } from "./samples";
+import { doneOf, expectRefused, put, refusedOf, removeRange } from "./samples";
 
 let it: Harness;
 
@@ -20,6 +23,7 @@ beforeEach(() => {
 });
 
 const create = (name: string): Command => createNamespaceCommand(ANYONE, name);
+const drop = (name: string): Command => deleteNamespaceCommand(ANYONE, name);
 const within = (namespace: string, command: Command): Command => ({ ...command, namespace });
 
 function contents(namespaceId: number): string[] {
@@ -129,5 +133,139 @@ describe("CreateNamespace", () => {
       Refusal.TOO_MANY_NAMESPACES,
       "there are 10000 namespaces, the limit of a cluster is 10000",
     );
+  });
+});
+
+describe("DeleteNamespace", () => {
+  const BEFORE = [create("orders"), put("k", "here"), within("orders", put("k", "there"))];
+
+  beforeEach(() => {
+    for (const command of BEFORE) doneOf(it.apply(command));
+  });
+
+  test("A23: drops a namespace with its contents, as one change and one revision, and nothing of another", () => {
+    it.apply(within("orders", put("l", "there")));
+    const answer = it.apply(drop("orders"));
+    expect([answer.revision, doneOf(answer).deleted]).toEqual([4n, 2n]);
+    expect(it.machine.resident().namespaces.map(({ name }) => name)).toEqual(["default"]);
+    expect(it.store.changes.filter(({ revision }) => revision > 3)).toEqual([
+      {
+        kind: "truncate",
+        namespaceId: 2,
+        generation: 1,
+        revision: 4,
+        ordinal: 0,
+        origin: { cause: "namespace_deleted", wallTimeMs: ANYONE.wallTimeMs, requestId: null },
+      },
+    ]);
+    expect(contents(1)).toEqual(["k=here"]);
+    expectRefused(
+      it,
+      within("orders", put("k", "v")),
+      Refusal.UNKNOWN_NAMESPACE,
+      'there is no namespace "orders"',
+    );
+    expect(it.store.resident()).toEqual(it.machine.resident());
+  });
+
+  test("of one without keys makes no revision", () => {
+    it.apply(create("empty"));
+    const answer = it.apply(drop("empty"));
+    expect([answer.revision, doneOf(answer).deleted]).toEqual([2n, 0n]);
+    expect(it.store.resident()).toEqual(it.machine.resident());
+  });
+
+  test("tells the store which generation its keys are in", () => {
+    const { writes } = it.machine.apply([drop("orders")], it.store.read([]));
+    expect(writes).toMatchObject({ namespacesDeleted: [{ id: 2, generation: 1 }], namespaces: [] });
+  });
+
+  test("A23: one of the same name made later is another: it is empty, with an id of its own", () => {
+    it.apply(drop("orders"));
+    expect(doneOf(it.apply(create("orders"))).namespaceId).toBe(3n);
+    expect(it.machine.namespace("orders")).toEqual({
+      id: 3,
+      name: "orders",
+      generation: 1,
+      keyCount: 0,
+      byteCount: 0,
+      oldestRevision: 3,
+      firstEventRevision: 4,
+      keysMax: null,
+      bytesMax: null,
+    });
+    expect(contents(3)).toEqual([]);
+  });
+
+  test("ends its sessions and leases, and no others", () => {
+    for (const namespace of ["orders", "default"]) {
+      it.apply(within(namespace, openSessionCommand(ANYONE, 1000)));
+      it.apply(within(namespace, grantLeaseCommand(ANYONE, 1000)));
+    }
+    it.apply(within("orders", put("l", "v", { leaseId: 1n })));
+    it.apply(put("l", "v", { leaseId: 2n }));
+    it.apply(within("orders", setQuotaCommand(request(1, 1), "orders", { keysMax: 9, bytesMax: null })));
+    it.apply(drop("orders"));
+    const { sessions, answers, leases, leaseKeys } = it.machine.resident();
+    expect(sessions.map(({ clientId }) => clientId)).toEqual([2]);
+    expect(answers).toEqual([]);
+    expect(leases.map(({ leaseId }) => leaseId)).toEqual([2]);
+    expect(leaseKeys.map(({ leaseId }) => leaseId)).toEqual([2]);
+    expect(it.store.resident()).toEqual(it.machine.resident());
+    it.apply(tickCommand(0, 0));
+    it.apply(tickCommand(1000, 0));
+    expect(contents(1)).toEqual(["k=here"]);
+  });
+
+  test("under a session of the very namespace ends that session, so a repeated request finds neither", () => {
+    it.apply(within("orders", openSessionCommand(ANYONE, 1000)));
+    const command = within("orders", deleteNamespaceCommand(request(1, 1), "orders"));
+    expect(doneOf(it.apply(command)).deleted).toBe(1n);
+    expect(it.store.resident()).toEqual(it.machine.resident());
+    expectRefused(it, command, Refusal.UNKNOWN_NAMESPACE, 'there is no namespace "orders"');
+  });
+
+  test("a repeated request under a session of default is answered alike, whatever there is by then", () => {
+    it.apply(openSessionCommand(ANYONE, 1000));
+    const first = it.apply(deleteNamespaceCommand(request(1, 1), "orders"));
+    it.apply(create("orders"));
+    expect(it.apply(deleteNamespaceCommand(request(1, 1), "orders"))).toEqual(first);
+    expect(it.machine.namespace("orders")?.id).toBe(3);
+  });
+
+  test("the default one is always there", () => {
+    expectRefused(it, drop("default"), Refusal.PERMANENT_NAMESPACE, 'namespace "default" is always there');
+  });
+
+  test("one that there is not is refused", () => {
+    expectRefused(it, drop("nowhere"), Refusal.UNKNOWN_NAMESPACE, 'there is no namespace "nowhere"');
+    const message = "name must be 1 to 64 of the characters A-Z, a-z, 0-9, dot, underscore and hyphen";
+    expectRefused(it, drop(""), Refusal.UNKNOWN_COMMAND, message);
+  });
+
+  test("within one batch may come before and after all else, as one by one", () => {
+    const commands = [
+      within("orders", put("l", "1")),
+      drop("orders"),
+      within("orders", put("lost", "1")),
+      create("orders"),
+      within("orders", put("m", "1")),
+      within("orders", put("k", "new", { expected: 0n })),
+      create("brief"),
+      within("brief", grantLeaseCommand(ANYONE, 1000)),
+      within("brief", put("x", "1", { leaseId: 1n })),
+      drop("brief"),
+      within("orders", removeRange("m", null)),
+      create("brief"),
+    ];
+    const single = new Harness();
+    single.applyEntries(BEFORE.map(encodeCommand), [1]);
+    single.applyEntries(commands.map(encodeCommand), [1]);
+    it.applyEntries(commands.map(encodeCommand), []);
+    expect(it.store.resident()).toEqual(single.store.resident());
+    expect(it.store.changes).toEqual(single.store.changes);
+    expect(contents(3)).toEqual(["k=new"]);
+    expect(it.machine.namespace("brief")?.id).toBe(5);
+    expect(it.machine.leaseCount).toBe(0);
   });
 });
