@@ -6,9 +6,7 @@ import {
   type CommandReads,
   DEFAULT_NAMESPACE,
   decodeCommand,
-  firstEvent,
   INITIAL_STATE,
-  oldestReadable,
   StateMachine,
   type StateView,
   type StateWrites,
@@ -97,8 +95,11 @@ export class Reference {
   floors(name: string): { readonly oldestRevision: number; readonly firstRevision: number } | null {
     const namespace = this.machine.namespace(name);
     if (namespace === null) return null;
-    const { meta } = this.machine;
-    return { oldestRevision: oldestReadable(namespace, meta), firstRevision: firstEvent(namespace, meta) };
+    const { compactedRevision } = this.machine.meta;
+    return {
+      oldestRevision: Math.max(namespace.oldestRevision, compactedRevision),
+      firstRevision: Math.max(namespace.firstEventRevision, compactedRevision + 1),
+    };
   }
 
   /** The most that was ever given up in a namespace of that name; empty for the default one. */

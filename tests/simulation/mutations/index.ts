@@ -1,4 +1,5 @@
 import { kvMutations } from "./kv-mutations";
+import { modelMutations } from "./model-mutations";
 import type { Mutation } from "./mutation";
 import { raftMutations } from "./raft-mutations";
 import { replicaMutations } from "./replica-mutations";
@@ -6,4 +7,9 @@ import { replicaMutations } from "./replica-mutations";
 export type { Catcher, Edit, Mutation } from "./mutation";
 
 /** All deliberate bugs, each with a name of its own. */
-export const mutations: readonly Mutation[] = [...raftMutations, ...kvMutations, ...replicaMutations];
+export const mutations: readonly Mutation[] = [
+  ...raftMutations,
+  ...kvMutations,
+  ...modelMutations,
+  ...replicaMutations,
+];

@@ -8,7 +8,7 @@ export const kvMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/session-table.ts",
-        find: "    session.answers.set(request.sequence, answer);\n    session.answerBytes += answer.length;\n    session.unwritten.add(request.sequence);",
+        find: "    session.answers.set(request.sequence, answer);\n    session.answerBytes += answer.length;\n    this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;\n    session.unwritten.add(request.sequence);",
         replace: "",
       },
     ],
@@ -20,7 +20,7 @@ export const kvMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/session-table.ts",
-        find: "    session.answers.set(request.sequence, answer);\n    session.answerBytes += answer.length;\n    session.unwritten.add(request.sequence);",
+        find: "    session.answers.set(request.sequence, answer);\n    session.answerBytes += answer.length;\n    this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;\n    session.unwritten.add(request.sequence);",
         replace: "",
       },
     ],
@@ -98,8 +98,8 @@ export const kvMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/batch.ts",
-        find: "if (this.changes.length === this.changesBefore) return;",
-        replace: "if (this.changes.length === this.changesBefore || this.changesBefore > 0) return;",
+        find: "if (this.changes.length === this.changesBefore) return null;",
+        replace: "if (this.changes.length === this.changesBefore || this.changesBefore > 0) return null;",
       },
     ],
     expected: ["equal state"],
@@ -110,8 +110,8 @@ export const kvMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/namespace.ts",
-        find: "keyCount: 0,",
-        replace: "keyCount: this.state.keyCount,",
+        find: "    this.state.keyCount = 0;\n",
+        replace: "",
       },
     ],
     expected: ["the same answer", "crash"],

@@ -186,7 +186,7 @@ export const replicaMutations: readonly Mutation[] = [
       },
       {
         file: "services/kv/batch.ts",
-        find: 'assert(this.changes.length === 0, "a command that reads a range is the first of its batch");',
+        find: 'assert(isCreated || this.changesBefore === 0, "a command that reads a range is the first of its batch");',
         replace: "",
       },
     ],
