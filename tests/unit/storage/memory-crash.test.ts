@@ -5,9 +5,20 @@ import {
   openMemoryLogStore,
   openMemoryStateStore,
 } from "@quorate/services/memory";
-import { StoreFailure } from "@quorate/services/replica";
+import { ReadExpired, StoreFailure } from "@quorate/services/replica";
 import { entry, ids } from "../../compliance/log-store";
-import { batch, get, namespace, pairs, put, remove, scanned, truncate } from "../../compliance/state-samples";
+import {
+  batch,
+  get,
+  history,
+  meta,
+  namespace,
+  pairs,
+  put,
+  remove,
+  scanned,
+  truncate,
+} from "../../compliance/state-samples";
 
 const SYNC = { sync: true };
 const UNSYNCED = { sync: false };
@@ -132,5 +143,27 @@ describe("crashes of the state in memory", () => {
     disk.crash({ batchesLost: 10 });
     const again = openMemoryStateStore(disk);
     expect(await pairs(again)).toEqual(["b=2", "d=3"]);
+  });
+
+  it("bring back what a compaction gave up, with the disk as it was before it", async () => {
+    const disk = new MemoryStateDisk(2, 8);
+    const state = openMemoryStateStore(disk);
+    await state.write(batch(1, [put("a", "1", 1), put("b", "1", 2)]));
+    await state.write(batch(2, [remove("a", 3), put("b", "2", 4)]));
+    const told = await history(state);
+    const compacted = { compactedRevision: 4 };
+    await state.write(batch(3, [], { meta: meta(4, compacted) }));
+    await state.write(batch(4, [put("a", "2", 5)], { meta: meta(5, compacted) }));
+    await state.write(batch(5, [put("b", "3", 6)], { meta: meta(6, compacted) }));
+    expect(await pairs(state, { revision: 4 })).toEqual(["b=2"]);
+    await expect(history(state, { from: 4 })).rejects.toBeInstanceOf(ReadExpired);
+    await state.close();
+    disk.rollBack({ batches: 3 });
+    const older = openMemoryStateStore(disk);
+    expect(await history(older)).toEqual(told);
+    expect(await pairs(older, { revision: 2 })).toEqual(["a=1", "b=1"]);
+    expect(await pairs(older)).toEqual(["b=2"]);
+    await older.write(batch(3, [put("c", "1", 5)]));
+    expect(await history(older, { from: 4 })).toEqual([put("b", "2", 4), put("c", "1", 5)]);
   });
 });
