@@ -163,8 +163,8 @@ export class LeaseTable {
   }
 
   /**
-   * The leases that a Tick to this time ends, in the order of (deadline, id): as many as have LEASE_KEYS_MAX keys
-   * together, and the first in any case. What is left over ends with the next Ticks.
+   * The leases that a Tick to this time ends, in the order of (deadline, id): as many as come to LEASE_KEYS_MAX with
+   * their keys, and the first in any case. What is left over ends with the next Ticks.
    */
   ending(timeMs: number): readonly number[] {
     assert(timeMs <= TIME_MS_MAX, "replicated time stays within its bound");
@@ -179,10 +179,10 @@ export class LeaseTable {
     this.deadlineMsMin = deadlineMsMin;
     expired.sort((left, right) => left.deadlineMs - right.deadlineMs || byLeaseId(left.lease, right.lease));
     const leaseIds: number[] = [];
-    let keys = 0;
+    let rows = 0;
     for (const { lease } of expired) {
-      keys += lease.keys.size;
-      if (keys > LEASE_KEYS_MAX && leaseIds.length > 0) break;
+      rows += 1 + lease.keys.size;
+      if (rows > LEASE_KEYS_MAX && leaseIds.length > 0) break;
       leaseIds.push(lease.leaseId);
     }
     return leaseIds;

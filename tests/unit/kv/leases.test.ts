@@ -352,6 +352,15 @@ describe("The time of a lease", () => {
     expect([leaseIds(), keys().length]).toEqual([[], 0]);
   });
 
+  test("leases without keys count in that bound too", () => {
+    const grants = Array.from({ length: LEASE_KEYS_MAX + 5 }, () => encodeCommand(grant(1)));
+    it.applyEntries(grants, []);
+    apply(tick(0), tick(1));
+    expect(leaseIds()).toEqual([10_001, 10_002, 10_003, 10_004, 10_005]);
+    apply(tick(0));
+    expect(leaseIds()).toEqual([]);
+  });
+
   test("a lease that waits for its turn to end may be renewed", () => {
     apply(grant(1), grant(2));
     const puts = Array.from({ length: LEASE_KEYS_MAX }, (_, at) => held(`a${at}`, 1n));
