@@ -37,17 +37,15 @@ const leaseId = fc.oneof(
 );
 const source = fc.constantFrom("", "", "", "other").map((namespace) => ({ ...ANYONE, namespace }));
 
-const put = fc
-  .tuple(source, named, value, leaseId)
-  .map(([from, at, held, lease]) =>
-    putCommand(from, {
-      key: at,
-      value: held,
-      leaseId: lease,
-      returnPrevious: false,
-      expectedModRevision: null,
-    }),
-  );
+const put = fc.tuple(source, named, value, leaseId).map(([from, at, held, lease]) =>
+  putCommand(from, {
+    key: at,
+    value: held,
+    leaseId: lease,
+    returnPrevious: false,
+    expectedModRevision: null,
+  }),
+);
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
