@@ -29,8 +29,46 @@ export {
   type StandardSchema,
   standard,
 } from "./codecs/standard";
-export type { Collection, CollectionItem, CollectionScanOptions } from "./collection";
+export type {
+  Collection,
+  CollectionScanOptions,
+  CollectionWatchOptions,
+  UpdateOptions,
+  UpdateResult,
+} from "./collection";
+export {
+  CACHE_ENTRIES_MAX,
+  type CacheOptions,
+  type CacheWaitOptions,
+  CollectionCurrent,
+  CollectionDelete,
+  type CollectionEvent,
+  type CollectionItem,
+  CollectionOperations,
+  CollectionPut,
+  Counter,
+  type CounterSetOptions,
+  NearCache,
+} from "./collections";
 export { connect } from "./connect";
+export {
+  type AcquireOptions,
+  type Barrier,
+  type BarrierOptions,
+  type BarrierWaitOptions,
+  type Election,
+  HOLD_TTL_MS,
+  type Holding,
+  type HoldOptions,
+  type Leader,
+  type Leadership,
+  type Lock,
+  type ObserveOptions,
+  type Permit,
+  type Semaphore,
+  type SemaphoreOptions,
+  type WaitOptions,
+} from "./coordination";
 export {
   QuorateError,
   type QuorateErrorFields,

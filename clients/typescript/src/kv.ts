@@ -12,6 +12,7 @@ import {
 } from "./call-options";
 import type { Codec } from "./codec";
 import { Collection } from "./collection";
+import { Counter } from "./collections";
 import type { Core } from "./core";
 import { toCount, toInt64, toNumber } from "./numbers";
 import { type KeyRange, rangeFields } from "./range";
@@ -265,8 +266,13 @@ export class Kv {
   }
 
   /** The keys that begin with `prefix`, with values that `codec` reads and writes: `kv.collection("user/", json<User>())`. */
-  collection<T>(prefix: string, codec: Codec<T>): Collection<T> {
-    return new Collection(this, prefix, codec);
+  collection<T, Input = T>(prefix: string, codec: Codec<T, Input>): Collection<T, Input> {
+    return new Collection(this.#core, this, prefix, codec);
+  }
+
+  /** A number under one key: `kv.counter("visits").increment()`. */
+  counter(key: string): Counter {
+    return new Counter(this, key);
   }
 
   #name(options: CallOptions): string {

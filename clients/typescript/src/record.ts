@@ -1,6 +1,6 @@
 import type { Record as RecordMessage } from "@quorate/proto/kv";
 import { toText } from "./bytes";
-import type { Codec } from "./codec";
+import { type Codec, decodeAt } from "./codec";
 import { toNumber } from "./numbers";
 
 /** A key with the value it had at one revision. */
@@ -38,9 +38,9 @@ export class KvRecord {
     return toText(this.bytes);
   }
 
-  /** The value as `codec` reads it. */
-  as<T>(codec: Codec<T>): T {
-    return codec.decode(this.bytes);
+  /** The value as `codec` reads it. @throws QuorateError INVALID_ARGUMENT that names the key, when it refuses the value */
+  as<T>(codec: Codec<T, never>): T {
+    return decodeAt(this.keyBytes, this.bytes, codec);
   }
 }
 

@@ -52,6 +52,11 @@ export class Watch<Told = KvEvent> implements AsyncIterableIterator<Told, undefi
     this.#feed.askProgress();
   }
 
+  /** The same watch, with what `read` makes of each event; it takes the place of this one. */
+  map<Other>(read: (event: Told) => Other): Watch<Other> {
+    return new Watch(this.#feed, (event) => read(this.#read(event)));
+  }
+
   /** Ends the watch, here and at the server. What was not taken yet is dropped. Safe twice. */
   close(): void {
     this.#feed.close();
