@@ -1,6 +1,19 @@
 import { KvServiceDefinition } from "@quorate/proto/kv";
 import { Caller } from "./caller";
 import { Cluster } from "./cluster";
+import { type Codec, text } from "./codec";
+import {
+  Barrier,
+  type BarrierOptions,
+  Election,
+  type Ground,
+  type HoldOptions,
+  type Lock,
+  Semaphore,
+  type SemaphoreOptions,
+  takeLock,
+  tryLock,
+} from "./coordination";
 import { type Core, checkedDeadlineMs } from "./core";
 import { EndpointPool, parseEndpoints } from "./endpoint-pool";
 import { QuorateError } from "./errors";
@@ -55,12 +68,14 @@ export class Quorate {
   /** Status and administration. */
   readonly cluster: Cluster;
   readonly #core: Core;
+  readonly #namespace: string;
   #closing: Promise<void> | null = null;
 
   /** Clients are made by `connect`. */
   constructor(options: ClientOptions, ports: Partial<ClientPorts> = {}) {
     const { namespace = "" } = options;
     this.#core = coreOf(options, ports, () => this.#closing !== null);
+    this.#namespace = namespace;
     this.kv = new Kv(this.#core, namespace);
     this.leases = new Leases(this.#core, namespace);
     this.namespaces = new Namespaces(this.#core);
@@ -73,6 +88,54 @@ export class Quorate {
   }
 
   /**
+   * Waits for a lock, behind those who came before; without `deadlineMs` as long as it takes. See {@link Lock}.
+   *
+   * @example
+   * await using lock = await quorate.lock("nightly-report", { deadlineMs: 30_000 });
+   *
+   * @throws QuorateError DEADLINE_EXCEEDED or CANCELLED when it was not its turn in time: nothing is left behind
+   */
+  lock(name: string, options: HoldOptions = {}): Promise<Lock> {
+    return takeLock(this.#ground(options), name, options);
+  }
+
+  /**
+   * Takes a lock if nobody has it or waits for it; resolves with undefined otherwise.
+   *
+   * @example
+   * const lock = await quorate.tryLock("nightly-report");
+   * if (lock === undefined) return; // another one is at it
+   */
+  tryLock(name: string, options: HoldOptions = {}): Promise<Lock | undefined> {
+    return tryLock(this.#ground(options), name, options);
+  }
+
+  /** An election: see {@link Election}. Its values are text, or what the codec says. */
+  election(name: string): Election<string>;
+  election<T, Input = T>(
+    name: string,
+    codec: Codec<T, Input>,
+    options?: { readonly namespace?: string },
+  ): Election<T, Input>;
+  election(
+    name: string,
+    codec: Codec<unknown, never> = text as Codec<unknown, never>,
+    options: { readonly namespace?: string } = {},
+  ): Election<unknown, never> {
+    return new Election(this.#ground(options), name, codec);
+  }
+
+  /** A semaphore: see {@link Semaphore}. */
+  semaphore(name: string, options: SemaphoreOptions): Semaphore {
+    return new Semaphore(this.#ground(options), name, options.permits);
+  }
+
+  /** A barrier: see {@link Barrier}. */
+  barrier(name: string, options: BarrierOptions): Barrier {
+    return new Barrier(this.#ground(options), name, options.parties);
+  }
+
+  /**
    * Ends the watches, lets the leases go (which then end by themselves, and their locks with them), ends the sessions as
    * far as the cluster can be reached, then all connections. Calls made later fail. Safe twice.
    */
@@ -81,6 +144,14 @@ export class Quorate {
     this.#core.leaseKeeper.close();
     this.#closing ??= this.#core.sessions.close().finally(() => this.#core.pool.close());
     return this.#closing;
+  }
+
+  #ground({ namespace = this.#namespace }: { readonly namespace?: string }): Ground {
+    return {
+      core: this.#core,
+      kv: new Kv(this.#core, namespace),
+      leases: new Leases(this.#core, namespace),
+    };
   }
 
   /** Closes the client at the end of an `await using` block. */
