@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Change, INITIAL_STATE } from "@quorate/services/kv";
 import type { Entry } from "@quorate/services/raft";
-import { createDataDirectory, type OpenedStores, openStores } from "@quorate/services/storage";
+import { createDataDirectory, diskBytes, type OpenedStores, openStores } from "@quorate/services/storage";
 
 /*
  * What storage costs, alone on this machine: wall and CPU time an operation, and memory. Run it with
@@ -46,7 +46,10 @@ class StorageBench {
   private revision = 0;
   private applied = 0;
 
-  constructor(private readonly stores: OpenedStores) {}
+  constructor(
+    private readonly stores: OpenedStores,
+    private readonly path: string,
+  ) {}
 
   async appends(perBatch: number, batches: number, sync: boolean): Promise<void> {
     const prepared = Array.from({ length: batches }, () => this.entries(perBatch));
@@ -61,6 +64,23 @@ class StorageBench {
       for (let written = 0; written < batches; written += 1) await this.put(perBatch);
     });
     report(`state batch of ${perBatch} x 256 B: a put`, perBatch * batches, measured);
+  }
+
+  /** As commands do, which look at what they overwrite. */
+  async overwrites(perBatch: number, batches: number): Promise<void> {
+    const measured = await measure(async () => {
+      for (let written = 0; written < batches; written += 1) {
+        const keys = Array.from({ length: perBatch }, (_, at) => ({
+          namespaceId: 1,
+          generation: 1,
+          key: key((this.revision + at + 1) % KEY_COUNT),
+          withValue: false,
+        }));
+        await this.stores.state.read({ keys, ranges: [] });
+        await this.put(perBatch);
+      }
+    });
+    report(`read and state batch of ${perBatch} x 256 B: a put`, perBatch * batches, measured);
   }
 
   async gets(name: string, count: number, numberOf: (at: number) => number): Promise<void> {
@@ -79,6 +99,31 @@ class StorageBench {
       for await (const chunk of this.stores.state.scan({ ...range, keysOnly, reverse })) rows += chunk.length;
     });
     report(`scan ${name}: a record`, rows, measured);
+  }
+
+  async history(): Promise<void> {
+    let changes = 0;
+    const range = { start: new Uint8Array(0), end: null };
+    const measured = await measure(async () => {
+      const chunks = this.stores.state.history({ namespaceId: 1, from: 1, to: NEWEST, range });
+      for await (const chunk of chunks) changes += chunk.length;
+    });
+    report("history with values: a change", changes, measured);
+  }
+
+  /** Gives up all history, of keys that were each written several times. */
+  async compaction(): Promise<void> {
+    const { state } = this.stores;
+    const bytesBefore = await diskBytes(this.path);
+    const measured = await measure(async () => {
+      await this.write([], this.revision);
+      await (state as unknown as { reclaimer: { settle(): Promise<void> } }).reclaimer.settle();
+    });
+    report("compaction, and space given back: a change", this.revision, measured);
+    const [before, after] = [bytesBefore, await diskBytes(this.path)].map((bytes) =>
+      (bytes / 1e6).toFixed(0),
+    );
+    console.log(`on disk ${before} MB before, ${after} MB after`);
   }
 
   private entries(count: number): Entry[] {
@@ -104,8 +149,12 @@ class StorageBench {
       const origin = { cause: "put", wallTimeMs: 0, requestId: null } as const;
       return { kind: "put", namespaceId: 1, generation: 1, revision, ordinal: 0, record, origin };
     });
+    await this.write(changes, 0);
+  }
+
+  private async write(changes: readonly Change[], compactedRevision: number): Promise<void> {
     this.applied += 1;
-    const meta = { ...INITIAL_STATE.meta, revision: this.revision };
+    const meta = { ...INITIAL_STATE.meta, revision: this.revision, compactedRevision };
     const nothing = {
       namespaces: [],
       sessions: [],
@@ -135,7 +184,7 @@ async function main(): Promise<void> {
       return outcome.stores;
     };
     let stores = await open();
-    const bench = new StorageBench(stores);
+    const bench = new StorageBench(stores, path);
     await bench.appends(1, 500, true);
     await bench.appends(10, 500, true);
     await bench.appends(100, 500, true);
@@ -147,6 +196,9 @@ async function main(): Promise<void> {
     await bench.scan("with values", false, false);
     await bench.scan("with values, backwards", false, true);
     await bench.scan("keys only", true, false);
+    await bench.history();
+    await bench.overwrites(100, (3 * KEY_COUNT) / 100);
+    await bench.compaction();
     await stores.close();
     for (const round of ["first", "second"]) {
       report(
