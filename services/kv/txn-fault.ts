@@ -8,29 +8,27 @@ import { isKnownOperator } from "./txn-compare";
 export function txnFault(txn: Txn): string | null {
   return (
     boundFault("answer_bytes_max", txn.answerBytesMax, 0n, MAX_SAFE) ??
-    partsFault(txn, "outermost") ??
+    partsFault(txn, "") ??
     rangesFault(rangesIn(txn))
   );
 }
 
-type Depth = "outermost" | "nested";
-
-function partsFault(txn: Txn, depth: Depth): string | null {
-  return (
-    firstFault("compares", txn.compares, compareFault) ??
-    firstFault("success", txn.success, (operation) => operationFault(operation, depth)) ??
-    firstFault("failure", txn.failure, (operation) => operationFault(operation, depth))
-  );
-}
-
-function firstFault<T>(
-  field: string,
-  items: readonly T[],
-  faultOf: (item: T) => string | null,
-): string | null {
-  for (const [at, item] of items.entries()) {
-    const fault = faultOf(item);
-    if (fault !== null) return `${field}[${at}]: ${fault}`;
+/** @param path leads to a nested one; empty for the outermost */
+function partsFault(txn: Txn, path: string): string | null {
+  for (const [at, compare] of txn.compares.entries()) {
+    const fault = compareFault(compare);
+    if (fault !== null) return `${path}compares[${at}]: ${fault}`;
+  }
+  for (const branch of ["success", "failure"] as const) {
+    for (const [at, { operation }] of txn[branch].entries()) {
+      if (operation?.$case === "txn" && path === "") {
+        const fault = partsFault(operation.value, `${branch}[${at}].`);
+        if (fault !== null) return fault;
+      } else {
+        const fault = operationFault(operation);
+        if (fault !== null) return `${path}${branch}[${at}]: ${fault}`;
+      }
+    }
   }
   return null;
 }
@@ -42,7 +40,7 @@ function compareFault({ key, start, end, operator, target }: TxnCompare): string
   return target === undefined ? "the compare names no target that this version knows" : null;
 }
 
-function operationFault({ operation }: TxnOperation, depth: Depth): string | null {
+function operationFault(operation: TxnOperation["operation"]): string | null {
   switch (operation?.$case) {
     case undefined:
       return "the operation is of no kind that this version knows";
@@ -58,8 +56,7 @@ function operationFault({ operation }: TxnOperation, depth: Depth): string | nul
     case "range":
       return rangeFault(operation.value);
     case "txn":
-      if (depth === "nested") return "a Txn within a Txn holds no further one";
-      return partsFault(operation.value, "nested");
+      return "a Txn within a Txn holds no further one";
     default:
       return unreachable(operation);
   }

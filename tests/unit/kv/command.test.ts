@@ -25,9 +25,25 @@ import {
   setQuotaCommand,
   tickCommand,
   truncateCommand,
+  txnCommand,
 } from "@quorate/services/kv";
 import { hexDecode, hexEncode, utf8Encode } from "@quorate/services/std";
 import { Harness } from "./harness";
+import { naiveDone } from "./naive-txn";
+import {
+  compare,
+  compareRange,
+  EQUAL,
+  GREATER,
+  HOLDS,
+  LESS,
+  NOT_EQUAL,
+  nested,
+  op,
+  toValue,
+  toVersion,
+  txnOf,
+} from "./txn-samples";
 
 const SOURCE = {
   namespace: "ns",
@@ -110,6 +126,56 @@ const COMMANDS: readonly { name: string; command: Command; hex: string }[] = [
     command: setQuotaCommand(CLUSTER, "a", { keysMax: null, bytesMax: 300 }),
     hex: "0805da01060a016118ac02",
   },
+  {
+    name: "Txn",
+    command: txnCommand(
+      SOURCE,
+      txnOf({
+        compares: [
+          compare("k", EQUAL, toValue("v")),
+          compare("k", NOT_EQUAL, toVersion(1n)),
+          compare("k", LESS, { $case: "createRevision", value: 2n }),
+          compareRange("a", "b", GREATER, { $case: "modRevision", value: 3n }),
+          compareRange("", "", EQUAL, { $case: "leaseId", value: 0n }),
+        ],
+        success: [
+          op.put("k", "v", { leaseId: 3n, previous: true, expected: 0n }),
+          op.delete("k", { previous: true, expected: 9n }),
+          op.deleteRange("k", "v"),
+          op.increment("k", -1n),
+          op.append("k", "v", 16n),
+        ],
+        failure: [
+          op.prepend("k", "v", 16n),
+          op.get("k"),
+          op.scan("k", "v", 7n),
+          op.keys("k", "", 7n),
+          op.count("", "", 7n),
+          nested({ compares: [HOLDS], success: [op.get("k")], answerBytesMax: 0n }),
+        ],
+        answerBytesMax: 300n,
+      }),
+    ),
+    hex:
+      `${SOURCE_HEX}c201cb01` +
+      "0a080a016b20012a0176" +
+      "0a070a016b20023001" +
+      "0a070a016b20033802" +
+      "0a0a1201611a016220044003" +
+      "0a0420014800" +
+      "120e0a0c0a016b120176180320012800" +
+      "120912070a016b10011809" +
+      "120b1a090a016b12017618904e" +
+      "1210220e0a016b10ffffffffffffffffff01" +
+      "120a2a080a016b1201762010" +
+      "1a0c2a0a0a016b12017618012010" +
+      "1a0532030a016b" +
+      "1a0a3a080a016b1201761807" +
+      "1a093a070a016b18072001" +
+      "1a083a06180720012801" +
+      "1a1c421a0a110a0b6e6f2073756368206b657920013000120532030a016b" +
+      "20ac02",
+  },
 ];
 
 describe("the bytes of a log entry", () => {
@@ -138,6 +204,7 @@ describe("the bytes of a log entry", () => {
       "compact",
       "deleteNamespace",
       "setQuota",
+      "txn",
     ]);
   });
 
@@ -217,6 +284,29 @@ describe("the bytes of a kept answer", () => {
         result: { $case: "done", value: { ...done, previous: record, record, deleted: 1n, value: -1n } },
       },
       hex: "080412290a0c0a016b120176180120022803120c0a016b120176180120022803180120ffffffffffffffffff01",
+    },
+    {
+      name: "what a Txn did",
+      answer: {
+        revision: 4n,
+        result: {
+          $case: "done",
+          value: naiveDone({
+            txn: {
+              succeeded: true,
+              results: [
+                naiveDone({}),
+                naiveDone({ records: [record], more: true }),
+                naiveDone({ count: 300n }),
+                naiveDone({ txn: { succeeded: false, results: [naiveDone({ record })] } }),
+              ],
+            },
+          }),
+        },
+      },
+      hex:
+        "08041231522f0801120012105a0c0a016b1201761801200228036001120368ac02" +
+        "12125210120e120c0a016b120176180120022803",
     },
     {
       name: "refused",
