@@ -240,6 +240,11 @@ export class Replica {
     return this.role === "leader";
   }
 
+  /** A namespace as of the last write to the store; null when there is none of this name. @param name empty for "default" */
+  namespace(name: string): NamespaceState | null {
+    return this.applier.visible.namespace(name);
+  }
+
   /** All namespaces as of the last write to the store, sorted by name. To be asked for at a ReadPoint. */
   namespaces(): readonly NamespaceState[] {
     return this.applier.visible.list();

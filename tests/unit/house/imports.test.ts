@@ -25,6 +25,7 @@ const rooms: Record<string, Room> = {
   // Stores need values too: StoreFailure, the state before the first command, how bytes of an entry are counted.
   "services/memory": { uses: ["#std", "#raft", "#kv", "#replica"], isPure: true },
   "services/faults": { uses: ["#std", "#raft", "#replica"], isPure: true },
+  "services/watch": { uses: ["#std", "#kv", "#replica"], isPure: true },
   "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
   "services/settings": { uses: ["commander", "yaml"] },
   "services/forward": {
@@ -40,7 +41,7 @@ const rooms: Record<string, Room> = {
   "services/rpc": {
     // Of kv: how commands are encoded, ranges, and the Merkle tree.
     uses: ["#std", "#forward", "#kv", "@quorate/proto", "@grpc/grpc-js"],
-    types: ["#raft", "#replica"],
+    types: ["#raft", "#replica", "#watch"],
   },
   "services/gateway": { uses: ["#std", "#settings", "#forward", "@quorate/proto", "@grpc/grpc-js", "pino"] },
   "services/node": {
@@ -53,6 +54,7 @@ const rooms: Record<string, Room> = {
       "#storage",
       "#forward",
       "#rpc",
+      "#watch",
       "@quorate/proto",
       "pino",
     ],
