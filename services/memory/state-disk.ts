@@ -19,8 +19,7 @@ import { assert, compareBytes, compareStrings } from "#std";
 import { ChangeLog } from "./change-log";
 import { DiskFaults } from "./disk-faults";
 import { Generation } from "./generation";
-
-type Undo = () => void;
+import { put, remove, type Undo } from "./undo";
 
 /** A state that outlives the store that writes it. It remembers how to undo each batch since the last checkpoint. */
 export class MemoryStateDisk {
@@ -110,6 +109,11 @@ export class MemoryStateDisk {
         .filter(({ namespaceId, generation }) => this.namespaces.get(namespaceId)?.generation === generation)
         .sort(compareLeaseKeys),
     };
+  }
+
+  /** The generation that a namespace is in; 0 for an unknown namespace. */
+  presentGeneration(namespaceId: number): number {
+    return this.namespaces.get(namespaceId)?.generation ?? 0;
   }
 
   /** Whether a generation, as it was at that revision, can be read. */
@@ -297,21 +301,4 @@ function compareLeaseKeys(left: LeaseKey, right: LeaseKey): number {
   if (left.namespaceId !== right.namespaceId) return left.namespaceId - right.namespaceId;
   if (left.leaseId !== right.leaseId) return left.leaseId - right.leaseId;
   return compareBytes(left.key, right.key);
-}
-
-function put<K, V>(map: Map<K, V>, key: K, value: V): Undo {
-  const undo = restore(map, key);
-  map.set(key, value);
-  return undo;
-}
-
-function remove<K, V>(map: Map<K, V>, key: K): Undo {
-  const undo = restore(map, key);
-  map.delete(key);
-  return undo;
-}
-
-function restore<K, V>(map: Map<K, V>, key: K): Undo {
-  const before = map.get(key);
-  return before === undefined ? () => map.delete(key) : () => map.set(key, before);
 }
