@@ -60,16 +60,19 @@ const requestId = fc
 const source: fc.Arbitrary<CommandSource> = fc.record({
   namespace: fc.oneof(
     { weight: 24, arbitrary: fc.constantFrom("", "default") },
-    { weight: 3, arbitrary: fc.constantFrom("a", "b") },
+    { weight: 8, arbitrary: fc.constantFrom("a", "a", "b") },
     { weight: 1, arbitrary: fc.constant("nowhere") },
   ),
-  requestId: fc.option(requestId, { freq: 3 }),
+  requestId: fc.option(requestId, { freq: 2 }),
   wallTimeMs: fc.integer({ min: 0, max: 9 }),
 });
 
-const expected = fc.option(fc.bigInt(-1n, 12n), { freq: 3 });
-const leaseId = fc.bigInt(1n, 5n);
-const lease = fc.oneof({ weight: 3, arbitrary: fc.constant(0n) }, { weight: 2, arbitrary: leaseId });
+const expected = fc.oneof(
+  { weight: 2, arbitrary: fc.constant(null) },
+  { weight: 1, arbitrary: fc.bigInt(-1n, 12n) },
+);
+const leaseId = fc.bigInt(1n, 4n);
+const lease = fc.oneof({ weight: 1, arbitrary: fc.constant(0n) }, { weight: 1, arbitrary: leaseId });
 const name = fc.constantFrom("a", "b", "default", "not a name");
 const quota = fc.record({
   keysMax: fc.option(fc.integer({ min: 1, max: 5 }), { freq: 3 }),
@@ -147,7 +150,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc
-      .tuple(source, fc.integer({ min: 1, max: 60 }))
+      .tuple(source, fc.integer({ min: 1, max: 30 }))
       .map(([from, ttlMs]) => grantLeaseCommand(from, ttlMs)),
   },
   {
@@ -174,7 +177,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       .tuple(source, fc.bigInt(0n, 4n))
       .map(([from, clientId]) => closeSessionCommand(from, clientId)),
   },
-  { weight: 3, arbitrary: fc.integer({ min: 0, max: 20 }).map((elapsedMs) => tickCommand(elapsedMs, 0)) },
+  { weight: 4, arbitrary: fc.integer({ min: 0, max: 20 }).map((elapsedMs) => tickCommand(elapsedMs, 0)) },
   {
     weight: 1,
     arbitrary: fc
@@ -190,16 +193,19 @@ const entry = fc.oneof(
 
 const FROM_NOBODY: CommandSource = { namespace: "", requestId: null, wallTimeMs: 0 };
 
-/** Sessions and leases are there from the start in most runs, or few ids would meet one. */
+/** Sessions, leases and another namespace are there from the start in most runs, or few commands would meet one. */
+const beginning = fc.record({
+  namespaces: fc.constantFrom([], ["a"], ["a"], ["b", "a"]),
+  sessions: fc.integer({ min: 0, max: 3 }),
+  leases: fc.integer({ min: 0, max: 3 }),
+});
+
 export const entries: fc.Arbitrary<Uint8Array[]> = fc
-  .tuple(
-    fc.integer({ min: 0, max: 3 }),
-    fc.integer({ min: 0, max: 2 }),
-    fc.array(entry, { maxLength: 60, size: "max" }),
-  )
-  .map(([sessions, leases, list]) => [
+  .tuple(beginning, fc.array(entry, { maxLength: 60, size: "max" }))
+  .map(([{ namespaces, sessions, leases }, list]) => [
+    ...namespaces.map((created) => encodeCommand(createNamespaceCommand(FROM_NOBODY, created))),
     ...Array.from({ length: sessions }, () => encodeCommand(openSessionCommand(FROM_NOBODY, 25))),
-    ...Array.from({ length: leases }, (_, at) => encodeCommand(grantLeaseCommand(FROM_NOBODY, 25 + at))),
+    ...Array.from({ length: leases }, (_, at) => encodeCommand(grantLeaseCommand(FROM_NOBODY, 15 + 5 * at))),
     ...list,
   ]);
 
