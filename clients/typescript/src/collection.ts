@@ -37,8 +37,8 @@ export interface UpdateOptions extends TransactOptions {
 export interface UpdateResult<Input> {
   /** What was written; undefined where nothing was to be. */
   readonly value: Input | undefined;
-  /** The revision that the write made, or at which nothing had to be written. */
-  readonly revision: number;
+  /** The revision that the write made; undefined where nothing was written. */
+  readonly revision: number | undefined;
 }
 
 /**
@@ -125,7 +125,7 @@ export class Collection<T, Input = T> {
   ): Promise<UpdateResult<Input>> {
     const { leaseId, onHeader, ...rest } = options;
     const key = this.key(id);
-    let revision = 0;
+    let revision: number | undefined;
     const note = (header: ReplyHeader) => {
       revision = header.revision;
       onHeader?.(header);

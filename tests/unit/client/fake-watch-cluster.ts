@@ -41,8 +41,9 @@ export interface FrameView {
 export type Change = readonly [key: string, value: string | null];
 
 interface ServedWatch {
-  readonly create: WatchCreate;
   readonly frames: Iterator<WatchResponse | null>;
+  /** Whether it is to tell how far it has come. */
+  isAsked: boolean;
 }
 
 const HEADER = { clusterId: "c", memberId: "n1", term: 1n };
@@ -165,15 +166,14 @@ export class FakeWatchCluster {
     signal: AbortSignal,
   ): AsyncGenerator<WatchResponse, void, undefined> {
     const watches = new Map<bigint, ServedWatch>();
-    const answers: WatchResponse[] = [];
-    const asked = this.#takeRequests(address, requests, watches, answers);
+    const asked = this.#takeRequests(address, requests, watches);
     signal.addEventListener("abort", () => this.#notify());
     this.openStreams += 1;
     try {
       while (!signal.aborted) {
         await this.passMs(1);
         if (signal.aborted) break;
-        const frame = answers.shift() ?? nextFrame(watches);
+        const frame = this.#nextFrame(watches);
         if (frame === null) {
           await this.#change();
           continue;
@@ -200,31 +200,41 @@ export class FakeWatchCluster {
     address: string,
     requests: AsyncIterable<WatchRequest>,
     watches: Map<bigint, ServedWatch>,
-    answers: WatchResponse[],
   ): Promise<void> {
     for await (const { request } of requests) {
       switch (request?.$case) {
         case "create":
           this.creations.push({ address, create: request.value });
-          watches.set(request.value.watchId, {
-            create: request.value,
-            frames: this.#frames(request.value),
-          });
+          watches.set(request.value.watchId, { frames: this.#frames(request.value), isAsked: false });
           break;
         case "cancel":
           this.cancellations.push(request.value.watchId);
           watches.delete(request.value.watchId);
           break;
-        case "progress":
+        case "progress": {
           this.questions.push(address);
-          // A watch that has told everything is where the cluster is.
-          answers.push(response(request.value.watchId, this.revision, { $case: "progressed", value: {} }));
+          const watch = watches.get(request.value.watchId);
+          if (watch !== undefined) watch.isAsked = true;
           break;
+        }
         case undefined:
           throw new Error("an empty request");
       }
       this.#notify();
     }
+  }
+
+  #nextFrame(watches: ReadonlyMap<bigint, ServedWatch>): WatchResponse | null {
+    for (const [watchId, watch] of watches) {
+      const next = watch.frames.next();
+      if (next.done === true) continue;
+      if (next.value !== null) return next.value;
+      if (!watch.isAsked) continue;
+      watch.isAsked = false;
+      // It has told everything.
+      return response(watchId, this.revision, { $case: "progressed", value: {} });
+    }
+    return null;
   }
 
   /** What a watch is sent, in order; null while there is nothing. */
@@ -300,14 +310,6 @@ export function described(event: Event): string {
   if (event.kind === EventKind.TRUNCATED) return `${event.revision} truncated`;
   if (event.kind === EventKind.DELETE) return `${event.revision} delete ${key}`;
   return `${event.revision} put ${key}=${Buffer.from((event.record as RecordMessage).value).toString()}`;
-}
-
-function nextFrame(watches: ReadonlyMap<bigint, ServedWatch>): WatchResponse | null {
-  for (const { frames } of watches.values()) {
-    const next = frames.next();
-    if (next.done !== true && next.value !== null) return next.value;
-  }
-  return null;
 }
 
 function* inParts<T>(items: readonly T[], size: number): Generator<{ part: T[]; more: boolean }> {

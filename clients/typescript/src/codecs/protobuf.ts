@@ -9,7 +9,8 @@ export interface ProtobufMessageType<Message> {
 
 /** The two functions of `@bufbuild/protobuf` that write and read a message by its schema. */
 export interface ProtobufRuntime<Schema, Message> {
-  toBinary(schema: Schema, message: Message): Uint8Array;
+  /** Of the message no more is said here, so that its type is inferred from what `fromBinary` returns. */
+  toBinary(schema: Schema, message: never): Uint8Array;
   fromBinary(schema: Schema, bytes: Uint8Array): Message;
 }
 
@@ -34,7 +35,7 @@ export function protobuf<Message>(
 ): Codec<Message> {
   if (runtime !== undefined) {
     return guarded(
-      (message) => runtime.toBinary(type, message),
+      (message) => runtime.toBinary(type, message as never),
       (stored) => runtime.fromBinary(type, stored),
     );
   }
