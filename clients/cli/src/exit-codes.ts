@@ -9,7 +9,8 @@ export const EXIT = {
   notFound: 3,
 } as const;
 
-export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+/** One of EXIT, or what a program that was run ended with. */
+export type ExitCode = number;
 
 /** A wrong argument: one line that names it. */
 export class UsageFault extends Error {

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { addChangeCommands } from "./change-commands";
 import { addClusterCommand } from "./cluster-commands";
 import { addCompactCommand } from "./compact-command";
+import { addCoordinationCommands } from "./coordination-commands";
 import { addDemoCommand } from "./demo-command";
 import { EXIT, type ExitCode } from "./exit-codes";
 import { addExportCommand } from "./export-command";
@@ -61,6 +62,7 @@ Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.`,
   addTxnCommand(program, session);
   addWatchCommand(program, session);
   addLeaseCommand(program, session);
+  addCoordinationCommands(program, session);
   addCompactCommand(program, session);
   addNamespaceCommand(program, session);
   addStatusCommand(program, session);

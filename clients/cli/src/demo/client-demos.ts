@@ -1,4 +1,5 @@
-import type { KvEvent } from "@quorate/client";
+import { spawn } from "node:child_process";
+import { compare, type KvEvent, op } from "@quorate/client";
 import type { Demo } from "./stage";
 
 export const exactlyOnce: Demo = {
@@ -75,30 +76,59 @@ export const watch: Demo = {
 export const lock: Demo = {
   description: "one holder at a time; a holder that dies loses the lock, and cannot write any more",
   async run(stage) {
-    const first = stage.anotherClient();
+    const { kv } = stage.quorate;
     const second = stage.anotherClient();
-    await stage.say("Two programs want the same lock; a lease of one second stands behind it.");
-    const held = await first.lock("printer", { ttlMs: 1000 });
-    await stage.show('first: lock("printer")', { token: held.token });
+    await stage.say(
+      "Two programs want the same lock. The first is a process of its own; a lease of one second stands behind it.",
+    );
+    const first = await holderProcess(stage.cluster.endpoints, "printer");
+    await stage.show('first: lock("printer")', { token: first.token });
     await stage.holds("the second does not get it", (await second.tryLock("printer")) === undefined);
-    await held.put("page", "printed by the first");
-    await stage.say("The first dies without a word: its lease ends, and the second gets the lock.");
-    await held.abandon();
+    await stage.say("The first dies without a word (SIGKILL): its lease ends, and the second gets the lock.");
+    first.kill();
     const next = await second.lock("printer", { ttlMs: 1000, deadlineMs: 20_000 });
     await stage.show('second: lock("printer")', { token: next.token });
-    await stage.holds("its token is higher", next.token > held.token);
-    await stage.say("If the first was only asleep and writes now, the store refuses it.");
-    const late = await held.put("page", "printed by the first, late").then(
-      () => "done",
-      (error: Error) => error.message,
-    );
-    await stage.show('first: lock.put("page", …)', late);
+    await stage.holds("its token is higher", next.token > first.token);
     await next.put("page", "printed by the second");
-    const page = await stage.quorate.kv.getText("page");
-    await stage.holds("the page is the second's", late !== "done" && page === "printed by the second");
+    await stage.say(
+      "If the first had only been asleep and wrote now, the store would refuse it: it compares the lock's key.",
+    );
+    const late = await kv
+      .txn()
+      .if(compare.createRevision(first.key).equals(first.token))
+      .do(op.put("page", "printed by the first, late"))
+      .commit();
+    await stage.show("first: what lock.put() sends", { succeeded: late.succeeded });
+    const page = await kv.getText("page");
+    await stage.holds("the page is the second's", !late.succeeded && page === "printed by the second");
     await next.release();
   },
 };
+
+interface Holder {
+  readonly key: string;
+  readonly token: number;
+  kill(): void;
+}
+
+/** `quorate lock` as a process, once it holds the lock. */
+function holderProcess(endpoints: string, name: string): Promise<Holder> {
+  const argv = ["--endpoints", endpoints, "--json", "lock", name, "--ttl", "1s"];
+  const child = spawn(process.execPath, [process.argv[1] ?? "", ...argv], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  return new Promise((resolve, reject) => {
+    let written = "";
+    child.once("error", reject);
+    child.once("exit", (code) => reject(new Error(`the holder of the lock ended with ${code}`)));
+    child.stdout.on("data", (data: Buffer) => {
+      written += data.toString();
+      if (!written.includes("\n")) return;
+      const { key, token } = JSON.parse(written) as { key: string; token: number };
+      resolve({ key, token, kill: () => child.kill("SIGKILL") });
+    });
+  });
+}
 
 function describe(event: KvEvent): string {
   switch (event.kind) {
