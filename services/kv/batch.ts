@@ -18,12 +18,6 @@ interface Overlay {
   isAll: boolean;
 }
 
-/** The command that is being applied. */
-interface CommandInHand {
-  readonly namespace: Namespace;
-  readonly origin: ChangeOrigin;
-}
-
 /** What a command sees of a range. */
 export interface RangeSeen {
   /** In key order. */
@@ -48,7 +42,9 @@ export class Batch {
   private readonly created = new Set<number>();
   private readonly stage = new Stage();
   private commandRevision: number;
-  private command: CommandInHand | null = null;
+  /** Those of the command in hand; null between commands. */
+  private commandNamespace: Namespace | null = null;
+  private commandOrigin: ChangeOrigin | null = null;
   private changesBefore = 0;
 
   /** @param revision of the last change before the batch */
@@ -70,14 +66,16 @@ export class Batch {
 
   /** The namespace of the command in hand. */
   get namespace(): Namespace {
-    return this.inHand.namespace;
+    assert(this.commandNamespace !== null, "records are seen and changed within a command");
+    return this.commandNamespace;
   }
 
   /** Begins a command on the records of a namespace. */
   begin(namespace: Namespace, origin: ChangeOrigin): void {
-    assert(this.command === null, "one command is applied at a time");
+    assert(this.commandNamespace === null, "one command is applied at a time");
     assert(this.stage.isEmpty, "nothing is staged between commands");
-    this.command = { namespace, origin };
+    this.commandNamespace = namespace;
+    this.commandOrigin = origin;
     this.changesBefore = this.changes.length;
   }
 
@@ -86,8 +84,7 @@ export class Batch {
    * is one. When the namespace would hold more than its quota, nothing is changed, and the refusal is returned.
    */
   end(): Result | null {
-    const { namespace } = this.inHand;
-    const { stage } = this;
+    const { namespace, stage } = this;
     const fault = namespace.quotaFault(stage.keysDelta, stage.bytesDelta);
     if (fault !== null) {
       this.abort();
@@ -95,10 +92,10 @@ export class Batch {
     }
     if (!stage.isEmpty) {
       namespace.count(stage.keysDelta, stage.bytesDelta);
-      for (const staged of stage.keys()) this.settle(staged);
+      stage.each((staged) => this.settle(staged, namespace));
       stage.clear();
     }
-    this.command = null;
+    this.endCommand();
     if (this.changes.length === this.changesBefore) return null;
     this.commandRevision += 1;
     assert(Number.isSafeInteger(this.commandRevision), "a revision is a safe integer");
@@ -107,10 +104,10 @@ export class Batch {
 
   /** Ends a command that was refused: nothing of it stays. */
   abort(): null {
-    assert(this.command !== null, "a command that ends was begun");
+    assert(this.commandNamespace !== null, "a command that ends was begun");
     assert(this.changes.length === this.changesBefore, "a command that is refused has truncated nothing");
     this.stage.clear();
-    this.command = null;
+    this.endCommand();
     return null;
   }
 
@@ -118,7 +115,7 @@ export class Batch {
   newest(key: Uint8Array, id: string): StoredRecord | null {
     const staged = this.stage.find(id);
     if (staged !== undefined) return staged.after;
-    const { namespace } = this.inHand;
+    const { namespace } = this;
     const overlay = this.overlays.get(namespace.id);
     const own = overlay?.records.get(id);
     if (own !== undefined) return own;
@@ -134,7 +131,7 @@ export class Batch {
    * @param position of `read` among the ranges that the command declared
    */
   range(position: number, read: RangeRead): RangeSeen {
-    const { namespace } = this.inHand;
+    const { namespace } = this;
     const isCreated = this.created.has(namespace.id);
     assert(isCreated || this.changesBefore === 0, "a command that reads a range is the first of its batch");
     const { records, isCut } = cutTo(
@@ -153,7 +150,7 @@ export class Batch {
 
   /** Whether the command's namespace has such a lease. */
   hasLease(leaseId: number): boolean {
-    return this.leases.has(leaseId, this.inHand.namespace.id);
+    return this.leases.has(leaseId, this.namespace.id);
   }
 
   /** How many keys a lease had before the command. */
@@ -188,46 +185,56 @@ export class Batch {
 
   /** Empties the namespace, however many keys it holds: at once, as it cannot be refused any more. */
   truncate(): void {
-    const { namespace, origin } = this.inHand;
+    const { namespace, origin } = this;
     assert(this.stage.isEmpty, "a command that truncates does nothing else");
     const overlay = this.overlay(namespace);
     overlay.records.clear();
     overlay.isAll = true;
-    this.changes.push({ kind: "truncate", ...this.place(namespace), origin });
+    this.changes.push({
+      kind: "truncate",
+      namespaceId: namespace.id,
+      generation: namespace.generation,
+      revision: this.commandRevision,
+      ordinal: this.nextOrdinal,
+      origin,
+    });
     this.leases.truncated(namespace.id);
     namespace.truncate(this.commandRevision);
   }
 
-  private get inHand(): CommandInHand {
-    assert(this.command !== null, "records are seen and changed within a command");
-    return this.command;
+  private get origin(): ChangeOrigin {
+    assert(this.commandOrigin !== null, "changes are made within a command");
+    return this.commandOrigin;
   }
 
-  private settle({ id, before, after }: StagedKey): void {
-    if (before === null && after === null) return;
-    const { namespace, origin } = this.inHand;
+  private endCommand(): void {
+    this.commandNamespace = null;
+    this.commandOrigin = null;
+  }
+
+  private settle({ id, before, after }: StagedKey, namespace: Namespace): void {
+    const record = after ?? before;
+    if (record === null) return;
+    const { key } = record;
+    const { id: namespaceId, generation } = namespace;
     this.overlay(namespace).records.set(id, after);
     const leaseBefore = before === null ? 0 : before.leaseId;
     const leaseAfter = after === null ? 0 : after.leaseId;
-    const key = (after ?? before)?.key;
-    assert(key !== undefined, "a change is of a key");
     if (leaseBefore !== leaseAfter) {
-      const { id: namespaceId, generation } = namespace;
       if (leaseBefore !== 0) this.leases.detach(leaseBefore, namespaceId, generation, key);
       if (leaseAfter !== 0) this.leases.attach(leaseAfter, namespaceId, generation, key);
     }
-    const place = this.place(namespace);
-    if (after === null) this.changes.push({ kind: "delete", ...place, key, origin });
-    else this.changes.push({ kind: "put", ...place, record: after, origin });
+    const { origin, commandRevision: revision, nextOrdinal: ordinal } = this;
+    // Each field by name: spreading what both kinds share took a tenth of the time of a whole put.
+    if (after === null) {
+      this.changes.push({ kind: "delete", namespaceId, generation, revision, ordinal, key, origin });
+    } else {
+      this.changes.push({ kind: "put", namespaceId, generation, revision, ordinal, record: after, origin });
+    }
   }
 
-  private place(namespace: Namespace): Pick<Change, "namespaceId" | "generation" | "revision" | "ordinal"> {
-    return {
-      namespaceId: namespace.id,
-      generation: namespace.generation,
-      revision: this.commandRevision,
-      ordinal: this.changes.length - this.changesBefore,
-    };
+  private get nextOrdinal(): number {
+    return this.changes.length - this.changesBefore;
   }
 
   private recordsOfCreated(namespace: Namespace, range: KeyRange): readonly StoredRecord[] {
@@ -249,11 +256,11 @@ export class Batch {
   ): readonly StoredRecord[] {
     if (this.stage.isEmpty) return records;
     const seen: StoredRecord[] = [];
-    for (const { before, after } of this.stage.keys()) {
+    this.stage.each(({ before, after }) => {
       // What was there before is among the records that were read.
-      if (before !== null || after === null || !rangeContains(range, after.key)) continue;
+      if (before !== null || after === null || !rangeContains(range, after.key)) return;
       if (last === null || compareBytes(after.key, last) <= 0) seen.push(after);
-    }
+    });
     const isSorted = seen.length === 0;
     for (const record of records) {
       const staged = this.stage.find(byteKey(record.key));

@@ -54,10 +54,12 @@ export class Stage {
     else this.others.set(id, staged);
   }
 
-  /** In the order in which they were first touched. */
-  keys(): readonly StagedKey[] {
-    if (this.first === null) return [];
-    return this.others.size === 0 ? [this.first] : [this.first, ...this.others.values()];
+  /** Visits the keys in the order in which they were first touched. */
+  each(visit: (staged: StagedKey) => void): void {
+    if (this.first === null) return;
+    visit(this.first);
+    if (this.others.size === 0) return;
+    for (const staged of this.others.values()) visit(staged);
   }
 
   clear(): void {
