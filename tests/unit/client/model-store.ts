@@ -17,6 +17,8 @@ type State = ReadonlyMap<string, KvMessage>;
 /** A store of one namespace with all its revisions, as far as the client's transactions and locks need one. */
 export class ModelStore {
   readonly #states: State[] = [new Map()];
+  /** Is called after each new revision. */
+  onRevision: () => void = () => undefined;
 
   get revision(): number {
     return this.#states.length - 1;
@@ -48,8 +50,20 @@ export class ModelStore {
     });
   }
 
+  /** The records of a range or prefix, in bytewise order. */
+  recordsIn(range: Pick<ScanRequest, "start" | "end" | "prefix">): KvMessage[] {
+    return [...inRange(range, this.#newest)];
+  }
+
+  /** What one revision changed: keys with their records, undefined for a deletion. */
+  changesOf(revision: number): readonly (readonly [string, KvMessage | undefined])[] {
+    const [before, after] = [this.#states[revision - 1], this.#states[revision]] as [State, State];
+    const keys = [...new Set([...before.keys(), ...after.keys()])];
+    return keys.filter((key) => before.get(key) !== after.get(key)).map((key) => [key, after.get(key)]);
+  }
+
   /** The answer to a call of KvService; null for one that it does not know. */
-  answer({ method, request }: Attempt): object | QuorateError | null {
+  answer({ method, request }: Pick<Attempt, "method" | "request">): object | QuorateError | null {
     switch (method) {
       case "Get":
         return this.#get(request as GetRequest);
@@ -136,7 +150,9 @@ export class ModelStore {
     const isSame =
       draft.state.size === before.size &&
       [...draft.state].every(([key, record]) => before.get(key) === record);
-    if (!isSame) this.#states.push(draft.state);
+    if (isSame) return;
+    this.#states.push(draft.state);
+    this.onRevision();
   }
 }
 
