@@ -40,6 +40,7 @@ export class Attachment {
   /** When the oldest unanswered question was asked; the creation is the first. */
   #askedAtMs: number | null;
   #cancelCheck: () => void = () => undefined;
+  #hasBegun = false;
   #isOver = false;
 
   constructor(watchId: bigint, stream: AttachmentStream, timing: Timing, sink: AttachmentSink) {
@@ -55,6 +56,7 @@ export class Attachment {
   onResponse(response: WatchResponse): void {
     this.#heardAtMs = this.#timing.nowMs();
     this.#askedAtMs = null;
+    this.#hasBegun = true;
     try {
       this.#sink.onResponse(response);
     } catch (thrown) {
@@ -63,9 +65,9 @@ export class Attachment {
     }
   }
 
-  /** Asks how far the watch has come. */
+  /** Asks how far the watch has come, once it has begun. */
   askProgress(): void {
-    if (this.#isOver) return;
+    if (this.#isOver || !this.#hasBegun) return;
     this.#askedAtMs ??= this.#timing.nowMs();
     this.#stream.askProgress(this.#watchId);
   }

@@ -118,7 +118,6 @@ export class WatchFeed {
       return event;
     }
     this.#revision = item.revision;
-    this.#core.seen.note(this.#fields.namespace, item.revision);
     this.#onProgress(item.revision);
     return null;
   }
