@@ -121,6 +121,17 @@ describe("a lock", () => {
     expect(await drive(two.tryLock("job"))).toBeDefined();
   });
 
+  test("a cluster that cannot be reached is an error after the client's deadline, also where waiting has none", async () => {
+    const { clients, cluster, drive, fail } = rig(1);
+    const [one] = clients as [Quorate];
+    fail(0);
+    for (const call of [() => one.lock("job"), () => one.tryLock("job")]) {
+      const beganAtMs = cluster.timing.nowMs();
+      expect(await drive(reasonOf(call()))).toBe("DEADLINE_EXCEEDED");
+      expect(cluster.timing.nowMs() - beganAtMs).toBeLessThanOrEqual(5000);
+    }
+  });
+
   test.each([
     ["", /must not be empty/],
     ["x".repeat(513), /513 bytes, more than the limit of 512/],
@@ -224,7 +235,7 @@ describe("an election", () => {
 describe("a semaphore", () => {
   test("holds back those beyond its permits, in order, and wakes one at a time", async () => {
     const { clients, cluster, begin, drive } = rig(6);
-    const takes = [];
+    const takes: { readonly settled: Permit | undefined; readonly all: Promise<Permit> }[] = [];
     for (const client of clients)
       takes.push(await begin(client.semaphore("doors", { permits: 2 }).acquire()));
     const holders = () => takes.map(({ settled }) => settled !== undefined);

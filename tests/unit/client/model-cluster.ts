@@ -53,9 +53,10 @@ export class ModelCluster {
     const client = this.#clients;
     this.#clients += 1;
     const link = { isCut: false };
-    const call = async (path: string, request: unknown) => {
-      const answer = link.isCut ? await never() : this.#answer(methodOf(path), request);
-      if (link.isCut) await never();
+    const call = async (path: string, request: unknown, timeoutMs: number) => {
+      if (link.isCut) await this.#silence(timeoutMs);
+      const answer = this.#answer(methodOf(path), request);
+      if (link.isCut) await this.#silence(timeoutMs);
       if (answer instanceof QuorateError) throw answer;
       return answer;
     };
@@ -64,13 +65,17 @@ export class ModelCluster {
       {
         timing: this.timing,
         connect: () => ({
-          unary: <Request, Response>({ path }: Method<Request, Response>, request: Request) =>
-            call(path, request) as Promise<Response>,
+          unary: <Request, Response>(
+            { path }: Method<Request, Response>,
+            request: Request,
+            { timeoutMs }: AttemptOptions,
+          ) => call(path, request, timeoutMs) as Promise<Response>,
           serverStream: async function* <Request, Response>(
             { path }: Method<Request, Response>,
             request: Request,
+            { timeoutMs }: AttemptOptions,
           ) {
-            yield* (await call(path, request)) as Response[];
+            yield* (await call(path, request, timeoutMs)) as Response[];
           },
           duplex: <Request, Response>(
             { path }: Method<Request, Response>,
@@ -92,6 +97,20 @@ export class ModelCluster {
         link.isCut = true;
       },
     };
+  }
+
+  #silence(timeoutMs: number): Promise<never> {
+    return new Promise((_, reject) => {
+      const late = () =>
+        reject(
+          new QuorateError("late", {
+            code: "DEADLINE_EXCEEDED",
+            reason: "DEADLINE_EXCEEDED",
+            retryable: true,
+          }),
+        );
+      this.timing.schedule(timeoutMs, late);
+    });
   }
 
   #answer(method: string, request: unknown): object | QuorateError {
@@ -243,10 +262,6 @@ class Sink<Message> {
     }
     throw new QuorateError("cancelled", { code: "CANCELLED" });
   }
-}
-
-function never(): Promise<never> {
-  return new Promise(() => undefined);
 }
 
 function methodOf(path: string): string {

@@ -49,7 +49,7 @@ export class Barrier {
   /** Resolves when as many as it takes have come, this one included. */
   async wait(options: BarrierWaitOptions = {}): Promise<void> {
     const waiting = new Waiting(this.#ground.core.timing, `the barrier "${this.name}"`, options);
-    const line = new Line(this.#ground, this.#prefix);
+    const line = new Line(this.#ground, this.#prefix, "values");
     try {
       const value = numberValue("waiting", this.parties);
       const { place, state } = await line.enter(value, options.ttlMs ?? HOLD_TTL_MS, waiting);

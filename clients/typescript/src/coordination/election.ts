@@ -70,7 +70,7 @@ export class Election<T, Input = T> {
    */
   async campaign(value: Input, options: Omit<HoldOptions, "namespace"> = {}): Promise<Leadership<Input>> {
     const waiting = new Waiting(this.#ground.core.timing, described(this.name), options);
-    const line = new Line(this.#ground, this.#prefix);
+    const line = new Line(this.#ground, this.#prefix, "keys");
     try {
       const encoded = this.#codec.encode(value);
       const place = await untilFirst(line, encoded, options.ttlMs ?? HOLD_TTL_MS, waiting);

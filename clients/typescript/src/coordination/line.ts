@@ -36,10 +36,13 @@ export interface LineState {
 export class Line {
   readonly prefix: string;
   readonly ground: Ground;
+  readonly #keysOnly: boolean;
 
-  constructor(ground: Ground, prefix: string) {
+  /** @param told whether the states that are asked for tell the values too */
+  constructor(ground: Ground, prefix: string, told: "keys" | "values") {
     this.ground = ground;
     this.prefix = prefix;
+    this.#keysOnly = told === "keys";
   }
 
   /** Takes a place at the end; the state is that right after it, with the own record in it. */
@@ -54,7 +57,10 @@ export class Line {
     return this.#orLeave(lease, waiting, async () => {
       const { revision, succeeded, results } = await kv
         .txn()
-        .do(op.put(key, value, { leaseId: lease.id }), op.scan({ prefix: this.prefix }))
+        .do(
+          op.put(key, value, { leaseId: lease.id }),
+          op.scan({ prefix: this.prefix }, { keysOnly: this.#keysOnly }),
+        )
         .commit(this.#options(waiting));
       const place = new Place(this, lease, key, revision);
       const scanned = succeeded ? results[1] : { records: [], more: true };
@@ -105,7 +111,9 @@ export class Line {
       { prefix: this.prefix },
       {
         ...this.#options(waiting),
-        ...(minRevision === 0 ? {} : { consistency: "stale", minRevision }),
+        keysOnly: this.#keysOnly,
+        // Who has a place holds out as long as its lease does.
+        ...(minRevision === 0 ? {} : { consistency: "stale", minRevision, deadlineMs: waiting.remainingMs }),
         onHeader: (header) => {
           revision = header.revision;
         },
@@ -158,6 +166,7 @@ export class Line {
 
   async #lease(ttlMs: number, waiting: Waiting): Promise<Lease> {
     const { leases, core } = this.ground;
+    waiting.throwIfOver();
     const deadlineMs = Math.min(core.deadlineMs, waiting.remainingMs);
     const granting = leases.grant({ ttlMs, deadlineMs });
     try {
@@ -197,14 +206,7 @@ export class Place {
 
   /** Those before this place. @throws QuorateError UNKNOWN_LEASE when the place itself is not there any more */
   ahead(state: LineState): readonly KvRecord[] {
-    if (!state.records.some(({ createRevision }) => createRevision === this.token)) {
-      throw new QuorateError("the place in line is gone: its key was deleted", {
-        code: "NOT_FOUND",
-        reason: "UNKNOWN_LEASE",
-        retryable: true,
-        outcome: "not_applied",
-      });
-    }
+    if (!state.records.some(({ createRevision }) => createRevision === this.token)) throw placeGone();
     return state.records.filter(({ createRevision }) => createRevision < this.token);
   }
 
@@ -212,6 +214,16 @@ export class Place {
   leave(): Promise<void> {
     return leave(this.line.ground, this.lease);
   }
+}
+
+/** The failure of one whose key was deleted while it waited. */
+export function placeGone(): QuorateError {
+  return new QuorateError("the place in line is gone: its key was deleted", {
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_LEASE",
+    retryable: true,
+    outcome: "not_applied",
+  });
 }
 
 async function leave({ core }: Ground, lease: Lease): Promise<void> {

@@ -40,7 +40,7 @@ const NO_VALUE = new Uint8Array(0);
 
 /** Waits for a lock behind those who came before. */
 export async function takeLock(ground: Ground, name: string, options: HoldOptions): Promise<Lock> {
-  const line = new Line(ground, prefixOf("lock", name));
+  const line = new Line(ground, prefixOf("lock", name), "keys");
   const waiting = new Waiting(ground.core.timing, described(name), options);
   try {
     return new Lock(await untilFirst(line, NO_VALUE, options.ttlMs ?? HOLD_TTL_MS, waiting), name);
@@ -51,7 +51,7 @@ export async function takeLock(ground: Ground, name: string, options: HoldOption
 
 /** Takes a lock if nobody has it or waits for it. */
 export async function tryLock(ground: Ground, name: string, options: HoldOptions): Promise<Lock | undefined> {
-  const line = new Line(ground, prefixOf("lock", name));
+  const line = new Line(ground, prefixOf("lock", name), "keys");
   const waiting = new Waiting(ground.core.timing, described(name), options);
   try {
     const ttlMs = options.ttlMs ?? HOLD_TTL_MS;

@@ -3,7 +3,7 @@ import type { KvRecord } from "#client/record";
 import { compare, op } from "#client/txn/index";
 import { Holding } from "./holding";
 import { prefixOf } from "./keys";
-import { type Ground, Line, type LineState, type Place } from "./line";
+import { type Ground, Line, type LineState, type Place, placeGone } from "./line";
 import { HOLD_TTL_MS, type HoldOptions } from "./lock";
 import { agreedNumber, numberValue } from "./size";
 import { orLeave } from "./turn";
@@ -59,7 +59,7 @@ export class Semaphore {
   /** Waits for a permit behind those who came before. */
   async acquire(options: AcquireOptions = {}): Promise<Permit> {
     const waiting = new Waiting(this.#ground.core.timing, described(this.name), options);
-    const line = new Line(this.#ground, this.#prefix);
+    const line = new Line(this.#ground, this.#prefix, "values");
     try {
       const ttlMs = options.ttlMs ?? HOLD_TTL_MS;
       const { place, state } = await line.enter(numberValue("waiting", this.permits), ttlMs, waiting);
@@ -73,7 +73,7 @@ export class Semaphore {
   /** Takes a permit if there is one and nobody waits for it. */
   async tryAcquire(options: AcquireOptions = {}): Promise<Permit | undefined> {
     const waiting = new Waiting(this.#ground.core.timing, described(this.name), options);
-    const line = new Line(this.#ground, this.#prefix);
+    const line = new Line(this.#ground, this.#prefix, "values");
     try {
       const ttlMs = options.ttlMs ?? HOLD_TTL_MS;
       const value = numberValue("holding", this.permits);
@@ -114,14 +114,15 @@ export class Semaphore {
     return place.line.change(predecessor.key, state, waiting, () => true);
   }
 
-  /** What this writes goes with the place: where that is gone, `ahead` says so at the next look. */
+  /** Lets the one behind know that it is the first who waits. */
   async #sayTurn(place: Place, waiting: Waiting): Promise<void> {
-    await this.#ground.kv
+    const { succeeded } = await this.#ground.kv
       .txn()
       .if(compare.createRevision(place.key).equals(place.token))
       .do(op.put(place.key, numberValue("holding", this.permits), { leaseId: place.lease.id }))
       .commit({ signal: waiting.signal });
     waiting.throwIfOver();
+    if (!succeeded) throw placeGone();
   }
 
   #checkAgreement(records: readonly KvRecord[]): void {
