@@ -15,7 +15,7 @@ import {
   type TxnDone,
 } from "@quorate/proto/log";
 import { CallFailure } from "#forward";
-import { type Limits, TXN_COUNT_MAX, TXN_RANGE_RECORDS_MAX, txnCommand } from "#kv";
+import { type Limits, TXN_COUNT_MAX, TXN_RANGE_RECORDS_MAX, TXN_RANGES_MAX, txnCommand } from "#kv";
 import { assert, EMPTY_BYTES, unreachable } from "#std";
 import { recordOfAnswer } from "./header";
 import { unaryMethod } from "./method";
@@ -59,6 +59,12 @@ function checkCounts(request: TxnRequest, max: number): void {
       throw invalid(`${field} has ${count} items with those of nested ones, more than the limit of ${max}`);
     }
   }
+  const ranges = rangesIn(request);
+  if (ranges > TXN_RANGES_MAX) {
+    throw invalid(
+      `the Txn holds ${ranges} ranges with those of nested ones, more than the limit of ${TXN_RANGES_MAX}`,
+    );
+  }
 }
 
 function comparesIn({ compares, success, failure }: TxnRequest): number {
@@ -73,6 +79,22 @@ function operationsIn(operations: readonly TxnOperation[]): number {
   let count = operations.length;
   for (const { operation } of operations) {
     if (operation?.$case === "txn") count += operation.value.success.length + operation.value.failure.length;
+  }
+  return count;
+}
+
+/** What a Txn reads or deletes by range, and compares of ranges. */
+function rangesIn({ compares, success, failure }: TxnRequest): number {
+  let count = compares.filter(({ key }) => key.length === 0).length;
+  for (const { operation } of [...success, ...failure]) {
+    if (operation?.$case === "txn") count += rangesIn(operation.value);
+    else if (
+      operation?.$case === "scan" ||
+      operation?.$case === "count" ||
+      operation?.$case === "deleteRange"
+    ) {
+      count += 1;
+    }
   }
   return count;
 }

@@ -154,6 +154,23 @@ describe("what a Txn must not be", () => {
       { compares: Array.from({ length: 129 }, () => compareOf()) },
       "compares has 129 items with those of nested ones, more than the limit of 128",
     ],
+    [
+      "too many ranges, wherever they are",
+      {
+        compares: Array.from({ length: 20 }, () => compareOf({ key: none, prefix: key })),
+        success: listOf(...Array.from({ length: 40 }, (): Operation => ({ $case: "scan", value: scan })), {
+          $case: "txn",
+          value: txnOf({ compares: [compareOf({ key: none, prefix: key })] }),
+        }),
+        failure: listOf(
+          { $case: "deleteRange", value: { namespace: "", ...range, prefix: key } },
+          { $case: "count", value: { ...reading, ...range } },
+          { $case: "count", value: { ...reading, ...range } },
+          { $case: "count", value: { ...reading, ...range } },
+        ),
+      },
+      "the Txn holds 65 ranges with those of nested ones, more than the limit of 64",
+    ],
   ])("B7: %s is INVALID_ARGUMENT and names the place", async (_, changes, message) => {
     const failure = await failureOf(txnOf(changes));
     expect(failure.message).toBe(message);
