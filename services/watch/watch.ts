@@ -13,6 +13,8 @@ export interface WatchSpec {
   readonly withPrevious: boolean;
   readonly puts: boolean;
   readonly deletes: boolean;
+  /** Progress is told unasked at least so often while nothing happens; 0 for never. */
+  readonly progressIntervalMs: number;
 }
 
 /** One change as a watch tells it. Shared by all watches that tell it: the same object, so that it is encoded once. */
