@@ -20,7 +20,7 @@ const PATIENT_MS = 2 ** 31 - 1;
 export interface CacheOptions {
   /** The most entries that it may hold, 100,000 by default. Where the collection has more, the cache fails with TOO_LARGE. */
   readonly maxEntries?: number;
-  /** How long the first load may wait for an endpoint that serves it, in milliseconds; the client's `deadlineMs` by default. */
+  /** How long the first load may take to begin, in milliseconds; the client's `deadlineMs` by default. */
   readonly deadlineMs?: number;
   /** Closes the cache when aborted. */
   readonly signal?: AbortSignal;

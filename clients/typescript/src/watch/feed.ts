@@ -44,7 +44,7 @@ export class WatchFeed {
     this.#fields = fields;
     this.#onProgress = options.onProgress ?? (() => undefined);
     this.#revision = (fromRevision ?? 1) - 1;
-    this.#outage = new Outage(core, deadlineMs === undefined ? null : checkedDeadlineMs(deadlineMs));
+    this.#outage = new Outage(core, checkedDeadlineMs(deadlineMs ?? core.deadlineMs));
     this.#reception = new Reception(
       { fromRevision, currentState: options.currentState ?? false },
       (received) => this.#backlog.push(received),

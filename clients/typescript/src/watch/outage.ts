@@ -8,15 +8,15 @@ const BACKOFF_MS_MAX = 1000;
 /** The time in which nothing was received: where to turn, how soon, and when to give up. */
 export class Outage {
   readonly #core: Core;
-  readonly #limitMs: number | null;
+  readonly #beginMs: number;
   #address = "";
   #failures = 0;
   #sinceMs: number;
 
-  /** @param limitMs how long it may last; null for the client's deadline at the beginning and no limit later */
-  constructor(core: Core, limitMs: number | null) {
+  /** @param beginMs how long the first one may last, before the watch has begun */
+  constructor(core: Core, beginMs: number) {
     this.#core = core;
-    this.#limitMs = limitMs;
+    this.#beginMs = beginMs;
     this.#sinceMs = core.timing.nowMs();
   }
 
@@ -33,13 +33,13 @@ export class Outage {
 
   /** How long to wait before the next attempt, in milliseconds; null when it is time to give up. */
   afterFailure(error: QuorateError, hasBegun: boolean): number | null {
-    const { pool, timing, deadlineMs } = this.#core;
-    const limitMs = this.#limitMs ?? (hasBegun ? Number.POSITIVE_INFINITY : deadlineMs);
+    const { pool, timing } = this.#core;
     this.#failures += 1;
     const reaction = reactionTo(error);
     if (reaction === "elsewhere") pool.moveOnFrom(this.#address);
     const delayMs = this.#delayMs(reaction === "elsewhere" ? pool.size : 1);
-    return timing.nowMs() + delayMs - this.#sinceMs >= limitMs ? null : delayMs;
+    const isLate = timing.nowMs() + delayMs - this.#sinceMs >= this.#beginMs;
+    return isLate && !hasBegun ? null : delayMs;
   }
 
   /** No wait while there is an endpoint that was not asked in this round. */

@@ -29,8 +29,8 @@ export interface WatchOptions {
   /** Is told how far the watch has come: all changes up to this revision have been taken. Every few seconds at least. */
   readonly onProgress?: (revision: number) => void;
   /**
-   * How long the watch may be without an endpoint that serves it before it fails, in milliseconds. Without it: the
-   * client's `deadlineMs` until the watch has begun, and for ever from then on.
+   * How long the watch may take to begin, in milliseconds; the client's `deadlineMs` by default. One that has begun waits
+   * for ever: it goes on as soon as some endpoint serves it again.
    */
   readonly deadlineMs?: number;
 }
