@@ -74,9 +74,9 @@ export class Namespace {
 
   /** What was before `revision` can no longer be read, and events up to it can no longer be told. */
   compact(revision: number): void {
-    assert(revision >= this.state.oldestRevision, "history that is given up does not come back");
+    assert(revision > this.state.oldestRevision, "history that is given up does not come back");
     this.state.oldestRevision = revision;
-    this.state.firstEventRevision = Math.max(this.state.firstEventRevision, revision + 1);
+    this.state.firstEventRevision = revision + 1;
   }
 
   snapshot(): NamespaceState {
