@@ -22,6 +22,7 @@ import {
   openDataDirectory,
   openStores,
 } from "#storage";
+import { type WatchHub, watchReplica } from "#watch";
 import type { NodeConfig } from "./config";
 import { sha256Digest, systemClock, turnScheduler } from "./platform";
 import { NodeFacts } from "./process-facts";
@@ -58,6 +59,7 @@ interface NodeParts {
   readonly log: Log;
   readonly stores: OpenedStores;
   readonly replica: Replica;
+  readonly watches: WatchHub;
   readonly directory: LeaderDirectory;
   readonly facts: NodeFacts;
   readonly health: Health;
@@ -147,7 +149,8 @@ export class Node {
   }
 
   private async dropAll(): Promise<void> {
-    const { health, reflection, transport, peerServer, channels, clientServer, replica, stores } = this.parts;
+    const { health, reflection, transport, peerServer, channels, clientServer, replica, watches, stores } =
+      this.parts;
     clearInterval(this.ticking);
     transport.close();
     peerServer.close();
@@ -157,6 +160,7 @@ export class Node {
     // Not waited for: a write that a fail point has ended the node in never returns. The stores wait for their own.
     void replica.stop();
     await clientServer.close(0);
+    watches.close();
     await stores.close();
   }
 
@@ -236,6 +240,7 @@ async function assemble(
     history: config.history,
   });
 
+  const watches = watchReplica(replica, { noLeaderMs: 2 * profile.electionTimeoutMs });
   const facts = new NodeFacts(config.dataDir);
   const counters = new CallCounters();
   const messageBytesMax = Math.max(MESSAGE_BYTES_MAX_DEFAULT, limits.requestBytesMax + REQUEST_SLACK_BYTES);
@@ -245,6 +250,7 @@ async function assemble(
     softwareVersion: softwareVersion(),
     members,
     replica,
+    watches,
     directory,
     limits,
     digest: sha256Digest,
@@ -263,6 +269,10 @@ async function assemble(
     messageBytesMax: limits.requestBytesMax + REQUEST_SLACK_BYTES,
     onEnd: (method, code) => counters.ended(method, code),
   });
+  const tick = (): void => {
+    replica.tick();
+    watches.tick(systemClock.monotonicMs());
+  };
   const health = new Health();
   const reflection = new Reflection();
   health.addTo(clientServer);
@@ -273,6 +283,7 @@ async function assemble(
     log,
     stores,
     replica,
+    watches,
     directory,
     facts,
     health,
@@ -281,7 +292,7 @@ async function assemble(
     transport,
     peerServer,
     clientServer,
-    tick: seams.tick?.(() => replica.tick()) ?? (() => replica.tick()),
+    tick: seams.tick?.(tick) ?? tick,
   };
 }
 
@@ -309,8 +320,9 @@ async function serve(parts: NodeParts, onFailure: (failure: StoreFailure) => voi
 }
 
 async function dismantle(parts: NodeParts, drainMs: number): Promise<void> {
-  const { replica, stores, transport, peerServer, clientServer, channels } = parts;
+  const { replica, watches, stores, transport, peerServer, clientServer, channels } = parts;
   await clientServer.close(drainMs);
+  watches.close();
   await replica.stop();
   transport.close();
   peerServer.close();

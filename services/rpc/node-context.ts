@@ -2,6 +2,7 @@ import type { ClientConnection, LeaderDirectory, Log } from "#forward";
 import type { Limits } from "#kv";
 import type { MemberId } from "#raft";
 import type { Digest, Replica, StateStore } from "#replica";
+import type { WatchHub } from "#watch";
 import type { CallCounters } from "./call-counters";
 
 /** The part of a replica that its services need. */
@@ -17,6 +18,7 @@ export type ServedReplica = Pick<
   | "lease"
   | "leasesOf"
   | "leaseKeys"
+  | "leader"
 > & { readonly state: Pick<StateStore, "records" | "scan"> };
 
 /** A member's addresses, host:port each. */
@@ -44,6 +46,7 @@ export interface NodeContext {
   /** Sorted by id, this node included. */
   readonly members: readonly MemberAddresses[];
   readonly replica: ServedReplica;
+  readonly watches: Pick<WatchHub, "open">;
   /** Kept up to date from the replica by the node. */
   readonly directory: LeaderDirectory;
   readonly limits: Limits;

@@ -38,6 +38,7 @@ import {
 import { readMethods } from "./read-methods";
 import { tooLarge } from "./request-fields";
 import { scan } from "./scan";
+import { watch } from "./watch";
 import { writeMethods } from "./write-methods";
 
 type KvMethod = keyof (typeof KvServiceDefinition)["methods"];
@@ -68,7 +69,7 @@ const unaryMethods: ReadonlyMap<string, UnaryMethod> = new Map([
 
 /** The handler of each method whose requests are a stream, by path. */
 const duplexMethods: ReadonlyMap<string, DuplexMethod> = new Map([
-  [methodPath(WatchServiceDefinition, "watch"), noWatchYet],
+  [methodPath(WatchServiceDefinition, "watch"), watch],
   [methodPath(LeaseServiceDefinition, "keepAlive"), keepAlive],
 ]);
 
@@ -197,10 +198,6 @@ export class NodeService implements ByteService {
     call.isSubmitted = true;
     return this.channels.to(address).unary(outgoingCall(call), call);
   }
-}
-
-function noWatchYet(): Promise<never> {
-  return Promise.reject(new CallFailure(ErrorReason.UNIMPLEMENTED, "this node serves no watches"));
 }
 
 function failureOf(error: unknown): CallFailure {

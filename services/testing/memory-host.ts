@@ -17,6 +17,7 @@ import { HEARTBEAT_TICKS, sha256Digest, softwareVersion, ticksOf } from "@quorat
 import { configurationOf, type MemberId } from "@quorate/services/raft";
 import { Replica, type StoreFailure, type Transport } from "@quorate/services/replica";
 import { CallCounters, type MemberAddresses, NodeService } from "@quorate/services/rpc";
+import { type WatchHub, watchReplica } from "@quorate/services/watch";
 import { type ClusterFrame, type Host, linkedChannels } from "./host";
 import { ListeningServer } from "./listening-server";
 import { MemoryChannels } from "./memory-channels";
@@ -35,6 +36,7 @@ export interface MemoryFrame extends ClusterFrame {
 
 interface Running {
   readonly replica: Replica;
+  readonly watches: WatchHub;
   readonly directory: LeaderDirectory;
   readonly endpoint: MemoryEndpoint;
   readonly service: ByteService;
@@ -93,7 +95,8 @@ export class MemoryHost implements Host {
       random: frame.random.fork(),
       history: frame.history,
     });
-    const { directory, service, endpoint } = this.serve(replica);
+    const watches = watchReplica(replica, { noLeaderMs: 2 * profile.electionTimeoutMs });
+    const { directory, service, endpoint } = this.serve(replica, watches);
     const inner = frame.network.attach({
       id,
       storeId,
@@ -104,9 +107,11 @@ export class MemoryHost implements Host {
     });
     transport.inner = { send: (messages) => this.gate.pass(() => inner.send(messages)) };
     const stopTicking = time.every(tickMs, () => {
-      if (!this.gate.isPaused) replica.tick();
+      if (this.gate.isPaused) return;
+      replica.tick();
+      watches.tick(time.nowMs());
     });
-    this.running = { replica, directory, endpoint, service, stopTicking };
+    this.running = { replica, watches, directory, endpoint, service, stopTicking };
     await this.openServer();
   }
 
@@ -117,6 +122,7 @@ export class MemoryHost implements Host {
     this.frame.network.detach(this.id);
     running.stopTicking();
     running.endpoint.close();
+    running.watches.close();
     this.gate.drop();
     this.disks.log.crash();
     this.disks.state.crash({ batchesLost: Number.POSITIVE_INFINITY });
@@ -144,7 +150,7 @@ export class MemoryHost implements Host {
     server.setLeaderKnown(running.replica.leader.id !== null);
   }
 
-  private serve(replica: Replica): Pick<Running, "directory" | "service" | "endpoint"> {
+  private serve(replica: Replica, watches: WatchHub): Pick<Running, "directory" | "service" | "endpoint"> {
     const { frame, id } = this;
     const { time } = frame;
     const directory = new LeaderDirectory(
@@ -162,6 +168,7 @@ export class MemoryHost implements Host {
         return frame.members();
       },
       replica,
+      watches,
       directory,
       limits: DEFAULT_LIMITS,
       digest: sha256Digest,

@@ -101,6 +101,7 @@ export class FakeNode {
         lease: (leaseId) => this.leases.find((lease) => lease.leaseId === leaseId) ?? null,
         leasesOf: (namespaceId) => this.leases.filter((lease) => lease.namespaceId === namespaceId),
         leaseKeys: () => this.leaseKeys,
+        leader: { id: "n1", term: 2 },
         state: {
           records: ({ keys, keysOnly }) => {
             if (this.storeFails !== null) return Promise.reject(this.storeFails);
@@ -112,6 +113,11 @@ export class FakeNode {
             );
           },
           scan: (query) => scanOf(this.records, query),
+        },
+      },
+      watches: {
+        open: () => {
+          throw new Error("no watches here");
         },
       },
       directory: this.directory,
