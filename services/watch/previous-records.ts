@@ -47,7 +47,7 @@ export class PreviousRecords {
       const name = nameOf(item.change);
       const before = newest.get(name);
       newest.set(name, item.change.kind === "put" ? item.change.record : null);
-      if (before !== undefined) {
+      if (before != null && isNextOf(before, item.change)) {
         item.learnPrevious(before, this.ledger);
         continue;
       }
@@ -80,6 +80,13 @@ export class PreviousRecords {
       for (const item of group) item.previous = { kind: "lost", thrown };
     }
   }
+}
+
+/** Whether nothing came between: changes that no watch wants are not among those that are read for. */
+function isNextOf(before: StoredRecord, change: Change): boolean {
+  if (change.kind !== "put") return false;
+  const { createRevision, version } = change.record;
+  return createRevision === before.createRevision && version === before.version + 1;
 }
 
 function isOneRead(left: Change | undefined, right: Change): boolean {
