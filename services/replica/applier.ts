@@ -13,6 +13,8 @@ import { VisibleState } from "./visible-state";
 
 const BATCH_ENTRIES_MAX = 1024;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
+/** Values that the commands of a batch may want to read: each can be as long as a value may be, and all are held at once. */
+const BATCH_VALUES_MAX = 256;
 
 /** A committed entry with its answer: null for one that holds no command (the no-op of a new leader). */
 export interface AppliedEntry {
@@ -130,6 +132,7 @@ export class Applier {
     const keys: StateReads["keys"][number][] = [];
     let ranges: StateReads["ranges"] = [];
     let bytes = 0;
+    let values = 0;
     let count = 0;
     while (count < this.queue.length && count < BATCH_ENTRIES_MAX) {
       const entry = this.queue[count]!;
@@ -139,10 +142,9 @@ export class Applier {
       if (entry.data.length > 0) {
         const command = decodeCommand(entry.data);
         const reads = this.machine.reads(command);
-        if (reads.startsBatch) {
-          if (commands.length > 0) break;
-          ranges = reads.ranges;
-        }
+        for (const { withValue } of reads.keys) if (withValue) values += 1;
+        if (commands.length > 0 && (reads.startsBatch || values > BATCH_VALUES_MAX)) break;
+        if (reads.startsBatch) ranges = reads.ranges;
         for (const key of reads.keys) keys.push(key);
         commands.push(command);
       }

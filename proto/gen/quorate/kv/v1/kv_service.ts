@@ -448,8 +448,8 @@ export interface TxnRequest {
   /** All must hold for `success`; none at all hold. */
   compares: Compare[];
   /**
-   * Carried out when all compares hold. At most 128 operations in each branch and 128 compares in all, those of nested
-   * ones included.
+   * Carried out when all compares hold. At most 128 operations in each branch, 128 compares, and 64 ranges (of compares,
+   * delete_range, scan and count) in all, those of nested ones included; together they delete at most 10,000 keys by range.
    */
   success: TxnOperation[];
   /** Carried out when one does not. */

@@ -1,0 +1,108 @@
+import { describe, expect, it } from "@jest/globals";
+import {
+  type Command,
+  deleteRangeCommand,
+  encodeCommand,
+  grantLeaseCommand,
+  INITIAL_STATE,
+  incrementCommand,
+  prefixRange,
+  putCommand,
+  StateMachine,
+  type StateWrites,
+  tickCommand,
+} from "@quorate/services/kv";
+import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
+import type { Entry } from "@quorate/services/raft";
+import { type AppliedEntry, Applier } from "../../../services/replica/applier";
+
+const source = { namespace: "", requestId: null, wallTimeMs: 0 };
+
+function put(key: string): Command {
+  return putCommand(source, {
+    key: Buffer.from(key),
+    value: Buffer.from("x"),
+    leaseId: 0n,
+    returnPrevious: false,
+    expectedModRevision: null,
+  });
+}
+
+function entriesOf(commands: readonly Command[]): readonly Entry[] {
+  return commands.map((command, at) => ({
+    term: 1,
+    index: at + 1,
+    kind: "normal" as const,
+    data: encodeCommand(command),
+  }));
+}
+
+/** Applies the commands as they wait together, and says how they were cut into batches, and what was told when. */
+async function applied(commands: readonly Command[]): Promise<{
+  readonly batches: readonly number[];
+  readonly told: readonly string[];
+}> {
+  const store = openMemoryStateStore(new MemoryStateDisk());
+  const told: string[] = [];
+  const batches: number[] = [];
+  const done = new Promise<void>((resolve, reject) => {
+    const applier = new Applier(
+      new StateMachine(INITIAL_STATE),
+      store,
+      { term: 0, index: 0 },
+      {
+        written: (writes: StateWrites) => {
+          told.push(`written ${writes.meta.revision}`);
+          expect(applier.visible.revision).toBe(writes.meta.revision);
+        },
+        applied: (entries: readonly AppliedEntry[]) => {
+          told.push(`applied ${entries.at(-1)?.id.index}`);
+          batches.push(entries.length);
+          if (entries.at(-1)?.id.index === commands.length) resolve();
+        },
+        failed: reject,
+      },
+    );
+    applier.push(entriesOf(commands));
+  });
+  await done;
+  await store.close();
+  return { batches, told };
+}
+
+describe("batches", () => {
+  it("take all that waits", async () => {
+    expect((await applied([put("a"), put("b"), put("c")])).batches).toEqual([3]);
+  });
+
+  it("begin anew with a command that reads a range, which goes on with what follows", async () => {
+    const deletion = deleteRangeCommand(source, prefixRange(Buffer.from("a")), 10);
+    const { batches } = await applied([put("a"), put("b"), deletion, put("c"), deletion, deletion]);
+    expect(batches).toEqual([2, 2, 1, 1]);
+  });
+
+  it("begin anew with the passing of time while there are leases", async () => {
+    const time = tickCommand(10, 0);
+    expect((await applied([put("a"), time, put("b"), time])).batches).toEqual([4]);
+    const { batches } = await applied([grantLeaseCommand(source, 1000), put("a"), time, put("b"), time]);
+    // A lease that is granted within the batch has no keys from before it.
+    expect(batches).toEqual([5]);
+  });
+
+  it("read no more than 256 values at once", async () => {
+    const increments = Array.from({ length: 600 }, (_, at) =>
+      incrementCommand(source, Buffer.from(`${at}`), 1n),
+    );
+    expect((await applied(increments)).batches).toEqual([256, 256, 88]);
+  });
+});
+
+it("tells what was written when reads may see it, and before the outcome", async () => {
+  const deletion = deleteRangeCommand(source, prefixRange(Buffer.from("a")), 10);
+  expect((await applied([put("a"), put("b"), deletion])).told).toEqual([
+    "written 2",
+    "applied 2",
+    "written 3",
+    "applied 3",
+  ]);
+});
