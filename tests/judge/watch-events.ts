@@ -99,9 +99,9 @@ export class WatchCheck {
 
   private created(revision: number): string | null {
     if (this.phase !== "opening") return "it was created twice";
-    const early = this.notYet(revision);
-    if (early !== null) return early;
     const { startRevision, withCurrentState } = this.request;
+    const early = this.notYet(Math.max(revision, startRevision - 1));
+    if (early !== null) return early;
     this.phase = withCurrentState ? "current" : "live";
     if (!withCurrentState) this.begin(startRevision === 0 ? revision : startRevision - 1);
     return null;
@@ -130,7 +130,8 @@ export class WatchCheck {
 
   private takeEvents({ revision, events, more }: Extract<WatchedFrame, { kind: "events" }>): string | null {
     const last = events.at(-1);
-    if (last === undefined) return "a frame of events without any";
+    // All that it was about was filtered out: it says no more than how far it is.
+    if (last === undefined) return more ? null : this.completeTo(revision);
     const told = this.toldRevision as number;
     for (const event of events) {
       const early = this.notYet(event.revision);

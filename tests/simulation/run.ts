@@ -141,6 +141,11 @@ function safely(world: SimulatedWorld, watcher: ClientWatcher): ClientWatcher {
     answered: (event) => world.judge(() => watcher.answered?.(event)),
     read: (event) => world.judge(() => watcher.read?.(event)),
     readRefused: (event) => world.judge(() => watcher.readRefused?.(event)),
+    watchBegins: (event) => world.judge(() => watcher.watchBegins?.(event)),
+    watched: (event) => world.judge(() => watcher.watched?.(event)),
+    taken: (event) => world.judge(() => watcher.taken?.(event)),
+    nextRevision: (client) => watcher.nextRevision?.(client) ?? null,
+    watchForgets: (client) => watcher.watchForgets?.(client),
   };
 }
 

@@ -3,6 +3,7 @@ import type { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { MemberId, Message } from "@quorate/services/raft";
 import type { LogBatch, Replica, ReplicaBounds, StateBatch } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
+import type { WatchHub } from "@quorate/services/watch";
 
 /** Simulated time: what is due runs in the order of its time, then in the order asked for. */
 export interface Timeline {
@@ -20,6 +21,8 @@ export interface Seat {
   readonly stateDisk: MemoryStateDisk;
   /** null while the process is down. */
   readonly replica: Replica | null;
+  /** The watches of its replica; null with it. */
+  readonly hub: WatchHub | null;
   /** down: restarts when asked. refused: its store does not open or nobody talks to it; it stays so to the end. */
   readonly condition: "up" | "paused" | "down" | "refused";
   /** How many times it was started. */

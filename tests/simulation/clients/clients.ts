@@ -16,6 +16,8 @@ import { Lessee } from "./lessee";
 import { LIST_KEYS, ListTransactor } from "./list-transactor";
 import { BRIEF_NAMESPACE, Mixer, SWEPT_NAMESPACE } from "./mixer";
 import { LINEARIZABLE, RecordedCaller } from "./recorded-caller";
+import { WatchWire } from "./watch-wire";
+import { WatchingClient } from "./watching-client";
 import { Wire } from "./wire";
 import { KEYS, Workload } from "./workload";
 
@@ -41,6 +43,7 @@ const CLIENTS_MIN = 2;
 const CLIENTS_MAX = 5;
 /** Of each kind that does something else; some runs have none of it. */
 const SPECIALISTS_MAX = 2;
+const WATCHERS_MAX = 4;
 /** Clients come in bursts, in which they meet, and rest in between, so that every fault finds some at work. */
 const THINK_US_MEAN = 4_000;
 const BURST_OPERATIONS_MEAN = 12;
@@ -64,6 +67,7 @@ export class Clients {
   private readonly recorder = new HistoryRecorder((record) => this.history.push(record));
   private readonly random: Random;
   private readonly workers: readonly Worker[];
+  private readonly watchers: readonly WatchingClient[];
   private readonly restUsMean: number;
   private left: number;
   private begun = 0;
@@ -92,6 +96,7 @@ export class Clients {
     }
     workers.push(...this.specialists());
     this.workers = workers;
+    this.watchers = this.newWatchers();
     this.active = workers.length;
     const burstsEach = options.operations / BURST_OPERATIONS_MEAN / workers.length;
     this.restUsMean = (REST_SHARE * options.durationUs) / Math.max(1, burstsEach);
@@ -122,6 +127,7 @@ export class Clients {
       caller.end();
       end?.();
     }
+    for (const watcher of this.watchers) watcher.end();
     if (this.active === 0) void this.conclude();
   }
 
@@ -156,7 +162,14 @@ export class Clients {
     for (const { id, condition } of this.world.seats) {
       while (condition === "up" && !(await this.isAnswering(id))) await this.pass(RETRY_US);
     }
-    while (!(await this.isWritable())) await this.pass(RETRY_US);
+    let lastRevision: number | null = null;
+    while (lastRevision === null) {
+      lastRevision = await this.writeLast();
+      if (lastRevision === null) await this.pass(RETRY_US);
+    }
+    for (const watcher of this.watchers) {
+      while (!watcher.hasCaughtUp(lastRevision)) await this.pass(RETRY_US);
+    }
     this.isFinished = true;
   }
 
@@ -171,13 +184,13 @@ export class Clients {
     });
   }
 
-  /** Whether something that was not there can be written: Ticks alone might wait, and reads need no new entry. */
-  private async isWritable(): Promise<boolean> {
+  /** Something that was not there can be written: Ticks alone might wait, and reads need no new entry. null: not yet. */
+  private async writeLast(): Promise<number | null> {
     const key = utf8Encode("last");
     const put = { key, value: key, leaseId: 0n, returnPrevious: false, expectedModRevision: null };
     const writer = this.newCaller("last", "", this.options.faults);
-    const { kind } = await writer.writeWithoutSession((source) => putCommand(source, put));
-    return kind === "done";
+    const written = await writer.writeWithoutSession((source) => putCommand(source, put));
+    return written.kind === "done" ? Number(written.answer.revision) : null;
   }
 
   private pass(delayUs: number): Promise<void> {
@@ -212,6 +225,23 @@ export class Clients {
       workers.push({ caller: mixer.caller, work: () => mixer.carryOut() });
     }
     return workers;
+  }
+
+  private newWatchers(): WatchingClient[] {
+    const { random, world } = this;
+    const { faults, watcher } = this.options;
+    const members = world.seats.map(({ id }) => id);
+    return Array.from({ length: random.below(WATCHERS_MAX + 1) }, (_, at) => {
+      const wire = new WatchWire(world, random.fork(), watcher);
+      return new WatchingClient(`w${at + 1}`, {
+        world,
+        wire,
+        watcher,
+        random: random.fork(),
+        faults,
+        members,
+      });
+    });
   }
 
   private newListTransactor(name: string): ListTransactor {

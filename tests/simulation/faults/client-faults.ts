@@ -18,6 +18,12 @@ export interface ClientFaults {
   readonly wrongNodeProbability: number;
   /** A read is a stale one, with or without bounds. */
   readonly staleReadProbability: number;
+  /** A watch's client takes what it is told too slowly; of one stream. */
+  readonly slowWatcherProbability: number;
+  /** The connection of a watch breaks; at one frame. */
+  readonly watchCutProbability: number;
+  /** A watch is asked for from a revision that may be given up, or is yet to come; of one stream. */
+  readonly strangeResumeProbability: number;
 }
 
 export const CALM_CLIENTS: ClientFaults = {
@@ -29,6 +35,9 @@ export const CALM_CLIENTS: ClientFaults = {
   idleLongerThanTtlProbability: 0,
   wrongNodeProbability: 0.05,
   staleReadProbability: 0.1,
+  slowWatcherProbability: 0,
+  watchCutProbability: 0,
+  strangeResumeProbability: 0,
 };
 
 /** The most that a run draws. */
@@ -41,6 +50,9 @@ const roughest = {
   idleLongerThanTtlProbability: 0.004,
   wrongNodeProbability: 0.3,
   staleReadProbability: 0.4,
+  slowWatcherProbability: 0.5,
+  watchCutProbability: 0.05,
+  strangeResumeProbability: 0.4,
 } as const satisfies Partial<ClientFaults>;
 
 /** Probabilities between none and the roughest; with `isSwarm` each is none in half of the seeds. */

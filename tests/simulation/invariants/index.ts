@@ -1,6 +1,15 @@
 import type { Entry, HardState, Index, MemberId, Message } from "@quorate/services/raft";
 import type { LogBatch, StateBatch } from "@quorate/services/replica";
-import type { AnswerEvent, ClientWatcher, ReadEvent, ReadRefusedEvent, SubmitEvent } from "../clients/events";
+import type {
+  AnswerEvent,
+  ClientWatcher,
+  ReadEvent,
+  ReadRefusedEvent,
+  SubmitEvent,
+  TakenEvent,
+  WatchBeginsEvent,
+  WatchedEvent,
+} from "../clients/events";
 import type { Observer, Seat, World } from "../world-contract";
 import { Acknowledged, Answers } from "./answers";
 import { Bounds } from "./bounds";
@@ -18,6 +27,7 @@ import { ReplicatedTime } from "./replicated-time";
 import { ReadChecks } from "./stale-reads";
 import { StoredVotes } from "./stored-votes";
 import { VoteRule } from "./vote-rule";
+import { Watches } from "./watches";
 
 export { checkSurvival } from "./durability";
 export { type InvariantName, invariantNumbers } from "./invariant";
@@ -55,6 +65,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly bounds: Bounds;
   private readonly time: ReplicatedTime;
   private readonly leases: LeaseChecks;
+  private readonly watches = new Watches(this.reference);
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
   private readonly firstStores: ReadonlyMap<string, string>;
   /** By member: the highest index at which it ever stored an entry. */
@@ -143,6 +154,7 @@ class Watch implements Observer, ClientWatcher {
   answered(event: AnswerEvent): void {
     this.acknowledged.answered(event);
     this.answers.answered(event);
+    this.watches.wrote(Number(event.answer.revision));
     this.readChecks.wrote(
       Number(event.answer.revision),
       this.world.seats.map(({ id, clock }) => ({ id, monotonicMs: clock.monotonicMs() })),
@@ -151,6 +163,26 @@ class Watch implements Observer, ClientWatcher {
 
   read(event: ReadEvent): void {
     this.readChecks.read(event);
+  }
+
+  watchBegins(event: WatchBeginsEvent): void {
+    this.watches.begins(event);
+  }
+
+  watched(event: WatchedEvent): void {
+    this.watches.watched(event);
+  }
+
+  taken(event: TakenEvent): void {
+    this.watches.taken(event);
+  }
+
+  nextRevision(client: string): number | null {
+    return this.watches.nextRevision(client);
+  }
+
+  watchForgets(client: string): void {
+    this.watches.forget(client);
   }
 
   readRefused(event: ReadRefusedEvent): void {

@@ -31,6 +31,7 @@ export const invariantNumbers = {
   "applied once": 7,
   "the same answer": 7,
   "replicated time keeps to a clock": 7,
+  "a watch tells the committed order": 8,
   "a lease never ends early": 9,
   "a lease ends when its time is up": 9,
   "the keys of a lease go together": 9,

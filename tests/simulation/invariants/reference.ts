@@ -25,6 +25,8 @@ export interface ReferenceStep {
   readonly writes: StateWrites;
 }
 
+const NO_FLOORS = { oldestRevision: 0, firstRevision: 0 } as const;
+
 interface Version {
   readonly revision: number;
   readonly record: StoredRecord | null;
@@ -43,6 +45,7 @@ export class Reference {
   private readonly names = new Map<number, string>();
   /** By the name of a namespace, for a name may pass to another one. */
   private readonly oldestEver = new Map<string, number>();
+  private readonly firstEver = new Map<string, number>();
   private readonly changesOf = new Map<string, CommittedChange[]>();
 
   constructor() {
@@ -107,6 +110,11 @@ export class Reference {
     return this.oldestEver.get(name === "" ? DEFAULT_NAMESPACE : name) ?? 0;
   }
 
+  /** The same of what can be told: the highest revision that any watch ever had to begin from. */
+  firstRevisionEver(name: string): number {
+    return this.firstEver.get(name === "" ? DEFAULT_NAMESPACE : name) ?? 0;
+  }
+
   /** What a key of the namespace of that name held at a revision, as a text; whichever namespace that was. */
   textAt(name: string, key: Uint8Array, revision: number): string | null {
     const hex = hexEncode(key);
@@ -132,8 +140,9 @@ export class Reference {
     this.image.apply(writes);
     for (const { id, name } of writes.namespaces) this.names.set(id, name);
     for (const name of this.names.values()) {
-      const oldest = this.floors(name)?.oldestRevision ?? 0;
-      this.oldestEver.set(name, Math.max(this.oldestEver.get(name) ?? 0, oldest));
+      const { oldestRevision, firstRevision } = this.floors(name) ?? NO_FLOORS;
+      this.oldestEver.set(name, Math.max(this.oldestEver.get(name) ?? 0, oldestRevision));
+      this.firstEver.set(name, Math.max(this.firstEver.get(name) ?? 0, firstRevision));
     }
     for (const change of writes.changes) {
       this.note(change);

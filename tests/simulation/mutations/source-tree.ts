@@ -19,6 +19,7 @@ const FOLDERS = [
   "services/raft",
   "services/kv",
   "services/replica",
+  "services/watch",
   "services/memory",
   "services/faults",
   "tests/simulation",

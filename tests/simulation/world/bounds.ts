@@ -1,5 +1,6 @@
 import { DEFAULT_BOUNDS, type HistoryLimits, type ReplicaBounds } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
+import { DEFAULT_WATCH_BOUNDS, type WatchBounds } from "@quorate/services/watch";
 
 /** In half of the worlds the bounds of production, which no run comes near; in the others such that every run meets them. */
 export function drawBounds(random: Random): ReplicaBounds {
@@ -24,4 +25,22 @@ export function drawHistory(random: Random): HistoryLimits {
   const revisionsMax = random.below(2) === 0 ? null : 20 + random.below(300);
   const ageMsMax = random.below(3) === 0 ? 2_000 + random.below(20_000) : null;
   return { revisionsMax, ageMsMax };
+}
+
+/** In half of the worlds so little that every watch meets it. */
+export function drawWatchBounds(random: Random): WatchBounds {
+  if (random.below(2) === 0) return DEFAULT_WATCH_BOUNDS;
+  return {
+    ...DEFAULT_WATCH_BOUNDS,
+    // All that there are fit, wherever they go, but not all on one member.
+    watchesMax: 2 + random.below(4),
+    eventsMax: 2 + random.below(30),
+    bytesMax: 1_000 + random.below(4_000),
+    // Room for what each of them reads of history at a time.
+    bytesOfAllMax: 200_000 + random.below(200_000),
+    frameEventsMax: 1 + random.below(4),
+    frameBytesMax: 200 + random.below(1_000),
+    readsMax: 1 + random.below(3),
+    previousBytesMax: random.below(2_000),
+  };
 }

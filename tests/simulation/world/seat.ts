@@ -2,6 +2,7 @@ import { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { MemberId } from "@quorate/services/raft";
 import type { Replica } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
+import type { WatchHub } from "@quorate/services/watch";
 import type { Seat, SeatDisk } from "../world-contract";
 import { DriftingClock } from "./seat-clock";
 import type { EventTimeline } from "./timeline";
@@ -21,6 +22,7 @@ export class SimulatedSeat implements Seat, SeatDisk {
   logDisk = new MemoryLogDisk();
   stateDisk = new MemoryStateDisk(CHECKPOINT_BATCHES, KEPT_BATCHES);
   replica: Replica | null = null;
+  hub: WatchHub | null = null;
   condition: Seat["condition"] = "down";
   starts = 0;
   readonly clock: DriftingClock;
@@ -77,6 +79,7 @@ export class SimulatedSeat implements Seat, SeatDisk {
     this.life += 1;
     this.held.length = 0;
     this.replica = null;
+    this.hub = null;
   }
 
   /** What a paused process would have done comes all at once, in its order. */

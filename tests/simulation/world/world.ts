@@ -12,8 +12,9 @@ import {
   type Transport,
 } from "@quorate/services/replica";
 import { assert, type Random, seededRandom } from "@quorate/services/std";
+import { type WatchBounds, watchReplica } from "@quorate/services/watch";
 import type { Observer, World } from "../world-contract";
-import { drawBounds, drawHistory } from "./bounds";
+import { drawBounds, drawHistory, drawWatchBounds } from "./bounds";
 import { messageText } from "./message-text";
 import { ObservedLogStore, ObservedStateStore } from "./observed-stores";
 import { SimulatedSeat } from "./seat";
@@ -28,6 +29,8 @@ export interface WorldOptions {
 
 /** Heartbeats and elections as in the default profile, in ticks of a heartbeat each. */
 const CONFIGURATION = { electionTicks: 10, heartbeatTicks: 1, tickUs: 100_000 } as const;
+/** Two election timeouts. */
+const NO_LEADER_MS = (2 * CONFIGURATION.electionTicks * CONFIGURATION.tickUs) / 1000;
 /** A process that ended because a store failed is started again by whoever watches it, some time later. */
 const RESTART_US_MIN = 100_000;
 const RESTART_US_MAX = 2_000_000;
@@ -53,6 +56,7 @@ export class SimulatedWorld implements World {
   readonly configuration = CONFIGURATION;
   readonly bounds: ReplicaBounds;
   private readonly history: HistoryLimits;
+  private readonly watchBounds: WatchBounds;
   readonly counts: WorldCounts = { events: 0, elections: 0, crashes: 0, starts: 0 };
   private readonly trace: Trace;
   private readonly generators = new Map<string, Random>();
@@ -66,6 +70,7 @@ export class SimulatedWorld implements World {
     this.trace = trace;
     this.bounds = drawBounds(this.random("bounds"));
     this.history = drawHistory(this.random("history"));
+    this.watchBounds = drawWatchBounds(this.random("watch bounds"));
     const latencyUs = LATENCY_US_MIN + this.random("latency").below(LATENCY_US_MAX - LATENCY_US_MIN);
     this.network = new Network({
       random: this.random("network"),
@@ -334,6 +339,7 @@ export class SimulatedWorld implements World {
       history: this.history,
     });
     seat.replica = replica;
+    seat.hub = watchReplica(replica, { noLeaderMs: NO_LEADER_MS, bounds: this.watchBounds });
     seat.condition = seat.directory === "own" ? "up" : "refused";
     seat.starts += 1;
     this.counts.starts += 1;
@@ -364,7 +370,10 @@ export class SimulatedWorld implements World {
   private tickOn(seat: SimulatedSeat, replica: Replica, delayUs: number): void {
     seat.after(delayUs, () => {
       const { rate } = seat.clock;
-      if (rate > 0) replica.tick();
+      if (rate > 0) {
+        replica.tick();
+        seat.hub?.tick(seat.clock.monotonicMs());
+      }
       this.tickOn(seat, replica, CONFIGURATION.tickUs / (rate > 0 ? rate : 1));
     });
   }
