@@ -27,6 +27,7 @@ module.exports = {
     "^#client/(.*)$": "<rootDir>/clients/typescript/src/$1.ts",
     "^@quorate/client$": "<rootDir>/clients/typescript/src/index.ts",
     "^@quorate/client/generated$": "<rootDir>/clients/typescript/src/generated.ts",
+    "^#cli/(.*)$": "<rootDir>/clients/cli/src/$1.ts",
     "^@quorate/cli$": "<rootDir>/clients/cli/src/index.ts",
     "^@quorate/examples$": "<rootDir>/clients/examples/src/index.ts",
   },

@@ -67,6 +67,7 @@ const rooms: Record<string, Room> = {
   },
   "clients/cli/src": {
     uses: [
+      "#cli",
       "@quorate/client",
       "@quorate/services/launcher",
       "commander",

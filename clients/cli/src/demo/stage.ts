@@ -1,6 +1,6 @@
 import { connect, type Quorate } from "@quorate/client";
 import type { LocalCluster } from "@quorate/services/launcher";
-import type { Terminal } from "../terminal";
+import type { Terminal } from "#cli/terminal";
 
 /** Something that a demo claims did not hold. */
 export class DemoFailed extends Error {

@@ -1,5 +1,5 @@
 import { type Kv, op, type Quorate } from "@quorate/client";
-import { duration, reportMembers, size, statusTable } from "../status-command";
+import { duration, reportMembers, size, statusTable } from "#cli/status-command";
 import { fields, integer, list, NIL, OK, quoted } from "./reply";
 
 /** What a command of the REPL works with. */

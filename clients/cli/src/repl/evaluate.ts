@@ -1,5 +1,5 @@
 import { QuorateError } from "@quorate/client";
-import { describe } from "../session";
+import { describe } from "#cli/session";
 import { commandOf, type ReplContext, ReplFault, usageOf } from "./commands";
 import { wordsOf } from "./words";
 

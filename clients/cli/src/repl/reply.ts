@@ -1,4 +1,4 @@
-import { visible } from "../record-output";
+import { visible } from "#cli/record-output";
 
 /*
  * How the REPL words its answers, in the manner that users of Redis know.
