@@ -312,7 +312,7 @@ describe("the current state", () => {
 });
 
 describe("a consumer that takes nothing", () => {
-  test("I6, N6: holds a bounded backlog, ends the watch at the server, and misses nothing once it goes on", async () => {
+  test("I6: holds a bounded backlog, ends the watch at the server, and misses nothing once it goes on", async () => {
     const cluster = new FakeWatchCluster(`${A},${B}`);
     cluster.frameEvents = 100;
     const slow = cluster.client.kv.watch({}, { fromRevision: 1 });
