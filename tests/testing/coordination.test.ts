@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { type Leader, type Lock, type Permit, type Quorate, QuorateError } from "@quorate/client";
-import { startCluster, type TestCluster } from "@quorate/testing";
+import { delay, startCluster, type TestCluster } from "@quorate/testing";
 
 const TTL_MS = 2000;
 
@@ -134,6 +134,53 @@ describe("locks", () => {
     expect(locks.map((lock) => lock !== undefined)).toEqual([true, true, true, false]);
     expect(await reasonOf(Promise.resolve().then(() => client.lock("")))).toBe("INVALID_ARGUMENT");
   });
+
+  test.each([81, 82, 83])(
+    "a counter that is read and put under a lock counts right while leaders die (seed %i)",
+    async (seed) => {
+      await using cluster = await startCluster({ clock: "virtual", seed });
+      // So that elections fall into the midst of it.
+      cluster.addFilter(delay(5));
+      let counted = 0;
+      let lost = 0;
+      const works = Array.from({ length: 4 }, async () => {
+        const client = cluster.client({ deadlineMs: 30_000 });
+        for (let round = 0; round < 5; round += 1) {
+          const lock = await client.lock("counter", { ttlMs: 5000 });
+          const value = Number((await client.kv.getText("count")) ?? "0");
+          try {
+            await lock.put("count", `${value + 1}`);
+            counted += 1;
+          } catch (error) {
+            // It was lost amid an election that took longer than its lease: then nothing was written.
+            expect(QuorateError.from(error)).toMatchObject({
+              reason: "CONDITION_FAILED",
+              outcome: "not_applied",
+            });
+            lost += 1;
+          }
+          await lock.release();
+        }
+      });
+      let isOver = false;
+      const all = Promise.all(works).finally(() => {
+        isOver = true;
+      });
+      for (let kills = 0; kills < 4; kills += 1) {
+        await cluster.advance(100);
+        expect(isOver).toBe(false);
+        const leader = await cluster.leader();
+        await leader.kill();
+        await cluster.advance(300);
+        await leader.restart();
+      }
+      await cluster.advanceUntil(all);
+      cluster.clearFilters();
+      await cluster.leader();
+      expect([await cluster.kv.getText("count"), counted + lost]).toEqual([`${counted}`, 20]);
+      await cluster.verifyConsistency();
+    },
+  );
 });
 
 describe("an election", () => {
