@@ -120,7 +120,7 @@ test("I2: five writes are five events in the order of their revisions, none twic
 test("I3: leader, followers and gateway tell identical sequences, live and from the past", async (c) => {
   const clients = [...c.numbers.map((node) => c.client(node)), c.client(c.gateway().address)];
   const { kv } = c.client();
-  const { revision } = await kv.put("i3/begin", "x");
+  const { revision } = await kv.put("i3/start", "x");
   const live = clients.map((client) => client.kv.watch({ prefix: "i3/" }, { previous: true }));
   await Promise.all(live.map((watch) => watch.opened()));
   await changeEverything(kv, "i3/");
