@@ -16,7 +16,7 @@ export class Answers {
   constructor(private readonly reference: Pick<Reference, "answerAt">) {}
 
   /** An entry has joined the committed log: what the product makes of it against the naive model. */
-  committed({ index, command, answer, writes }: ReferenceStep): void {
+  committed({ index, command, answer, writes, counts }: ReferenceStep): void {
     const expected = this.naive.apply(command);
     const id = command?.requestId;
     const name = `entry ${index} (${command?.operation?.$case}${id === undefined ? "" : ` ${id.clientId}/${id.sequence}/${id.firstUnanswered}`})`;
@@ -36,7 +36,7 @@ export class Answers {
     }
     const change = changesDifference(expected.changes, writes.changes);
     if (change !== null) broken("what a command changes", `${name} is to do ${change}`);
-    const state = stateDifference(this.naive, writes);
+    const state = stateDifference(this.naive, { writes, counts });
     if (state !== null) broken("what a command changes", `${name} is to leave ${state}`);
   }
 

@@ -1,4 +1,4 @@
-import type { Answer, Change, Done, NamespaceState, StateWrites } from "@quorate/services/kv";
+import type { Answer, Change, Done, NamespaceState } from "@quorate/services/kv";
 import { Refusal } from "@quorate/services/kv";
 import { hexEncode } from "@quorate/services/std";
 import type { NaiveDone, NaiveRecord } from "./naive-records";
@@ -9,6 +9,7 @@ import {
   type NaiveNamespace,
   type NaiveStore,
 } from "./naive-store";
+import type { ReferenceStep } from "./reference";
 
 /** How an answer differs from what the model says, in words, or null. */
 export function answerDifference(expected: NaiveAnswer, { revision, result }: Answer): string | null {
@@ -35,7 +36,12 @@ export function changesDifference(
 }
 
 /** How namespaces and leases that were written differ from the model's, in words, or null. */
-export function stateDifference(model: NaiveStore, writes: StateWrites): string | null {
+export function stateDifference(
+  model: NaiveStore,
+  { writes, counts }: Pick<ReferenceStep, "writes" | "counts">,
+): string | null {
+  const [wanted, found] = [countsText(model.counts), countsText(counts)];
+  if (wanted !== found) return `${wanted}, but has ${found}`;
   for (const state of writes.namespaces) {
     const namespace = model.namespaces.get(state.name);
     if (namespace === undefined) return `no namespace ${state.name}, but has one`;
@@ -52,6 +58,10 @@ export function stateDifference(model: NaiveStore, writes: StateWrites): string 
     if (model.leases.has(BigInt(leaseId))) return `lease ${leaseId}, but has ended it`;
   }
   return null;
+}
+
+function countsText({ sessions, leases }: ReferenceStep["counts"]): string {
+  return `${sessions} sessions and ${leases} leases`;
 }
 
 function namespaceText({ id, name, records, keysMax, bytesMax, ...floors }: NaiveNamespace): string {

@@ -71,6 +71,11 @@ export class NaiveStore {
     return { answer, changes: this.changes };
   }
 
+  /** How many there are. */
+  get counts(): { readonly sessions: number; readonly leases: number } {
+    return { sessions: this.sessions.size, leases: this.leases.size };
+  }
+
   /** The keys of a lease: those of all records that name it. */
   keysOf({ id, namespace }: NaiveLease): readonly string[] {
     return [...namespace.records.values()]

@@ -23,6 +23,8 @@ export interface ReferenceStep {
   readonly command: Command | null;
   readonly answer: Answer;
   readonly writes: StateWrites;
+  /** How many there are afterwards. */
+  readonly counts: { readonly sessions: number; readonly leases: number };
 }
 
 const NO_FLOORS = { oldestRevision: 0, firstRevision: 0 } as const;
@@ -161,7 +163,8 @@ export class Reference {
     }
     const answer = answers[0];
     assert(answer !== undefined, "a command has an answer");
-    return { index: entry.index, command, answer, writes };
+    const { sessionCount: sessions, leaseCount: leases } = this.machine;
+    return { index: entry.index, command, answer, writes, counts: { sessions, leases } };
   }
 
   private note(change: Change): void {

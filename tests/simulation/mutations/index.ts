@@ -3,6 +3,7 @@ import { modelMutations } from "./model-mutations";
 import type { Mutation } from "./mutation";
 import { raftMutations } from "./raft-mutations";
 import { replicaMutations } from "./replica-mutations";
+import { watchMutations } from "./watch-mutations";
 
 export type { Catcher, Edit, Mutation } from "./mutation";
 
@@ -12,4 +13,5 @@ export const mutations: readonly Mutation[] = [
   ...kvMutations,
   ...modelMutations,
   ...replicaMutations,
+  ...watchMutations,
 ];

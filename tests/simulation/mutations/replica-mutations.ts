@@ -181,8 +181,8 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/replica/applier.ts",
-        find: "if (commands.length > 0) break;",
-        replace: "",
+        find: "(reads.startsBatch || values > BATCH_VALUES_MAX)) break;",
+        replace: "values > BATCH_VALUES_MAX) break;",
       },
       {
         file: "services/kv/batch.ts",
