@@ -272,6 +272,27 @@ describe("the end of a lease", () => {
   });
 });
 
+describe("a lease that was granted to another", () => {
+  test("A22: is renewed at once when a third of its time has passed, and lost by what it had left", async () => {
+    const cluster = new LeaseCluster();
+    const { ends } = cluster;
+    const known = { leaseId: 9n, ttlMs: BigInt(TTL_MS), remainingMs: 800n, keys: 0n };
+    ends.answer = () => ({ header: HEADER, lease: known, keys: [] });
+    const renewed = await ends.timing.drive(ends.client.leases.keepAlive(9n));
+    await cluster.wait(2500);
+    expect(cluster.renewed.map(({ leaseId, atMs }) => [leaseId, atMs])).toEqual([
+      [9n, 0],
+      [9n, 1000],
+      [9n, 2000],
+    ]);
+    expect(renewed.signal.aborted).toBe(false);
+    cluster.renewal = () => "silence";
+    const beganAtMs = cluster.nowMs;
+    const unanswered = await ends.timing.drive(ends.client.leases.keepAlive(9n));
+    expect(await cluster.lost(unanswered)).toEqual({ atMs: beganAtMs + 800, reason: "DEADLINE_EXCEEDED" });
+  });
+});
+
 describe("a look at leases", () => {
   test("A22: time to live with its keys, and the list", async () => {
     const lease = { leaseId: 5n, ttlMs: 3000n, remainingMs: 1200n, keys: 1n };

@@ -90,7 +90,7 @@ export class Leases {
    * Keeps a lease alive that was granted before, by whomever, until it is closed, revoked or lost. Fails with
    * UNKNOWN_LEASE when there is no such lease.
    */
-  async keepAlive(id: bigint, options: LeaseReadOptions = {}): Promise<Lease> {
+  async keepAlive(id: bigint, options: CallOptions = {}): Promise<Lease> {
     const askedAtMs = this.#core.timing.nowMs();
     const { ttlMs, remainingMs } = await this.timeToLive(id, options);
     const namespace = this.#name(options);
