@@ -76,7 +76,11 @@ export class FakeNode {
   }
 
   service(changes: Partial<NodeContext> = {}): NodeService {
-    const node: NodeContext = {
+    return new NodeService(this.context(changes), this.channels);
+  }
+
+  context(changes: Partial<NodeContext> = {}): NodeContext {
+    return {
       clusterId: "c",
       memberId: this.memberId,
       storeId: "s",
@@ -142,7 +146,6 @@ export class FakeNode {
       wallMs: () => 1000,
       ...changes,
     };
-    return new NodeService(node, this.channels);
   }
 }
 
