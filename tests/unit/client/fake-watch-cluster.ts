@@ -62,6 +62,8 @@ export class FakeWatchCluster {
   fate: (frame: FrameView) => FrameFate = () => "send";
   /** Changes or records a frame. */
   frameEvents = 3;
+  /** The time between two frames of a stream. */
+  frameMs = 1;
   /** The first revision whose changes are still kept. */
   firstEvent = 1;
   /** The oldest revision that a scan can read at. */
@@ -171,7 +173,7 @@ export class FakeWatchCluster {
     this.openStreams += 1;
     try {
       while (!signal.aborted) {
-        await this.passMs(1);
+        if (this.frameMs > 0) await this.passMs(this.frameMs);
         if (signal.aborted) break;
         const frame = this.#nextFrame(watches);
         if (frame === null) {

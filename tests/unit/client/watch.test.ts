@@ -329,8 +329,21 @@ describe("a consumer that takes nothing", () => {
     expect(await openStreams(cluster)).toBe(0);
     expect(cluster.creations).toHaveLength(2);
     expect(await takenUpTo(cluster, slow, cluster.revision)).toEqual(cluster.changesFrom(1).slice(0, -99));
-    expect(cluster.creations.map(({ create }) => create.startRevision)).toEqual([1n, 1n, 42n]);
+    expect(cluster.creations.map(({ create }) => create.startRevision)).toEqual([1n, 1n, 12n]);
   });
+});
+
+test("a consumer that takes what comes keeps its stream, however large the messages are", async () => {
+  const cluster = new FakeWatchCluster(A);
+  cluster.write(...Array.from({ length: 10_000 }, (_, at) => [`k${at}`, "v"] as const));
+  cluster.frameEvents = 2500;
+  cluster.frameMs = 0;
+  const watch = cluster.client.kv.watch({}, { currentState: true });
+  await cluster.timing.drive(watch.opened());
+  const taken = cluster.timing.drive(takenUntil(watch, (event) => event.startsWith("2 put k9999=")));
+  cluster.write(...Array.from({ length: 10_000 }, (_, at) => [`k${at}`, "w"] as const));
+  expect(await taken).toHaveLength(20_001);
+  expect([cluster.creations.length, cluster.scans.length]).toEqual([1, 0]);
 });
 
 describe("endpoints", () => {

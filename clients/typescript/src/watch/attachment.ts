@@ -16,7 +16,8 @@ const LATE_MS = 500;
 
 /** What a watch does with what its stream tells. */
 export interface AttachmentSink {
-  onResponse(response: WatchResponse): void;
+  /** Returns whether its consumer should get a turn before anything else is read. */
+  onResponse(response: WatchResponse): boolean;
   /** Nothing more comes: the stream or the watch has failed. Not called after `detach`. */
   onLost(error: QuorateError): void;
 }
@@ -53,15 +54,17 @@ export class Attachment {
     this.#checkIn(SILENCE_MS_MAX);
   }
 
-  onResponse(response: WatchResponse): void {
+  /** Returns whether the consumer should get a turn before anything else is read. */
+  onResponse(response: WatchResponse): boolean {
     this.#heardAtMs = this.#timing.nowMs();
     this.#askedAtMs = null;
     this.#hasBegun = true;
     try {
-      this.#sink.onResponse(response);
+      return this.#sink.onResponse(response);
     } catch (thrown) {
       this.detach();
       this.#sink.onLost(QuorateError.from(thrown));
+      return false;
     }
   }
 

@@ -1,10 +1,10 @@
 import type { Received } from "./reception";
 
-/** How many changes may wait for the consumer before the watch is given up at the server until it has taken them. */
-export const BACKLOG_EVENTS_MAX = 4096;
+/** With so many changes waiting for the consumer no further message is taken, and the watch is ended at the server. */
+export const BACKLOG_EVENTS_MAX = 1024;
 
-/** How many bytes of changes may wait for the consumer. What came in one message is taken whole. */
-export const BACKLOG_BYTES_MAX = 4 * 1024 * 1024;
+/** The same in bytes. What came in one message is taken whole. */
+export const BACKLOG_BYTES_MAX = 1024 * 1024;
 
 /** What was received and not yet taken, oldest first. */
 export class Backlog {

@@ -180,7 +180,10 @@ export class WatchFeed {
       this.#attachment = this.#core.watches.streamTo(endpoint).attach(
         { ...this.#fields, startRevision: BigInt(startRevision), withCurrentState },
         {
-          onResponse: (response) => this.#onResponse(response, finish),
+          onResponse: (response) => {
+            this.#onResponse(response, finish);
+            return this.#backlog.isFull;
+          },
           onLost: (error) => finish({ kind: "failed", error }),
         },
       );
@@ -192,12 +195,16 @@ export class WatchFeed {
       finish({ kind: "failed", error: failureOf(response.response.value) });
       return;
     }
+    // What is left unread here is told again when the consumer has caught up.
+    if (this.#backlog.isFull) {
+      finish({ kind: "full" });
+      return;
+    }
     this.#reception.onResponse(response);
     this.#hasBegun = true;
     // A watch that ends as soon as it has begun has not come any further.
     if (response.response?.$case !== "created") this.#outage.over();
     this.#wake();
-    if (this.#backlog.isFull) finish({ kind: "full" });
   }
 
   /** Receives the rest of a state whose first part came from a stream: it is read at the same revision. */

@@ -1,7 +1,7 @@
 import { type WatchCreate, type WatchRequest, WatchServiceDefinition } from "@quorate/proto/kv";
 import type { Endpoint } from "#client/endpoint-pool";
 import { QuorateError } from "#client/errors";
-import type { Timing } from "#client/timing";
+import { pause, type Timing } from "#client/timing";
 import { methodOf } from "#client/transport";
 import { Attachment, type AttachmentSink, type AttachmentStream } from "./attachment";
 import { RequestQueue } from "./request-queue";
@@ -86,7 +86,9 @@ export class WatchStream implements AttachmentStream {
       for await (const response of responses) {
         if (this.#hasEnded) return;
         this.#heardAtMs = this.#timing.nowMs();
-        this.#attachments.get(response.watchId)?.onResponse(response);
+        const isCongested = this.#attachments.get(response.watchId)?.onResponse(response) ?? false;
+        // A consumer that only computes takes all of it within the turn: its watch need not be ended.
+        if (isCongested) await pause(this.#timing, 0, this.#leaving.signal);
       }
       this.fail(
         new QuorateError(`${this.address} ended the stream of watches`, {
