@@ -38,11 +38,18 @@ const causes = {
 /** The bytes of events that were told lately: watches share an event, and so its bytes. */
 const encodedEvents = new WeakMap<WatchEvent, Uint8Array>();
 
-/** Makes the messages of one stream. */
+interface HeaderField {
+  readonly term: number;
+  readonly revision: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The last header of each node: all watches that tell an event have the same one with it. */
+const lastHeaders = new WeakMap<NodeContext, HeaderField>();
+
+/** Makes the messages of a node's streams. */
 export class WatchEncoder {
   private readonly node: NodeContext;
-  private header: { readonly term: number; readonly revision: number; readonly bytes: Uint8Array } | null =
-    null;
 
   constructor(node: NodeContext) {
     this.node = node;
@@ -110,13 +117,14 @@ export class WatchEncoder {
   }
 
   private headerField(revision: number): Uint8Array {
-    const { term } = this.node.replica.leader;
-    if (this.header === null || this.header.term !== term || this.header.revision !== revision) {
-      const header = responseHeader(this.node, term, revision);
-      const bytes = WatchResponse.encode({ header, watchId: 0n, response: undefined }).finish();
-      this.header = { term, revision, bytes };
-    }
-    return this.header.bytes;
+    const { node } = this;
+    const { term } = node.replica.leader;
+    const last = lastHeaders.get(node);
+    if (last !== undefined && last.term === term && last.revision === revision) return last.bytes;
+    const header = responseHeader(node, term, revision);
+    const bytes = WatchResponse.encode({ header, watchId: 0n, response: undefined }).finish();
+    lastHeaders.set(node, { term, revision, bytes });
+    return bytes;
   }
 }
 
