@@ -119,7 +119,8 @@ export class LeaseTable {
     const lease = this.known(leaseId, namespaceId);
     const id = byteKey(key);
     assert(!lease.keys.has(id), "a key is attached once");
-    const leaseKey = { leaseId, namespaceId, generation, key };
+    // A copy: the key of a command shares memory with its entry and the frame that brought it, and a lease may live long.
+    const leaseKey = { leaseId, namespaceId, generation, key: new Uint8Array(key) };
     lease.keys.set(id, leaseKey);
     this.note(lease, id, { isAttached: true, leaseKey });
   }

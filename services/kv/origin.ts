@@ -33,7 +33,7 @@ type Changing = {
 /** The operations that change records. */
 export type ChangingOperation = Extract<Operation, { $case: Changing }>;
 
-/** A time that is no safe integer is not worth a refusal, for it is shown to people only. */
+/** A time that a store cannot keep, or before 1970, is not worth a refusal, for it is shown to people only. */
 export function originOf(
   command: Command,
   operation: ChangingOperation,
@@ -42,7 +42,7 @@ export function originOf(
   const wallTimeMs = Number(command.wallTimeMs);
   return {
     cause: operation.$case === "append" && operation.value.atStart ? "prepend" : causes[operation.$case],
-    wallTimeMs: Number.isSafeInteger(wallTimeMs) ? wallTimeMs : 0,
+    wallTimeMs: Number.isSafeInteger(wallTimeMs) && wallTimeMs >= 0 ? wallTimeMs : 0,
     requestId: request === null ? null : { clientId: request.clientId, sequence: request.sequence },
   };
 }

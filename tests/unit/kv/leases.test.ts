@@ -422,6 +422,15 @@ describe("what is told of leases", () => {
   });
 });
 
+describe("the memory of an attached key", () => {
+  test("is its own, not that of the entry that attached it and of the frame that brought the entry", () => {
+    apply(grant());
+    it.applyEntries([encodeCommand(put("k", "v".repeat(10_000), { leaseId: 1n }))], []);
+    const [key] = it.machine.leaseKeys(1);
+    expect(key?.buffer.byteLength).toBe(1);
+  });
+});
+
 describe("a resident state that contradicts itself is not loaded", () => {
   const lease = { leaseId: 1, namespaceId: 1, ttlMs: 1, deadlineMs: null };
   const leaseKey = { leaseId: 1, namespaceId: 1, generation: 1, key: utf8Encode("k") };

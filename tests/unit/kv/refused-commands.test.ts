@@ -98,8 +98,12 @@ describe("Commands that cannot be carried out", () => {
     );
   });
 
-  test("a wall time that is no safe integer is shown as 0", () => {
-    it.apply({ ...put("k", "v"), wallTimeMs: INT64_MIN });
-    expect(it.store.changes[0]?.origin.wallTimeMs).toBe(0);
-  });
+  // A store writes it as a number from 0 to 2^53 - 1, and a negative one would read back as something else.
+  test.each([INT64_MIN, -1n, 2n ** 53n])(
+    "a wall time of %s ms, which no store can keep, is shown as 0",
+    (time) => {
+      it.apply({ ...put("k", "v"), wallTimeMs: time });
+      expect(it.store.changes[0]?.origin.wallTimeMs).toBe(0);
+    },
+  );
 });
