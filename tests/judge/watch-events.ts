@@ -133,19 +133,26 @@ export class WatchCheck {
     // All that it was about was filtered out: it says no more than how far it is.
     if (last === undefined) return more ? null : this.completeTo(revision);
     const told = this.toldRevision as number;
+    let latest = this.partial.at(-1)?.revision ?? 0;
     for (const event of events) {
       const early = this.notYet(event.revision);
       if (early !== null) return early;
       if (event.revision <= told) return `${changeText(event)} is told again: all up to ${told} was told`;
+      if (event.revision < latest) return `${changeText(event)} is told after one of revision ${latest}`;
+      latest = event.revision;
     }
     this.partial.push(...events);
-    if (more) {
-      return revision < last.revision && revision >= told
-        ? null
-        : `revision ${revision} amid that of its events`;
+    if (!more) {
+      return revision < last.revision
+        ? `revision ${revision} before that of its own events`
+        : this.completeTo(revision);
     }
-    if (revision < last.revision) return `revision ${revision} before that of its own events`;
-    return this.completeTo(revision);
+    if (revision >= last.revision || revision < told) return `revision ${revision} amid that of its events`;
+    const begun = this.partial.filter((event) => event.revision > revision);
+    this.partial = this.partial.filter((event) => event.revision <= revision);
+    const fault = this.completeTo(revision);
+    this.partial = begun;
+    return fault;
   }
 
   private progress(revision: number): string | null {
