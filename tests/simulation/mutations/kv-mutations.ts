@@ -114,7 +114,7 @@ export const kvMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    expected: ["the same answer", "crash"],
+    expected: ["the same answer", "what a command changes", "crash"],
   },
   {
     name: "append-forgets-the-old-value",
