@@ -17,9 +17,9 @@ import { type Random, seededRandom, utf8Encode } from "@quorate/services/std";
 import type { Watch, WatchEvent, WatchFrame, WatchSpec } from "@quorate/services/watch";
 import { ANYONE, lineOf, oneKey, put, settled, spec, takeAll, underPrefix, WatchRig } from "./watch-rig";
 
-const RUNS = 150;
+const RUNS = 100;
 const STEPS = 120;
-const KEYS = ["a", "ab", "abc", "b", "ba", "c"];
+const KEYS = ["a", "aa", "ab", "abc", "abd", "abe", "ac", "ad", "ae", "b", "ba", "c"];
 const NAMESPACES = ["", "other"];
 
 /** What happened, as plainly as it can be written down: every change with the record that was there before. */
@@ -124,6 +124,7 @@ class Consumer {
   /** When nothing waits any more all is told. */
   checkComplete(): void {
     if (this.isOver) return;
+    expect(this.rig.namespace(this.wanted.namespace)?.id).toBe(this.namespaceId);
     expect(this.phase).toBe("events");
     this.checkTold(this.rig.revision);
   }
@@ -239,11 +240,12 @@ function drawSpec(random: Random, rig: WatchRig): WatchSpec {
   });
 }
 
-function drawCommand(random: Random, rig: WatchRig): Command {
+/** @param forgets whether history may be given up: else there is much of it to be told */
+function drawCommand(random: Random, rig: WatchRig, forgets: boolean): Command {
   const namespace = NAMESPACES[random.below(2)] as string;
   const source = { ...ANYONE, namespace };
   const key = KEYS[random.below(KEYS.length)] as string;
-  const draw = random.below(100);
+  const draw = random.below(forgets ? 100 : 88);
   if (draw < 62) return put(key, namespace);
   if (draw < 80) {
     return deleteCommand(source, { key: utf8Encode(key), returnPrevious: false, expectedModRevision: null });
@@ -263,13 +265,16 @@ async function run(seed: number): Promise<void> {
     previousBytesMax: random.below(2) * 1000,
   });
   const history = new History(rig);
+  const forgets = random.below(2) === 0;
   let consumers: Consumer[] = [];
   await rig.apply(createNamespaceCommand(ANYONE, "other"));
   for (let step = 0; step < STEPS; step += 1) {
     const draw = random.below(10);
     const some = consumers[random.below(Math.max(1, consumers.length))];
     if (draw < 4) {
-      await rig.apply(...Array.from({ length: 1 + random.below(5) }, () => drawCommand(random, rig)));
+      await rig.apply(
+        ...Array.from({ length: 1 + random.below(5) }, () => drawCommand(random, rig, forgets)),
+      );
     } else if (draw === 4) {
       consumers.push(new Consumer(rig, history, drawSpec(random, rig)));
     } else if (draw < 8) {
