@@ -141,7 +141,9 @@ export class Reference {
     const { answers, writes } = this.machine.apply([command], this.view(this.machine.reads(command)));
     this.image.apply(writes);
     for (const { id, name } of writes.namespaces) this.names.set(id, name);
-    for (const name of this.names.values()) {
+    const isCompaction = command?.operation?.$case === "compact";
+    const changed = isCompaction ? this.names.values() : writes.namespaces.map(({ name }) => name);
+    for (const name of new Set(changed)) {
       const { oldestRevision, firstRevision } = this.floors(name) ?? NO_FLOORS;
       this.oldestEver.set(name, Math.max(this.oldestEver.get(name) ?? 0, oldestRevision));
       this.firstEver.set(name, Math.max(this.firstEver.get(name) ?? 0, firstRevision));
