@@ -18,7 +18,7 @@ import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory"
 import type { Entry } from "@quorate/services/raft";
 import type { StateStore } from "@quorate/services/replica";
 import { utf8Encode } from "@quorate/services/std";
-import type { AnswerEvent, ReadEvent } from "../clients/events";
+import type { AnswerEvent, ReadEvent, ReadRefusedEvent } from "../clients/events";
 import { Acknowledged, Answers } from "./answers";
 import { EqualState } from "./equal-state";
 import { expectBroken } from "./expect-broken";
@@ -332,6 +332,32 @@ describe("the check of reads", () => {
       "a bounded read keeps its bound",
       "n2 answers c1 at revision 2 with max_staleness_ms 1000, but revision 3 was acknowledged 1001 ms before by its clock",
       () => reads.read(read(2, 2, { request: bounded })),
+    );
+  });
+
+  it("finds a past revision that is refused though it is there, or was told of before", () => {
+    reads.wrote(3, [{ id: "n2", monotonicMs: 4_000 }]);
+    const { point: _, record: __, ...call } = read(4, 3);
+    const refused = (revision: number, outcome: ReadRefusedEvent["outcome"]): void =>
+      reads.refused({ ...call, request: { ...request, consistency: "linearizable", revision }, outcome });
+    refused(4, { kind: "future_revision", revision: 3 });
+    const name = "history is there until it is given up";
+    expectBroken(name, "that the oldest is 2, where no more than 0 was ever given up", () =>
+      refused(1, { kind: "compacted", oldestRevision: 2 }),
+    );
+    expectBroken(name, "that the last is 2, but 3 was acknowledged before", () =>
+      refused(3, { kind: "future_revision", revision: 2 }),
+    );
+  });
+
+  it("finds a past revision that is answered with what was there at another", () => {
+    const past = { ...request, revision: 1 };
+    reads.read(read(4, 1, { request: past }));
+    const wrong = { request: past, record: reference.recordAt(PLACE, utf8Encode("a"), 2) };
+    expectBroken(
+      "a stale read is some real prefix",
+      "at revision 1, where the committed log has 31@1/1/1",
+      () => reads.read(read(4, 1, wrong)),
     );
   });
 
