@@ -102,6 +102,8 @@ export class ModelStore {
   }
 
   #txn({ compares, success, failure }: TxnRequest): object {
+    if (compares.some(isOfNoKeys))
+      throw new QuorateError("start must be below end", { code: "INVALID_ARGUMENT" });
     const succeeded = compares.every((compare) => holds(compare, this.#newest));
     let results: TxnResult[] = [];
     this.#change((draft) => {
@@ -193,6 +195,11 @@ function inRange(
     .filter(([key]) => key >= from && (to === "" || key < to) && key.startsWith(begins))
     .sort(([left], [right]) => (left < right ? -1 : 1))
     .map(([, record]) => record);
+}
+
+/** Whether it names a range that could hold no key at all, which servers refuse. */
+function isOfNoKeys({ start, end }: Compare): boolean {
+  return end.length > 0 && Buffer.compare(start, end) >= 0;
 }
 
 function holds(compare: Compare, state: State): boolean {

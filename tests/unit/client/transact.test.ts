@@ -207,6 +207,33 @@ describe("a scan in a transaction", () => {
     expect([runs, store.values.first]).toEqual([1, "a/1,a/2"]);
   });
 
+  test("one that its limit cuts at the first key of its range is validated by that key", async () => {
+    const { store, ends, run } = rig({ a: "1", "a/1": "1" });
+    for (const range of [{ prefix: "a" }, { start: "a" }, { start: "a", end: "b" }]) {
+      let runs = 0;
+      await run(async (tx) => {
+        runs += 1;
+        const found = await tx.scan(range, { limit: 1 });
+        if (runs === 1) store.put("a", `${store.revision}`);
+        tx.put("seen", found.map((record) => record.text()).join());
+      });
+      expect([runs, store.values.seen]).toEqual([2, store.values.a]);
+    }
+    expect(ends.of("Txn")).toHaveLength(6);
+  });
+
+  test("more ranges than a Txn takes are refused before anything is sent", async () => {
+    const { ends, kv } = rig(values);
+    const scanAll = (count: number) =>
+      kv.transact(async (tx) => {
+        for (let at = 0; at < count; at += 1) await tx.scan({ prefix: `x${at}/` });
+        tx.put("seen", "1");
+      });
+    const error = await ends.failure(scanAll(65));
+    expect([error.reason, ends.of("Txn").length]).toEqual(["TOO_LARGE", 0]);
+    await ends.timing.drive(scanAll(64));
+  });
+
   test("more than can be validated is refused with the limit, and 127 records with their range are not", async () => {
     const many = Object.fromEntries(Array.from({ length: 128 }, (_, at) => [`k${1000 + at}`, ""]));
     const { ends, kv, run } = rig(many);

@@ -6,6 +6,9 @@ import { nameOf } from "./pending-writes";
 /** How many comparisons a server takes in one Txn: what a transaction may have read at most. */
 export const TRANSACTION_READS_MAX = 128;
 
+/** How many of them may be ranges. */
+export const TRANSACTION_RANGES_MAX = 64;
+
 /** The smallest key there can be. */
 const FIRST_KEY = Uint8Array.of(0);
 
@@ -41,7 +44,10 @@ export class ReadSet {
 
   /** That the range held nothing but the records which were added one by one. */
   addRange(start: Uint8Array, end: Uint8Array): void {
-    this.#ranges.push({ start: start.length === 0 ? FIRST_KEY : start, end });
+    const first = start.length === 0 ? FIRST_KEY : start;
+    // Cut at its very first key: there is no room for another before that, and a server refuses such a range.
+    if (end.length > 0 && Buffer.compare(first, end) >= 0) return;
+    this.#ranges.push({ start: first, end });
     this.#check();
   }
 
@@ -57,14 +63,14 @@ export class ReadSet {
   }
 
   #check(): void {
-    if (this.room < 0) throw tooManyReads();
+    if (this.room < 0 || this.#ranges.length > TRANSACTION_RANGES_MAX) throw tooManyReads();
   }
 }
 
 /** The failure of a transaction that reads more than can be validated. */
 export function tooManyReads(): QuorateError {
   return new QuorateError(
-    `a transaction can validate ${TRANSACTION_READS_MAX} reads (each key, and each range besides its keys), and this one needs more: read less, or give its scans a limit`,
+    `a transaction can validate ${TRANSACTION_READS_MAX} reads (each key, and each range besides its keys, of which at most ${TRANSACTION_RANGES_MAX}), and this one needs more: read less, or give its scans a limit`,
     { code: "RESOURCE_EXHAUSTED", reason: "TOO_LARGE", outcome: "not_applied" },
   );
 }
