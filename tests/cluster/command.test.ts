@@ -182,7 +182,7 @@ test("A23: namespace create and list", async () => {
   });
   await quorate("-n", "made-by-hand", "put", "k", "there");
   expect(await quorate("get", "k", "-n", "made-by-hand")).toMatchObject({ exitCode: 0, out: "there\n" });
-  expect((await quorate("namespace", "list")).out).toMatch(/made-by-hand │ 1 +│ 6/);
+  expect((await quorate("namespace", "list")).out).toMatch(/made-by-hand │ 1 +│ +│ 6/);
   const again = await quorate("namespace", "create", "made-by-hand");
   expect(again).toMatchObject({ exitCode: 1, err: expect.stringMatching(/^ALREADY_EXISTS .*made-by-hand/) });
 });

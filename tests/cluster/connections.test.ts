@@ -199,7 +199,9 @@ async function buf(...args: string[]): Promise<string> {
 const SERVICES = [
   "quorate.cluster.v1.ClusterService",
   "quorate.kv.v1.KvService",
+  "quorate.kv.v1.LeaseService",
   "quorate.kv.v1.NamespaceService",
+  "quorate.kv.v1.WatchService",
 ];
 
 describe("reflection", () => {
