@@ -1,7 +1,7 @@
 import type { NetworkPort } from "@quorate/services/faults";
 import type { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { MemberId, Message } from "@quorate/services/raft";
-import type { LogBatch, Replica, ReplicaBounds, StateBatch } from "@quorate/services/replica";
+import type { HistoryLimits, LogBatch, Replica, ReplicaBounds, StateBatch } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
 import type { WatchHub } from "@quorate/services/watch";
 
@@ -65,6 +65,8 @@ export interface World {
   };
   /** What replicas hold at most: as in production, or so little that they meet their bounds. */
   readonly bounds: ReplicaBounds;
+  /** Which history replicas keep. */
+  readonly history: HistoryLimits;
   /** For whoever needs chance: an independent generator for each name, whatever the others draw. */
   random(name: string): Random;
   seat(id: MemberId): Seat;

@@ -18,6 +18,7 @@ import { Elections } from "./elections";
 import { EqualState } from "./equal-state";
 import { FastestClock } from "./fastest-clock";
 import { broken } from "./invariant";
+import { KeptHistory } from "./kept-history";
 import { LeaseChecks } from "./lease-checks";
 import { Ledger } from "./ledger";
 import { MemberProgress } from "./member-progress";
@@ -65,6 +66,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly bounds: Bounds;
   private readonly time: ReplicatedTime;
   private readonly leases: LeaseChecks;
+  private readonly keptHistory: KeptHistory;
   private readonly watches = new Watches(this.reference);
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
   private readonly firstStores: ReadonlyMap<string, string>;
@@ -78,6 +80,7 @@ class Watch implements Observer, ClientWatcher {
     this.voteRule = new VoteRule((id) => world.seat(id).logDisk);
     const clocks = (): readonly number[] => world.seats.map(({ clock }) => clock.monotonicMs());
     this.time = new ReplicatedTime(clocks);
+    this.keptHistory = new KeptHistory(world.history);
     this.leases = new LeaseChecks(new FastestClock(clocks));
     this.readRounds = new ReadRounds(world.seats.length);
     this.elections = new Elections({
@@ -209,6 +212,7 @@ class Watch implements Observer, ClientWatcher {
     this.answers.committed(step);
     this.time.committed(step.index, step.writes.meta.timeMs);
     this.leases.committed(step, entry.data);
+    this.keptHistory.committed(step);
   }
 
   /**

@@ -222,6 +222,18 @@ export const modelMutations: readonly Mutation[] = [
     expected: ["what a command changes"],
   },
   {
+    name: "history-is-kept-half-as-long",
+    why: "A leader gives up all but half of the revisions that are to be kept.",
+    edits: [
+      {
+        file: "services/replica/history-keeper.ts",
+        find: "const target = revision - revisionsMax;",
+        replace: "const target = revision - Math.ceil(revisionsMax / 2);",
+      },
+    ],
+    expected: ["history is there until it is given up"],
+  },
+  {
     name: "namespace-created-anew-has-a-past",
     why: "A namespace that is created under the name of a deleted one answers for the time before, with nothing.",
     edits: [

@@ -55,7 +55,7 @@ export class SimulatedWorld implements World {
   readonly seats: readonly SimulatedSeat[];
   readonly configuration = CONFIGURATION;
   readonly bounds: ReplicaBounds;
-  private readonly history: HistoryLimits;
+  readonly history: HistoryLimits;
   private readonly watchBounds: WatchBounds;
   readonly counts: WorldCounts = { events: 0, elections: 0, crashes: 0, starts: 0 };
   private readonly trace: Trace;
