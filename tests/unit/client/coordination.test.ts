@@ -111,6 +111,28 @@ describe("a lock", () => {
     expect(await drive(waits.all)).toBe("UNKNOWN_LEASE");
   });
 
+  test("a lease that was over when its place became known is an error, not a lock", async () => {
+    const { clients, cluster, drive } = rig(1);
+    const [one] = clients as [Quorate];
+    const options = { ttlMs: TTL_MS };
+    for (const take of [
+      () => one.lock("job", options),
+      () => one.tryLock("job", options),
+      () => one.semaphore("doors", { permits: 1 }).acquire(options),
+      () => one.semaphore("doors", { permits: 1 }).tryAcquire(options),
+    ]) {
+      const tell = cluster.store.onRevision;
+      cluster.store.onRevision = () => {
+        cluster.store.onRevision = tell;
+        cluster.timing.skip(TTL_MS);
+        tell();
+      };
+      expect(await drive(reasonOf(take()))).toBe("UNKNOWN_LEASE");
+      await cluster.passMs(10);
+      expect([cluster.store.values, cluster.leaseCount]).toEqual([{}, 0]);
+    }
+  });
+
   test("tryLock takes what is free and leaves nothing otherwise", async () => {
     const { clients, cluster, drive } = rig(2);
     const [one, two] = clients as [Quorate, Quorate];

@@ -98,7 +98,11 @@ export class Line {
           .do(op.put(key, value, { leaseId: id }))
           .commit(this.#options(waiting)),
       );
-      if (succeeded) return new Place(this, lease, key, revision);
+      if (succeeded) {
+        const place = new Place(this, lease, key, revision);
+        await this.#orLeave(lease, waiting, async () => place.checkAlive());
+        return place;
+      }
     }
   }
 
@@ -204,8 +208,18 @@ export class Place {
     this.token = token;
   }
 
+  /**
+   * After an answer that took its time the lease may be over, though nothing that was answered says so.
+   *
+   * @throws QuorateError UNKNOWN_LEASE when the lease cannot be shown to be alive
+   */
+  checkAlive(): void {
+    if (this.lease.signal.aborted) throw placeGone(this.lease.signal.reason);
+  }
+
   /** Those before this place. @throws QuorateError UNKNOWN_LEASE when the place itself is not there any more */
   ahead(state: LineState): readonly KvRecord[] {
+    this.checkAlive();
     if (!state.records.some(({ createRevision }) => createRevision === this.token)) throw placeGone();
     return state.records.filter(({ createRevision }) => createRevision < this.token);
   }
@@ -216,13 +230,15 @@ export class Place {
   }
 }
 
-/** The failure of one whose key was deleted while it waited. */
-export function placeGone(): QuorateError {
-  return new QuorateError("the place in line is gone: its key was deleted", {
+/** The failure of one whose key was deleted while it waited. @param cause why its lease is over, where it is that */
+export function placeGone(cause?: unknown): QuorateError {
+  const why = cause === undefined ? "its key was deleted" : "its lease was lost";
+  return new QuorateError(`the place in line is gone: ${why}`, {
     code: "NOT_FOUND",
     reason: "UNKNOWN_LEASE",
     retryable: true,
     outcome: "not_applied",
+    cause,
   });
 }
 
