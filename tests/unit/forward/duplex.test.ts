@@ -11,6 +11,7 @@ import {
   methodRoutes,
 } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
+import { Said } from "./said";
 import { duplexServiceOf, Serving } from "./serving";
 
 const WATCH = "/quorate.kv.v1.WatchService/Watch";
@@ -61,42 +62,6 @@ async function* numbers(count: number): AsyncGenerator<Buffer> {
     const message = Buffer.alloc(4);
     message.writeUInt32BE(at);
     yield message;
-  }
-}
-
-/** Messages that a test says one by one. */
-class Said implements AsyncIterable<Buffer> {
-  taken = 0;
-  isLetGo = false;
-  private readonly waiting: IteratorResult<Buffer, undefined>[] = [];
-  private wake: () => void = () => {};
-
-  say(...bytes: number[]): void {
-    this.waiting.push({ value: Buffer.from(bytes), done: false });
-    this.wake();
-  }
-
-  end(): void {
-    this.waiting.push({ value: undefined, done: true });
-    this.wake();
-  }
-
-  [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
-    return {
-      next: async () => {
-        while (this.waiting.length === 0) {
-          await new Promise<void>((resolve) => {
-            this.wake = resolve;
-          });
-        }
-        this.taken += 1;
-        return this.waiting.shift()!;
-      },
-      return: () => {
-        this.isLetGo = true;
-        return Promise.resolve({ value: undefined, done: true });
-      },
-    };
   }
 }
 
