@@ -45,7 +45,7 @@ export class Caller {
           // Nothing was applied under the lost session, so the write can begin anew under the next one.
           if (!repetition.maybeApplied && repetition.remainingMs > 0) continue;
         }
-        const open = repetition.maybeApplied && !SETTLING_REASONS.has(error.reason);
+        const open = repetition.maybeApplied && !settles(error, namespace);
         throw error.withOutcome(open ? "unknown" : "not_applied");
       } finally {
         ticket.session.end(ticket.sequence);
@@ -86,7 +86,6 @@ const SETTLING_REASONS: ReadonlySet<Reason> = new Set<Reason>([
   "INTEGER_OVERFLOW",
   "TOO_LARGE",
   "QUOTA_EXCEEDED",
-  "UNKNOWN_NAMESPACE",
   "UNKNOWN_LEASE",
   "NAMESPACE_EXISTS",
   "TOO_MANY_NAMESPACES",
@@ -95,6 +94,16 @@ const SETTLING_REASONS: ReadonlySet<Reason> = new Set<Reason>([
   "COMPACTED",
   "FUTURE_REVISION",
 ]);
+
+/**
+ * A namespace that is not there has no sessions, so of a write to it that says nothing about earlier attempts: they may
+ * have been applied before it was deleted. The default one is always there: where its session is told of an unknown
+ * namespace, that was named by the call.
+ */
+function settles({ reason }: QuorateError, sessionNamespace: string): boolean {
+  if (reason === "UNKNOWN_NAMESPACE") return sessionNamespace === "" || sessionNamespace === "default";
+  return SETTLING_REASONS.has(reason);
+}
 
 function requestIdOf({ session, sequence }: WriteTicket): Readonly<Record<string, string>> {
   return { "quorate-request-id": session.requestId(sequence) };

@@ -176,6 +176,24 @@ describe("what is repeated", () => {
     expect([error.reason, error.outcome]).toEqual(["CONDITION_FAILED", "not_applied"]);
   });
 
+  test("a namespace that is gone says nothing about what was applied to it before, but one that a call names does", async () => {
+    const unknownNamespace = new QuorateError("there is no such namespace", {
+      code: "NOT_FOUND",
+      reason: "UNKNOWN_NAMESPACE",
+      outcome: "not_applied",
+    });
+    let isLost = true;
+    const ends = new ScriptedEndpoints(A, ({ method }) => {
+      if (sessionAnswer(method) !== null) return sessionAnswer(method) ?? {};
+      isLost = !isLost;
+      return isLost ? unknownNamespace : connectionLost;
+    });
+    const error = await ends.failure(ends.client.namespace("shop").put("k", "v"));
+    expect([error.reason, error.outcome]).toEqual(["UNKNOWN_NAMESPACE", "unknown"]);
+    const named = await ends.failure(ends.client.namespaces.delete("shop"));
+    expect([named.reason, named.outcome]).toEqual(["UNKNOWN_NAMESPACE", "not_applied"]);
+  });
+
   test("an aborted call ends at once; what was sent may have been applied", async () => {
     const ends = new ScriptedEndpoints(A, ({ method }) => sessionAnswer(method) ?? "silence");
     await ends.timing.drive(ends.client.kv.delete("first", { deadlineMs: 10 }).catch(() => undefined));
