@@ -141,7 +141,8 @@ export class Collection<T, Input = T> {
       },
       { ...rest, onHeader: note },
     );
-    return { value, revision };
+    // An attempt that did not commit was answered too.
+    return { value, revision: value === undefined ? undefined : revision };
   }
 
   /** The items in the order of their ids. */

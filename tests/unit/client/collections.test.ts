@@ -81,6 +81,17 @@ describe("update", () => {
     expect(store.values["user/eve"]).toBe('{"name":"Eve","visits":0}');
   });
 
+  test("names no revision when an attempt failed and there was nothing left to write", async () => {
+    const { store, ends, users } = rig();
+    const result = await ends.timing.drive(
+      users.update("ada", (user) => {
+        store.delete("user/ada");
+        return user;
+      }),
+    );
+    expect([result, store.values]).toEqual([{ value: undefined, revision: undefined }, {}]);
+  });
+
   test("keeps the lease of the key, unless it is given another", async () => {
     const { store, ends, kv, users } = rig({});
     const touch = (user: User | undefined) => ({ name: "Ada", visits: (user?.visits ?? 0) + 1 });
