@@ -245,6 +245,17 @@ describe("the current state", () => {
     ]);
   });
 
+  test("a session read after a part of it is never from before its revision", async () => {
+    const cluster = filled();
+    const { kv } = cluster.client;
+    const watch = kv.watch({}, { currentState: true });
+    const { value: first } = await cluster.timing.drive(watch.next());
+    expect(first?.kind).toBe("current");
+    await cluster.timing.drive(kv.scan({}, { consistency: "session" })[Symbol.asyncIterator]().next());
+    expect(cluster.scans.map(({ minRevision }) => minRevision)).toEqual([21n]);
+    watch.close();
+  });
+
   test("I4: a break before any of it was taken begins it anew", async () => {
     const cluster = filled();
     const watch = cluster.client.kv.watch({ prefix: "a" }, { currentState: true });

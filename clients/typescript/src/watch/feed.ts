@@ -1,6 +1,7 @@
 import type { WatchResponse } from "@quorate/proto/kv";
 import { type Core, checkedDeadlineMs } from "#client/core";
 import { QuorateError } from "#client/errors";
+import { toNumber } from "#client/numbers";
 import { scanRecords } from "#client/scan";
 import { pause } from "#client/timing";
 import type { Attachment } from "./attachment";
@@ -201,6 +202,10 @@ export class WatchFeed {
       return;
     }
     this.#reception.onResponse(response);
+    // Its records are those of that revision, though each of them may be older.
+    if (response.response?.$case === "current") {
+      this.#core.seen.note(this.#fields.namespace, toNumber(response.header?.revision ?? 0n));
+    }
     this.#hasBegun = true;
     // A watch that ends as soon as it has begun has not come any further.
     if (response.response?.$case !== "created") this.#outage.over();
