@@ -92,11 +92,11 @@ export class Semaphore {
    */
   async #turn(place: Place, entered: LineState, waiting: Waiting): Promise<void> {
     this.#checkAgreement(entered.records);
-    let hasWaited = false;
-    for (let state = entered; ; hasWaited = true) {
+    for (let state = entered; ; ) {
       const ahead = place.ahead(state);
       if (ahead.length < this.permits) {
-        if (hasWaited) await this.#sayTurn(place, waiting);
+        // Those who came before this state was looked at may have found it waiting, and wait for its word.
+        if (state.revision > place.token) await this.#sayTurn(place, waiting);
         return;
       }
       const revision = await this.#change(place, ahead, state, waiting);
