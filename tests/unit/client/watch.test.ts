@@ -389,6 +389,18 @@ describe("endpoints", () => {
     watch.close();
   });
 
+  test("a hundred idle watches of one stream ask little more than one would", async () => {
+    const cluster = filled(A);
+    const watches = Array.from({ length: 100 }, (_, at) => cluster.client.kv.watch(`idle/${at}`));
+    await cluster.timing.drive(Promise.all(watches.map((watch) => watch.opened())));
+    await cluster.timing.drive(cluster.passMs(20_000));
+    // The stream some ten times, and each watch after ten seconds.
+    expect(cluster.questions.length).toBeGreaterThan(100);
+    expect(cluster.questions.length).toBeLessThan(250);
+    expect(cluster.creations).toHaveLength(100);
+    for (const watch of watches) watch.close();
+  });
+
   test("one that answers is kept, and its answers tell how far the watch is", async () => {
     const cluster = filled(`${A},${B}`);
     const progress: number[] = [];

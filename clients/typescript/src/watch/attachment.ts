@@ -5,6 +5,9 @@ import type { Timing } from "#client/timing";
 /** After so much silence a watch asks the server how far it has come. */
 export const SILENCE_MS_MAX = 2000;
 
+/** The same where other watches of its stream are told something: the server is there, and all its watches need not ask. */
+const QUIET_MS_MAX = 10_000;
+
 /** How long the server may take to answer that, or to begin the watch. */
 export const ANSWER_MS_MAX = 3000;
 
@@ -107,7 +110,9 @@ export class Attachment {
     if (nowMs - dueAtMs > LATE_MS) return LATE_MS;
     const silentMs = nowMs - this.#heardAtMs;
     if (this.#askedAtMs === null) {
+      const streamSilentMs = nowMs - this.#stream.heardAtMs;
       if (silentMs < SILENCE_MS_MAX) return SILENCE_MS_MAX - silentMs;
+      if (streamSilentMs < SILENCE_MS_MAX && silentMs < QUIET_MS_MAX) return SILENCE_MS_MAX - streamSilentMs;
       this.askProgress();
       return SILENCE_MS_MAX;
     }
