@@ -1,9 +1,10 @@
-import { status } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { type StatusResponse as Status, StatusResponse } from "@quorate/proto/cluster";
 import { Consistency, ErrorReason, GetRequest, Outcome } from "@quorate/proto/kv";
 import {
   type ByteCall,
+  ByteChannel,
   ByteChannels,
   type ByteSink,
   CallFailure,
@@ -14,11 +15,14 @@ import {
 import { GatewayService, StatusPoller } from "@quorate/services/gateway";
 import { seededRandom } from "@quorate/services/std";
 import { eventually } from "../../support/eventually";
+import { Said } from "../forward/said";
 import { Serving } from "../forward/serving";
 
 const PUT = "/quorate.kv.v1.KvService/Put";
 const GET = "/quorate.kv.v1.KvService/Get";
 const SCAN = "/quorate.kv.v1.KvService/Scan";
+const WATCH = "/quorate.kv.v1.WatchService/Watch";
+const KEEP_ALIVE = "/quorate.kv.v1.LeaseService/KeepAlive";
 const STATUS = "/quorate.cluster.v1.ClusterService/Status";
 const withId = { metadata: { "quorate-request-id": "1/2/1" } };
 
@@ -62,6 +66,26 @@ class FakeNode {
   }
 }
 
+const echo: Duplex = async (source, sink) => {
+  for await (const message of source) await sink.write(message);
+};
+const { signal } = new AbortController();
+
+function outgoing(path: string) {
+  const deadlineMs = Number.POSITIVE_INFINITY;
+  return { path, body: Buffer.alloc(0), metadata: new Metadata(), deadlineMs };
+}
+
+/** Says all at once, and takes one byte of each answer. */
+async function exchange(channel: ByteChannel, path: string, bytes: readonly number[]): Promise<number[]> {
+  const said = new Said();
+  for (const byte of bytes) said.say(byte);
+  said.end();
+  const answers: number[] = [];
+  for await (const answer of channel.duplex(outgoing(path), said, signal)) answers.push(answer[0]!);
+  return answers;
+}
+
 const closing: (() => void | Promise<void>)[] = [];
 
 afterEach(async () => {
@@ -85,15 +109,20 @@ async function cluster() {
       // As a poll of the nodes would.
       directory.learnLeader("n1", 1);
     },
-    timing: { attemptTimeoutMs: 150, backoffMsMin: 1, backoffMsMax: 10 },
+    timing: { attemptTimeoutMs: 150, backoffMsMin: 1, backoffMsMax: 10, streamStartMsMax: 1000 },
   });
   const gateway = await Serving.open(service);
+  const channel = new ByteChannel(
+    gateway.address,
+    channelOptions(4 * 1024 * 1024, { timeMs: 1000, timeoutMs: 1000 }),
+  );
   closing.push(
+    () => channel.close(),
     () => channels.close(),
     ...nodes.map((node) => () => node.serving.close()),
     () => gateway.close(),
   );
-  return { nodes, directory, channels, gateway, refreshes: () => refreshes };
+  return { nodes, directory, channels, channel, gateway, refreshes: () => refreshes };
 }
 
 const stale = GetRequest.encode({
@@ -219,6 +248,102 @@ describe("the gateway", () => {
     const { messages, error } = await gateway.stream(SCAN, Uint8Array.of());
     expect(messages).toHaveLength(1);
     expect(CallFailure.from(error).reason).toBe(ErrorReason.STORE_LOST);
+  });
+
+  test("watches go around, keep-alives to the leader", async () => {
+    const { nodes, channel } = await cluster();
+    for (const node of nodes) node.duplexes = [echo];
+    for (let count = 0; count < 4; count += 1) expect(await exchange(channel, WATCH, [1, 2])).toEqual([1, 2]);
+    expect(nodes.map(({ calls }) => calls.length)).toEqual([2, 2]);
+    for (let count = 0; count < 4; count += 1) expect(await exchange(channel, KEEP_ALIVE, [3])).toEqual([3]);
+    expect(nodes.map(({ calls }) => calls.length)).toEqual([6, 2]);
+    expect(nodes[0].calls.at(-1)!.metadata.getMap()).toMatchObject({ "quorate-hops": "1" });
+  });
+
+  test("a stream that nobody has answered begins anew elsewhere, with all that its caller has said", async () => {
+    const { nodes, channel } = await cluster();
+    const leader = { memberId: "n2", address: nodes[1].serving.address };
+    const heard: number[] = [];
+    nodes[0].duplexes = [
+      async (source) => {
+        for await (const message of source) {
+          heard.push(message[0]!);
+          if (heard.length === 2) throw new CallFailure(ErrorReason.NOT_LEADER, "n2 leads", { leader });
+        }
+      },
+    ];
+    nodes[1].duplexes = [echo];
+    expect(await exchange(channel, KEEP_ALIVE, [1, 2, 3])).toEqual([1, 2, 3]);
+    expect(heard).toEqual([1, 2]);
+    expect(nodes.map(({ calls }) => calls.length)).toEqual([1, 1]);
+  });
+
+  test("a stream whose node cannot be reached begins at another before its caller has said anything", async () => {
+    const { nodes, channel } = await cluster();
+    for (const node of nodes) node.duplexes = [echo];
+    await nodes[0].serving.close();
+    for (let count = 0; count < 2; count += 1) expect(await exchange(channel, WATCH, [1])).toEqual([1]);
+  });
+
+  test("a stream that was answered ends with the failure of its node", async () => {
+    const { nodes, channel } = await cluster();
+    nodes[0].duplexes = [
+      async (source, sink) => {
+        for await (const message of source) {
+          await sink.write(message);
+          throw new CallFailure(ErrorReason.SHUTTING_DOWN, "the server is shutting down");
+        }
+      },
+    ];
+    nodes[1].duplexes = [echo];
+    const said = new Said();
+    said.say(7);
+    const answers = channel.duplex(outgoing(KEEP_ALIVE), said, signal)[Symbol.asyncIterator]();
+    expect([...(await answers.next()).value!]).toEqual([7]);
+    await expect(answers.next()).rejects.toMatchObject({
+      reason: ErrorReason.SHUTTING_DOWN,
+      retryable: true,
+    });
+    expect(nodes.map(({ calls }) => calls.length)).toEqual([1, 0]);
+  });
+
+  test("a stream whose caller has said more than is kept is not begun anew", async () => {
+    const { nodes, channel } = await cluster();
+    let heard = 0;
+    nodes[0].duplexes = [
+      async (source) => {
+        for await (const message of source) {
+          heard += message.length;
+          if (heard > 80_000) throw new CallFailure(ErrorReason.NO_LEADER, "no leader is known");
+        }
+      },
+    ];
+    const said = new Said();
+    for (let count = 0; count < 9; count += 1) said.tell(Buffer.alloc(10_000));
+    const answers = channel.duplex(outgoing(KEEP_ALIVE), said, signal)[Symbol.asyncIterator]();
+    await expect(answers.next()).rejects.toMatchObject({ reason: ErrorReason.NO_LEADER });
+    expect(nodes[0].calls).toHaveLength(1);
+  });
+
+  test("a stream finds no leader within its time to begin", async () => {
+    const { nodes, channel, refreshes } = await cluster();
+    nodes[0].duplexes = [() => Promise.reject(new CallFailure(ErrorReason.NO_LEADER, "no leader is known"))];
+    const answers = channel.duplex(outgoing(KEEP_ALIVE), new Said(), signal)[Symbol.asyncIterator]();
+    await expect(answers.next()).rejects.toMatchObject({ reason: ErrorReason.NO_LEADER });
+    expect(refreshes()).toBeGreaterThan(1);
+  });
+
+  test("a caller that leaves a stream ends it at the node", async () => {
+    const { nodes, channel } = await cluster();
+    nodes[0].duplexes = [echo];
+    const leaving = new AbortController();
+    const said = new Said();
+    said.say(1);
+    const answers = channel.duplex(outgoing(KEEP_ALIVE), said, leaving.signal)[Symbol.asyncIterator]();
+    await answers.next();
+    leaving.abort();
+    await expect(answers.next()).rejects.toMatchObject({ reason: ErrorReason.CANCELLED });
+    await eventually("the node knows", () => nodes[0].calls[0]!.aborted);
   });
 
   test("learns who leads from the nodes' status", async () => {
