@@ -5,6 +5,7 @@ import { byteKey } from "./byte-key";
 import { type KeyRange, rangeContains } from "./key-range";
 import type { LeaseTable } from "./lease-table";
 import type { Namespace } from "./namespace";
+import { type RangeCut, RangeMeter } from "./range-meter";
 import type { StoredRecord } from "./record";
 import { Stage, type StagedKey } from "./stage";
 import type { Change, ChangeOrigin } from "./state";
@@ -22,8 +23,8 @@ interface Overlay {
 export interface RangeSeen {
   /** In key order. */
   readonly records: readonly StoredRecord[];
-  /** Whether keys may follow that were not read. */
-  readonly isCut: boolean;
+  /** By which bound the reading ended, so that keys may follow that were not read; null where all were. */
+  readonly cut: RangeCut | null;
 }
 
 /**
@@ -134,12 +135,12 @@ export class Batch {
     const { namespace } = this;
     const isCreated = this.created.has(namespace.id);
     assert(isCreated || this.changesBefore === 0, "a command that reads a range is the first of its batch");
-    const { records, isCut } = cutTo(
+    const { records, cut } = cutTo(
       read,
       isCreated ? this.recordsOfCreated(namespace, read) : this.view.range(position),
     );
-    const last = isCut ? (records.at(-1)?.key ?? null) : null;
-    return { records: this.underStage(records, read, last), isCut };
+    const last = cut === null ? null : (records.at(-1)?.key ?? null);
+    return { records: this.underStage(records, read, last), cut };
   }
 
   /** Takes in a namespace that was not there before the batch. */
@@ -289,14 +290,12 @@ function versionAfter(newest: StoredRecord | null, revision: number): number {
 
 /** As far as a store reads: where all is at hand it is cut alike, so that no answer depends on where a batch begins. */
 function cutTo(read: RangeRead, records: readonly StoredRecord[]): RangeSeen {
-  let bytes = 0;
-  for (const [at, { valueBytes }] of records.entries()) {
-    if (read.withValues) bytes += valueBytes;
-    if (at + 1 === read.limit || bytes > read.valueBytesMax) {
-      return { records: records.slice(0, at + 1), isCut: true };
-    }
+  const meter = new RangeMeter(read);
+  for (const [at, record] of records.entries()) {
+    const cut = meter.take(record);
+    if (cut !== null) return { records: records.slice(0, at + 1), cut };
   }
-  return { records, isCut: false };
+  return { records, cut: null };
 }
 
 function byKey(left: StoredRecord, right: StoredRecord): number {

@@ -23,7 +23,17 @@ export function deleteRangeReads(namespace: Namespace, deletion: DeleteRange): C
   const limit = Number(deletion.keysMax) + 1;
   return {
     keys: [],
-    ranges: [{ namespaceId, generation, ...range, limit, withValues: false, valueBytesMax: 0 }],
+    ranges: [
+      {
+        namespaceId,
+        generation,
+        ...range,
+        limit,
+        keyBytesMax: Number.POSITIVE_INFINITY,
+        withValues: false,
+        valueBytesMax: 0,
+      },
+    ],
     startsBatch: true,
   };
 }

@@ -37,6 +37,7 @@ export {
   LEASES_MAX,
   type Limits,
   NAMESPACES_MAX,
+  RANGE_RECORD_OVERHEAD_BYTES,
   SESSION_ANSWER_BYTES_MAX,
   SESSION_ANSWER_OVERHEAD_BYTES,
   SESSION_WINDOW_MAX,
@@ -45,6 +46,7 @@ export {
   TIME_MS_MAX,
   TXN_COUNT_MAX,
   TXN_RANGE_DELETIONS_MAX,
+  TXN_RANGE_KEY_BYTES_MAX,
   TXN_RANGE_RECORDS_MAX,
   TXN_RANGES_MAX,
 } from "./limits";
@@ -53,6 +55,7 @@ export { MerkleBuilder, type MerkleDigest, type MerkleLeaf, merkleRoot } from ".
 export type { Quota } from "./namespace";
 export { firstEvent, oldestReadable } from "./namespace-history";
 export { NAMESPACE_NAME_RULE, namespaceNameFault } from "./namespace-name";
+export { RangeMeter } from "./range-meter";
 export type { StoredRecord } from "./record";
 export {
   type Change,

@@ -58,5 +58,14 @@ export const TXN_COUNT_MAX = 10_000;
  */
 export const TXN_RANGES_MAX = 64;
 
+/**
+ * What the ranges of one Txn may read together, in bytes of keys and RANGE_RECORD_OVERHEAD_BYTES a record, each range an
+ * equal share: it is held at once on each replica.
+ */
+export const TXN_RANGE_KEY_BYTES_MAX = 64 * 1024 * 1024;
+
+/** What a record that is read without its value takes besides its key, nearly. */
+export const RANGE_RECORD_OVERHEAD_BYTES = 512;
+
 /** Keys that the ranges of one Txn may delete together: what goes at once is one batch. */
 export const TXN_RANGE_DELETIONS_MAX = 10_000;

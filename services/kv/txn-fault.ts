@@ -78,7 +78,8 @@ function rangesFault(ranges: number): string | null {
   return ranges <= TXN_RANGES_MAX ? null : `the Txn holds ${ranges} ranges, the limit is ${TXN_RANGES_MAX}`;
 }
 
-function rangesIn({ compares, success, failure }: Txn): number {
+/** How many ranges a Txn holds with those of nested ones. */
+export function rangesIn({ compares, success, failure }: Txn): number {
   let ranges = 0;
   for (const { key } of compares) if (key.length === 0) ranges += 1;
   for (const { operation } of [...success, ...failure]) {

@@ -2,8 +2,9 @@ import type { Txn, TxnCompare, TxnOperation } from "@quorate/proto/log";
 import { assert } from "#std";
 import { rangeOf } from "./command-reads";
 import { rangeIsEmpty } from "./key-range";
-import { TXN_COUNT_MAX, TXN_RANGE_DELETIONS_MAX } from "./limits";
+import { TXN_COUNT_MAX, TXN_RANGE_DELETIONS_MAX, TXN_RANGE_KEY_BYTES_MAX } from "./limits";
 import type { Namespace } from "./namespace";
+import { rangesIn } from "./txn-fault";
 import type { RangeRead } from "./view";
 
 type Operation = NonNullable<TxnOperation["operation"]>;
@@ -44,7 +45,10 @@ export function planTxn(
   namespace: Namespace,
   txn: Txn,
 ): { readonly plan: TxnPlan; readonly ranges: readonly RangeRead[] } {
-  const planner = new Planner(namespace, Number(txn.answerBytesMax));
+  const planner = new Planner(namespace, {
+    keyBytesMax: Math.floor(TXN_RANGE_KEY_BYTES_MAX / Math.max(1, rangesIn(txn))),
+    valueBytesMax: Number(txn.answerBytesMax),
+  });
   const { plan } = planner.txn(txn, { single: 0, ranged: 0 });
   return { plan, ranges: planner.ranges };
 }
@@ -66,7 +70,7 @@ class Planner {
 
   constructor(
     private readonly namespace: Namespace,
-    private readonly valueBytesMax: number,
+    private readonly bounds: Pick<RangeRead, "keyBytesMax" | "valueBytesMax">,
   ) {}
 
   txn(txn: Txn, before: Deletions): { readonly plan: TxnPlan; readonly after: Deletions } {
@@ -137,8 +141,9 @@ class Planner {
     if (rangeIsEmpty(range)) return null;
     const { id: namespaceId, generation } = this.namespace;
     const limit = recordsMax + 1 + before.single + before.ranged;
-    const valueBytesMax = withValues ? this.valueBytesMax : 0;
-    const read = { namespaceId, generation, ...range, limit, withValues, valueBytesMax };
+    const { keyBytesMax } = this.bounds;
+    const valueBytesMax = withValues ? this.bounds.valueBytesMax : 0;
+    const read = { namespaceId, generation, ...range, limit, keyBytesMax, withValues, valueBytesMax };
     const position = this.ranges.push(read) - 1;
     return { read, position };
   }

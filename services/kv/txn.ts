@@ -12,6 +12,7 @@ import type { Batch } from "./batch";
 import { byteKey } from "./byte-key";
 import { TXN_COUNT_MAX, TXN_RANGE_DELETIONS_MAX } from "./limits";
 import { applyAppend, applyDelete, applyIncrement, applyPut, deleteRecords } from "./operations";
+import type { RangeCut } from "./range-meter";
 import { compareHolds } from "./txn-compare";
 import {
   type PlannedCompare,
@@ -77,11 +78,11 @@ class TxnRun {
       return compareHolds(compare, this.batch.newest(compare.key, byteKey(compare.key)));
     }
     if (planned.range === null) return true;
-    const { records, isCut } = this.batch.range(planned.range.position, planned.range.read);
+    const { records, cut } = this.batch.range(planned.range.position, planned.range.read);
     if (records.length > TXN_COUNT_MAX) {
       return tooLarge(`the range holds more than ${TXN_COUNT_MAX} keys, the most that one compare looks at`);
     }
-    if (isCut) return this.tooManyValueBytes();
+    if (cut !== null) return this.cutShort(cut);
     return records.every((record) => compareHolds(compare, record));
   }
 
@@ -127,10 +128,11 @@ class TxnRun {
   }
 
   private deleteRange({ keysMax }: DeleteRange, { position, read }: PlannedRange): Result {
-    const { records } = this.batch.range(position, read);
+    const { records, cut } = this.batch.range(position, read);
     if (records.length > keysMax) {
       return tooLarge(`the range holds more than ${keysMax} keys, the most that one call deletes`);
     }
+    if (cut === "keys") return this.cutShort(cut);
     this.rangeDeletions += records.length;
     if (this.rangeDeletions > TXN_RANGE_DELETIONS_MAX) {
       return tooLarge(
@@ -141,18 +143,23 @@ class TxnRun {
   }
 
   private range({ limit, keysOnly, countOnly }: TxnRange, { position, read }: PlannedRange): Result {
-    const { records, isCut } = this.batch.range(position, read);
+    const { records, cut } = this.batch.range(position, read);
     const more = records.length > limit;
     if (countOnly) {
       if (more) return tooLarge(`the range holds more than ${limit} keys, the most that are counted`);
+      if (cut === "keys") return this.cutShort(cut);
       return done({ count: BigInt(records.length) });
     }
-    if (!more && isCut) return this.tooManyValueBytes();
+    if (!more && cut !== null) return this.cutShort(cut);
     const wanted = more ? records.slice(0, Number(limit)) : records;
     return done({ records: wanted.map(keysOnly ? answerKey : answerRecord), more });
   }
 
-  private tooManyValueBytes(): Refused {
+  /** A range was not read as far as it is needed. */
+  private cutShort(cut: RangeCut): Refused {
+    if (cut === "keys") {
+      return tooLarge("the keys of the range are more or longer than one of so many ranges may hold");
+    }
     return tooLarge(
       `the values of the range are longer than ${this.answerBytesMax} bytes, the limit for an answer`,
     );

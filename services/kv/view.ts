@@ -10,8 +10,9 @@ export interface KeyRead {
 }
 
 /**
- * The newest records of a range, in order: the first `limit` of them, or fewer, where their values are wanted and come to
- * more than valueBytesMax: then the one that passes that bound is the last.
+ * The newest records of a range, in order: the first `limit` of them, or fewer, where their keys come to more than
+ * keyBytesMax, or their values are wanted and come to more than valueBytesMax: then the one that passes the bound is the
+ * last. RangeMeter tells which.
  */
 export interface RangeRead {
   readonly namespaceId: number;
@@ -21,6 +22,8 @@ export interface RangeRead {
   /** Exclusive; null for the end of the generation. */
   readonly end: Uint8Array | null;
   readonly limit: number;
+  /** Each record counts for RANGE_RECORD_OVERHEAD_BYTES besides its key. */
+  readonly keyBytesMax: number;
   readonly withValues: boolean;
   /** Counts where values are wanted. */
   readonly valueBytesMax: number;

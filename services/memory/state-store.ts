@@ -2,6 +2,7 @@ import {
   byteKey,
   type Change,
   type KeyRange,
+  RangeMeter,
   type RangeRead,
   type ResidentState,
   rangeContains,
@@ -130,16 +131,14 @@ class MemoryStateStore implements StateStore {
   }
 
   private async firstRecords(range: RangeRead): Promise<readonly StoredRecord[]> {
-    const { limit, withValues, valueBytesMax } = range;
-    const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !withValues };
+    const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !range.withValues };
     const records: StoredRecord[] = [];
-    if (limit <= 0) return records;
-    let valueBytes = 0;
+    if (range.limit <= 0) return records;
+    const meter = new RangeMeter(range);
     for await (const chunk of this.chunks(query)) {
       for (const record of chunk) {
         records.push(record);
-        valueBytes += record.value.length;
-        if (records.length >= limit || (withValues && valueBytes > valueBytesMax)) return records;
+        if (meter.take(record) !== null) return records;
       }
     }
     return records;

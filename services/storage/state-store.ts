@@ -1,4 +1,13 @@
-import type { Change, KeyRead, RangeRead, ResidentState, StateReads, StateView, StoredRecord } from "#kv";
+import {
+  type Change,
+  type KeyRead,
+  RangeMeter,
+  type RangeRead,
+  type ResidentState,
+  type StateReads,
+  type StateView,
+  type StoredRecord,
+} from "#kv";
 import type { EntryId } from "#raft";
 import type { HistoryQuery, RangeQuery, RecordsQuery, StateBatch, StateStore } from "#replica";
 import { assert } from "#std";
@@ -144,16 +153,15 @@ export class LevelStateStore implements StateStore {
 
 async function firstRecords(
   chunks: AsyncIterable<readonly StoredRecord[]>,
-  { limit, withValues, valueBytesMax }: RangeRead,
+  read: RangeRead,
 ): Promise<readonly StoredRecord[]> {
   const records: StoredRecord[] = [];
-  if (limit <= 0) return records;
-  let valueBytes = 0;
+  if (read.limit <= 0) return records;
+  const meter = new RangeMeter(read);
   for await (const chunk of chunks) {
     for (const record of chunk) {
       records.push(record);
-      valueBytes += record.value.length;
-      if (records.length >= limit || (withValues && valueBytes > valueBytesMax)) return records;
+      if (meter.take(record) !== null) return records;
     }
   }
   return records;

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { RANGE_RECORD_OVERHEAD_BYTES } from "@quorate/services/kv";
 import { ReadExpired, type StateStore, StoreFailure } from "@quorate/services/replica";
 import {
   batch,
@@ -228,7 +229,7 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
 
     it("answers what a batch of commands declared, as of the last write", async () => {
       await state.write(batch(1, [put("a", "1", 1), put("b", "22", 2), put("c", "333", 3), remove("c", 4)]));
-      const bare = { ...space, withValues: false, valueBytesMax: 0 };
+      const bare = { ...space, keyBytesMax: 10_000, withValues: false, valueBytesMax: 0 };
       const reads = {
         keys: ["a", "b", "c", "d"].map((key) => ({ ...space, key: bytes(key), withValue: key !== "b" })),
         ranges: [
@@ -257,11 +258,25 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
       }
     });
 
+    it("reads ranges up to the record that passes the bound of bytes of their keys", async () => {
+      await state.write(batch(1, [put("a", "1", 1), put("bb", "22", 2), put("c", "333", 3)]));
+      const range = { ...space, start: bytes(""), end: null, limit: 10, withValues: false, valueBytesMax: 0 };
+      const two = 3 + 2 * RANGE_RECORD_OVERHEAD_BYTES;
+      const bounds = [two, two - 1, 0];
+      const view = await state.read({
+        keys: [],
+        ranges: bounds.map((keyBytesMax) => ({ ...range, keyBytesMax })),
+      });
+      const keys = bounds.map((_, position) => view.range(position).map(({ key }) => text(key)));
+      expect(keys).toEqual([["a", "bb", "c"], ["a", "bb"], ["a"]]);
+    });
+
     it("reads ranges with their values, up to the record that passes the bound of bytes", async () => {
       await state.write(
         batch(1, [put("a", "1", 1), put("b", "22", 2), put("c", "333", 3), put("d", "4", 4)]),
       );
-      const range = { ...space, start: bytes("a"), end: bytes("d"), limit: 10, withValues: true };
+      const bare = { ...space, keyBytesMax: 10_000, withValues: true };
+      const range = { ...bare, start: bytes("a"), end: bytes("d"), limit: 10 };
       const view = await state.read({
         keys: [],
         ranges: [

@@ -6,6 +6,7 @@ import {
   type LeaseState,
   type MemberStore,
   type NamespaceState,
+  RANGE_RECORD_OVERHEAD_BYTES,
   type RangeRead,
   type ResidentState,
   type SessionAnswer,
@@ -154,7 +155,12 @@ function attachment({ leaseId, namespaceId, generation, key }: LeaseKey): string
 
 /** As RangeRead says: as many as are wanted, and of values no more than the bound and what passes it. */
 function cutTo(range: RangeRead, records: readonly StoredRecord[]): readonly StoredRecord[] {
-  const first = records.slice(0, range.limit);
+  let keyBytes = 0;
+  const first = records.slice(0, range.limit).filter(({ key }) => {
+    const isWanted = keyBytes <= range.keyBytesMax;
+    keyBytes += key.length + RANGE_RECORD_OVERHEAD_BYTES;
+    return isWanted;
+  });
   if (!range.withValues) return first.map(withoutValue);
   let bytes = 0;
   return first.filter(({ valueBytes }) => {

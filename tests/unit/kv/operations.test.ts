@@ -255,6 +255,7 @@ describe("DeleteRange", () => {
           start: utf8Encode("a"),
           end: utf8Encode("c"),
           limit: 4,
+          keyBytesMax: Number.POSITIVE_INFINITY,
           withValues: false,
           valueBytesMax: 0,
         },

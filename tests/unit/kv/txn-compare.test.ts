@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { TxnCompare } from "@quorate/proto/log";
-import { grantLeaseCommand, Refusal, TXN_COUNT_MAX } from "@quorate/services/kv";
+import { grantLeaseCommand, Refusal, TXN_COUNT_MAX, TXN_RANGE_KEY_BYTES_MAX } from "@quorate/services/kv";
 import { utf8Encode } from "@quorate/services/std";
 import { ANYONE, Harness } from "./harness";
 import { expectRefused, put } from "./samples";
@@ -189,11 +189,13 @@ describe("Compares of a range", () => {
         answerBytesMax: 500n,
       }),
     );
+    // The range that no key can be in counts too.
+    const keyBytesMax = Math.floor(TXN_RANGE_KEY_BYTES_MAX / 3);
     expect(reads).toEqual({
       keys: [],
       ranges: [
-        { ...bounds, withValues: true, valueBytesMax: 500 },
-        { ...bounds, withValues: false, valueBytesMax: 0 },
+        { ...bounds, keyBytesMax, withValues: true, valueBytesMax: 500 },
+        { ...bounds, keyBytesMax, withValues: false, valueBytesMax: 0 },
       ],
       startsBatch: true,
     });

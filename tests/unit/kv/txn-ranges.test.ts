@@ -6,7 +6,9 @@ import {
   createNamespaceCommand,
   type Done,
   encodeCommand,
+  RANGE_RECORD_OVERHEAD_BYTES,
   Refusal,
+  TXN_RANGE_KEY_BYTES_MAX,
   TXN_RANGES_MAX,
   truncateCommand,
   txnCommand,
@@ -20,6 +22,7 @@ import {
   EQUAL,
   nested,
   op,
+  type TxnParts,
   toValue,
   toVersion,
   txn,
@@ -287,6 +290,54 @@ describe("How long an answer may be", () => {
       ),
     );
     expect(textOf(results[2])).toBe("A ...");
+  });
+});
+
+describe("What the ranges of a Txn may read together", () => {
+  const KEY_BYTES = 4_096;
+  const share = TXN_RANGE_KEY_BYTES_MAX / TXN_RANGES_MAX;
+  // The one that passes the bound is read as well.
+  const readable = Math.ceil((share + 1) / (KEY_BYTES + RANGE_RECORD_OVERHEAD_BYTES));
+  const message = "the keys of the range are more or longer than one of so many ranges may hold";
+  const others = Array.from({ length: TXN_RANGES_MAX - 1 }, () => op.count("x", ""));
+  const create = createNamespaceCommand(ANYONE, "own");
+  const longKeys = (count: number) => {
+    const keys = Array.from({ length: count }, (_, at) => op.put(`${at}`.padStart(KEY_BYTES, "0"), ""));
+    const halves = [keys.slice(0, count / 2), keys.slice(count / 2)];
+    return halves.map((success) => txnCommand({ ...ANYONE, namespace: "own" }, txnOf({ success })));
+  };
+  const last = (count: number, operation: TxnOperation, sizes: readonly number[], parts: TxnParts = {}) => {
+    const success = [operation, ...others];
+    const command = txnCommand({ ...ANYONE, namespace: "own" }, txnOf({ success, ...parts }));
+    return new Harness().applyEntries([create, ...longKeys(count), command].map(encodeCommand), sizes).at(-1);
+  };
+
+  test.each([
+    { what: "counted", operation: op.count("", "") },
+    { what: "deleted", operation: op.deleteRange("", "") },
+    { what: "scanned", operation: op.keys("", "") },
+  ])("is bounded, so that none is the end of every replica: keys that are $what", ({ operation }) => {
+    for (const sizes of [[1], []]) {
+      expect(last(readable - 1, operation, sizes)?.result?.$case).toBe("done");
+      expect(last(readable, operation, sizes)?.result).toMatchObject({
+        $case: "refused",
+        value: { refusal: Refusal.TOO_LARGE, message: `success[0]: ${message}` },
+      });
+    }
+  });
+
+  test("is bounded for compares too", () => {
+    const compares = [compareRange("", "x", EQUAL, toVersion(1n))];
+    const parts = { compares, success: others };
+    expect(last(readable - 1, op.get("k"), [1], parts)?.result?.$case).toBe("done");
+    expect(last(readable, op.get("k"), [1], parts)?.result).toMatchObject({
+      value: { message: `compares[0]: ${message}` },
+    });
+  });
+
+  test("is enough for as much as one range may delete or count, however long the keys", () => {
+    const [range] = it.machine.reads(txn({ success: [op.count("", "")] })).ranges;
+    expect(range?.keyBytesMax).toBeGreaterThan(10_001 * (KEY_BYTES + RANGE_RECORD_OVERHEAD_BYTES));
   });
 });
 
