@@ -5,7 +5,7 @@ import type { Timing } from "#client/timing";
 /** After so much silence a watch asks the server how far it has come. */
 export const SILENCE_MS_MAX = 2000;
 
-/** The same where other watches of its stream are told something: the server is there, and all its watches need not ask. */
+/** The same where other watches of its stream are told something or have asked: one question shows that the server is there. */
 const QUIET_MS_MAX = 10_000;
 
 /** How long the server may take to answer that, or to begin the watch. */
@@ -28,6 +28,8 @@ export interface AttachmentSink {
 /** What an attachment needs of its stream. */
 export interface AttachmentStream {
   readonly heardAtMs: number;
+  /** When something was heard, or asked by any watch. */
+  readonly quietSinceMs: number;
   readonly address: string;
   askProgress(watchId: bigint): void;
   detach(watchId: bigint): void;
@@ -110,9 +112,9 @@ export class Attachment {
     if (nowMs - dueAtMs > LATE_MS) return LATE_MS;
     const silentMs = nowMs - this.#heardAtMs;
     if (this.#askedAtMs === null) {
-      const streamSilentMs = nowMs - this.#stream.heardAtMs;
+      const streamQuietMs = nowMs - this.#stream.quietSinceMs;
       if (silentMs < SILENCE_MS_MAX) return SILENCE_MS_MAX - silentMs;
-      if (streamSilentMs < SILENCE_MS_MAX && silentMs < QUIET_MS_MAX) return SILENCE_MS_MAX - streamSilentMs;
+      if (streamQuietMs < SILENCE_MS_MAX && silentMs < QUIET_MS_MAX) return SILENCE_MS_MAX - streamQuietMs;
       this.askProgress();
       return SILENCE_MS_MAX;
     }

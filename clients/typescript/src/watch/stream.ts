@@ -22,6 +22,7 @@ export class WatchStream implements AttachmentStream {
   #lastWatchId = 0n;
   #hasEnded = false;
   #heardAtMs: number;
+  #askedAtMs = 0;
 
   /** @param onEnd is called once, when no further watch can be opened here */
   constructor(endpoint: Endpoint, timing: Timing, onEnd: () => void) {
@@ -40,6 +41,10 @@ export class WatchStream implements AttachmentStream {
     return this.#heardAtMs;
   }
 
+  get quietSinceMs(): number {
+    return Math.max(this.#heardAtMs, this.#askedAtMs);
+  }
+
   attach(create: Omit<WatchCreate, "watchId">, sink: AttachmentSink): Attachment {
     this.#lastWatchId += 1n;
     const watchId = this.#lastWatchId;
@@ -50,6 +55,7 @@ export class WatchStream implements AttachmentStream {
   }
 
   askProgress(watchId: bigint): void {
+    this.#askedAtMs = this.#timing.nowMs();
     this.#requests.push({ request: { $case: "progress", value: { watchId } } });
   }
 
