@@ -48,8 +48,9 @@ export class GrpcConnection implements Connection {
   ): Promise<Response> {
     const deadline = new Date(Date.now() + options.timeoutMs);
     const client = this.#readyClient() ?? (await this.#connected(options));
+    const { signal } = options;
+    if (signal?.aborted === true) throw givenUp();
     return new Promise<Response>((resolve, reject) => {
-      const { signal } = options;
       const call = client.makeUnaryRequest(
         method.path,
         serializer(method.requestType),
@@ -75,6 +76,7 @@ export class GrpcConnection implements Connection {
   ): AsyncGenerator<Response, void, undefined> {
     const client = this.#readyClient() ?? (await this.#connected(options));
     const { signal } = options;
+    if (signal?.aborted === true) throw givenUp();
     const call = client.makeServerStreamRequest(
       method.path,
       serializer(method.requestType),

@@ -73,6 +73,22 @@ describe("over real gRPC", () => {
     ]);
   });
 
+  test("a call that is given up while it connects is not sent", async () => {
+    let calls = 0;
+    server.answer = async () => {
+      calls += 1;
+      return null;
+    };
+    const abort = new AbortController();
+    const { signal } = abort;
+    const given = [quorate.kv.get("k", { signal }), quorate.kv.put("k", "v", { signal })].map(failureOf);
+    given.push(failureOf(quorate.kv.scan({}, { signal })[Symbol.asyncIterator]().next()));
+    abort.abort();
+    for (const { reason } of await Promise.all(given)) expect(reason).toBe("CANCELLED");
+    expect(await quorate.kv.get("k")).toBeUndefined();
+    expect(calls).toBe(1);
+  });
+
   test("a call ends at its deadline, and at the server too", async () => {
     const ended = new Promise<void>((resolve) => {
       server.answer = (_, context) => {
