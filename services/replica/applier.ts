@@ -15,6 +15,8 @@ const BATCH_ENTRIES_MAX = 1024;
 const BATCH_BYTES_MAX = 4 * 1024 * 1024;
 /** Values that the commands of a batch may want to read: each can be as long as a value may be, and all are held at once. */
 const BATCH_VALUES_MAX = 256;
+/** Keys that the commands of a batch read: to end a lease is a small command that reads, and deletes, 10,000. */
+const BATCH_KEYS_MAX = 16_384;
 
 /** A committed entry with its answer: null for one that holds no command (the no-op of a new leader). */
 export interface AppliedEntry {
@@ -143,7 +145,8 @@ export class Applier {
         const command = decodeCommand(entry.data);
         const reads = this.machine.reads(command);
         for (const { withValue } of reads.keys) if (withValue) values += 1;
-        if (commands.length > 0 && (reads.startsBatch || values > BATCH_VALUES_MAX)) break;
+        const isTooMuch = values > BATCH_VALUES_MAX || keys.length + reads.keys.length > BATCH_KEYS_MAX;
+        if (commands.length > 0 && (reads.startsBatch || isTooMuch)) break;
         if (reads.startsBatch) ranges = reads.ranges;
         for (const key of reads.keys) keys.push(key);
         commands.push(command);

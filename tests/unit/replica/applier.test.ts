@@ -8,6 +8,7 @@ import {
   incrementCommand,
   prefixRange,
   putCommand,
+  revokeLeaseCommand,
   StateMachine,
   type StateWrites,
   tickCommand,
@@ -18,11 +19,11 @@ import { type AppliedEntry, Applier } from "../../../services/replica/applier";
 
 const source = { namespace: "", requestId: null, wallTimeMs: 0 };
 
-function put(key: string): Command {
+function put(key: string, leaseId = 0n): Command {
   return putCommand(source, {
     key: Buffer.from(key),
     value: Buffer.from("x"),
-    leaseId: 0n,
+    leaseId,
     returnPrevious: false,
     expectedModRevision: null,
   });
@@ -94,6 +95,16 @@ describe("batches", () => {
       incrementCommand(source, Buffer.from(`${at}`), 1n),
     );
     expect((await applied(increments)).batches).toEqual([256, 256, 88]);
+  });
+
+  it("read no more than 16,384 keys at once, for ending a lease reads as many as it has", async () => {
+    const held = [1n, 2n].flatMap((leaseId) =>
+      Array.from({ length: 9 * 1024 }, (_, at) => put(`${leaseId}/${at}`, leaseId)),
+    );
+    const grants = Array.from({ length: 1024 }, () => grantLeaseCommand(source, 1000));
+    const revocations = [1n, 2n, 3n].map((leaseId) => revokeLeaseCommand(source, leaseId));
+    const { batches } = await applied([...grants, ...held, ...revocations]);
+    expect(batches.slice(1 + 18)).toEqual([1, 2]);
   });
 });
 
