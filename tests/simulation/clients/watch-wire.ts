@@ -29,11 +29,20 @@ const NOTICE_US_MAX = 2_000_000;
 
 /** Streams of watches between clients and members: in order, with a window, and broken at any moment. */
 export class WatchWire {
+  /** How to break each stream that is open, and to whom it leads. */
+  private readonly streams = new Map<() => void, MemberId>();
+
   constructor(
     private readonly world: World,
     private readonly random: Random,
     private readonly watcher: ClientWatcher,
-  ) {}
+  ) {
+    world.observe({
+      crashed: ({ id }) => {
+        for (const [breaks, member] of [...this.streams]) if (member === id) breaks();
+      },
+    });
+  }
 
   /** @param cutProbability that the connection breaks at a frame */
   open(
@@ -66,6 +75,7 @@ export class WatchWire {
       });
     };
     const breaks = (): void => {
+      this.streams.delete(breaks);
       if (condition !== "open") return;
       condition = "broken";
       world.timeline.after(this.random.below(NOTICE_US_MAX), () => {
@@ -88,7 +98,10 @@ export class WatchWire {
         this.watcher.watched?.({ client, member, spec, frame });
         if (this.random.float() < cutProbability) breaks();
         toClient(() => listener.frame(frame));
-        if (frame.kind === "ended") return;
+        if (frame.kind === "ended") {
+          this.streams.delete(breaks);
+          return;
+        }
         room -= 1;
         if (room > 0) continue;
         await new Promise<void>((resolve) => {
@@ -103,11 +116,7 @@ export class WatchWire {
         breaks();
         return;
       }
-      world.observe({
-        crashed: ({ id }) => {
-          if (id === member) breaks();
-        },
-      });
+      this.streams.set(breaks, member);
       world.call(member, () => void serve());
     });
     return {
@@ -119,6 +128,7 @@ export class WatchWire {
       askProgress: () => toMember(() => watch?.askProgress()),
       cancel: () => {
         toMember(cancel);
+        this.streams.delete(breaks);
         // What is on its way is not wanted any more, but the cancellation has to arrive.
         listener.frame = listener.cut = () => undefined;
       },

@@ -66,7 +66,7 @@ export const kvMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    expected: ["the same answer"],
+    expected: ["crash", "the same answer"],
   },
   {
     name: "session-outlives-restart",

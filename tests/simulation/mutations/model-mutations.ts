@@ -243,7 +243,7 @@ export const modelMutations: readonly Mutation[] = [
         replace: "oldestRevision: 0, firstEventRevision: 0",
       },
     ],
-    expected: ["history is there until it is given up"],
+    expected: ["history is there until it is given up", "a watch tells the committed order"],
     muted: MODEL,
   },
 ];

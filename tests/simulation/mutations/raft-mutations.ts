@@ -273,7 +273,14 @@ export const raftMutations: readonly Mutation[] = [
         replace: "if (isCurrent) {",
       },
     ],
-    expected: ["read quorum", "linearizable", "read index"],
+    expected: [
+      "read quorum",
+      "linearizable",
+      "read index",
+      "a session never goes back",
+      "strictly serializable",
+      "a watch tells the committed order",
+    ],
   },
   {
     name: "own-reads-without-quorum",
@@ -285,7 +292,13 @@ export const raftMutations: readonly Mutation[] = [
         replace: "if (isCurrent && (membership.isSingleVoter || request.from === this.member.id)) {",
       },
     ],
-    expected: ["linearizable", "a bounded read keeps its bound"],
+    expected: [
+      "linearizable",
+      "a bounded read keeps its bound",
+      "a session never goes back",
+      "strictly serializable",
+      "a watch tells the committed order",
+    ],
   },
   {
     name: "read-before-own-commit",
@@ -297,7 +310,13 @@ export const raftMutations: readonly Mutation[] = [
         replace: "    const isCurrent = term > 0;\n    if (isCurrent && membership",
       },
     ],
-    expected: ["read index", "linearizable"],
+    expected: [
+      "read index",
+      "linearizable",
+      "a session never goes back",
+      "strictly serializable",
+      "a watch tells the committed order",
+    ],
   },
   {
     name: "read-confirmed-by-any-heartbeat",
@@ -314,7 +333,14 @@ export const raftMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    expected: ["read quorum", "read index", "linearizable"],
+    expected: [
+      "read quorum",
+      "read index",
+      "linearizable",
+      "a session never goes back",
+      "strictly serializable",
+      "a watch tells the committed order",
+    ],
   },
   {
     name: "follower-is-never-asked-again",

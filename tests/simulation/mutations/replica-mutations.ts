@@ -101,7 +101,12 @@ export const replicaMutations: readonly Mutation[] = [
         replace: 'command.settle(notApplied("superseded", null));',
       },
     ],
-    expected: ["linearizable"],
+    expected: [
+      "linearizable",
+      "a session never goes back",
+      "strictly serializable",
+      "a watch tells the committed order",
+    ],
   },
   {
     name: "read-does-not-wait",
@@ -113,7 +118,13 @@ export const replicaMutations: readonly Mutation[] = [
         replace: "this.released.push({ index: 0,",
       },
     ],
-    expected: ["linearizable", "a bounded read keeps its bound"],
+    expected: [
+      "linearizable",
+      "a bounded read keeps its bound",
+      "a session never goes back",
+      "strictly serializable",
+      "a watch tells the committed order",
+    ],
   },
   {
     name: "late-answer-to-an-older-round",
@@ -125,7 +136,13 @@ export const replicaMutations: readonly Mutation[] = [
         replace: "if (round === null) return;",
       },
     ],
-    expected: ["linearizable", "a bounded read keeps its bound"],
+    expected: [
+      "linearizable",
+      "a bounded read keeps its bound",
+      "a session never goes back",
+      "strictly serializable",
+      "a watch tells the committed order",
+    ],
   },
   {
     name: "read-round-never-repeated",
@@ -202,6 +219,6 @@ export const replicaMutations: readonly Mutation[] = [
         replace: "",
       },
     ],
-    expected: ["replicated time keeps to a clock"],
+    expected: ["replicated time keeps to a clock", "a lease never ends early"],
   },
 ];
