@@ -46,7 +46,7 @@ export interface NodeContext {
   /** Sorted by id, this node included. */
   readonly members: readonly MemberAddresses[];
   readonly replica: ServedReplica;
-  readonly watches: Pick<WatchHub, "open">;
+  readonly watches: Pick<WatchHub, "open" | "watchesMax">;
   /** Kept up to date from the replica by the node. */
   readonly directory: LeaderDirectory;
   readonly limits: Limits;

@@ -70,7 +70,7 @@ export class WatchEncoder {
       }
       case "ended": {
         const { resumeRevision } = frame;
-        const value = ended(endFailure(frame, namespace), resumeRevision);
+        const value = ended(endFailure(this.node, frame, namespace), resumeRevision);
         return this.response(watchIdField, Math.max(0, resumeRevision - 1), { $case: "ended", value });
       }
       default:
@@ -192,7 +192,11 @@ const endRows = {
   stopping: [ErrorReason.SHUTTING_DOWN, "the node is shutting down"],
 } as const satisfies Record<WatchEndReason, readonly [ErrorReason, string]>;
 
-function endFailure({ reason, oldestRevision }: EndedFrame, namespace: string): CallFailure {
+function endFailure(
+  node: NodeContext,
+  { reason, oldestRevision }: EndedFrame,
+  namespace: string,
+): CallFailure {
   const [errorReason, message] = endRows[reason];
   if (reason === "compacted") {
     return new CallFailure(errorReason, `${message}; it begins at revision ${oldestRevision}`, {
@@ -201,6 +205,9 @@ function endFailure({ reason, oldestRevision }: EndedFrame, namespace: string): 
   }
   if (reason === "unknown_namespace") {
     return new CallFailure(errorReason, `there is no namespace "${namespace}"`);
+  }
+  if (reason === "too_many") {
+    return new CallFailure(errorReason, `${message}; the limit is ${node.watches.watchesMax}`);
   }
   return new CallFailure(errorReason, message);
 }

@@ -1,5 +1,5 @@
 import { WatchRequest } from "@quorate/proto/kv";
-import { type ByteCall, type ByteSink, CallFailure } from "#forward";
+import { type ByteCall, type ByteSink, CallFailure, callerLeft } from "#forward";
 import { unreachable } from "#std";
 import type { Watch } from "#watch";
 import { decodeRequest } from "./method";
@@ -27,11 +27,13 @@ type Turn = StreamWatch | { readonly answer: Uint8Array };
 /** Serves a stream of watches until its caller has said all and the last watch has ended, or the caller leaves. */
 export async function watch(
   node: NodeContext,
-  _call: ByteCall,
+  call: ByteCall,
   source: AsyncIterable<Buffer>,
   sink: ByteSink,
 ): Promise<void> {
   const stream = new WatchStream(node, sink);
+  // Where nothing happens nothing is written, and the requests may have ended long before their caller leaves.
+  call.addEventListener("abort", () => stream.leave());
   try {
     await stream.serve(source);
   } finally {
@@ -81,6 +83,11 @@ class WatchStream {
         this.onSomething = resolve;
       });
     }
+  }
+
+  /** The caller takes nothing more. */
+  leave(): void {
+    this.end({ kind: "failed", thrown: callerLeft() });
   }
 
   /** Ends what is left. */
@@ -178,6 +185,7 @@ class WatchStream {
   }
 
   private end(ending: NonNullable<WatchStream["ending"]>): void {
+    if (this.ending?.kind === "failed") return;
     this.ending = ending;
     this.onSomething();
   }

@@ -60,6 +60,11 @@ export class WatchHub {
     return this.watches.size;
   }
 
+  /** How many may be open. */
+  get watchesMax(): number {
+    return this.bounds.watchesMax;
+  }
+
   /** Bytes that wait for watches, each change counted once. */
   get waitingBytes(): number {
     return this.ledger.bytes;

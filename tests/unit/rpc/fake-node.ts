@@ -120,6 +120,7 @@ export class FakeNode {
         },
       },
       watches: {
+        watchesMax: 0,
         open: () => {
           throw new Error("no watches here");
         },

@@ -341,6 +341,36 @@ describe("what cannot be", () => {
     },
   );
 
+  test("a caller that leaves takes its watches with it, whatever it said before and though nothing happens", async () => {
+    const rig = new WatchRig();
+    const stream = new Stream(rig);
+    stream.create(1);
+    await stream.lines(1);
+    stream.sayAll();
+    await rig.put("a");
+    expect(await stream.lines(1)).toHaveLength(1);
+    stream.leave();
+    expect((await stream.ended)?.reason).toBe(ErrorReason.CANCELLED);
+    expect(rig.hub.size).toBe(0);
+  });
+
+  test("B7: one watch too many hears of the limit", async () => {
+    const rig = new WatchRig({ watchesMax: 1 });
+    const stream = new Stream(rig);
+    stream.create(1);
+    await stream.lines(1);
+    stream.create(2);
+    await until(() => expect(stream.responses.length).toBe(1));
+    expect(stream.responses[0]?.response).toMatchObject({
+      $case: "ended",
+      value: {
+        error: { reason: ErrorReason.TOO_MANY_WATCHES, retryable: true },
+        message: "the node serves as many watches as it may; the limit is 1",
+      },
+    });
+    stream.leave();
+  });
+
   test.each([
     ["a message that is none", bytes("\xff\xff"), ErrorReason.MALFORMED_REQUEST],
     ["a message without a request", Buffer.alloc(0), ErrorReason.INVALID_ARGUMENT],
