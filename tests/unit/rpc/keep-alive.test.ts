@@ -172,13 +172,21 @@ describe("KeepAlive", () => {
   });
 
   test.each<[string, SubmitOutcome, ErrorReason]>([
-    ["leadership goes elsewhere", { kind: "not_applied", reason: "not_leader" }, ErrorReason.NOT_LEADER],
+    [
+      "leadership goes elsewhere",
+      { kind: "not_applied", reason: "not_leader", leaderId: "n2" },
+      ErrorReason.NOT_LEADER,
+    ],
     [
       "leadership is lost meanwhile",
       { kind: "unknown", reason: "leadership_lost" },
       ErrorReason.LEADERSHIP_LOST,
     ],
-    ["the log is full", { kind: "not_applied", reason: "backlog_full" }, ErrorReason.BACKLOG_FULL],
+    [
+      "the log is full",
+      { kind: "not_applied", reason: "backlog_full", leaderId: null },
+      ErrorReason.BACKLOG_FULL,
+    ],
   ])("the stream ends with the reason when %s", async (_name, outcome, reason) => {
     const node = new FakeNode();
     node.submitted = renewed(node);
