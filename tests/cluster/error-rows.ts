@@ -1,5 +1,6 @@
 import type { ErrorReason } from "@quorate/client/generated";
 import { bytes, type CodeName, type Reply, type TestCluster } from "#support";
+import { doing, operation } from "./bare-txn";
 
 /** What the nodes of the cluster are started with, so that a range over the limit is quickly filled. */
 export const BATCH_RECORDS_MAX = 100;
@@ -10,6 +11,8 @@ export interface ErrorRow {
   readonly code: CodeName;
   readonly reason: keyof typeof ErrorReason;
   readonly message?: RegExp;
+  /** Of a read nothing is said about what became of it. */
+  readonly isRead?: true;
   provoke(c: TestCluster): Promise<Reply<unknown>>;
 }
 
@@ -21,6 +24,25 @@ async function openSession(c: TestCluster): Promise<bigint> {
 function putAs(c: TestCluster, requestId: string): Promise<Reply<unknown>> {
   const metadata = { "quorate-request-id": requestId };
   return c.node(1).kv.attempt("put", { key: bytes("b7/once"), value: bytes("x") }, { metadata });
+}
+
+/** A namespace of a row's own. */
+async function ownNamespace(c: TestCluster, name: string, fields: object = {}): Promise<string> {
+  await c.node(1).namespaces.call("create", { name, ...fields });
+  return name;
+}
+
+/** A namespace whose history begins at its second put. @returns the revisions of the two */
+export async function compactedNamespace(
+  c: TestCluster,
+  name: string,
+): Promise<{ namespace: string; first: bigint; second: bigint }> {
+  const namespace = await ownNamespace(c, name);
+  const put = async (): Promise<bigint> =>
+    (await c.node(1).kv.call("put", { namespace, key: bytes("k") })).header?.revision ?? 0n;
+  const [first, second] = [await put(), await put()];
+  await c.node(1).kv.call("compact", { namespace, revision: second });
+  return { namespace, first, second };
 }
 
 const LONG = new Uint8Array(4097).fill(1);
@@ -36,6 +58,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "a range that ends before it starts",
+    isRead: true,
     code: "INVALID_ARGUMENT",
     reason: "INVALID_ARGUMENT",
     message: /start.*end/,
@@ -57,6 +80,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "an unknown enum value",
+    isRead: true,
     code: "INVALID_ARGUMENT",
     reason: "INVALID_ARGUMENT",
     message: /consistency.*99/,
@@ -71,6 +95,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "a negative duration",
+    isRead: true,
     code: "INVALID_ARGUMENT",
     reason: "INVALID_ARGUMENT",
     message: /max_staleness_ms/,
@@ -78,6 +103,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "a negative revision",
+    isRead: true,
     code: "INVALID_ARGUMENT",
     reason: "INVALID_ARGUMENT",
     message: /min_revision/,
@@ -92,6 +118,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "a malformed message",
+    isRead: true,
     code: "INVALID_ARGUMENT",
     reason: "MALFORMED_REQUEST",
     provoke: (c) => c.node(1).kv.attemptBytes("get", Uint8Array.of(0xff)),
@@ -105,6 +132,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "too many keys",
+    isRead: true,
     code: "RESOURCE_EXHAUSTED",
     reason: "TOO_LARGE",
     message: /keys.*100/,
@@ -196,6 +224,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "a future revision",
+    isRead: true,
     code: "OUT_OF_RANGE",
     reason: "FUTURE_REVISION",
     message: /1000000000/,
@@ -203,6 +232,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "a revision from before a truncation",
+    isRead: true,
     code: "OUT_OF_RANGE",
     reason: "COMPACTED",
     async provoke(c) {
@@ -220,6 +250,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "a read of an unknown namespace",
+    isRead: true,
     code: "NOT_FOUND",
     reason: "UNKNOWN_NAMESPACE",
     message: /nowhere/,
@@ -247,6 +278,242 @@ export const errorRows: readonly ErrorRow[] = [
     provoke: (c) => c.node(1).kv.attempt("put", { key: bytes("k"), leaseId: 7n }),
   },
   {
+    what: "an unknown lease to be revoked",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_LEASE",
+    message: /lease_id 7/,
+    provoke: (c) => c.node(2).leases.attempt("revoke", { leaseId: 7n }),
+  },
+  {
+    what: "the time to live of an unknown lease",
+    isRead: true,
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_LEASE",
+    message: /lease_id 7/,
+    provoke: (c) => c.gateway().leases.attempt("timeToLive", { leaseId: 7n }),
+  },
+  {
+    what: "a lease of another namespace",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_LEASE",
+    async provoke(c) {
+      const namespace = await ownNamespace(c, "b7-lease");
+      const { leaseId } = await c.node(1).leases.call("grant", { namespace, ttlMs: 60_000n });
+      return c.node(1).kv.attempt("put", { key: bytes("k"), leaseId });
+    },
+  },
+  {
+    what: "an unknown lease in a Txn",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_LEASE",
+    message: /lease_id 7/,
+    provoke: (c) =>
+      c.node(1).kv.attempt("txn", doing(operation("put", { key: bytes("b7/txn"), leaseId: 7n }))),
+  },
+  {
+    what: "a lease that lives shorter than the least",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /ttl_ms/,
+    provoke: (c) => c.node(1).leases.attempt("grant", { ttlMs: 1n }),
+  },
+  {
+    what: "a value in a Txn that would grow over the limit",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "TOO_LARGE",
+    message: /value.*1048576/,
+    async provoke(c) {
+      await c.node(1).kv.call("put", { key: bytes("b7/grown"), value: new Uint8Array(1_048_576) });
+      const append = operation("append", { key: bytes("b7/grown"), value: bytes("x") });
+      return c.node(1).kv.attempt("txn", doing(append));
+    },
+  },
+  {
+    what: "a Txn whose answer would be too large",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "TOO_LARGE",
+    message: /answer.*2097152/,
+    async provoke(c) {
+      await c.node(1).kv.call("put", { key: bytes("b7/read"), value: new Uint8Array(1_048_576) });
+      const get = operation("get", { key: bytes("b7/read") });
+      return c.node(1).kv.attempt("txn", doing(get, get));
+    },
+  },
+  {
+    what: "a range of a Txn with too many keys to delete",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "TOO_LARGE",
+    message: /100/,
+    async provoke(c) {
+      const namespace = await ownNamespace(c, "b7-many");
+      const puts = Array.from({ length: BATCH_RECORDS_MAX + 1 }, (_, at) =>
+        operation("put", { key: bytes(`many/${at}`) }),
+      );
+      await c.node(1).kv.call("txn", { namespace, ...doing(...puts) });
+      const deletion = operation("deleteRange", { prefix: bytes("many/") });
+      return c.node(1).kv.attempt("txn", { namespace, ...doing(deletion) });
+    },
+  },
+  {
+    what: "too many operations in a Txn",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /success.*129.*128/,
+    provoke: (c) =>
+      c
+        .node(1)
+        .kv.attempt("txn", doing(...Array(129).fill(operation("put", { key: bytes("b7/one-too-many") })))),
+  },
+  {
+    what: "a Txn nested twice",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /nested/,
+    provoke: (c) => {
+      const put = operation("put", { key: bytes("b7/deep") });
+      const nested = operation("txn", doing(operation("txn", doing(put))));
+      return c.node(1).kv.attempt("txn", doing(nested));
+    },
+  },
+  {
+    what: "an operation of a Txn that is not set",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /operation/,
+    provoke: (c) => c.node(1).kv.attempt("txn", { success: [{ operation: undefined }] }),
+  },
+  {
+    what: "an increment of a word in a Txn",
+    code: "FAILED_PRECONDITION",
+    reason: "NOT_AN_INTEGER",
+    async provoke(c) {
+      const key = bytes("b7/txn-word");
+      return c
+        .node(1)
+        .kv.attempt(
+          "txn",
+          doing(operation("put", { key, value: bytes("word") }), operation("increment", { key, delta: 1n })),
+        );
+    },
+  },
+  {
+    what: "a put in a Txn whose condition fails",
+    code: "FAILED_PRECONDITION",
+    reason: "CONDITION_FAILED",
+    provoke: (c) =>
+      c
+        .node(1)
+        .kv.attempt("txn", doing(operation("put", { key: bytes("b7/absent"), expectedModRevision: 7n }))),
+  },
+  {
+    what: "more keys than the quota of a namespace",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "QUOTA_EXCEEDED",
+    message: /1/,
+    async provoke(c) {
+      const namespace = await ownNamespace(c, "b7-keys", { keysMax: 1n });
+      await c.node(1).kv.call("put", { namespace, key: bytes("a") });
+      return c.node(2).kv.attempt("put", { namespace, key: bytes("b") });
+    },
+  },
+  {
+    what: "more bytes than the quota of a namespace, by an increment",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "QUOTA_EXCEEDED",
+    message: /3/,
+    async provoke(c) {
+      const namespace = await ownNamespace(c, "b7-bytes", { bytesMax: 3n });
+      await c.node(1).kv.call("put", { namespace, key: bytes("n"), value: bytes("99") });
+      return c.gateway().kv.attempt("increment", { namespace, key: bytes("n"), delta: 1n });
+    },
+  },
+  {
+    what: "a Txn that ends above the quota of its namespace",
+    code: "RESOURCE_EXHAUSTED",
+    reason: "QUOTA_EXCEEDED",
+    async provoke(c) {
+      const namespace = await ownNamespace(c, "b7-txn", { keysMax: 1n });
+      const [a, b] = ["a", "b"].map((key) => operation("put", { key: bytes(key) })) as [never, never];
+      return c.node(3).kv.attempt("txn", { namespace, ...doing(a, b) });
+    },
+  },
+  {
+    what: "a revision from before a compaction",
+    isRead: true,
+    code: "OUT_OF_RANGE",
+    reason: "COMPACTED",
+    async provoke(c) {
+      const { namespace, first } = await compactedNamespace(c, "b7-compacted");
+      return c.node(2).kv.attempt("get", { namespace, key: bytes("k"), revision: first });
+    },
+  },
+  {
+    what: "a compaction to before the last one",
+    code: "OUT_OF_RANGE",
+    reason: "COMPACTED",
+    async provoke(c) {
+      const { namespace, first } = await compactedNamespace(c, "b7-compacted-again");
+      return c.node(3).kv.attempt("compact", { namespace, revision: first });
+    },
+  },
+  {
+    what: "a compaction into the future",
+    code: "OUT_OF_RANGE",
+    reason: "FUTURE_REVISION",
+    message: /1000000000/,
+    provoke: (c) => c.node(2).kv.attempt("compact", { revision: 1_000_000_000n }),
+  },
+  {
+    what: "a read that must have seen what nobody wrote",
+    isRead: true,
+    code: "OUT_OF_RANGE",
+    reason: "FUTURE_REVISION",
+    message: /1000000000/,
+    provoke: (c) => c.node(3).kv.attempt("get", { key: bytes("k"), minRevision: 1_000_000_000n }),
+  },
+  {
+    what: "a compaction that names no revision",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /revision/,
+    provoke: (c) => c.node(1).kv.attempt("compact", {}),
+  },
+  {
+    what: "the deletion of the default namespace",
+    code: "FAILED_PRECONDITION",
+    reason: "PERMANENT_NAMESPACE",
+    message: /default/,
+    provoke: (c) => c.node(1).namespaces.attempt("delete", { name: "default" }),
+  },
+  {
+    what: "the deletion of an unknown namespace",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_NAMESPACE",
+    message: /nowhere/,
+    provoke: (c) => c.gateway().namespaces.attempt("delete", { name: "nowhere" }),
+  },
+  {
+    what: "a quota of an unknown namespace",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_NAMESPACE",
+    message: /nowhere/,
+    provoke: (c) => c.node(2).namespaces.attempt("setQuota", { name: "nowhere", keysMax: 1n }),
+  },
+  {
+    what: "a lease in an unknown namespace",
+    code: "NOT_FOUND",
+    reason: "UNKNOWN_NAMESPACE",
+    message: /nowhere/,
+    provoke: (c) => c.node(1).leases.attempt("grant", { namespace: "nowhere", ttlMs: 60_000n }),
+  },
+  {
+    what: "a negative quota",
+    code: "INVALID_ARGUMENT",
+    reason: "INVALID_ARGUMENT",
+    message: /keys_max/,
+    provoke: (c) => c.node(1).namespaces.attempt("create", { name: "b7-negative", keysMax: -1n }),
+  },
+  {
     what: "a transfer to an unknown member",
     code: "NOT_FOUND",
     reason: "UNKNOWN_MEMBER",
@@ -255,6 +522,7 @@ export const errorRows: readonly ErrorRow[] = [
   },
   {
     what: "the status of an unknown member",
+    isRead: true,
     code: "NOT_FOUND",
     reason: "UNKNOWN_MEMBER",
     message: /n9/,

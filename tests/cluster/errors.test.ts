@@ -15,7 +15,7 @@ import {
   text,
   unaryBytes,
 } from "#support";
-import { BATCH_RECORDS_MAX, errorRows } from "./error-rows";
+import { BATCH_RECORDS_MAX, compactedNamespace, errorRows } from "./error-rows";
 import { patientKv } from "./patient";
 
 const cluster = clusterOfFile({
@@ -220,11 +220,14 @@ describe("malformed and oversized messages", () => {
 });
 
 describe("the table of errors", () => {
-  for (const { what, code, reason, message = /./, provoke } of errorRows) {
+  for (const { what, code, reason, message = /./, isRead, provoke } of errorRows) {
     test(`B7: ${what} is ${code}, ${reason}`, async (c) => {
       const reply = failed(await provoke(c));
       expect(reply).toMatchObject({ code, message: expect.stringMatching(message) });
       expect(reply.detail?.reason).toBe(ErrorReason[reason]);
+      // A write whose answer was dropped had one: what it was nobody knows any more.
+      const ofWrite = reason === "ANSWER_DROPPED" ? Outcome.UNKNOWN : Outcome.NOT_APPLIED;
+      expect(reply.detail?.outcome).toBe(isRead ? Outcome.UNSPECIFIED : ofWrite);
     });
   }
 
@@ -312,6 +315,27 @@ describe("the table of errors", () => {
       await c.node(2).kv.attempt("get", { key: bytes("b7/t"), revision: header?.revision ?? 0n }),
     );
     expect(compacted.detail?.oldestRevision).toBe(truncation?.revision);
+  });
+
+  test("B7: what is compacted is refused with the oldest revision that is kept", async (c) => {
+    const { namespace, first, second } = await compactedNamespace(c, "b7-oldest");
+    for (const endpoint of [...c.numbers.map((node) => c.node(node)), c.gateway()]) {
+      const past = { namespace, revision: first };
+      for (const reply of [
+        await endpoint.kv.attempt("get", { ...past, key: bytes("k"), minRevision: second }),
+        await endpoint.kv.attempt("batchGet", { ...past, keys: [bytes("k")], minRevision: second }),
+        await endpoint.kv.attempt("count", { ...past, minRevision: second }),
+        await endpoint.kv.attempt("compact", past),
+      ]) {
+        expect(failed(reply)).toMatchObject({
+          code: "OUT_OF_RANGE",
+          message: expect.stringContaining(String(second)),
+          detail: { reason: ErrorReason.COMPACTED, retryable: false, oldestRevision: second },
+        });
+      }
+      const kept = await endpoint.kv.call("get", { namespace, key: bytes("k"), revision: second });
+      expect(kept.record?.modRevision).toBe(second);
+    }
   });
 });
 

@@ -4,6 +4,7 @@ import {
   ErrorDetail,
   ErrorReason,
   KvServiceDefinition,
+  LeaseServiceDefinition,
   NamespaceServiceDefinition,
   RpcStatus,
 } from "@quorate/client/generated";
@@ -62,6 +63,7 @@ interface MethodShape {
   readonly requestType: { encode(message: any): { finish(): Uint8Array }; decode(bytes: Uint8Array): any };
   // biome-ignore lint/suspicious/noExplicitAny: as above
   readonly responseType: { decode(bytes: Uint8Array): any };
+  readonly requestStream: boolean;
   readonly responseStream: boolean;
 }
 
@@ -69,7 +71,11 @@ type Methods = Readonly<Record<string, MethodShape>>;
 type RequestOf<M extends MethodShape> = ReturnType<M["requestType"]["decode"]>;
 type ResponseOf<M extends MethodShape> = ReturnType<M["responseType"]["decode"]>;
 type NameOf<Ms extends Methods, Streams extends boolean> = {
-  [Name in keyof Ms]: Ms[Name]["responseStream"] extends Streams ? Name : never;
+  [Name in keyof Ms]: Ms[Name]["requestStream"] extends false
+    ? Ms[Name]["responseStream"] extends Streams
+      ? Name
+      : never
+    : never;
 }[keyof Ms];
 
 /** A service of one endpoint, called without retries, sessions or any other cleverness. */
@@ -158,6 +164,7 @@ export class BareService<Ms extends Methods> {
 export class BareEndpoint {
   readonly address: string;
   readonly kv: BareService<typeof KvServiceDefinition.methods>;
+  readonly leases: BareService<typeof LeaseServiceDefinition.methods>;
   readonly namespaces: BareService<typeof NamespaceServiceDefinition.methods>;
   readonly admin: BareService<typeof ClusterServiceDefinition.methods>;
   #client: Client | null = null;
@@ -167,6 +174,7 @@ export class BareEndpoint {
   constructor(address: string) {
     this.address = address;
     this.kv = new BareService(() => this.client(), KvServiceDefinition);
+    this.leases = new BareService(() => this.client(), LeaseServiceDefinition);
     this.namespaces = new BareService(() => this.client(), NamespaceServiceDefinition);
     this.admin = new BareService(() => this.client(), ClusterServiceDefinition);
   }
