@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { text } from "@quorate/client";
 import type { Command } from "commander";
-import { EXIT } from "./exit-codes";
+import { EXIT, UsageFault } from "./exit-codes";
 import { type Session, withClient } from "./session";
 import { type GlobalOptions, milliseconds } from "./settings";
 import { untilInterrupted } from "./until-interrupted";
@@ -65,6 +65,8 @@ The exit code is that of the command, or 1 when the lock is lost.`,
       const options = command.optsWithGlobals<HoldFlags & { readonly observe?: boolean }>();
       await withClient(session, options, async (client) => {
         const { terminal } = session;
+        if (value !== undefined && options.observe === true)
+          throw new UsageFault("--observe does not go with a value: who campaigns waits to lead");
         const election = client.election(name, text, { namespace: options.namespace });
         if (value !== undefined) {
           const leadership = await election.campaign(value, timesOf(options));

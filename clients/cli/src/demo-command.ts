@@ -40,7 +40,7 @@ export function addDemoCommand(program: Command, session: Session): void {
     .addArgument(new Argument("<name>", "which one").choices([...names, "all"]))
     .addHelpText(
       "after",
-      `\nDemos\n${names.map((name) => `  ${name.padEnd(13)} ${demos[name].description}`).join("\n")}`,
+      `\nExamples\n  quorate demo failover\n  quorate demo all\n\nDemos\n${names.map((name) => `  ${name.padEnd(13)} ${demos[name].description}`).join("\n")}`,
     )
     .action(async (name: DemoName | "all", _: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();

@@ -1,6 +1,6 @@
 import type { KvEvent, KvRecord } from "@quorate/client";
 import { type Command, Option } from "commander";
-import { EXIT } from "./exit-codes";
+import { EXIT, UsageFault } from "./exit-codes";
 import { recordFields, visible } from "./record-output";
 import { type Session, withClient } from "./session";
 import { type GlobalOptions, positiveNumber, wholeNumber } from "./settings";
@@ -38,6 +38,10 @@ Examples
     .action(async (key: string | undefined, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<WatchFlags>();
       await withClient(session, options, async ({ kv }) => {
+        if (options.prefix === true && key === undefined)
+          throw new UsageFault("--prefix needs a key: without one all keys are watched");
+        if (options.current === true && options.from !== undefined)
+          throw new UsageFault("--current does not go with --from: it tells what is there now");
         const interrupted = new AbortController();
         const interrupt = (): void => interrupted.abort();
         process.once("SIGINT", interrupt);

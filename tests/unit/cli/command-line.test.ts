@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { EXIT } from "@quorate/cli";
 import { quorate } from "./captured-terminal";
@@ -21,6 +23,34 @@ describe("wrong usage is one line that names it, exit code 2", () => {
     [["get", "a", "--deadline", "soon"], "--deadline"],
     [["import", "x", "--format", "xml"], "--format"],
     [["export", "--state", "x"], "--state"],
+    [["put", "a", "b", "--lease", "x"], "--lease"],
+    [["txn", "--if", "version a"], "version a"],
+    [["txn", "--if", "version a = many"], "version a = many"],
+    [["txn", "--if", "size a = 1"], "size"],
+    [["txn", "--if", "version a ~ 1"], "the operator is"],
+    [["txn", "--if", "value 'a = 1"], "not closed"],
+    [["txn", "--do", "put a"], "put a"],
+    [["txn", "--do", "fly a"], "fly a"],
+    [["txn", "--else", "incr a much"], "incr a much"],
+    [["txn", "--do", "scan a 0"], "scan a 0"],
+    [["watch", "a", "--count", "0"], "--count"],
+    [["watch", "a", "--only", "renames"], "--only"],
+    [["watch", "--prefix"], "--prefix"],
+    [["watch", "a", "--current", "--from", "3"], "--current"],
+    [["lease", "grant"], "ttl"],
+    [["lease", "grant", "soon"], "30s"],
+    [["lease", "ttl", "x"], "id"],
+    [["lease", "renew", "1"], "renew"],
+    [["lock"], "name"],
+    [["lock", "a", "--ttl", "x"], "--ttl"],
+    [["elect"], "name"],
+    [["elect", "a", "b", "--observe"], "--observe"],
+    [["compact"], "revision"],
+    [["compact", "0"], "revision"],
+    [["namespace", "create"], "name"],
+    [["namespace", "create", "a", "--keys-max", "0"], "--keys-max"],
+    [["namespace", "rename", "a"], "rename"],
+    [["demo", "magic"], "magic"],
     [["cluster", "start", "--nodes", "0"], "--nodes"],
     [["cluster", "start", "--base-port", "x"], "--base-port"],
     [["cluster", "explode"], "explode"],
@@ -44,7 +74,16 @@ describe("help", () => {
     "decr",
     "append",
     "prepend",
+    "txn",
+    "watch",
+    "lease",
+    "lock",
+    "elect",
+    "compact",
+    "namespace",
     "status",
+    "repl",
+    "demo",
     "import",
     "export",
     "cluster",
@@ -53,7 +92,9 @@ describe("help", () => {
   test("lists each command and the exit codes", async () => {
     const { exitCode, out } = await quorate(["--help"]);
     expect(exitCode).toBe(EXIT.ok);
-    for (const command of COMMANDS) expect(out).toContain(`\n  ${command} `);
+    const [, list = ""] = out.split("\nCommands:\n");
+    const listed = [...(list.split("\n\n")[0] ?? "").matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name);
+    expect(listed.toSorted()).toEqual([...COMMANDS, "help"].toSorted());
     expect(out).toContain("Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.");
   });
 
@@ -62,6 +103,49 @@ describe("help", () => {
     expect(exitCode).toBe(EXIT.ok);
     expect(out).toMatch(/\nExamples?\n {2}quorate /);
     expect(out).toContain("--endpoints");
+  });
+
+  const GROUPS: Readonly<Record<string, readonly string[]>> = {
+    lease: ["grant", "keep-alive", "revoke", "ttl", "list"],
+    namespace: ["create", "quota", "delete", "list"],
+    cluster: ["start", "stop", "status", "kill", "restart"],
+  };
+
+  test.each(Object.entries(GROUPS))(
+    "of %s has its commands, and each of them has help",
+    async (group, commands) => {
+      const { out } = await quorate([group, "--help"]);
+      for (const command of commands) {
+        expect(out).toContain(`\n  ${command} `);
+        const below = await quorate([group, command, "--help"]);
+        expect([below.exitCode, below.out.startsWith(`Usage: quorate ${group} ${command}`)]).toEqual([
+          0,
+          true,
+        ]);
+      }
+    },
+  );
+
+  const readme = readFileSync(resolve(__dirname, "../../../README.md"), "utf8");
+
+  test("and the README list the same commands", () => {
+    const [, list = ""] = /lists all commands: ([\s\S]*?)`--json`/.exec(readme) ?? [];
+    const named: string[] = [];
+    for (const [, words = ""] of list.matchAll(/`([^`]*)`/g)) {
+      const [name = "", below = ""] = words.split(" ");
+      if (!below.includes("|")) named.push(...words.split(/\s+/));
+      else {
+        named.push(name);
+        expect([name, ...below.split("|")]).toEqual([name, ...(GROUPS[name] ?? [])]);
+      }
+    }
+    expect(named.toSorted()).toEqual(COMMANDS.toSorted());
+  });
+
+  test("each line of quorate in the README is one that the program takes", async () => {
+    const lines = [...readme.matchAll(/^npx quorate ([a-z]+)/gm)].map(([, name]) => name);
+    expect(lines.length).toBeGreaterThan(5);
+    for (const name of lines) expect(COMMANDS).toContain(name);
   });
 
   test("without a command is shown, with exit code 2", async () => {
