@@ -2,7 +2,7 @@ import type { LeaseInfo } from "@quorate/client";
 import Table from "cli-table3";
 import type { Command } from "commander";
 import { EXIT } from "./exit-codes";
-import { visible } from "./record-output";
+import { keysText, visible } from "./record-output";
 import { type Session, withClient } from "./session";
 import { freshness, type GlobalOptions, int64, milliseconds } from "./settings";
 import { untilInterrupted } from "./until-interrupted";
@@ -61,7 +61,7 @@ Examples
       await withClient(session, options, async ({ leases }) => {
         const { deleted } = await leases.revoke(id, { namespace: options.namespace });
         if (options.json) await writeJson(session, { id: id.toString(), deleted });
-        else await session.terminal.out(`revoked, ${deleted} keys deleted\n`);
+        else await session.terminal.out(`revoked, ${keysText(deleted)} deleted\n`);
         return EXIT.ok;
       });
     });
@@ -114,5 +114,5 @@ function fieldsOf({ id, ttlMs, remainingMs, keyCount }: LeaseInfo): Record<strin
 }
 
 function lineOf({ ttlMs, remainingMs, keyCount }: LeaseInfo): string {
-  return `${remainingMs} of ${ttlMs} ms left, ${keyCount} keys`;
+  return `${remainingMs} of ${ttlMs} ms left, ${keysText(keyCount)}`;
 }

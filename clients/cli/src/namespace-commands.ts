@@ -1,6 +1,7 @@
 import Table from "cli-table3";
 import type { Command } from "commander";
 import { EXIT } from "./exit-codes";
+import { keysText } from "./record-output";
 import { type Session, withClient } from "./session";
 import { freshness, type GlobalOptions, positiveNumber } from "./settings";
 import { writeJson } from "./write-json";
@@ -58,7 +59,7 @@ Examples
       await withClient(session, options, async ({ namespaces }) => {
         const { deleted } = await namespaces.delete(name);
         if (options.json) await writeJson(session, { name, deleted });
-        else await session.terminal.out(`deleted ${name} with ${deleted} keys\n`);
+        else await session.terminal.out(`deleted ${name} with ${keysText(deleted)}\n`);
         return EXIT.ok;
       });
     });

@@ -16,6 +16,11 @@ export function recordFields(record: KvRecord, keysOnly = false): Record<string,
   };
 }
 
+/** How many keys, for people. */
+export function keysText(count: number): string {
+  return count === 1 ? "1 key" : `${count} keys`;
+}
+
 /** Bytes for people: text with its control characters made visible, or hexadecimal. */
 export function visible(bytes: Uint8Array): string {
   const text = textOrNull(bytes);

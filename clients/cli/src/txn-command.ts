@@ -50,6 +50,8 @@ Exit code 3 when a comparison did not hold.`,
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<TxnFlags>();
       await withClient(session, options, async ({ kv }) => {
+        if (options.if.length + options.do.length + options.else.length === 0)
+          throw new UsageFault("give at least one of --if, --do and --else; see quorate help txn");
         const outcome = await kv
           .txn()
           .if(...options.if.map(comparisonOf))

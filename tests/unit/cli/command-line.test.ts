@@ -24,6 +24,7 @@ describe("wrong usage is one line that names it, exit code 2", () => {
     [["import", "x", "--format", "xml"], "--format"],
     [["export", "--state", "x"], "--state"],
     [["put", "a", "b", "--lease", "x"], "--lease"],
+    [["txn"], "--do"],
     [["txn", "--if", "version a"], "version a"],
     [["txn", "--if", "version a = many"], "version a = many"],
     [["txn", "--if", "size a = 1"], "size"],
