@@ -35,6 +35,8 @@ export interface ByteServerOptions {
   readonly defaultDeadlineMs: number;
   /** Requests above this are refused before they are read whole. */
   readonly messageBytesMax: number;
+  /** How often a connection is probed, and how long it may leave that unanswered. */
+  readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
   /** Told of each call of a public method when it ends. */
   onEnd?(method: MethodRoute, code: status): void;
 }
@@ -47,6 +49,12 @@ const DEADLINE_MARGIN_MS = 5;
 const DEADLINE_MARGIN_SHARE = 0.1;
 
 const NO_BODY = Buffer.alloc(0);
+
+/**
+ * A client that is gone without a word, such as one whose machine lost its power, would keep its watches open for ever:
+ * nothing may have to be sent to it.
+ */
+const KEEPALIVE_DEFAULT = { timeMs: 30_000, timeoutMs: 20_000 };
 
 /** What all kinds of calls of grpc-js have. */
 type GrpcCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "getPeer" | "getDeadline">;
@@ -66,8 +74,11 @@ export class ByteServer {
 
   constructor(options: ByteServerOptions) {
     this.options = options;
+    const keepalive = options.keepalive ?? KEEPALIVE_DEFAULT;
     this.server = new Server({
       ...serverOptions(options.messageBytesMax),
+      "grpc.keepalive_time_ms": keepalive.timeMs,
+      "grpc.keepalive_timeout_ms": keepalive.timeoutMs,
       interceptors: [noteUnfinishedRequests(options)],
     });
     const definition: Record<string, MethodDefinition<Uint8Array, Uint8Array>> = {};
@@ -111,6 +122,10 @@ export class ByteServer {
       this.listener.once("error", reject);
       this.listener.listen({ host, port: Number(address.slice(colon + 1)) }, () => {
         this.listener.removeListener("error", reject);
+        // That one connection could not be accepted is no reason to end the process, which nobody listening would be.
+        this.listener.on("error", (error) =>
+          this.options.log.error({ err: error }, "a connection was not accepted"),
+        );
         resolve((this.listener.address() as AddressInfo).port);
       });
     });
