@@ -66,11 +66,14 @@ Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.`,
   addCompactCommand(program, session);
   addNamespaceCommand(program, session);
   addStatusCommand(program, session);
-  addReplCommand(program, session);
   addDemoCommand(program, session);
   addImportCommand(program, session);
   addExportCommand(program, session);
   addClusterCommand(program, session);
+  addReplCommand(program, session, {
+    names: program.commands.map((command) => command.name()),
+    run: (argv) => run(argv, session.terminal),
+  });
   for (const command of [program, ...commandsBelow(program)]) {
     command
       .exitOverride()

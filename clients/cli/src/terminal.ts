@@ -77,9 +77,11 @@ function readLines({ history, complete }: LineReaderOptions): LineReader {
     isClosed = true;
     wake();
   });
-  // Ctrl-C gives up the line that is being typed, and an empty one ends it all, as Ctrl-D does.
+  let isAsking = false;
+  // Ctrl-C gives up the line that is being typed, and an empty one ends it all, as Ctrl-D does; what runs is told of it.
   reader.on("SIGINT", () => {
-    if (reader.line === "") reader.close();
+    if (!isAsking) process.emit("SIGINT");
+    else if (reader.line === "") reader.close();
     else reader.write(null, { ctrl: true, name: "u" });
   });
   return {
@@ -91,10 +93,12 @@ function readLines({ history, complete }: LineReaderOptions): LineReader {
         const changed = new Promise<void>((resolve) => {
           wake = resolve;
         });
+        isAsking = true;
         reader.setPrompt(prompt);
         if (isInteractive) reader.prompt();
         else reader.resume();
         await changed;
+        isAsking = false;
       }
     },
     close: () => reader.close(),

@@ -12,6 +12,7 @@ import { HistoryFile } from "../../../clients/cli/src/repl/history-file";
 let cluster: TestCluster;
 let client: Quorate;
 let namespace = "default";
+const ran: (readonly string[])[] = [];
 
 beforeAll(async () => {
   cluster = await startCluster({ nodes: 1 });
@@ -34,6 +35,10 @@ const context: ReplContext = {
   },
   use(name) {
     namespace = name;
+  },
+  programNames: ["txn", "get", "lease"],
+  async runProgram(argv) {
+    ran.push(argv);
   },
 };
 
@@ -96,6 +101,18 @@ describe("L2: the commands of the REPL, in whatever case", () => {
     expect(await shown("help client list")).toContain("connections");
   });
 
+  test("what only the command line knows, or what has flags, is run as there", async () => {
+    for (const line of ['txn --do "put a 1"', "LEASE grant 30s", 'get "a b" --revision 3', "get a"]) {
+      await shown(line);
+    }
+    expect(ran.splice(0)).toEqual([
+      ["txn", "--do", "put a 1"],
+      ["lease", "grant", "30s"],
+      ["get", "a b", "--revision", "3"],
+    ]);
+    expect(await shown("delete --all")).toBe("(integer) 0");
+  });
+
   test("another namespace is worked in until the next use", async () => {
     await client.namespaces.create("other");
     expect(await shown("use nowhere")).toBe('(error) there is no namespace "nowhere"');
@@ -139,6 +156,7 @@ describe("L2: completion", () => {
       typed: "de",
     });
     expect((await complete(context.kv, "CL")).candidates).toEqual(["client list "]);
+    expect((await complete(context.kv, "le", ["lease", "lock"])).candidates).toEqual(["lease "]);
   });
 
   test("of keys, where the command takes one", async () => {

@@ -10,6 +10,10 @@ export interface ReplContext {
   readonly namespace: string;
   /** Makes another namespace the one in use. */
   use(namespace: string): void;
+  /** The commands of the command line. */
+  readonly programNames: readonly string[];
+  /** Runs one of them; it writes for itself. */
+  runProgram(argv: readonly string[]): Promise<void>;
 }
 
 /** A command that the REPL knows. */
@@ -43,7 +47,6 @@ export const replCommands: Readonly<Record<string, ReplCommand>> = {
   set: {
     usage: "key value",
     description: "write a value",
-    aliases: ["put"],
     minimum: 2,
     maximum: 2,
     keys: "first",
@@ -353,6 +356,8 @@ function helpOf(wanted: string): string {
       fields(
         Object.entries(replCommands).map(([name, command]) => [usageOf(name, command), command.description]),
       ),
+      "And every command of the command line, as there: put a 1 --lease 7, get a --revision 3, txn, watch a --count 1,",
+      "lease grant 30s, lock, elect, compact, namespace create, count, … (txn --help tells how one is written)",
       'Words with spaces go between quotes; "…" knows \\n, \\t, \\\\, \\" and \\xFF.',
     ].join("\n");
   }

@@ -16,9 +16,15 @@ const KEYS_MS_MAX = 1000;
 const NOTHING: Completion = { candidates: [], typed: "" };
 
 /** Completes names of commands, and keys where the command takes one. */
-export async function complete(kv: Kv, line: string): Promise<Completion> {
+export async function complete(
+  kv: Kv,
+  line: string,
+  programNames: readonly string[] = [],
+): Promise<Completion> {
   const typedName = line.trimStart().toLowerCase();
-  const names = commandNames.filter((name) => name.startsWith(typedName));
+  const names = [...new Set([...commandNames, ...programNames])]
+    .sort()
+    .filter((name) => name.startsWith(typedName));
   if (names.length > 0) {
     return { candidates: names.map((name) => `${name} `), typed: line.trimStart() };
   }

@@ -18,8 +18,14 @@ export async function evaluate(context: ReplContext, line: string): Promise<Line
   const first = words[0];
   if (first === undefined) return { kind: "shown", text: "" };
   const found = commandOf(words);
-  if (found === null) {
-    return failed(`there is no command "${Buffer.from(first).toString("utf8")}"; try help`);
+  if (found === null || words.some(isFlag)) {
+    const name = Buffer.from(first).toString("utf8").toLowerCase();
+    // What has flags is meant as on the command line, and so is what only the command line knows.
+    if (context.programNames.includes(name)) {
+      await context.runProgram([name, ...words.slice(1).map((word) => Buffer.from(word).toString("utf8"))]);
+      return { kind: "shown", text: "" };
+    }
+    if (found === null) return failed(`there is no command "${name}"; try help`);
   }
   const { name, command, rest } = found;
   if (rest.length < command.minimum || rest.length > command.maximum) {
@@ -33,6 +39,10 @@ export async function evaluate(context: ReplContext, line: string): Promise<Line
     if (error instanceof ReplFault) return failed(error.message);
     throw error;
   }
+}
+
+function isFlag(word: Uint8Array): boolean {
+  return /^--[a-z]/.test(Buffer.from(word).toString("latin1"));
 }
 
 function failed(why: string): LineOutcome {
