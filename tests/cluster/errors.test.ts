@@ -1,7 +1,7 @@
 import { connect } from "node:net";
 import { type ServiceError, status } from "@grpc/grpc-js";
 import { describe, expect } from "@jest/globals";
-import { QuorateError } from "@quorate/client";
+import { op, QuorateError } from "@quorate/client";
 import { ErrorReason, Outcome, ScanRequest, ScanResponse } from "@quorate/client/generated";
 import {
   type BareEndpoint,
@@ -43,6 +43,15 @@ const garbage: readonly Uint8Array[] = [
 function failed<R extends Reply<unknown>>(reply: R): Extract<R, { ok: false }> {
   if (reply.ok) throw new Error("the call should have failed");
   return reply as Extract<R, { ok: false }>;
+}
+
+async function failureOf(call: Promise<unknown>): Promise<QuorateError> {
+  const thrown = await call.then(
+    () => null,
+    (error: unknown) => error,
+  );
+  if (!(thrown instanceof QuorateError)) throw new Error(`not a QuorateError: ${String(thrown)}`);
+  return thrown;
 }
 
 describe("malformed and oversized messages", () => {
@@ -342,46 +351,102 @@ describe("the table of errors", () => {
 describe("the typed client", () => {
   test("B8: failures arrive as typed errors", async (c) => {
     const { kv } = c.client([1, 2, 3]);
-    const failure = async (call: Promise<unknown>): Promise<QuorateError> => {
-      const thrown = await call.then(
-        () => null,
-        (error: unknown) => error,
-      );
-      if (!(thrown instanceof QuorateError)) throw new Error(`not a QuorateError: ${String(thrown)}`);
-      return thrown;
-    };
     await kv.put("b8/word", "word");
     const notApplied = { retryable: false, outcome: "not_applied", leader: null };
-    expect(await failure(kv.put("", "x"))).toMatchObject({
+    expect(await failureOf(kv.put("", "x"))).toMatchObject({
       code: "INVALID_ARGUMENT",
       reason: "INVALID_ARGUMENT",
       ...notApplied,
     });
-    expect(await failure(kv.put("b8/big", new Uint8Array(1_048_577)))).toMatchObject({
+    expect(await failureOf(kv.put("b8/big", new Uint8Array(1_048_577)))).toMatchObject({
       code: "RESOURCE_EXHAUSTED",
       reason: "TOO_LARGE",
       ...notApplied,
     });
-    expect(await failure(kv.increment("b8/word"))).toMatchObject({
+    expect(await failureOf(kv.increment("b8/word"))).toMatchObject({
       code: "FAILED_PRECONDITION",
       reason: "NOT_AN_INTEGER",
       ...notApplied,
     });
-    expect(await failure(kv.put("b8/word", "x", { expectedModRevision: 0 }))).toMatchObject({
+    expect(await failureOf(kv.put("b8/word", "x", { expectedModRevision: 0 }))).toMatchObject({
       code: "FAILED_PRECONDITION",
       reason: "CONDITION_FAILED",
       ...notApplied,
     });
-    expect(await failure(kv.put("b8/x", "x", { namespace: "nowhere" }))).toMatchObject({
+    expect(await failureOf(kv.put("b8/x", "x", { namespace: "nowhere" }))).toMatchObject({
       code: "NOT_FOUND",
       reason: "UNKNOWN_NAMESPACE",
       ...notApplied,
     });
-    expect(await failure(kv.get("b8/x", { revision: 10 ** 12 }))).toMatchObject({
+    expect(await failureOf(kv.get("b8/x", { revision: 10 ** 12 }))).toMatchObject({
       code: "OUT_OF_RANGE",
       reason: "FUTURE_REVISION",
     });
     expect(await kv.getText("b8/word")).toBe("word");
+  });
+
+  test("B8: failures of transactions, leases, namespaces, history and watches arrive as typed errors", async (c) => {
+    const client = c.client([1, 2, 3], { deadlineMs: 60_000 });
+    const { kv, leases, namespaces } = client;
+    const { namespace, first, second } = await compactedNamespace(c, "b8-compacted");
+    await namespaces.create("b8-quota", { keysMax: 1 });
+    await client.namespace("b8-quota").put("a", "x");
+    await kv.put("b8/text", "word");
+    const past = { namespace, revision: Number(first) };
+    const refused: readonly [string, Promise<unknown>, object][] = [
+      ["QUOTA_EXCEEDED", client.namespace("b8-quota").put("b", "x"), { code: "RESOURCE_EXHAUSTED" }],
+      ["NAMESPACE_EXISTS", namespaces.create("b8-quota"), { code: "ALREADY_EXISTS" }],
+      ["PERMANENT_NAMESPACE", namespaces.delete("default"), { code: "FAILED_PRECONDITION" }],
+      ["UNKNOWN_NAMESPACE", namespaces.setQuota("nowhere", {}), { code: "NOT_FOUND" }],
+      ["UNKNOWN_LEASE", leases.revoke(7n), { code: "NOT_FOUND" }],
+      ["UNKNOWN_LEASE", kv.put("b8/leased", "x", { leaseId: 7n }), { code: "NOT_FOUND" }],
+      ["NOT_AN_INTEGER", kv.txn().do(op.increment("b8/text")).commit(), { code: "FAILED_PRECONDITION" }],
+      [
+        "CONDITION_FAILED",
+        kv
+          .txn()
+          .do(op.put("b8/text", "x", { expectedModRevision: 0 }))
+          .commit(),
+        { code: "FAILED_PRECONDITION" },
+      ],
+      [
+        "COMPACTED",
+        client.namespace(namespace).compact(Number(first)),
+        { code: "OUT_OF_RANGE", oldestRevision: Number(second) },
+      ],
+      ["FUTURE_REVISION", kv.compact(10 ** 12), { code: "OUT_OF_RANGE" }],
+    ];
+    for (const [reason, call, fields] of refused) {
+      const error = await failureOf(call);
+      expect(error).toMatchObject({ reason, retryable: false, outcome: "not_applied", ...fields });
+      expect(error.message).not.toBe("");
+    }
+    const unread: readonly [string, Promise<unknown>, object][] = [
+      ["COMPACTED", kv.get("k", past), { oldestRevision: Number(second) }],
+      ["FUTURE_REVISION", kv.get("k", { minRevision: 10 ** 12 }), {}],
+      [
+        "COMPACTED",
+        kv.watch("k", { namespace, fromRevision: Number(first) }).next(),
+        { oldestRevision: Number(second) + 1 },
+      ],
+      ["FUTURE_REVISION", kv.watch("k", { fromRevision: 10 ** 12 }).next(), {}],
+    ];
+    for (const [reason, call, fields] of unread) {
+      expect(await failureOf(call)).toMatchObject({
+        code: "OUT_OF_RANGE",
+        reason,
+        retryable: false,
+        ...fields,
+      });
+    }
+    expect(await failureOf(kv.watch("k", { namespace: "nowhere" }).next())).toMatchObject({
+      code: "NOT_FOUND",
+      reason: "UNKNOWN_NAMESPACE",
+    });
+    expect(await failureOf(leases.timeToLive(7n))).toMatchObject({
+      code: "NOT_FOUND",
+      reason: "UNKNOWN_LEASE",
+    });
   });
 
   test("B8: without a quorum a call fails with a typed error at the default deadline of 5 s", async (c) => {
