@@ -40,6 +40,9 @@ export const SESSIONS_ANSWER_BYTES_MAX = 256 * 1024 * 1024;
 /** What a kept answer counts for in that bound besides its own bytes: most are short, and what holds them is not. */
 export const SESSION_ANSWER_OVERHEAD_BYTES = 256;
 
+/** How many sessions one Tick ends at most: all that ends at once, with the answers, is one batch. */
+export const SESSIONS_ENDED_MAX = 10_000;
+
 /** How many leases there may be. Part of the replicated state machine, so the same everywhere. */
 export const LEASES_MAX = 100_000;
 

@@ -4,6 +4,7 @@ import {
   SESSION_ANSWER_OVERHEAD_BYTES,
   SESSION_WINDOW_MAX,
   SESSIONS_ANSWER_BYTES_MAX,
+  SESSIONS_ENDED_MAX,
   SESSIONS_MAX,
   TIME_MS_MAX,
 } from "./limits";
@@ -327,8 +328,10 @@ export class SessionTable {
       if (session.deadlineMs <= timeMs) expired.push(session);
       else deadlineMsMin = Math.min(deadlineMsMin, session.deadlineMs);
     }
-    this.deadlineMsMin = deadlineMsMin;
-    for (const session of expired.sort(byClientId)) this.end(session);
+    const ending = expired.sort(byClientId).slice(0, SESSIONS_ENDED_MAX);
+    // What is left over ends at the next Tick.
+    this.deadlineMsMin = ending.length < expired.length ? timeMs : deadlineMsMin;
+    for (const session of ending) this.end(session);
   }
 }
 

@@ -5,6 +5,9 @@ import type { WatchEvent } from "./watch";
 /** More than the fields of an encoded event take beside keys and values. */
 export const EVENT_OVERHEAD_BYTES = 192;
 
+/** What a view may keep in memory beside itself. */
+const PINNED_BYTES_MAX = 4096;
+
 /** What is known of the record before a change. */
 type Previous =
   | { readonly kind: "unread" }
@@ -36,7 +39,10 @@ export class SharedChange {
   private plainEvent: WatchEvent | null = null;
   private fullEvent: WatchEvent | null = null;
 
-  constructor(readonly change: Change) {
+  readonly change: Change;
+
+  constructor(change: Change) {
+    this.change = ownChange(change);
     this.bytes = EVENT_OVERHEAD_BYTES + bytesOf(change);
     this.previous = change.kind === "truncate" ? { kind: "known", record: null } : { kind: "unread" };
   }
@@ -104,4 +110,24 @@ function eventOf(change: Change, previous: StoredRecord | null): WatchEvent {
     case "truncate":
       return { kind: "truncated", revision, origin };
   }
+}
+
+/** What is kept for watches must not keep a whole log entry in memory, which a key and a value are views of. */
+function ownChange(change: Change): Change {
+  if (change.kind === "truncate") return change;
+  if (change.kind === "delete") {
+    const key = ownBytes(change.key);
+    return key === change.key ? change : { ...change, key };
+  }
+  const { record } = change;
+  const key = ownBytes(record.key);
+  const value = ownBytes(record.value);
+  return key === record.key && value === record.value
+    ? change
+    : { ...change, record: { ...record, key, value } };
+}
+
+/** The bytes, copied where they are a small part of what they are a view of. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return bytes.buffer.byteLength > 4 * bytes.length + PINNED_BYTES_MAX ? new Uint8Array(bytes) : bytes;
 }

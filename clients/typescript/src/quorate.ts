@@ -23,6 +23,7 @@ import { LeaseKeeper, Leases } from "./leases";
 import { Namespaces } from "./namespaces";
 import { SeenRevisions } from "./seen-revisions";
 import { type SessionCalls, Sessions } from "./session";
+import { manyMayListen } from "./signals";
 import { systemTiming, type Timing } from "./timing";
 import { type Connect, methodOf } from "./transport";
 import { Watches } from "./watch/watches";
@@ -180,6 +181,7 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
     plan(call) {
       if (isClosed())
         throw new QuorateError("the client is closed", { code: "CANCELLED", outcome: "not_applied" });
+      manyMayListen(call.signal);
       return { deadlineMs: checkedDeadlineMs(call.deadlineMs ?? deadlineMs), signal: call.signal };
     },
   };

@@ -1,6 +1,7 @@
 import type { Codec } from "#client/codec";
 import { invalidArgument, QuorateError } from "#client/errors";
 import type { KeyRange } from "#client/range";
+import { manyMayListen } from "#client/signals";
 import { pause, type Timing } from "#client/timing";
 import type { KvDelete, KvEvent, KvPut, KvTruncated } from "#client/watch/event";
 import type { WatchOptions } from "#client/watch/target";
@@ -87,6 +88,7 @@ export class NearCache<T> {
     }
     const { signal } = options;
     const close = () => this.close();
+    manyMayListen(signal);
     signal?.addEventListener("abort", close);
     this.#closing.signal.addEventListener("abort", () => signal?.removeEventListener("abort", close));
     if (signal?.aborted === true) this.close();
@@ -278,6 +280,7 @@ export class NearCache<T> {
     const changed = new AbortController();
     const wake = () => changed.abort();
     this.#wakeAll.push(wake);
+    manyMayListen(signal);
     signal?.addEventListener("abort", wake);
     await pause(this.#source.timing, delayMs, changed.signal);
     signal?.removeEventListener("abort", wake);

@@ -1,5 +1,6 @@
 import { checkedDeadlineMs } from "#client/core";
 import { QuorateError } from "#client/errors";
+import { manyMayListen } from "#client/signals";
 import type { Timing } from "#client/timing";
 
 /** What bounds the time that somebody waits for a lock or the like. */
@@ -86,6 +87,7 @@ export class Waiting {
   }
 
   #follow(signal: AbortSignal, end: () => void): void {
+    manyMayListen(signal);
     signal.addEventListener("abort", end);
     this.#cleanUps.push(() => signal.removeEventListener("abort", end));
     if (signal.aborted) end();

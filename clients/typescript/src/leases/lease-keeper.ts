@@ -34,6 +34,8 @@ export class LeaseKeeper {
    */
   add(onClose: () => void): () => void {
     this.#leases.add(onClose);
+    // Granted while the client was being closed: nobody else would let it go.
+    if (this.#closed.signal.aborted) queueMicrotask(onClose);
     return () => {
       this.#leases.delete(onClose);
       this.#dismissIdle();
@@ -118,7 +120,13 @@ export class LeaseKeeper {
       await stream.run(connection);
     } catch (thrown) {
       this.#queue.unshift(...stream.takeUnanswered());
-      await repetition.afterFailure(QuorateError.from(thrown), address);
+      try {
+        await repetition.afterFailure(QuorateError.from(thrown), address);
+      } catch (refused) {
+        // What is not worth repeating here may be well elsewhere, and the lease has little time.
+        this.#pool.moveOnFrom(address);
+        throw refused;
+      }
     } finally {
       this.#stream = null;
     }

@@ -3,6 +3,7 @@ import { type Core, checkedDeadlineMs } from "#client/core";
 import { QuorateError } from "#client/errors";
 import { toNumber } from "#client/numbers";
 import { scanRecords } from "#client/scan";
+import { manyMayListen } from "#client/signals";
 import { pause } from "#client/timing";
 import type { Attachment } from "./attachment";
 import { Backlog } from "./backlog";
@@ -56,6 +57,7 @@ export class WatchFeed {
       forget();
       signal?.removeEventListener("abort", close);
     };
+    manyMayListen(signal);
     signal?.addEventListener("abort", close);
     if (signal?.aborted === true) this.close();
     else this.#run().catch((thrown: unknown) => this.#fail(QuorateError.from(thrown)));
