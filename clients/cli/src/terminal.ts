@@ -68,20 +68,30 @@ function readLines({ history, complete }: LineReaderOptions): LineReader {
   const waiting: string[] = [];
   let isClosed = false;
   let wake = (): void => undefined;
+  // While a line is carried out the terminal is as any command finds it, so Ctrl-C is a signal for what runs, and for the
+  // programs that it started. It never ends us.
+  const setAsking = (isAsking: boolean): void => {
+    if (isInteractive && !isClosed) process.stdin.setRawMode(isAsking);
+  };
+  const surviveInterrupt = (): void => {
+    // Behind the ^C that the terminal shows.
+    process.stdout.write("\n");
+  };
+  if (isInteractive) process.on("SIGINT", surviveInterrupt);
   reader.on("line", (line) => {
     waiting.push(line);
     reader.pause();
+    setAsking(false);
     wake();
   });
   reader.on("close", () => {
     isClosed = true;
+    process.removeListener("SIGINT", surviveInterrupt);
     wake();
   });
-  let isAsking = false;
-  // Ctrl-C gives up the line that is being typed, and an empty one ends it all, as Ctrl-D does; what runs is told of it.
+  // Ctrl-C gives up the line that is being typed, and an empty one ends it all, as Ctrl-D does.
   reader.on("SIGINT", () => {
-    if (!isAsking) process.emit("SIGINT");
-    else if (reader.line === "") reader.close();
+    if (reader.line === "") reader.close();
     else reader.write(null, { ctrl: true, name: "u" });
   });
   return {
@@ -93,12 +103,11 @@ function readLines({ history, complete }: LineReaderOptions): LineReader {
         const changed = new Promise<void>((resolve) => {
           wake = resolve;
         });
-        isAsking = true;
         reader.setPrompt(prompt);
+        setAsking(true);
         if (isInteractive) reader.prompt();
         else reader.resume();
         await changed;
-        isAsking = false;
       }
     },
     close: () => reader.close(),

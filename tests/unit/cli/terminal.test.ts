@@ -10,10 +10,13 @@ const CTRL_D = "\u0004";
 
 /** A terminal with a person in front of it, in place of the process's own input and output. */
 class FakeTty {
+  isRaw = false;
   readonly input = Object.assign(new PassThrough(), {
     isTTY: true,
-    isRaw: false,
-    setRawMode: () => this.input,
+    setRawMode: (isRaw: boolean) => {
+      this.isRaw = isRaw;
+      return this.input;
+    },
   });
   readonly output = Object.assign(new PassThrough(), { isTTY: true, columns: 100, rows: 30 });
   #shown = "";
@@ -67,6 +70,24 @@ function open(
 }
 
 describe("L2: a person at a terminal", () => {
+  test("L2: Ctrl-C while a line is carried out is a signal for what runs, and does not end the REPL", async () => {
+    const before = process.listenerCount("SIGINT");
+    const lines = open();
+    const first = lines.next("> ");
+    expect(tty.isRaw).toBe(true);
+    tty.type("watch a\r");
+    expect(await first).toBe("watch a");
+    expect(tty.isRaw).toBe(false);
+    // Somebody takes the signal, or it would end the process.
+    expect(process.listenerCount("SIGINT")).toBe(before + 1);
+    const second = lines.next("> ");
+    expect(tty.isRaw).toBe(true);
+    tty.type("get a\r");
+    expect(await second).toBe("get a");
+    lines.close();
+    expect(process.listenerCount("SIGINT")).toBe(before);
+  });
+
   test("L2: sees the prompt, and each line that is typed is one line", async () => {
     const lines = open();
     const first = lines.next("quorate> ");
