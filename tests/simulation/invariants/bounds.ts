@@ -1,4 +1,4 @@
-import type { MemberId, RaftStatus } from "@quorate/services/raft";
+import type { MemberId, Message, RaftStatus } from "@quorate/services/raft";
 import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaStatus } from "@quorate/services/replica";
 import { broken } from "./invariant";
 
@@ -9,7 +9,17 @@ export type BoundedStatus = Pick<ReplicaStatus, "openCommands" | "openReads"> & 
 
 /** What a member keeps for its clients, and a leader for its followers, stays within its bounds (invariant 13). */
 export class Bounds {
+  /** Of all that were sent: a command that is larger than the bounds still travels, alone. */
+  private largestEntryBytes = 0;
+
   constructor(private readonly bounds: ReplicaBounds = DEFAULT_BOUNDS) {}
+
+  sent(message: Message): void {
+    if (message.kind !== "append") return;
+    for (const { data } of message.entries) {
+      this.largestEntryBytes = Math.max(this.largestEntryBytes, data.length);
+    }
+  }
 
   stepped(member: MemberId, status: BoundedStatus): void {
     const { commandsMax, readsWaitingMax } = this.bounds;
@@ -30,7 +40,9 @@ export class Bounds {
       }
       // The bound closes the window once it is reached, so the message that reached it may go over.
       const bytesMax =
-        this.bounds.inflightBytesMax + this.bounds.appendBytesMax + this.bounds.proposalBytesMax;
+        this.bounds.inflightBytesMax +
+        this.bounds.appendBytesMax +
+        Math.max(this.bounds.proposalBytesMax, this.largestEntryBytes);
       if (inflightBytes > bytesMax)
         this.exceeded(member, `${inflightBytes} bytes in flight to ${id}`, bytesMax);
     }

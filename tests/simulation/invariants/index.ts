@@ -116,6 +116,7 @@ class Watch implements Observer, ClientWatcher {
     if (isStranger(this.world.seat(message.from), this.firstStores)) return;
     this.elections.sent(message);
     this.storedVotes.sent(message);
+    this.bounds.sent(message);
     this.voteRule.sent(message);
     this.claimedBy(message);
     this.readRule.sent(message);

@@ -56,8 +56,8 @@ export const watchMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/watch/watch-index.ts",
-        find: "      for (const sameKey of watches.ofKeys.values()) for (const watch of sameKey) visit(watch);\n",
-        replace: "",
+        find: "yield* groups.values();",
+        replace: "yield* ofRanges;",
       },
     ],
     expected: ["a watch tells the committed order"],
