@@ -198,8 +198,8 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/replica/applier.ts",
-        find: "(reads.startsBatch || values > BATCH_VALUES_MAX)) break;",
-        replace: "values > BATCH_VALUES_MAX) break;",
+        find: "(reads.startsBatch || isTooMuch)) break;",
+        replace: "isTooMuch) break;",
       },
       {
         file: "services/kv/batch.ts",
