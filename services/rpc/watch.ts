@@ -52,6 +52,7 @@ class WatchStream {
   private readonly watches = new Map<bigint, StreamWatch>();
   private turns: Turn[] = [];
   private nextTurn = 0;
+  private isClosed = false;
   /** Set when no more requests come. */
   private ending:
     | { readonly kind: "said_all" }
@@ -92,6 +93,7 @@ class WatchStream {
 
   /** Ends what is left. */
   close(): void {
+    this.isClosed = true;
     for (const { watch } of this.watches.values()) {
       watch.onReady = null;
       watch.cancel();
@@ -139,6 +141,8 @@ class WatchStream {
 
   private async read(source: AsyncIterable<Buffer>): Promise<void> {
     for await (const message of source) {
+      // It was under way when the stream ended: nobody would end a watch that is opened now.
+      if (this.isClosed) return;
       const { request } = decodeRequest(WatchRequest, message);
       switch (request?.$case) {
         case "create":

@@ -62,13 +62,7 @@ class Stream {
   constructor(rig: WatchRig) {
     const node = new FakeNode();
     nodes.push(node);
-    this.call = new ByteCall({
-      method: methodRoutes.get(PATH)!,
-      body: Buffer.alloc(0),
-      metadata: new Metadata(),
-      connection: { getPeer: () => "test" },
-      deadlineMs: Number.POSITIVE_INFINITY,
-    });
+    this.call = callOfNobody();
     this.ended = node
       .service({ watches: rig.hub })
       .duplex(this.call, this.source(), { write: (message) => this.take(message) })
@@ -155,6 +149,16 @@ class Stream {
       }
     }
   }
+}
+
+function callOfNobody(): ByteCall {
+  return new ByteCall({
+    method: methodRoutes.get(PATH)!,
+    body: Buffer.alloc(0),
+    metadata: new Metadata(),
+    connection: { getPeer: () => "test" },
+    deadlineMs: Number.POSITIVE_INFINITY,
+  });
 }
 
 function lineOf({ watchId, header, response }: WatchResponse): string {
@@ -449,6 +453,29 @@ describe("backpressure", () => {
     expect(firstHalf.filter((id) => id === 1n).length).toBeGreaterThan(firstHalf.length / 4);
     expect(firstHalf.filter((id) => id === 2n).length).toBeGreaterThan(firstHalf.length / 4);
     stream.leave();
+  });
+
+  test("a create that is under way when its stream ends opens no watch", async () => {
+    const rig = new WatchRig();
+    const node = new FakeNode();
+    nodes.push(node);
+    const call = callOfNobody();
+    let arrive: () => void = () => {};
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    async function* source(): AsyncGenerator<Buffer, void, undefined> {
+      await arrived;
+      const request = { $case: "create" as const, value: { ...NOTHING, watchId: 1n } };
+      yield Buffer.from(WatchRequest.encode({ request }).finish());
+    }
+    const sink = { write: () => Promise.resolve() };
+    const ended = node.service({ watches: rig.hub }).duplex(call, source(), sink);
+    call.abort();
+    await expect(ended).rejects.toBeInstanceOf(CallFailure);
+    arrive();
+    await settled();
+    expect(rig.hub.size).toBe(0);
   });
 
   test("a flood of requests is read no faster than it is answered", async () => {
