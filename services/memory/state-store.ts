@@ -105,12 +105,13 @@ class MemoryStateStore implements StateStore {
     let place = { revision: query.from, ordinal: 0 };
     while (place.revision <= to) {
       this.checkTold(namespaceId, place.revision);
-      const changes = this.disk.changeLog(namespaceId).from(place, to, CHUNK_CHANGES);
+      const next = this.disk.changeLog(namespaceId).from(place, to, CHUNK_CHANGES + 1);
+      const changes = next.slice(0, CHUNK_CHANGES);
       const last = changes.at(-1);
       if (last === undefined) return;
       place = { revision: last.revision, ordinal: last.ordinal + 1 };
-      const wanted = changes.filter((change) => isInRange(change, range));
-      if (wanted.length > 0) yield wanted;
+      yield changes.filter((change) => isInRange(change, range));
+      if (next.length === changes.length) return;
     }
   }
 

@@ -82,9 +82,10 @@ export interface StateStore {
   scan(query: RangeQuery): AsyncIterable<readonly StoredRecord[]>;
   /**
    * The changes of a namespace, over all its generations, in the order of (revision, ordinal) and in chunks of bounded
-   * bytes; a chunk may end within a revision. What is written after the first chunk was asked for is left out. Throws
-   * ReadExpired where history that was asked for is given up (before or between chunks) or the namespace is not there, or
-   * StoreFailure.
+   * bytes; a chunk may end within a revision, and is empty where much was read and nothing of it asked for, so that the
+   * read can be ended there. What is written after the first chunk was asked for is left out. Throws ReadExpired where
+   * history that was asked for is given up (before or between chunks, not behind the last change) or the namespace is not
+   * there, or StoreFailure.
    */
   history(query: HistoryQuery): AsyncIterable<readonly Change[]>;
   /** Safe to call twice. Waits for scans under way to notice. */

@@ -25,7 +25,8 @@ export interface HistoryParts {
 /**
  * Goes through the `revision` records of a namespace and adds the versions that they name. Each chunk is read from a
  * snapshot of its own, taken in the turn in which what it needs was seen to be kept still: so a slow reader holds
- * nothing back, and a version that is missing is damage.
+ * nothing back, and a version that is missing is damage. Whether more rows follow is seen in the same snapshot: what is
+ * given up when all was read concerns nobody.
  */
 export async function* readHistory(
   parts: HistoryParts,
@@ -43,6 +44,7 @@ export async function* readHistory(
     floors.checkTold(query.namespaceId, next.revision);
     const snapshot = handle.database.snapshot();
     let changes: readonly Change[];
+    let isLast: boolean;
     try {
       const stored = await storedChanges(parts, query.namespaceId, next, {
         to,
@@ -56,11 +58,17 @@ export async function* readHistory(
       changes = await withRecords(parts, query.namespaceId, chunk, snapshot);
       const lastTaken = stored[end - 1] as StoredChange;
       next = { revision: lastTaken.revision, ordinal: lastTaken.ordinal + 1 };
+      isLast =
+        end === stored.length &&
+        (await storedChanges(parts, query.namespaceId, next, { to, rowsWanted: 1, snapshot, chunkBytesMax }))
+          .length === 0;
       rowsWanted = end === stored.length ? Math.min(rowsWanted * 4, ROWS_MAX) : FIRST_ROWS;
     } finally {
       await snapshot.close();
     }
-    if (changes.length > 0) yield changes;
+    // Empty where no row was of the range: so that whoever reads much for little can end it.
+    yield changes;
+    if (isLast) return;
   }
 }
 
