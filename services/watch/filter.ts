@@ -2,8 +2,11 @@ import { type Change, type KeyRange, rangeContains } from "#kv";
 import { unreachable } from "#std";
 import type { WatchSpec } from "./watch";
 
+/** What of a watch decides which changes of its namespace it tells. */
+export type Wanted = Pick<WatchSpec, "range" | "puts" | "deletes">;
+
 /** Whether a watch tells a change of its namespace. A truncation is always told: it concerns every key. */
-export function isWanted(spec: WatchSpec, change: Change): boolean {
+export function isWanted(spec: Wanted, change: Change): boolean {
   switch (change.kind) {
     case "put":
       return spec.puts && rangeContains(spec.range, change.record.key);

@@ -1,13 +1,13 @@
 import type { NamespaceState, StateMeta, StateWrites } from "#kv";
 import type { HistoryQuery, RangeQuery, Replica } from "#replica";
 import { assert } from "#std";
-import { isWanted } from "./filter";
 import { Gate } from "./gate";
 import { Watch } from "./open-watch";
 import { PreviousRecords } from "./previous-records";
+import { Segment } from "./segment";
 import { Ledger, SharedChange } from "./shared-change";
 import type { WatchEndReason, WatchSpec } from "./watch";
-import { WatchIndex } from "./watch-index";
+import { type WatchGroup, WatchIndex } from "./watch-index";
 import {
   DEFAULT_WATCH_BOUNDS,
   type WatchBounds,
@@ -40,7 +40,6 @@ export class WatchHub {
   private readonly previous: PreviousRecords;
   private readonly state: WatchedState;
   private revision: number;
-  private batch = 0;
   private nowMs = 0;
   private isLeaderKnown = true;
   private noLeaderSinceMs: number | null = null;
@@ -85,20 +84,21 @@ export class WatchHub {
 
   /** The store has written this, and reads see it. */
   written({ changes, namespacesDeleted, meta }: StateWrites): void {
-    this.batch += 1;
-    const touched: Watch[] = [];
+    const segments = new Map<WatchGroup<Watch>, SharedChange[]>();
     const wantedPrevious: SharedChange[] = [];
     for (const change of changes) {
       let shared: SharedChange | null = null;
       let isPreviousWanted = false;
-      this.index.forEachNear(change, (watch) => {
-        if (!isWanted(watch.spec, change)) return;
+      this.index.forEachWanting(change, (group) => {
         shared ??= new SharedChange(change);
-        if (watch.push(shared, this.batch) === "first_of_batch") touched.push(watch);
-        isPreviousWanted ||= watch.spec.withPrevious;
+        const items = segments.get(group);
+        if (items === undefined) segments.set(group, [shared]);
+        else items.push(shared);
+        isPreviousWanted ||= group.spec.withPrevious;
       });
       if (shared !== null && isPreviousWanted) wantedPrevious.push(shared);
     }
+    const touched = this.push(segments);
     assert(meta.revision >= this.revision, "the revision never falls");
     this.revision = meta.revision;
     if (wantedPrevious.length > 0) void this.previous.read(wantedPrevious, this.bounds.previousBytesMax);
@@ -132,19 +132,31 @@ export class WatchHub {
     this.endAll(this.closedBy);
   }
 
+  /** Each watch of a group gets all that it is to tell of a batch at once, so that this costs no more the more that is. */
+  private push(segments: ReadonlyMap<WatchGroup<Watch>, readonly SharedChange[]>): readonly Watch[] {
+    const touched: Watch[] = [];
+    for (const [{ watches }, items] of segments) {
+      const segment = new Segment(items, this.ledger);
+      for (const watch of watches) {
+        watch.push(segment);
+        touched.push(watch);
+      }
+    }
+    return touched;
+  }
+
   private endAll(reason: WatchEndReason): void {
     for (const watch of [...this.watches]) watch.end(reason);
   }
 
   /** What waits for one watch is bounded; that there are many is, too. */
   private keepBound(): void {
-    while (this.ledger.bytes > this.bounds.bytesOfAllMax) {
-      let most: Watch | null = null;
-      for (const watch of this.watches) {
-        if (most === null || watch.waitingBytes > most.waitingBytes) most = watch;
-      }
-      if (most === null || most.waitingBytes === 0) return;
-      most.end("slow");
+    const { bytesOfAllMax } = this.bounds;
+    if (this.ledger.bytes <= bytesOfAllMax) return;
+    const holding = [...this.watches].map((watch) => ({ watch, bytes: watch.waitingBytes }));
+    for (const { watch, bytes } of holding.sort((left, right) => right.bytes - left.bytes)) {
+      if (bytes === 0 || this.ledger.bytes <= bytesOfAllMax) return;
+      watch.end("slow");
     }
   }
 

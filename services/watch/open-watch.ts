@@ -5,6 +5,7 @@ import { ChangeQueue } from "./change-queue";
 import { type ChunkOutcome, Chunks } from "./chunks";
 import { isWanted } from "./filter";
 import { RecordQueue } from "./record-queue";
+import { Segment } from "./segment";
 import { SharedChange } from "./shared-change";
 import type { WatchEndReason, WatchEvent, WatchFrame, WatchSpec } from "./watch";
 import type { WatchedState } from "./watched-state";
@@ -43,8 +44,8 @@ export class Watch {
   private phase: Phase = { kind: "opening" };
   private namespace: NamespaceState | null = null;
   private readonly records: RecordQueue;
-  private readonly past: ChangeQueue;
-  private readonly live: ChangeQueue;
+  private readonly past = new ChangeQueue();
+  private readonly live = new ChangeQueue();
   /** Whether the live queue holds all that was written after the present phase's `upTo`. */
   private isJoined = false;
   /** All events up to it were told. Counts until the watch is live. */
@@ -58,8 +59,6 @@ export class Watch {
   private hasEnded = false;
   private toldAtMs: number;
   private waiter: ((frame: WatchFrame | null) => void) | null = null;
-  private touchedIn = -1;
-  private wasWaiting = false;
   private readonly opening = new Leaving();
 
   constructor(
@@ -68,8 +67,6 @@ export class Watch {
   ) {
     assert(!spec.withCurrentState || spec.startRevision === 0, "the present state is told as of now");
     this.records = new RecordQueue(state.ledger);
-    this.past = new ChangeQueue(state.ledger);
-    this.live = new ChangeQueue(state.ledger);
     this.toldAtMs = state.nowMs();
   }
 
@@ -78,9 +75,9 @@ export class Watch {
     return this.hasEnded;
   }
 
-  /** What waits for it, in bytes. */
+  /** What it keeps in memory, alone or with others. */
   get waitingBytes(): number {
-    return this.past.bytes + this.live.bytes + this.records.bytes;
+    return this.past.heldBytes + this.live.heldBytes + this.records.bytes;
   }
 
   /** 0 before it was created. */
@@ -135,24 +132,15 @@ export class Watch {
     void this.state.readPoint(request, this.opening).then((outcome) => this.onReadPoint(outcome));
   }
 
-  /** A batch wrote this. To be followed by settle() when all of the batch has been pushed. */
-  push(item: SharedChange, batch: number): "first_of_batch" | "further" {
-    const isFirst = this.touchedIn !== batch;
-    if (isFirst) {
-      this.touchedIn = batch;
-      this.wasWaiting = this.live.length > 0;
-    }
-    this.live.push(item);
-    return isFirst ? "first_of_batch" : "further";
+  /** A batch wrote this. To be followed by settle() when it was pushed to all watches. */
+  push(segment: Segment): void {
+    this.live.push(segment);
   }
 
-  /**
-   * All of a batch was pushed. Its own size is no fault of the watch: too slow is one that had not taken what came before.
-   */
+  /** Too slow is a watch for which too much waits beside the largest batch: the size of that is no fault of it. */
   settle(): void {
     const { eventsMax, bytesMax } = this.state.bounds;
-    const isOver = this.live.length > eventsMax || this.live.bytes > bytesMax;
-    if (!isOver || !this.wasWaiting) {
+    if (!this.live.isBeyond(eventsMax, bytesMax)) {
       this.signal();
     } else if (this.phase.kind === "live") {
       this.end("slow");
@@ -395,9 +383,9 @@ export class Watch {
     if (outcome.kind === "failed") this.onLost(outcome.thrown);
     else if (outcome.kind === "done") phase.isRead = true;
     else {
-      for (const change of outcome.items) {
-        if (isWanted(this.spec, change)) this.past.push(new SharedChange(change));
-      }
+      const wanted = outcome.items.filter((change) => isWanted(this.spec, change));
+      const items = wanted.map((change) => new SharedChange(change));
+      if (items.length > 0) this.past.push(new Segment(items, this.state.ledger));
     }
     this.state.hasGrown();
     this.signal();

@@ -9,7 +9,7 @@ import type { Ledger } from "./shared-change";
 export interface WatchBounds {
   /** Watches that are open. */
   readonly watchesMax: number;
-  /** Changes, and bytes of them, that wait for one watch; but always what one batch of commands wrote. */
+  /** Changes, and bytes of them, that wait for a live watch beside what the largest batch of commands wrote. */
   readonly eventsMax: number;
   readonly bytesMax: number;
   /** Bytes that wait for all watches together, each change counted once; beyond it the one with the most ends as slow. */

@@ -191,6 +191,55 @@ describe("I5: a watch from a revision", () => {
     expect(told((await takeAll(watch)).at(-1) ?? null)).toBe("ended compacted, resume 0, oldest 51");
   });
 
+  test.each([1, 10, 16, 32])(
+    "a compaction when all %i changes were read from history ends nothing",
+    async (count) => {
+      const rig = new WatchRig();
+      await rig.put(...Array.from({ length: count }, (_, at) => `k${at}`));
+      const watch = rig.open({ startRevision: 1 });
+      await take(watch, 1);
+      const events: string[] = [];
+      for (let read = 0; read < count; read += 16) {
+        events.push(...eventsOf([watch.take()].flatMap((frame) => frame ?? [])));
+        watch.take();
+        await settled();
+      }
+      await rig.apply(compactCommand(ANYONE, count));
+      await rig.put("after");
+      const frames = await takeAll(watch);
+      expect(frames.map(({ kind }) => kind)).toEqual(frames.map(() => "events"));
+      expect([...events, ...eventsOf(frames)]).toHaveLength(count + 1);
+    },
+  );
+
+  test("of a long history with little to tell, no more is read once nobody waits for it", async () => {
+    let chunks = 0;
+    const rig = new WatchRig({}, (state) => ({
+      records: (query) => state.records(query),
+      scan: (query) => state.scan(query),
+      async *history(query) {
+        for await (const chunk of state.history(query)) {
+          chunks += 1;
+          yield chunk;
+        }
+      },
+    }));
+    await rig.put(...Array.from({ length: 400 }, (_, at) => `k${at}`), "z");
+    const patient = rig.open({ startRevision: 1, range: oneKey("z") });
+    await take(patient, 1);
+    expect(told(await patient.next())).toBe("events 401: 401 put z");
+    const before = chunks;
+    expect(before).toBeGreaterThan(20);
+    const cancelled = rig.open({ startRevision: 1, range: oneKey("z") });
+    await take(cancelled, 1);
+    cancelled.onReady = () => cancelled.cancel();
+    cancelled.take();
+    await settled();
+    expect(await take(cancelled, 1)).toEqual(["ended cancelled, resume 1"]);
+    await settled();
+    expect(chunks).toBe(before + 1);
+  });
+
   test("a truncation amid history does the same", async () => {
     const rig = new WatchRig();
     for (let at = 0; at < 60; at += 1) await rig.put(`k${at}`);
@@ -354,6 +403,31 @@ describe("I6: a slow watch", () => {
     expect((await takeAll(watch)).map(told)).toEqual([expect.stringMatching(/6 put f$/)]);
   });
 
+  test("a large batch and small ones behind it are no slowness either; many large ones are", async () => {
+    const rig = new WatchRig({ eventsMax: 4 });
+    const watch = rig.open();
+    await take(watch, 1);
+    await rig.put("a", "b", "c", "d", "e", "f");
+    await rig.put("g");
+    await rig.put("h", "i", "j");
+    expect(eventsOf([watch.take()].flatMap((frame) => frame ?? []))).toHaveLength(10);
+    await rig.put("a", "b", "c", "d", "e", "f");
+    await rig.put("a", "b", "c", "d", "e");
+    expect(await take(watch, 1)).toEqual(["ended slow, resume 11"]);
+  });
+
+  test("of a large batch that was told in part, the rest alone makes up for what came behind it", async () => {
+    const rig = new WatchRig({ eventsMax: 4, frameEventsMax: 5 });
+    const watch = rig.open();
+    await take(watch, 1);
+    await rig.put("a", "b", "c", "d", "e", "f");
+    expect(await take(watch, 1)).toEqual(["events 5: 1 put a, 2 put b, 3 put c, 4 put d, 5 put e"]);
+    for (const key of ["g", "h", "i", "j"]) await rig.put(key);
+    await settled();
+    await rig.put("k");
+    expect(await take(watch, 1)).toEqual(["ended slow, resume 6"]);
+  });
+
   test("what was not taken is let go", async () => {
     const rig = new WatchRig({ bytesMax: 10_000 });
     const watches = Array.from({ length: 5 }, () => rig.open());
@@ -373,6 +447,21 @@ describe("I6: a slow watch", () => {
     for (let at = 0; at < 20; at += 1) await rig.put(`k${at}=${"x".repeat(1000)}`);
     expect(told(greedy.take())).toBe("ended slow, resume 1");
     expect((await takeAll(modest)).map(told)).toEqual(["events 4: 4 put k3"]);
+    expect(rig.hub.waitingBytes).toBe(0);
+  });
+
+  test("the records before changes count for the one that holds them", async () => {
+    const rig = new WatchRig({ bytesOfAllMax: 10_000 });
+    await rig.put(`a=${"x".repeat(9000)}`);
+    const greedy = rig.open({ range: oneKey("a"), withPrevious: true });
+    const modest = rig.open({ range: oneKey("b") });
+    await take(greedy, 1);
+    await take(modest, 1);
+    await rig.put("a");
+    await settled();
+    await rig.put(`b=${"x".repeat(3000)}`);
+    expect(told(greedy.take())).toBe("ended slow, resume 2");
+    expect((await takeAll(modest)).map(told)).toEqual(["events 3: 3 put b"]);
     expect(rig.hub.waitingBytes).toBe(0);
   });
 });
