@@ -8,6 +8,8 @@ const swc = [
 module.exports = {
   roots: ["<rootDir>/tests"],
   testEnvironment: "node",
+  // Jest leaves a core alone by default, and with two of them runs everything in one process; most tests wait for others.
+  maxWorkers: "100%",
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: [
     "/node_modules/",
