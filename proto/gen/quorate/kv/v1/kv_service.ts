@@ -450,6 +450,7 @@ export interface TxnRequest {
   /**
    * Carried out when all compares hold. At most 128 operations in each branch, 128 compares, and 64 ranges (of compares,
    * delete_range, scan and count) in all, those of nested ones included; together they delete at most 10,000 keys by range.
+   * A Txn whose ranges would read more than 64 MiB of keys is refused.
    */
   success: TxnOperation[];
   /** Carried out when one does not. */
