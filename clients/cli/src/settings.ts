@@ -7,6 +7,8 @@ export interface GlobalOptions {
   readonly namespace: string;
   readonly json?: boolean;
   readonly stale?: boolean;
+  readonly minRevision?: number;
+  readonly maxStaleness?: number;
 }
 
 export const ENDPOINTS_DEFAULT = "127.0.0.1:7400";
@@ -27,12 +29,22 @@ export function addGlobalOptions(command: Command): Command {
     )
     .option("-n, --namespace <name>", "the namespace of the keys", "default")
     .option("--json", "write JSON, for programs")
-    .option("--stale", "read from the node's own state, which may lag behind");
+    .option("--stale", "read from the node's own state, which may lag behind")
+    .option("--min-revision <revision>", "read what has come at least so far; waits for it", wholeNumber)
+    .option("--max-staleness <time>", "accept what is at most so old, such as 500ms", milliseconds);
 }
 
 /** How fresh the reads of a command are to be. */
-export function freshness(options: GlobalOptions): { readonly consistency: "stale" | "linearizable" } {
-  return { consistency: options.stale === true ? "stale" : "linearizable" };
+export function freshness({ stale, minRevision, maxStaleness }: GlobalOptions): {
+  readonly consistency: "stale" | "linearizable";
+  readonly minRevision?: number;
+  readonly maxStalenessMs?: number;
+} {
+  return {
+    consistency: stale === true ? "stale" : "linearizable",
+    ...(minRevision === undefined ? {} : { minRevision }),
+    ...(maxStaleness === undefined ? {} : { maxStalenessMs: maxStaleness }),
+  };
 }
 
 function seconds(text: string): number {
