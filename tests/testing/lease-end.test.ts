@@ -1,0 +1,30 @@
+import { expect, test } from "@jest/globals";
+import { startCluster } from "@quorate/testing";
+
+/** Two steps of replicated time while there are leases, and a few of the network's and the leader's own. */
+const LATE_MS_MAX = 600;
+
+test.each(
+  [500, 1000, 5000].flatMap((ttlMs) => [10, 210, 410, 610, 810].map((phaseMs) => [ttlMs, phaseMs] as const)),
+)(
+  "A22: a lease of %i ms, granted after %i ms, ends no earlier than that, and late by little more than half a second",
+  async (ttlMs, phaseMs) => {
+    await using cluster = await startCluster({ clock: "virtual", seed: ttlMs });
+    const client = cluster.client();
+    // Wherever between two steps of replicated time it is granted.
+    await cluster.advance(phaseMs);
+    const grantSentAtMs = cluster.nowMs;
+    const lease = await cluster.advanceUntil(client.leases.grant({ ttlMs, keepAlive: false }));
+    const grantedAtMs = cluster.nowMs;
+    await cluster.advanceUntil(client.kv.put("k", "v", { leaseId: lease.id }));
+    let seenAtMs = cluster.nowMs;
+    while ((await cluster.advanceUntil(client.kv.exists("k"))) === 1) {
+      seenAtMs = cluster.nowMs;
+      expect(seenAtMs - grantedAtMs).toBeLessThan(ttlMs + LATE_MS_MAX);
+      await cluster.advance(10);
+    }
+    // Gone at some moment between the last look that found it and this one.
+    expect(cluster.nowMs - grantSentAtMs).toBeGreaterThanOrEqual(ttlMs);
+    expect(cluster.nowMs - seenAtMs).toBeLessThan(100);
+  },
+);
