@@ -9,15 +9,18 @@ export {
 } from "./gen/quorate/log/v1/answer";
 export {
   Append,
+  ChangeMembership,
   CloseSession,
   Command,
   Compact,
+  Configuration,
   CreateNamespace,
   Delete,
   DeleteNamespace,
   DeleteRange,
   GrantLease,
   Increment,
+  Member,
   OpenSession,
   Put,
   RecordStore,
@@ -33,4 +36,6 @@ export {
   TxnGet,
   TxnOperation,
   TxnRange,
+  UpdateMember,
+  Verify,
 } from "./gen/quorate/log/v1/command";

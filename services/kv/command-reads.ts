@@ -8,11 +8,11 @@ import type { CommandReads, KeyRead } from "./view";
  * What the operations need of the store, each as far as it can be told before its batch.
  */
 
-export const NO_READS: CommandReads = { keys: [], ranges: [], startsBatch: false };
+export const NO_READS: CommandReads = { keys: [], ranges: [], startsBatch: false, endsBatch: false };
 
 export function keyReads(namespace: Namespace, key: Uint8Array, withValue: boolean): CommandReads {
   const { id: namespaceId, generation } = namespace;
-  return { keys: [{ namespaceId, generation, key, withValue }], ranges: [], startsBatch: false };
+  return { keys: [{ namespaceId, generation, key, withValue }], ranges: [], startsBatch: false, endsBatch: false };
 }
 
 export function deleteRangeReads(namespace: Namespace, deletion: DeleteRange): CommandReads {
@@ -34,7 +34,7 @@ export function deleteRangeReads(namespace: Namespace, deletion: DeleteRange): C
         valueBytesMax: 0,
       },
     ],
-    startsBatch: true,
+    startsBatch: true, endsBatch: false,
   };
 }
 

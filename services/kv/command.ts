@@ -1,7 +1,8 @@
-import { Command, type Txn } from "@quorate/proto/log";
+import { Command, type Member, type Txn } from "@quorate/proto/log";
 import { EMPTY_BYTES } from "#std";
 import { encoderOf } from "./encoder";
 import type { KeyRange } from "./key-range";
+import type { ConfigurationState, MemberInfo } from "./membership";
 import type { Quota } from "./namespace";
 
 /** Names a write within its session, so that it is applied once. */
@@ -189,6 +190,42 @@ export function tickCommand(elapsedMs: number, wallTimeMs: number): Command {
 
 export function recordStoreCommand(memberId: string, storeId: string, wallTimeMs: number): Command {
   return commandOf(ofTheCluster(wallTimeMs), { $case: "recordStore", value: { memberId, storeId } });
+}
+
+/** The only operation of an entry that changes the configuration. */
+export function changeMembershipCommand(
+  configuration: ConfigurationState,
+  members: readonly MemberInfo[],
+  wallTimeMs: number,
+): Command {
+  const { voters, votersOutgoing, learners, learnersNext, autoLeave } = configuration;
+  return commandOf(ofTheCluster(wallTimeMs), {
+    $case: "changeMembership",
+    value: {
+      configuration: {
+        voters: [...voters],
+        votersOutgoing: [...votersOutgoing],
+        learners: [...learners],
+        learnersNext: [...learnersNext],
+        autoLeave,
+      },
+      members: members.map(memberOf),
+    },
+  });
+}
+
+export function updateMemberCommand(member: MemberInfo, wallTimeMs: number): Command {
+  return commandOf(ofTheCluster(wallTimeMs), { $case: "updateMember", value: { member: memberOf(member) } });
+}
+
+/** Begins a round of comparing replicas. */
+export function verifyCommand(wallTimeMs: number): Command {
+  return commandOf(ofTheCluster(wallTimeMs), { $case: "verify", value: {} });
+}
+
+function memberOf(member: MemberInfo): Member {
+  const { memberId, clientAddress, peerAddress, priority, promoteWhenCaughtUp, replaces } = member;
+  return { memberId, clientAddress, peerAddress, storeId: "", priority, promoteWhenCaughtUp, replaces };
 }
 
 function boundsOf(quota: Quota): { keysMax: bigint; bytesMax: bigint } {

@@ -14,7 +14,10 @@ export {
   decodeCommand,
   deleteCommand,
   deleteNamespaceCommand,
+  changeMembershipCommand,
   deleteRangeCommand,
+  updateMemberCommand,
+  verifyCommand,
   encodeCommand,
   grantLeaseCommand,
   incrementCommand,
@@ -51,6 +54,16 @@ export {
   TXN_RANGES_MAX,
 } from "./limits";
 export { type Applied, type LeaseStatus, StateMachine } from "./machine";
+export {
+  type ConfigurationState,
+  foundingMembership,
+  type MemberInfo,
+  type MemberState,
+  type MembershipState,
+  NO_MEMBERS,
+  PRIORITY_DEFAULT,
+  PRIORITY_MAX,
+} from "./membership";
 export { MerkleBuilder, type MerkleDigest, type MerkleLeaf, merkleRoot } from "./merkle";
 export type { Quota } from "./namespace";
 export { firstEvent, oldestReadable } from "./namespace-history";
@@ -65,7 +78,6 @@ export {
   INITIAL_STATE,
   type LeaseKey,
   type LeaseState,
-  type MemberStore,
   type NamespaceState,
   type ResidentState,
   type SessionAnswer,

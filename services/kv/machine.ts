@@ -6,7 +6,8 @@ import { leaseReads, NO_READS } from "./command-reads";
 import { endLease, grantLease, renewLeases, revokeLease } from "./lease-operations";
 import { LeaseTable } from "./lease-table";
 import { SESSIONS_MAX, TIME_MS_MAX } from "./limits";
-import { MemberStores } from "./member-stores";
+import { MembershipTable } from "./membership-table";
+import type { MemberState, MembershipState } from "./membership";
 import type { Namespace } from "./namespace";
 import {
   compact,
@@ -37,11 +38,25 @@ export interface LeaseStatus extends LeaseState {
 }
 
 type Operation = NonNullable<Command["operation"]>;
+type MembersOperation = Extract<
+  Operation,
+  { $case: "recordStore" | "changeMembership" | "updateMember" }
+>;
 type TickOperation = Extract<Operation, { $case: "tick" }>;
 /** Those that a session answers once. */
 type WriteOperation = Exclude<
   Operation,
-  { $case: "openSession" | "closeSession" | "tick" | "recordStore" | "renewLeases" }
+  {
+    $case:
+      | "openSession"
+      | "closeSession"
+      | "tick"
+      | "renewLeases"
+      | "recordStore"
+      | "changeMembership"
+      | "updateMember"
+      | "verify";
+  }
 >;
 
 /**
@@ -57,7 +72,8 @@ export class StateMachine {
   private readonly namespaces: NamespaceTable;
   private readonly sessions: SessionTable;
   private readonly leases: LeaseTable;
-  private readonly memberStores: MemberStores;
+  private readonly members: MembershipTable;
+  private verifyRound: number;
 
   constructor(resident: ResidentState) {
     const { meta } = resident;
@@ -67,15 +83,24 @@ export class StateMachine {
     this.namespaces = new NamespaceTable(resident.namespaces, meta.nextNamespaceId);
     this.sessions = new SessionTable(resident.sessions, resident.answers, meta.nextClientId);
     this.leases = new LeaseTable(resident.leases, resident.leaseKeys, meta.nextLeaseId);
-    this.memberStores = new MemberStores(resident.memberStores);
+    this.members = new MembershipTable(resident.membership);
+    this.verifyRound = meta.verifyRound;
   }
 
   get meta(): StateMeta {
-    const { revision, timeMs, compactedRevision } = this;
+    const { revision, timeMs, compactedRevision, verifyRound } = this;
     const { nextClientId } = this.sessions;
     const { nextNamespaceId } = this.namespaces;
     const { nextLeaseId } = this.leases;
-    return { revision, timeMs, nextClientId, nextNamespaceId, nextLeaseId, compactedRevision };
+    return {
+      revision,
+      timeMs,
+      nextClientId,
+      nextNamespaceId,
+      nextLeaseId,
+      compactedRevision,
+      verifyRound,
+    };
   }
 
   get sessionCount(): number {
@@ -111,9 +136,13 @@ export class StateMachine {
     return this.leases.keys(leaseId).map(({ key }) => key);
   }
 
-  /** The id of the only store that may speak for the member; null when none is recorded yet. */
-  memberStore(memberId: string): string | null {
-    return this.memberStores.get(memberId);
+  get membership(): MembershipState {
+    return this.members.state;
+  }
+
+  /** null when there is no such member. */
+  member(memberId: string): MemberState | null {
+    return this.members.get(memberId);
   }
 
   /** All that is kept in memory, sorted: what a store that made all writes holds. */
@@ -123,7 +152,7 @@ export class StateMachine {
       namespaces: this.namespaces.resident(),
       ...this.sessions.resident(),
       ...this.leases.resident(),
-      memberStores: this.memberStores.resident(),
+      membership: this.members.state,
     };
   }
 
@@ -135,6 +164,7 @@ export class StateMachine {
     const operation = command?.operation;
     if (!operation || commandFault(command) !== null) return NO_READS;
     if (operation.$case === "tick") return this.tickReads(Number(operation.value.elapsedMs));
+    if (operation.$case === "verify") return { ...NO_READS, endsBatch: true };
     const namespace = this.namespaces.get(command.namespace);
     if (namespace === null || !this.mayBeFresh(command.requestId, namespace)) return NO_READS;
     switch (operation.$case) {
@@ -157,6 +187,8 @@ export class StateMachine {
       case "openSession":
       case "closeSession":
       case "recordStore":
+      case "changeMembership":
+      case "updateMember":
         return NO_READS;
       default:
         return unreachable(operation);
@@ -189,7 +221,8 @@ export class StateMachine {
     const fault = commandFault(command);
     if (fault !== null) return this.answer(refused(Refusal.UNKNOWN_COMMAND, fault));
     if (operation.$case === "tick") return this.tick(command, operation, batch);
-    if (operation.$case === "recordStore") return this.answer(this.memberStores.record(operation.value));
+    if (operation.$case === "verify") return this.answer(this.verify());
+    if (isOfMembers(operation)) return this.answer(this.changeMembers(operation));
     if (operation.$case === "compact" && operation.value.allNamespaces) {
       return this.answer(this.compactAll(Number(operation.value.revision)));
     }
@@ -230,6 +263,24 @@ export class StateMachine {
       default:
         return unreachable(admission);
     }
+  }
+
+  private changeMembers(operation: MembersOperation): Result {
+    switch (operation.$case) {
+      case "recordStore":
+        return this.members.record(operation.value);
+      case "changeMembership":
+        return this.members.change(operation.value);
+      case "updateMember":
+        return this.members.update(operation.value.member!);
+      default:
+        return unreachable(operation);
+    }
+  }
+
+  private verify(): Result {
+    this.verifyRound += 1;
+    return DONE;
   }
 
   private applyWrite(
@@ -312,12 +363,12 @@ export class StateMachine {
   private tickReads(elapsedMs: number): CommandReads {
     const timeMs = this.timeMs + elapsedMs;
     if (this.leases.count === 0 || timeMs > TIME_MS_MAX) return NO_READS;
-    return { keys: leaseReads(this.leases, this.leases.ending(timeMs)), ranges: [], startsBatch: true };
+    return { keys: leaseReads(this.leases, this.leases.ending(timeMs)), ranges: [], startsBatch: true, endsBatch: false };
   }
 
   private revokeReads(leaseId: number, namespace: Namespace): CommandReads {
     if (!this.leases.has(leaseId, namespace.id)) return NO_READS;
-    return { keys: leaseReads(this.leases, [leaseId]), ranges: [], startsBatch: false };
+    return { keys: leaseReads(this.leases, [leaseId]), ranges: [], startsBatch: false, endsBatch: false };
   }
 
   private compactAll(revision: number): Result {
@@ -338,7 +389,7 @@ export class StateMachine {
       ...this.namespaces.takeWrites(batch.namespaces),
       ...this.sessions.takeWrites(),
       ...this.leases.takeWrites(),
-      memberStores: this.memberStores.takeWrites(),
+      membership: this.members.takeWrites(),
       changes: batch.changes,
     };
   }
@@ -357,6 +408,11 @@ export class StateMachine {
     if (requestId === undefined) return true;
     return this.sessions.mayBeFresh(requestOf(requestId), namespace.id);
   }
+}
+
+function isOfMembers(operation: Operation): operation is MembersOperation {
+  const { $case } = operation;
+  return $case === "recordStore" || $case === "changeMembership" || $case === "updateMember";
 }
 
 function requestOf(requestId: RequestId): SessionRequest {

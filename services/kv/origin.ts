@@ -24,6 +24,9 @@ const causes = {
   openSession: null,
   closeSession: null,
   recordStore: null,
+  changeMembership: null,
+  updateMember: null,
+  verify: null,
 } as const satisfies Record<Operation["$case"], ChangeCause | null>;
 
 type Changing = {

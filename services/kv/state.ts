@@ -1,3 +1,4 @@
+import { type MembershipState, NO_MEMBERS } from "./membership";
 import type { StoredRecord } from "./record";
 
 /** The counters of the whole state machine. */
@@ -13,6 +14,8 @@ export interface StateMeta {
   readonly nextLeaseId: number;
   /** History up to this revision is given up in all namespaces; what was there at this revision can still be read. */
   readonly compactedRevision: number;
+  /** How many rounds of comparing replicas were begun. */
+  readonly verifyRound: number;
 }
 
 /** A key space. Its keys live under its id and present generation; Truncate moves to the next generation. */
@@ -74,19 +77,13 @@ export interface LeaseKey {
   readonly key: Uint8Array;
 }
 
-/** Binds a member to the data directory that may speak for it. */
-export interface MemberStore {
-  readonly memberId: string;
-  readonly storeId: string;
-}
-
 /** What the state machine keeps in memory: everything but the records. Loaded when a store is opened. */
 export interface ResidentState {
   readonly meta: StateMeta;
   readonly namespaces: readonly NamespaceState[];
   readonly sessions: readonly SessionState[];
   readonly answers: readonly SessionAnswer[];
-  readonly memberStores: readonly MemberStore[];
+  readonly membership: MembershipState;
   readonly leases: readonly LeaseState[];
   /** Of present generations only. */
   readonly leaseKeys: readonly LeaseKey[];
@@ -151,7 +148,8 @@ export interface StateWrites {
   readonly sessionsEnded: readonly number[];
   readonly answers: readonly SessionAnswer[];
   readonly answersDropped: readonly { readonly clientId: number; readonly sequence: number }[];
-  readonly memberStores: readonly MemberStore[];
+  /** The whole of it where any of it changed, else null. */
+  readonly membership: MembershipState | null;
   /** With the generation each was in: its keys can be reclaimed. */
   readonly namespacesDeleted: readonly { readonly id: number; readonly generation: number }[];
   readonly leases: readonly LeaseState[];
@@ -166,9 +164,17 @@ export interface StateWrites {
 
 export const DEFAULT_NAMESPACE = "default";
 
-/** The state of a cluster before its first command: one empty namespace. */
+/** The state of a cluster before its first command, but for its members: one empty namespace. */
 export const INITIAL_STATE: ResidentState = {
-  meta: { revision: 0, timeMs: 0, nextClientId: 1, nextNamespaceId: 2, nextLeaseId: 1, compactedRevision: 0 },
+  meta: {
+    revision: 0,
+    timeMs: 0,
+    nextClientId: 1,
+    nextNamespaceId: 2,
+    nextLeaseId: 1,
+    compactedRevision: 0,
+    verifyRound: 0,
+  },
   namespaces: [
     {
       id: 1,
@@ -184,7 +190,7 @@ export const INITIAL_STATE: ResidentState = {
   ],
   sessions: [],
   answers: [],
-  memberStores: [],
+  membership: NO_MEMBERS,
   leases: [],
   leaseKeys: [],
 };

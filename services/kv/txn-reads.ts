@@ -9,7 +9,7 @@ export function txnReads(namespace: Namespace, txn: Txn): CommandReads {
   const { id: namespaceId, generation } = namespace;
   const keys = keysOf(txn).map((read) => ({ namespaceId, generation, ...read }));
   const { ranges } = planTxn(namespace, txn);
-  return { keys, ranges, startsBatch: ranges.length > 0 };
+  return { keys, ranges, startsBatch: ranges.length > 0, endsBatch: false };
 }
 
 type Key = Pick<KeyRead, "key" | "withValue">;

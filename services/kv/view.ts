@@ -42,6 +42,8 @@ export interface CommandReads extends StateReads {
    * put off to a later batch. A command with ranges always must.
    */
   readonly startsBatch: boolean;
+  /** Whether the command must be the last of its batch: others look at the state as it is after it. */
+  readonly endsBatch: boolean;
 }
 
 /** The answers to StateReads, as of the last write. Asking for what was not declared is a bug and throws. */

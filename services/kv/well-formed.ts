@@ -1,4 +1,4 @@
-import type { Command } from "@quorate/proto/log";
+import type { ChangeMembership, Command, Member } from "@quorate/proto/log";
 import { unreachable } from "#std";
 import { boundFault, keyFault, MAX_SAFE } from "./field-faults";
 import { TIME_MS_MAX } from "./limits";
@@ -49,12 +49,34 @@ export function commandFault(command: Command): string | null {
       return null;
     case "tick":
       return boundFault("elapsed_ms", operation.value.elapsedMs, 0n, TIME_MAX);
+    case "verify":
+      return null;
+    case "changeMembership":
+      return membershipFault(operation.value);
+    case "updateMember":
+      return operation.value.member === undefined ? "member is not set" : memberFault(operation.value.member);
     case "recordStore":
       if (operation.value.memberId === "") return "member_id is empty";
       return operation.value.storeId === "" ? "store_id is empty" : null;
     default:
       return unreachable(operation);
   }
+}
+
+function membershipFault({ configuration, members }: ChangeMembership): string | null {
+  if (configuration === undefined) return "configuration is not set";
+  if (configuration.voters.length === 0) return "configuration.voters is empty";
+  for (const member of members) {
+    const fault = memberFault(member);
+    if (fault !== null) return fault;
+  }
+  return null;
+}
+
+function memberFault(member: Member): string | null {
+  if (member.memberId === "") return "member_id is empty";
+  if (member.clientAddress === "" || member.peerAddress === "") return "a member has no address";
+  return null;
 }
 
 const TIME_MAX = BigInt(TIME_MS_MAX);

@@ -1,5 +1,6 @@
 import type { Change, KeyRange, ResidentState, StateReads, StateView, StateWrites, StoredRecord } from "#kv";
-import type { Entry, EntryId, HardState, LogReader, Message } from "#raft";
+import type { Entry, EntryId, HardState, Index, LogReader, MemberId, Message } from "#raft";
+import type { Cancellation } from "./outcome";
 
 /**
  * The durable log of one Raft group. Opening verifies it (see storage). Reads are synchronous, of what was appended
@@ -15,6 +16,14 @@ export interface LogStore extends LogReader {
   append(batch: LogBatch, options: { readonly sync: boolean }): Promise<void>;
   /** Empties the log so that it goes on after `entry`; durable when it resolves. For a log that ends below the state. */
   reset(entry: EntryId): Promise<void>;
+  /**
+   * Gives up the entries up to `index`, none of which a follower may be sent any more. At most the state's checkpoint.
+   * Resolves when the log durably begins after it; the space comes back in the background. Nothing where it begins there
+   * or later already.
+   */
+  cut(index: Index): Promise<void>;
+  /** About how many bytes the entries that are held take. */
+  readonly bytes: number;
   /** How many synced writes were made, and how many entries they held. */
   readonly counters: { readonly syncs: number; readonly entriesSynced: number };
   /** Safe to call twice. */
@@ -66,13 +75,30 @@ export interface HistoryQuery {
  */
 export interface StateStore {
   /** What was found on opening. */
-  readonly opened: { readonly resident: ResidentState; readonly applied: EntryId };
+  readonly opened: OpenedState;
   /** Reads what a batch of commands needs, as of the last completed write. */
   read(reads: StateReads): Promise<StateView>;
   /** Writes one batch atomically, with the id of the last entry it applied. One at a time; rejects with StoreFailure. */
   write(batch: StateBatch): Promise<void>;
   /** The index that no crash can take back any more: the log may be cut up to it. */
   readonly checkpointIndex: number;
+  /** Makes a checkpoint of what is written now; resolves when it is durable. */
+  checkpoint(): Promise<void>;
+  /** The state as it is now, unmoved by what is written later. Holds space until it is closed. */
+  freeze(): FrozenState;
+  /** Makes a place for the image of a state, apart from this one. One at a time: an earlier one is abandoned. */
+  receive(header: ImageHeader): Promise<StateReceiver>;
+  /**
+   * Puts the state that was received whole in the place of this one, at once for a crash and for readers: scans and
+   * histories under way throw StateReplaced, what is asked for later is of the new state. No write may be under way.
+   * Resolves when it is durable; the log is then to be reset unless it holds the applied entry.
+   */
+  install(receiver: StateReceiver): Promise<OpenedState>;
+  /**
+   * Puts records right that differ from the committed ones, as newest versions and nothing else: no revision, no event.
+   * null for a key that must not be there. One batch; not while another write is under way.
+   */
+  repair(repairs: readonly RecordRepair[]): Promise<void>;
   /** In the order of query.keys; null where there is no such key at that revision. Rejects with ReadExpired or StoreFailure. */
   records(query: RecordsQuery): Promise<readonly (StoredRecord | null)[]>;
   /**
@@ -90,6 +116,62 @@ export interface StateStore {
   history(query: HistoryQuery): AsyncIterable<readonly Change[]>;
   /** Safe to call twice. Waits for scans under way to notice. */
   close(): Promise<void>;
+}
+
+export interface OpenedState {
+  readonly resident: ResidentState;
+  readonly applied: EntryId;
+}
+
+/** What an image is of. */
+export interface ImageHeader {
+  /** How the chunks are written: only a store that knows the format can receive them. */
+  readonly format: string;
+  readonly applied: EntryId;
+  readonly revision: number;
+}
+
+/** A part of an image, in order. */
+export interface ImageChunk {
+  /** Names the end of the chunk: the image can be gone on with after it. */
+  readonly position: Uint8Array;
+  readonly data: Uint8Array;
+  /** CRC-32 of data. */
+  readonly checksum: number;
+  readonly isLast: boolean;
+}
+
+/** A state as of one moment. Its methods throw StoreFailure when the store failed, StateReplaced when it was replaced. */
+export interface FrozenState {
+  readonly header: ImageHeader;
+  /** The whole state in chunks of bounded bytes. @param after the position of a chunk; null for the start */
+  chunks(after: Uint8Array | null): AsyncIterable<ImageChunk>;
+  /** The newest records of a range, in key order, in chunks of bounded bytes. */
+  scan(query: Omit<RangeQuery, "revision">): AsyncIterable<readonly StoredRecord[]>;
+  /** Safe to call twice, and while chunks are read: those then end with StateReplaced. */
+  close(): void;
+}
+
+/** The place of a state that is being received. Does not touch the present one. */
+export interface StateReceiver {
+  readonly header: ImageHeader;
+  /** The position of the last chunk that was put; null for none. */
+  readonly position: Uint8Array | null;
+  /** Takes the next chunk. Rejects with ImageDamaged, which leaves it as it was, or StoreFailure. */
+  put(chunk: ImageChunk): Promise<void>;
+  /** After the last chunk: makes all of it durable and reads what is kept in memory. Rejects like put. */
+  complete(): Promise<OpenedState>;
+  /** Removes it. Safe to call twice, and after install(), where it does nothing. */
+  abandon(): Promise<void>;
+}
+
+/** A record that is to be put right. */
+export interface RecordRepair {
+  readonly namespaceId: number;
+  readonly generation: number;
+  readonly key: Uint8Array;
+  /** null: it is not there. */
+  readonly record: StoredRecord | null;
 }
 
 export interface StateBatch {
@@ -117,6 +199,44 @@ export class ReadExpired extends Error {
     super("the namespace was truncated or compacted while the read was under way");
     this.name = "ReadExpired";
   }
+}
+
+/** An installed snapshot took the place of the state that was being read. Start anew. */
+export class StateReplaced extends Error {
+  constructor() {
+    super("the state was replaced by a snapshot while the read was under way");
+    this.name = "StateReplaced";
+  }
+}
+
+/** A chunk of an image is not what its sender made, or not the next one. */
+export class ImageDamaged extends Error {
+  constructor(what: string) {
+    super(`an image of the state is damaged: ${what}`);
+    this.name = "ImageDamaged";
+  }
+}
+
+/** An image that a peer sends. */
+export interface IncomingImage {
+  /** Names it at its sender, to go on with it after the stream broke. */
+  readonly imageId: number;
+  readonly header: ImageHeader;
+  /** Ends after the chunk that is the last; throws an Error when the stream breaks. */
+  readonly chunks: AsyncIterable<ImageChunk>;
+}
+
+/** Brings images of the state from peers. */
+export interface SnapshotSource {
+  /**
+   * Asks that peer for an image, a new one, or one that was begun, after a position. Rejects with an Error when it
+   * cannot be reached, refuses, or does not know the image any more: then a new one is to be asked for.
+   */
+  fetch(
+    from: MemberId,
+    resume: { readonly imageId: number; readonly position: Uint8Array } | null,
+    cancellation: Cancellation,
+  ): Promise<IncomingImage>;
 }
 
 /** Carries messages to peers. May lose, delay and reorder; never blocks: what does not fit its bounds is dropped. */

@@ -40,6 +40,30 @@ export enum Health {
   UNHEALTHY = 3,
 }
 
+/** What an alarm is about. */
+export enum AlarmKind {
+  /** UNSPECIFIED - Not stated. */
+  UNSPECIFIED = 0,
+  /** NO_SPACE - The member's disk is nearly full: writes are refused where no majority has space. */
+  NO_SPACE = 1,
+  /** DIVERGED - The member's replica differs from the others'. */
+  DIVERGED = 2,
+  /** MEMBER_DOWN - The member was not heard of for a while; told by the leader. */
+  MEMBER_DOWN = 3,
+}
+
+/** What becomes of a member. */
+export enum MemberChangeKind {
+  /** UNSPECIFIED - Not stated. */
+  UNSPECIFIED = 0,
+  /** VOTER - It votes: a learner that has caught up, or, where its addresses are given, a new member. */
+  VOTER = 1,
+  /** LEARNER - It does not vote: a voter steps back, or a new member comes. */
+  LEARNER = 2,
+  /** REMOVE - It leaves. */
+  REMOVE = 3,
+}
+
 /** Asks for the status of a node. */
 export interface StatusRequest {
 }
@@ -130,6 +154,80 @@ export interface StatusResponse {
   logEntriesSynced: bigint;
   /** Open sessions. */
   sessions: bigint;
+  /** The first index that its log holds. */
+  logFirstIndex: bigint;
+  /** About how many bytes the entries in its log are. */
+  logBytes: bigint;
+  /** Free bytes of the file system that its data directory is on. */
+  diskFreeBytes: bigint;
+  /** What an operator should know of, the newest last. */
+  alarms: Alarm[];
+  /** How the comparison of the replicas stands. */
+  verification:
+    | VerificationStatus
+    | undefined;
+  /** Set while an image of the state is being received. */
+  receiving:
+    | SnapshotTransfer
+    | undefined;
+  /** Images of the state that are being sent. */
+  snapshotsSending: bigint;
+  /** Ids of the members that vote, sorted. */
+  voters: string[];
+  /** Ids of those that are being left, in a joint configuration. */
+  votersOutgoing: string[];
+  /** Ids of the learners. */
+  learners: string[];
+  /** Open leases. */
+  leases: bigint;
+  /** Open watches of the node. */
+  watches: bigint;
+}
+
+/** Something that an operator should know of. */
+export interface Alarm {
+  /** What it is about. */
+  kind: AlarmKind;
+  /** Whom it concerns. */
+  memberId: string;
+  /** A sentence for people, which says what to do. */
+  message: string;
+  /** Wall time since when, in milliseconds since 1970. */
+  sinceMs: bigint;
+}
+
+/** How the comparison of the replicas stands, as the node knows. */
+export interface VerificationStatus {
+  /** The newest round that it has finished; 0 for none. */
+  round: bigint;
+  /** The log index that the round was made at. */
+  appliedIndex: bigint;
+  /** The root over all buckets and counters, 32 bytes. */
+  root: Uint8Array;
+  /** How many keys that round covered. */
+  keys: bigint;
+  /** How many buckets there are. */
+  buckets: bigint;
+  /** How many of them were written to since they were last hashed. */
+  dirtyBuckets: bigint;
+  /** The newest round in which all voters were found equal; told by the leader, 0 on others. */
+  agreedRound: bigint;
+  /** Members that differ from the majority; told by the leader. */
+  diverged: string[];
+  /** How many records were repaired since the node started. */
+  recordsRepaired: bigint;
+}
+
+/** An image on its way. */
+export interface SnapshotTransfer {
+  /** The member that sends it. */
+  fromMemberId: string;
+  /** The index that it was made at. */
+  index: bigint;
+  /** What has come. */
+  bytes: bigint;
+  /** How often it was broken off and gone on with. */
+  resumptions: bigint;
 }
 
 /** Asks for the members. */
@@ -150,6 +248,12 @@ export interface Member {
   leader: boolean;
   /** Whether it votes. */
   voter: boolean;
+  /** A leader hands over to an equally complete voter of a higher priority. 0: leads only where nobody else can. */
+  priority: number;
+  /** Whether it is a learner that becomes a voter as soon as it has caught up. */
+  promoteWhenCaughtUp: boolean;
+  /** The member that leaves when it does; empty for none. */
+  replaces: string;
 }
 
 /** The members, sorted by id. */
@@ -202,6 +306,8 @@ export interface HashResponse {
 
 /** Asks for the counters. */
 export interface StatsRequest {
+  /** Whether they start from zero after this answer. */
+  reset: boolean;
 }
 
 /** The counter of one method. */
@@ -250,6 +356,208 @@ export interface ListClientsResponse {
   memberId: string;
   /** Oldest first. */
   clients: ConnectedClient[];
+}
+
+/** Asks to cut a connection. */
+export interface DropClientRequest {
+  /** Its address as ListClients gives it. */
+  address: string;
+}
+
+/** The connection was cut. */
+export interface DropClientResponse {
+}
+
+/** Asks to add a member. */
+export interface AddMemberRequest {
+  /** Its id, such as "n4"; never that of a present member. */
+  memberId: string;
+  /** host:port of its client services. */
+  clientAddress: string;
+  /** host:port of its peer service. */
+  peerAddress: string;
+  /** Whether it becomes a voter as soon as it has caught up. */
+  promoteWhenCaughtUp: boolean;
+  /** The member that leaves, in one step, when it does; empty for none. Implies promote_when_caught_up. */
+  replaces: string;
+  /** Unset: 100. */
+  priority?: number | undefined;
+}
+
+/** The member was added. */
+export interface AddMemberResponse {
+  /** The members, sorted by id. */
+  members: Member[];
+}
+
+/** Asks to promote a learner. */
+export interface PromoteMemberRequest {
+  /** The learner. */
+  memberId: string;
+}
+
+/** It votes. */
+export interface PromoteMemberResponse {
+  /** The members, sorted by id. */
+  members: Member[];
+}
+
+/** Asks to remove a member. */
+export interface RemoveMemberRequest {
+  /** The member. */
+  memberId: string;
+}
+
+/** It is removed. */
+export interface RemoveMemberResponse {
+  /** The members, sorted by id. */
+  members: Member[];
+}
+
+/** Asks to change what is known of a member. What is unset stays. */
+export interface UpdateMemberRequest {
+  /** The member. */
+  memberId: string;
+  /** host:port of its client services. */
+  clientAddress?:
+    | string
+    | undefined;
+  /** host:port of its peer service. */
+  peerAddress?:
+    | string
+    | undefined;
+  /** 0 to 1000. */
+  priority?: number | undefined;
+}
+
+/** It is changed. */
+export interface UpdateMemberResponse {
+  /** The members, sorted by id. */
+  members: Member[];
+}
+
+/** One of several changes. */
+export interface MemberChange {
+  /** What becomes of the member. */
+  kind: MemberChangeKind;
+  /** The member. */
+  memberId: string;
+  /** Of a new member: host:port of its client services. */
+  clientAddress: string;
+  /** Of a new member: host:port of its peer service. */
+  peerAddress: string;
+}
+
+/** Asks for several changes at once. */
+export interface ChangeMembersRequest {
+  /** At most one for a member. */
+  changes: MemberChange[];
+}
+
+/** They are made. */
+export interface ChangeMembersResponse {
+  /** The members, sorted by id. */
+  members: Member[];
+}
+
+/** Asks to cut the log. */
+export interface TakeSnapshotRequest {
+}
+
+/** The log is cut. */
+export interface TakeSnapshotResponse {
+  /** The node. */
+  memberId: string;
+  /** What its state holds durably. */
+  snapshotIndex: bigint;
+  /** The first index that its log holds now. */
+  logFirstIndex: bigint;
+}
+
+/** Asks for a backup. */
+export interface BackupRequest {
+}
+
+/** A piece of the backup file, in order. */
+export interface BackupResponse {
+  /** The bytes. */
+  data: Uint8Array;
+}
+
+/** Asks for a comparison. */
+export interface VerifyConsistencyRequest {
+}
+
+/** What a member has in a comparison. */
+export interface MemberVerification {
+  /** The member. */
+  memberId: string;
+  /** Whether it answered. */
+  answered: boolean;
+  /** Whether it agrees with the majority. */
+  agrees: boolean;
+  /** Its root, 32 bytes. */
+  root: Uint8Array;
+  /** How many keys it has. */
+  keys: bigint;
+}
+
+/** A key that differs. */
+export interface DivergedKey {
+  /** The member that has it differently from the majority. */
+  memberId: string;
+  /** The namespace; empty where it has been deleted. */
+  namespace: string;
+  /** The key. */
+  key: Uint8Array;
+  /** What differs: "missing", "added" or "different". */
+  difference: string;
+}
+
+/** The result of a comparison. */
+export interface VerifyConsistencyResponse {
+  /** The round. */
+  round: bigint;
+  /** The log index that all were compared at. */
+  appliedIndex: bigint;
+  /** Whether all that answered agree. */
+  consistent: boolean;
+  /** The voters and learners, sorted by id. */
+  members: MemberVerification[];
+  /** The keys that differ, at most 1,000. */
+  diverged: DivergedKey[];
+  /** How many there are in all. */
+  divergedCount: bigint;
+  /** What was moved between members to find them, in bytes. */
+  bytesMoved: bigint;
+}
+
+/** Asks to repair a member. */
+export interface RepairMemberRequest {
+  /** The member. */
+  memberId: string;
+}
+
+/** It was repaired, or nothing was wrong. */
+export interface RepairMemberResponse {
+  /** How many records were put right. */
+  recordsRepaired: bigint;
+  /** Whether it took the whole state anew, since more than records differed. */
+  stateReplaced: boolean;
+  /** What was moved between members, in bytes. */
+  bytesMoved: bigint;
+}
+
+/** Asks to change what the node logs. */
+export interface SetLogLevelRequest {
+  /** debug, info, warn, error or silent. */
+  level: string;
+}
+
+/** It is changed. */
+export interface SetLogLevelResponse {
+  /** What it was before. */
+  previous: string;
 }
 
 function createBaseStatusRequest(): StatusRequest {
@@ -560,6 +868,18 @@ function createBaseStatusResponse(): StatusResponse {
     logSyncs: 0n,
     logEntriesSynced: 0n,
     sessions: 0n,
+    logFirstIndex: 0n,
+    logBytes: 0n,
+    diskFreeBytes: 0n,
+    alarms: [],
+    verification: undefined,
+    receiving: undefined,
+    snapshotsSending: 0n,
+    voters: [],
+    votersOutgoing: [],
+    learners: [],
+    leases: 0n,
+    watches: 0n,
   };
 }
 
@@ -678,6 +998,60 @@ export const StatusResponse: MessageFns<StatusResponse> = {
         throw new globalThis.Error("value provided for field message.sessions of type int64 too large");
       }
       writer.uint32(192).int64(message.sessions);
+    }
+    if (message.logFirstIndex !== 0n) {
+      if (BigInt.asIntN(64, message.logFirstIndex) !== message.logFirstIndex) {
+        throw new globalThis.Error("value provided for field message.logFirstIndex of type int64 too large");
+      }
+      writer.uint32(200).int64(message.logFirstIndex);
+    }
+    if (message.logBytes !== 0n) {
+      if (BigInt.asIntN(64, message.logBytes) !== message.logBytes) {
+        throw new globalThis.Error("value provided for field message.logBytes of type int64 too large");
+      }
+      writer.uint32(208).int64(message.logBytes);
+    }
+    if (message.diskFreeBytes !== 0n) {
+      if (BigInt.asIntN(64, message.diskFreeBytes) !== message.diskFreeBytes) {
+        throw new globalThis.Error("value provided for field message.diskFreeBytes of type int64 too large");
+      }
+      writer.uint32(216).int64(message.diskFreeBytes);
+    }
+    for (const v of message.alarms) {
+      Alarm.encode(v!, writer.uint32(226).fork()).join();
+    }
+    if (message.verification !== undefined) {
+      VerificationStatus.encode(message.verification, writer.uint32(234).fork()).join();
+    }
+    if (message.receiving !== undefined) {
+      SnapshotTransfer.encode(message.receiving, writer.uint32(242).fork()).join();
+    }
+    if (message.snapshotsSending !== 0n) {
+      if (BigInt.asIntN(64, message.snapshotsSending) !== message.snapshotsSending) {
+        throw new globalThis.Error("value provided for field message.snapshotsSending of type int64 too large");
+      }
+      writer.uint32(248).int64(message.snapshotsSending);
+    }
+    for (const v of message.voters) {
+      writer.uint32(258).string(v!);
+    }
+    for (const v of message.votersOutgoing) {
+      writer.uint32(266).string(v!);
+    }
+    for (const v of message.learners) {
+      writer.uint32(274).string(v!);
+    }
+    if (message.leases !== 0n) {
+      if (BigInt.asIntN(64, message.leases) !== message.leases) {
+        throw new globalThis.Error("value provided for field message.leases of type int64 too large");
+      }
+      writer.uint32(280).int64(message.leases);
+    }
+    if (message.watches !== 0n) {
+      if (BigInt.asIntN(64, message.watches) !== message.watches) {
+        throw new globalThis.Error("value provided for field message.watches of type int64 too large");
+      }
+      writer.uint32(288).int64(message.watches);
     }
     return writer;
   },
@@ -887,6 +1261,437 @@ export const StatusResponse: MessageFns<StatusResponse> = {
             message.sessions = reader.int64() as bigint;
             continue;
           }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.logFirstIndex = reader.int64() as bigint;
+            continue;
+          }
+          case 26: {
+            if (tag !== 208) {
+              break;
+            }
+
+            message.logBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 27: {
+            if (tag !== 216) {
+              break;
+            }
+
+            message.diskFreeBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.alarms.push(Alarm.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.verification = VerificationStatus.decode(reader, reader.uint32());
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.receiving = SnapshotTransfer.decode(reader, reader.uint32());
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.snapshotsSending = reader.int64() as bigint;
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.voters.push(reader.string());
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.votersOutgoing.push(reader.string());
+            continue;
+          }
+          case 34: {
+            if (tag !== 274) {
+              break;
+            }
+
+            message.learners.push(reader.string());
+            continue;
+          }
+          case 35: {
+            if (tag !== 280) {
+              break;
+            }
+
+            message.leases = reader.int64() as bigint;
+            continue;
+          }
+          case 36: {
+            if (tag !== 288) {
+              break;
+            }
+
+            message.watches = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAlarm(): Alarm {
+  return { kind: 0, memberId: "", message: "", sinceMs: 0n };
+}
+
+export const Alarm: MessageFns<Alarm> = {
+  encode(message: Alarm, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.memberId !== "") {
+      writer.uint32(18).string(message.memberId);
+    }
+    if (message.message !== "") {
+      writer.uint32(26).string(message.message);
+    }
+    if (message.sinceMs !== 0n) {
+      if (BigInt.asIntN(64, message.sinceMs) !== message.sinceMs) {
+        throw new globalThis.Error("value provided for field message.sinceMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.sinceMs);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Alarm {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAlarm();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.sinceMs = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationStatus(): VerificationStatus {
+  return {
+    round: 0n,
+    appliedIndex: 0n,
+    root: new Uint8Array(0),
+    keys: 0n,
+    buckets: 0n,
+    dirtyBuckets: 0n,
+    agreedRound: 0n,
+    diverged: [],
+    recordsRepaired: 0n,
+  };
+}
+
+export const VerificationStatus: MessageFns<VerificationStatus> = {
+  encode(message: VerificationStatus, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.round !== 0n) {
+      if (BigInt.asIntN(64, message.round) !== message.round) {
+        throw new globalThis.Error("value provided for field message.round of type int64 too large");
+      }
+      writer.uint32(8).int64(message.round);
+    }
+    if (message.appliedIndex !== 0n) {
+      if (BigInt.asIntN(64, message.appliedIndex) !== message.appliedIndex) {
+        throw new globalThis.Error("value provided for field message.appliedIndex of type int64 too large");
+      }
+      writer.uint32(16).int64(message.appliedIndex);
+    }
+    if (message.root.length !== 0) {
+      writer.uint32(26).bytes(message.root);
+    }
+    if (message.keys !== 0n) {
+      if (BigInt.asIntN(64, message.keys) !== message.keys) {
+        throw new globalThis.Error("value provided for field message.keys of type int64 too large");
+      }
+      writer.uint32(32).int64(message.keys);
+    }
+    if (message.buckets !== 0n) {
+      if (BigInt.asIntN(64, message.buckets) !== message.buckets) {
+        throw new globalThis.Error("value provided for field message.buckets of type int64 too large");
+      }
+      writer.uint32(40).int64(message.buckets);
+    }
+    if (message.dirtyBuckets !== 0n) {
+      if (BigInt.asIntN(64, message.dirtyBuckets) !== message.dirtyBuckets) {
+        throw new globalThis.Error("value provided for field message.dirtyBuckets of type int64 too large");
+      }
+      writer.uint32(48).int64(message.dirtyBuckets);
+    }
+    if (message.agreedRound !== 0n) {
+      if (BigInt.asIntN(64, message.agreedRound) !== message.agreedRound) {
+        throw new globalThis.Error("value provided for field message.agreedRound of type int64 too large");
+      }
+      writer.uint32(56).int64(message.agreedRound);
+    }
+    for (const v of message.diverged) {
+      writer.uint32(66).string(v!);
+    }
+    if (message.recordsRepaired !== 0n) {
+      if (BigInt.asIntN(64, message.recordsRepaired) !== message.recordsRepaired) {
+        throw new globalThis.Error("value provided for field message.recordsRepaired of type int64 too large");
+      }
+      writer.uint32(72).int64(message.recordsRepaired);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationStatus {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationStatus();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.round = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.appliedIndex = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.root = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.keys = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.buckets = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.dirtyBuckets = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.agreedRound = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.diverged.push(reader.string());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.recordsRepaired = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSnapshotTransfer(): SnapshotTransfer {
+  return { fromMemberId: "", index: 0n, bytes: 0n, resumptions: 0n };
+}
+
+export const SnapshotTransfer: MessageFns<SnapshotTransfer> = {
+  encode(message: SnapshotTransfer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromMemberId !== "") {
+      writer.uint32(10).string(message.fromMemberId);
+    }
+    if (message.index !== 0n) {
+      if (BigInt.asIntN(64, message.index) !== message.index) {
+        throw new globalThis.Error("value provided for field message.index of type int64 too large");
+      }
+      writer.uint32(16).int64(message.index);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asIntN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type int64 too large");
+      }
+      writer.uint32(24).int64(message.bytes);
+    }
+    if (message.resumptions !== 0n) {
+      if (BigInt.asIntN(64, message.resumptions) !== message.resumptions) {
+        throw new globalThis.Error("value provided for field message.resumptions of type int64 too large");
+      }
+      writer.uint32(32).int64(message.resumptions);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotTransfer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotTransfer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fromMemberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.index = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytes = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.resumptions = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -936,7 +1741,17 @@ export const ListMembersRequest: MessageFns<ListMembersRequest> = {
 };
 
 function createBaseMember(): Member {
-  return { memberId: "", clientAddress: "", peerAddress: "", storeId: "", leader: false, voter: false };
+  return {
+    memberId: "",
+    clientAddress: "",
+    peerAddress: "",
+    storeId: "",
+    leader: false,
+    voter: false,
+    priority: 0,
+    promoteWhenCaughtUp: false,
+    replaces: "",
+  };
 }
 
 export const Member: MessageFns<Member> = {
@@ -958,6 +1773,15 @@ export const Member: MessageFns<Member> = {
     }
     if (message.voter !== false) {
       writer.uint32(48).bool(message.voter);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(56).int32(message.priority);
+    }
+    if (message.promoteWhenCaughtUp !== false) {
+      writer.uint32(64).bool(message.promoteWhenCaughtUp);
+    }
+    if (message.replaces !== "") {
+      writer.uint32(74).string(message.replaces);
     }
     return writer;
   },
@@ -1021,6 +1845,30 @@ export const Member: MessageFns<Member> = {
             }
 
             message.voter = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.promoteWhenCaughtUp = reader.bool();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.replaces = reader.string();
             continue;
           }
         }
@@ -1359,11 +2207,14 @@ export const HashResponse: MessageFns<HashResponse> = {
 };
 
 function createBaseStatsRequest(): StatsRequest {
-  return {};
+  return { reset: false };
 }
 
 export const StatsRequest: MessageFns<StatsRequest> = {
-  encode(_: StatsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: StatsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reset !== false) {
+      writer.uint32(8).bool(message.reset);
+    }
     return writer;
   },
 
@@ -1380,6 +2231,14 @@ export const StatsRequest: MessageFns<StatsRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.reset = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1746,6 +2605,1462 @@ export const ListClientsResponse: MessageFns<ListClientsResponse> = {
   },
 };
 
+function createBaseDropClientRequest(): DropClientRequest {
+  return { address: "" };
+}
+
+export const DropClientRequest: MessageFns<DropClientRequest> = {
+  encode(message: DropClientRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.address !== "") {
+      writer.uint32(10).string(message.address);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropClientRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropClientRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.address = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDropClientResponse(): DropClientResponse {
+  return {};
+}
+
+export const DropClientResponse: MessageFns<DropClientResponse> = {
+  encode(_: DropClientResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DropClientResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDropClientResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAddMemberRequest(): AddMemberRequest {
+  return {
+    memberId: "",
+    clientAddress: "",
+    peerAddress: "",
+    promoteWhenCaughtUp: false,
+    replaces: "",
+    priority: undefined,
+  };
+}
+
+export const AddMemberRequest: MessageFns<AddMemberRequest> = {
+  encode(message: AddMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(18).string(message.clientAddress);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(26).string(message.peerAddress);
+    }
+    if (message.promoteWhenCaughtUp !== false) {
+      writer.uint32(32).bool(message.promoteWhenCaughtUp);
+    }
+    if (message.replaces !== "") {
+      writer.uint32(42).string(message.replaces);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(48).int32(message.priority);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.promoteWhenCaughtUp = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.replaces = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseAddMemberResponse(): AddMemberResponse {
+  return { members: [] };
+}
+
+export const AddMemberResponse: MessageFns<AddMemberResponse> = {
+  encode(message: AddMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      Member.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AddMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAddMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePromoteMemberRequest(): PromoteMemberRequest {
+  return { memberId: "" };
+}
+
+export const PromoteMemberRequest: MessageFns<PromoteMemberRequest> = {
+  encode(message: PromoteMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PromoteMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePromoteMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePromoteMemberResponse(): PromoteMemberResponse {
+  return { members: [] };
+}
+
+export const PromoteMemberResponse: MessageFns<PromoteMemberResponse> = {
+  encode(message: PromoteMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      Member.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PromoteMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePromoteMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRemoveMemberRequest(): RemoveMemberRequest {
+  return { memberId: "" };
+}
+
+export const RemoveMemberRequest: MessageFns<RemoveMemberRequest> = {
+  encode(message: RemoveMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRemoveMemberResponse(): RemoveMemberResponse {
+  return { members: [] };
+}
+
+export const RemoveMemberResponse: MessageFns<RemoveMemberResponse> = {
+  encode(message: RemoveMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      Member.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RemoveMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRemoveMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUpdateMemberRequest(): UpdateMemberRequest {
+  return { memberId: "", clientAddress: undefined, peerAddress: undefined, priority: undefined };
+}
+
+export const UpdateMemberRequest: MessageFns<UpdateMemberRequest> = {
+  encode(message: UpdateMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    if (message.clientAddress !== undefined) {
+      writer.uint32(18).string(message.clientAddress);
+    }
+    if (message.peerAddress !== undefined) {
+      writer.uint32(26).string(message.peerAddress);
+    }
+    if (message.priority !== undefined) {
+      writer.uint32(32).int32(message.priority);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUpdateMemberResponse(): UpdateMemberResponse {
+  return { members: [] };
+}
+
+export const UpdateMemberResponse: MessageFns<UpdateMemberResponse> = {
+  encode(message: UpdateMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      Member.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMemberChange(): MemberChange {
+  return { kind: 0, memberId: "", clientAddress: "", peerAddress: "" };
+}
+
+export const MemberChange: MessageFns<MemberChange> = {
+  encode(message: MemberChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== 0) {
+      writer.uint32(8).int32(message.kind);
+    }
+    if (message.memberId !== "") {
+      writer.uint32(18).string(message.memberId);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(26).string(message.clientAddress);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(34).string(message.peerAddress);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemberChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseChangeMembersRequest(): ChangeMembersRequest {
+  return { changes: [] };
+}
+
+export const ChangeMembersRequest: MessageFns<ChangeMembersRequest> = {
+  encode(message: ChangeMembersRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changes) {
+      MemberChange.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeMembersRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeMembersRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changes.push(MemberChange.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseChangeMembersResponse(): ChangeMembersResponse {
+  return { members: [] };
+}
+
+export const ChangeMembersResponse: MessageFns<ChangeMembersResponse> = {
+  encode(message: ChangeMembersResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.members) {
+      Member.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeMembersResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeMembersResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTakeSnapshotRequest(): TakeSnapshotRequest {
+  return {};
+}
+
+export const TakeSnapshotRequest: MessageFns<TakeSnapshotRequest> = {
+  encode(_: TakeSnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TakeSnapshotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTakeSnapshotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseTakeSnapshotResponse(): TakeSnapshotResponse {
+  return { memberId: "", snapshotIndex: 0n, logFirstIndex: 0n };
+}
+
+export const TakeSnapshotResponse: MessageFns<TakeSnapshotResponse> = {
+  encode(message: TakeSnapshotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    if (message.snapshotIndex !== 0n) {
+      if (BigInt.asIntN(64, message.snapshotIndex) !== message.snapshotIndex) {
+        throw new globalThis.Error("value provided for field message.snapshotIndex of type int64 too large");
+      }
+      writer.uint32(16).int64(message.snapshotIndex);
+    }
+    if (message.logFirstIndex !== 0n) {
+      if (BigInt.asIntN(64, message.logFirstIndex) !== message.logFirstIndex) {
+        throw new globalThis.Error("value provided for field message.logFirstIndex of type int64 too large");
+      }
+      writer.uint32(24).int64(message.logFirstIndex);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TakeSnapshotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTakeSnapshotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.snapshotIndex = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.logFirstIndex = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBackupRequest(): BackupRequest {
+  return {};
+}
+
+export const BackupRequest: MessageFns<BackupRequest> = {
+  encode(_: BackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseBackupResponse(): BackupResponse {
+  return { data: new Uint8Array(0) };
+}
+
+export const BackupResponse: MessageFns<BackupResponse> = {
+  encode(message: BackupResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.data.length !== 0) {
+      writer.uint32(10).bytes(message.data);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BackupResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBackupResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.data = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerifyConsistencyRequest(): VerifyConsistencyRequest {
+  return {};
+}
+
+export const VerifyConsistencyRequest: MessageFns<VerifyConsistencyRequest> = {
+  encode(_: VerifyConsistencyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyConsistencyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyConsistencyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMemberVerification(): MemberVerification {
+  return { memberId: "", answered: false, agrees: false, root: new Uint8Array(0), keys: 0n };
+}
+
+export const MemberVerification: MessageFns<MemberVerification> = {
+  encode(message: MemberVerification, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    if (message.answered !== false) {
+      writer.uint32(16).bool(message.answered);
+    }
+    if (message.agrees !== false) {
+      writer.uint32(24).bool(message.agrees);
+    }
+    if (message.root.length !== 0) {
+      writer.uint32(34).bytes(message.root);
+    }
+    if (message.keys !== 0n) {
+      if (BigInt.asIntN(64, message.keys) !== message.keys) {
+        throw new globalThis.Error("value provided for field message.keys of type int64 too large");
+      }
+      writer.uint32(40).int64(message.keys);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): MemberVerification {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMemberVerification();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.answered = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.agrees = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.root = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keys = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseDivergedKey(): DivergedKey {
+  return { memberId: "", namespace: "", key: new Uint8Array(0), difference: "" };
+}
+
+export const DivergedKey: MessageFns<DivergedKey> = {
+  encode(message: DivergedKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    if (message.namespace !== "") {
+      writer.uint32(18).string(message.namespace);
+    }
+    if (message.key.length !== 0) {
+      writer.uint32(26).bytes(message.key);
+    }
+    if (message.difference !== "") {
+      writer.uint32(34).string(message.difference);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DivergedKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDivergedKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.namespace = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.difference = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerifyConsistencyResponse(): VerifyConsistencyResponse {
+  return {
+    round: 0n,
+    appliedIndex: 0n,
+    consistent: false,
+    members: [],
+    diverged: [],
+    divergedCount: 0n,
+    bytesMoved: 0n,
+  };
+}
+
+export const VerifyConsistencyResponse: MessageFns<VerifyConsistencyResponse> = {
+  encode(message: VerifyConsistencyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.round !== 0n) {
+      if (BigInt.asIntN(64, message.round) !== message.round) {
+        throw new globalThis.Error("value provided for field message.round of type int64 too large");
+      }
+      writer.uint32(8).int64(message.round);
+    }
+    if (message.appliedIndex !== 0n) {
+      if (BigInt.asIntN(64, message.appliedIndex) !== message.appliedIndex) {
+        throw new globalThis.Error("value provided for field message.appliedIndex of type int64 too large");
+      }
+      writer.uint32(16).int64(message.appliedIndex);
+    }
+    if (message.consistent !== false) {
+      writer.uint32(24).bool(message.consistent);
+    }
+    for (const v of message.members) {
+      MemberVerification.encode(v!, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.diverged) {
+      DivergedKey.encode(v!, writer.uint32(42).fork()).join();
+    }
+    if (message.divergedCount !== 0n) {
+      if (BigInt.asIntN(64, message.divergedCount) !== message.divergedCount) {
+        throw new globalThis.Error("value provided for field message.divergedCount of type int64 too large");
+      }
+      writer.uint32(48).int64(message.divergedCount);
+    }
+    if (message.bytesMoved !== 0n) {
+      if (BigInt.asIntN(64, message.bytesMoved) !== message.bytesMoved) {
+        throw new globalThis.Error("value provided for field message.bytesMoved of type int64 too large");
+      }
+      writer.uint32(56).int64(message.bytesMoved);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerifyConsistencyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerifyConsistencyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.round = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.appliedIndex = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.consistent = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.members.push(MemberVerification.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.diverged.push(DivergedKey.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.divergedCount = reader.int64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.bytesMoved = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRepairMemberRequest(): RepairMemberRequest {
+  return { memberId: "" };
+}
+
+export const RepairMemberRequest: MessageFns<RepairMemberRequest> = {
+  encode(message: RepairMemberRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RepairMemberRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRepairMemberRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseRepairMemberResponse(): RepairMemberResponse {
+  return { recordsRepaired: 0n, stateReplaced: false, bytesMoved: 0n };
+}
+
+export const RepairMemberResponse: MessageFns<RepairMemberResponse> = {
+  encode(message: RepairMemberResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.recordsRepaired !== 0n) {
+      if (BigInt.asIntN(64, message.recordsRepaired) !== message.recordsRepaired) {
+        throw new globalThis.Error("value provided for field message.recordsRepaired of type int64 too large");
+      }
+      writer.uint32(8).int64(message.recordsRepaired);
+    }
+    if (message.stateReplaced !== false) {
+      writer.uint32(16).bool(message.stateReplaced);
+    }
+    if (message.bytesMoved !== 0n) {
+      if (BigInt.asIntN(64, message.bytesMoved) !== message.bytesMoved) {
+        throw new globalThis.Error("value provided for field message.bytesMoved of type int64 too large");
+      }
+      writer.uint32(24).int64(message.bytesMoved);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RepairMemberResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRepairMemberResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.recordsRepaired = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.stateReplaced = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.bytesMoved = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetLogLevelRequest(): SetLogLevelRequest {
+  return { level: "" };
+}
+
+export const SetLogLevelRequest: MessageFns<SetLogLevelRequest> = {
+  encode(message: SetLogLevelRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.level !== "") {
+      writer.uint32(10).string(message.level);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetLogLevelRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetLogLevelRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.level = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSetLogLevelResponse(): SetLogLevelResponse {
+  return { previous: "" };
+}
+
+export const SetLogLevelResponse: MessageFns<SetLogLevelResponse> = {
+  encode(message: SetLogLevelResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.previous !== "") {
+      writer.uint32(10).string(message.previous);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetLogLevelResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetLogLevelResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.previous = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /**
  * What an operator asks of a cluster. Per-node calls go to the node that was called; through a gateway, or with the
  * metadata `quorate-member: ID`, to that member (a gateway's default is the leader).
@@ -1809,6 +4124,105 @@ export const ClusterServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Cuts one connection to the node. */
+    dropClient: {
+      name: "DropClient",
+      requestType: DropClientRequest as typeof DropClientRequest,
+      requestStream: false,
+      responseType: DropClientResponse as typeof DropClientResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Adds a member: a learner that receives data and does not count, until it is promoted. */
+    addMember: {
+      name: "AddMember",
+      requestType: AddMemberRequest as typeof AddMemberRequest,
+      requestStream: false,
+      responseType: AddMemberResponse as typeof AddMemberResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Makes a learner that has caught up a voter. */
+    promoteMember: {
+      name: "PromoteMember",
+      requestType: PromoteMemberRequest as typeof PromoteMemberRequest,
+      requestStream: false,
+      responseType: PromoteMemberResponse as typeof PromoteMemberResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Removes a member, the leader too. It stops, and its data directory is refused from then on. */
+    removeMember: {
+      name: "RemoveMember",
+      requestType: RemoveMemberRequest as typeof RemoveMemberRequest,
+      requestStream: false,
+      responseType: RemoveMemberResponse as typeof RemoveMemberResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Changes a member's addresses or priority. */
+    updateMember: {
+      name: "UpdateMember",
+      requestType: UpdateMemberRequest as typeof UpdateMemberRequest,
+      requestStream: false,
+      responseType: UpdateMemberResponse as typeof UpdateMemberResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Several changes of voters and learners at once, by joint consensus. */
+    changeMembers: {
+      name: "ChangeMembers",
+      requestType: ChangeMembersRequest as typeof ChangeMembersRequest,
+      requestStream: false,
+      responseType: ChangeMembersResponse as typeof ChangeMembersResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Makes the node's state durable and cuts its log. */
+    takeSnapshot: {
+      name: "TakeSnapshot",
+      requestType: TakeSnapshotRequest as typeof TakeSnapshotRequest,
+      requestStream: false,
+      responseType: TakeSnapshotResponse as typeof TakeSnapshotResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Streams a backup of the whole state as it is at one applied index, while work goes on. */
+    backup: {
+      name: "Backup",
+      requestType: BackupRequest as typeof BackupRequest,
+      requestStream: false,
+      responseType: BackupResponse as typeof BackupResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** Compares all replicas at one applied index. Changes nothing. */
+    verifyConsistency: {
+      name: "VerifyConsistency",
+      requestType: VerifyConsistencyRequest as typeof VerifyConsistencyRequest,
+      requestStream: false,
+      responseType: VerifyConsistencyResponse as typeof VerifyConsistencyResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Compares all replicas and gives a member that differs from the majority the committed records. */
+    repairMember: {
+      name: "RepairMember",
+      requestType: RepairMemberRequest as typeof RepairMemberRequest,
+      requestStream: false,
+      responseType: RepairMemberResponse as typeof RepairMemberResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Changes what the node logs, until it is restarted. */
+    setLogLevel: {
+      name: "SetLogLevel",
+      requestType: SetLogLevelRequest as typeof SetLogLevelRequest,
+      requestStream: false,
+      responseType: SetLogLevelResponse as typeof SetLogLevelResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -1828,6 +4242,31 @@ export interface ClusterServiceImplementation<CallContextExt = {}> {
   stats(request: StatsRequest, context: CallContext & CallContextExt): Promise<StatsResponse>;
   /** The connections of clients and gateways to the node, oldest first. Answers without a leader. */
   listClients(request: ListClientsRequest, context: CallContext & CallContextExt): Promise<ListClientsResponse>;
+  /** Cuts one connection to the node. */
+  dropClient(request: DropClientRequest, context: CallContext & CallContextExt): Promise<DropClientResponse>;
+  /** Adds a member: a learner that receives data and does not count, until it is promoted. */
+  addMember(request: AddMemberRequest, context: CallContext & CallContextExt): Promise<AddMemberResponse>;
+  /** Makes a learner that has caught up a voter. */
+  promoteMember(request: PromoteMemberRequest, context: CallContext & CallContextExt): Promise<PromoteMemberResponse>;
+  /** Removes a member, the leader too. It stops, and its data directory is refused from then on. */
+  removeMember(request: RemoveMemberRequest, context: CallContext & CallContextExt): Promise<RemoveMemberResponse>;
+  /** Changes a member's addresses or priority. */
+  updateMember(request: UpdateMemberRequest, context: CallContext & CallContextExt): Promise<UpdateMemberResponse>;
+  /** Several changes of voters and learners at once, by joint consensus. */
+  changeMembers(request: ChangeMembersRequest, context: CallContext & CallContextExt): Promise<ChangeMembersResponse>;
+  /** Makes the node's state durable and cuts its log. */
+  takeSnapshot(request: TakeSnapshotRequest, context: CallContext & CallContextExt): Promise<TakeSnapshotResponse>;
+  /** Streams a backup of the whole state as it is at one applied index, while work goes on. */
+  backup(request: BackupRequest, context: CallContext & CallContextExt): ServerStreamingMethodResult<BackupResponse>;
+  /** Compares all replicas at one applied index. Changes nothing. */
+  verifyConsistency(
+    request: VerifyConsistencyRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<VerifyConsistencyResponse>;
+  /** Compares all replicas and gives a member that differs from the majority the committed records. */
+  repairMember(request: RepairMemberRequest, context: CallContext & CallContextExt): Promise<RepairMemberResponse>;
+  /** Changes what the node logs, until it is restarted. */
+  setLogLevel(request: SetLogLevelRequest, context: CallContext & CallContextExt): Promise<SetLogLevelResponse>;
 }
 
 export interface ClusterServiceClient<CallOptionsExt = {}> {
@@ -1846,7 +4285,34 @@ export interface ClusterServiceClient<CallOptionsExt = {}> {
   stats(request: StatsRequest, options?: CallOptions & CallOptionsExt): Promise<StatsResponse>;
   /** The connections of clients and gateways to the node, oldest first. Answers without a leader. */
   listClients(request: ListClientsRequest, options?: CallOptions & CallOptionsExt): Promise<ListClientsResponse>;
+  /** Cuts one connection to the node. */
+  dropClient(request: DropClientRequest, options?: CallOptions & CallOptionsExt): Promise<DropClientResponse>;
+  /** Adds a member: a learner that receives data and does not count, until it is promoted. */
+  addMember(request: AddMemberRequest, options?: CallOptions & CallOptionsExt): Promise<AddMemberResponse>;
+  /** Makes a learner that has caught up a voter. */
+  promoteMember(request: PromoteMemberRequest, options?: CallOptions & CallOptionsExt): Promise<PromoteMemberResponse>;
+  /** Removes a member, the leader too. It stops, and its data directory is refused from then on. */
+  removeMember(request: RemoveMemberRequest, options?: CallOptions & CallOptionsExt): Promise<RemoveMemberResponse>;
+  /** Changes a member's addresses or priority. */
+  updateMember(request: UpdateMemberRequest, options?: CallOptions & CallOptionsExt): Promise<UpdateMemberResponse>;
+  /** Several changes of voters and learners at once, by joint consensus. */
+  changeMembers(request: ChangeMembersRequest, options?: CallOptions & CallOptionsExt): Promise<ChangeMembersResponse>;
+  /** Makes the node's state durable and cuts its log. */
+  takeSnapshot(request: TakeSnapshotRequest, options?: CallOptions & CallOptionsExt): Promise<TakeSnapshotResponse>;
+  /** Streams a backup of the whole state as it is at one applied index, while work goes on. */
+  backup(request: BackupRequest, options?: CallOptions & CallOptionsExt): AsyncIterable<BackupResponse>;
+  /** Compares all replicas at one applied index. Changes nothing. */
+  verifyConsistency(
+    request: VerifyConsistencyRequest,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<VerifyConsistencyResponse>;
+  /** Compares all replicas and gives a member that differs from the majority the committed records. */
+  repairMember(request: RepairMemberRequest, options?: CallOptions & CallOptionsExt): Promise<RepairMemberResponse>;
+  /** Changes what the node logs, until it is restarted. */
+  setLogLevel(request: SetLogLevelRequest, options?: CallOptions & CallOptionsExt): Promise<SetLogLevelResponse>;
 }
+
+export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): AsyncIterator<Response, void> };
 
 export interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

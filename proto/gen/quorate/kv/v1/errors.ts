@@ -103,6 +103,18 @@ export enum ErrorReason {
   TOO_MANY_WATCHES = 38,
   /** PERMANENT_NAMESPACE - FAILED_PRECONDITION: the namespace "default" cannot be deleted. */
   PERMANENT_NAMESPACE = 39,
+  /** MEMBER_EXISTS - There is a member of this id, or it was removed and its data directory is not clean. */
+  MEMBER_EXISTS = 40,
+  /** LAST_VOTER - Without this voter nobody would be left to vote. */
+  LAST_VOTER = 41,
+  /** MEMBERSHIP_CHANGING - Another change of the membership is under way. */
+  MEMBERSHIP_CHANGING = 42,
+  /** TOO_MANY_MEMBERS - There are as many members as there may be. */
+  TOO_MANY_MEMBERS = 43,
+  /** UNKNOWN_CLIENT - There is no such connection. */
+  UNKNOWN_CLIENT = 44,
+  /** NO_MAJORITY - The replicas do not agree, and no majority of them tells which is right. */
+  NO_MAJORITY = 45,
 }
 
 /** Where the leader can be reached. */

@@ -55,6 +55,8 @@ export enum Refusal {
   FUTURE_REVISION = 18,
   /** PERMANENT_NAMESPACE - The namespace cannot be deleted. */
   PERMANENT_NAMESPACE = 19,
+  /** UNKNOWN_MEMBER - There is no such member. */
+  UNKNOWN_MEMBER = 20,
 }
 
 /** The answer to one command. */

@@ -96,6 +96,15 @@ export interface Command {
     | //
     /** Bound what a namespace may hold. */
     { $case: "setQuota"; value: SetQuota }
+    | //
+    /** Say who takes part from now on. The only operation of an entry of the kind "change of the configuration". */
+    { $case: "changeMembership"; value: ChangeMembership }
+    | //
+    /** Say more of a member, whoever takes part. */
+    { $case: "updateMember"; value: UpdateMember }
+    | //
+    /** Begin a round of comparing replicas. */
+    { $case: "verify"; value: Verify }
     | undefined;
 }
 
@@ -353,6 +362,67 @@ export interface SetQuota {
   bytesMax: bigint;
 }
 
+/** Who takes part (Raft thesis, chapter 4). While voters_outgoing is not empty the configuration is joint. */
+export interface Configuration {
+  /** The voters. */
+  voters: string[];
+  /** The voters of the configuration that is being left. */
+  votersOutgoing: string[];
+  /** Members that do not vote. */
+  learners: string[];
+  /** Outgoing voters that become learners when the joint configuration is left. */
+  learnersNext: string[];
+  /** Whether the leader leaves the joint configuration by itself. */
+  autoLeave: boolean;
+}
+
+/** What the cluster knows of a member beside its part. */
+export interface Member {
+  /** Its id. */
+  memberId: string;
+  /** host:port of its client services. */
+  clientAddress: string;
+  /** host:port of its peer service. */
+  peerAddress: string;
+  /** The id of its data directory; empty until it introduced itself. */
+  storeId: string;
+  /** Who leads rather: a leader hands over to an equally complete voter of a higher priority. 0: only where nobody else can. */
+  priority: number;
+  /** A learner that the leader makes a voter as soon as it has caught up. */
+  promoteWhenCaughtUp: boolean;
+  /** The member that leaves when this learner is promoted; empty for none. */
+  replaces: string;
+}
+
+/**
+ * Say who takes part from now on. Members that are in none of its lists are forgotten, and their data directories are
+ * refused from then on.
+ */
+export interface ChangeMembership {
+  /** The whole configuration once this is applied. */
+  configuration:
+    | Configuration
+    | undefined;
+  /**
+   * Members that are new, with what is to be known of them, and those of which something changes; their store ids are
+   * not looked at.
+   */
+  members: Member[];
+}
+
+/** Say more of a member. Its store id is not looked at. */
+export interface UpdateMember {
+  /** All that is to be known of it from now on. */
+  member: Member | undefined;
+}
+
+/**
+ * Begin a round of comparing replicas: each looks at its state as it is after this entry. Changes nothing but the number
+ * of the round.
+ */
+export interface Verify {
+}
+
 function createBaseCommand(): Command {
   return { wallTimeMs: 0n, requestId: undefined, namespace: "", operation: undefined };
 }
@@ -425,6 +495,15 @@ export const Command: MessageFns<Command> = {
         break;
       case "setQuota":
         SetQuota.encode(message.operation.value, writer.uint32(218).fork()).join();
+        break;
+      case "changeMembership":
+        ChangeMembership.encode(message.operation.value, writer.uint32(226).fork()).join();
+        break;
+      case "updateMember":
+        UpdateMember.encode(message.operation.value, writer.uint32(234).fork()).join();
+        break;
+      case "verify":
+        Verify.encode(message.operation.value, writer.uint32(242).fork()).join();
         break;
     }
     return writer;
@@ -609,6 +688,30 @@ export const Command: MessageFns<Command> = {
             }
 
             message.operation = { $case: "setQuota", value: SetQuota.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 28: {
+            if (tag !== 226) {
+              break;
+            }
+
+            message.operation = { $case: "changeMembership", value: ChangeMembership.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 29: {
+            if (tag !== 234) {
+              break;
+            }
+
+            message.operation = { $case: "updateMember", value: UpdateMember.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.operation = { $case: "verify", value: Verify.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -2222,6 +2325,354 @@ export const SetQuota: MessageFns<SetQuota> = {
             message.bytesMax = reader.int64() as bigint;
             continue;
           }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseConfiguration(): Configuration {
+  return { voters: [], votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+}
+
+export const Configuration: MessageFns<Configuration> = {
+  encode(message: Configuration, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.voters) {
+      writer.uint32(10).string(v!);
+    }
+    for (const v of message.votersOutgoing) {
+      writer.uint32(18).string(v!);
+    }
+    for (const v of message.learners) {
+      writer.uint32(26).string(v!);
+    }
+    for (const v of message.learnersNext) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.autoLeave !== false) {
+      writer.uint32(40).bool(message.autoLeave);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Configuration {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseConfiguration();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.voters.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.votersOutgoing.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.learners.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.learnersNext.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.autoLeave = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseMember(): Member {
+  return {
+    memberId: "",
+    clientAddress: "",
+    peerAddress: "",
+    storeId: "",
+    priority: 0,
+    promoteWhenCaughtUp: false,
+    replaces: "",
+  };
+}
+
+export const Member: MessageFns<Member> = {
+  encode(message: Member, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.memberId !== "") {
+      writer.uint32(10).string(message.memberId);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(18).string(message.clientAddress);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(26).string(message.peerAddress);
+    }
+    if (message.storeId !== "") {
+      writer.uint32(34).string(message.storeId);
+    }
+    if (message.priority !== 0) {
+      writer.uint32(40).int32(message.priority);
+    }
+    if (message.promoteWhenCaughtUp !== false) {
+      writer.uint32(48).bool(message.promoteWhenCaughtUp);
+    }
+    if (message.replaces !== "") {
+      writer.uint32(58).string(message.replaces);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Member {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.memberId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.storeId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.priority = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.promoteWhenCaughtUp = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.replaces = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseChangeMembership(): ChangeMembership {
+  return { configuration: undefined, members: [] };
+}
+
+export const ChangeMembership: MessageFns<ChangeMembership> = {
+  encode(message: ChangeMembership, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.configuration !== undefined) {
+      Configuration.encode(message.configuration, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.members) {
+      Member.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeMembership {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeMembership();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.configuration = Configuration.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.members.push(Member.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseUpdateMember(): UpdateMember {
+  return { member: undefined };
+}
+
+export const UpdateMember: MessageFns<UpdateMember> = {
+  encode(message: UpdateMember, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.member !== undefined) {
+      Member.encode(message.member, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateMember {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateMember();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.member = Member.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerify(): Verify {
+  return {};
+}
+
+export const Verify: MessageFns<Verify> = {
+  encode(_: Verify, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Verify {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerify();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;

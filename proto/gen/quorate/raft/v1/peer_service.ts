@@ -12,6 +12,18 @@ export const protobufPackage = "quorate.raft.v1";
 
 export const protobufFileName = "quorate/raft/v1/peer_service.proto";
 
+/** How far a node is with a round. */
+export enum VerificationState {
+  /** UNSPECIFIED - Not stated. */
+  UNSPECIFIED = 0,
+  /** PENDING - It has not applied the round's entry yet, or is still hashing. */
+  PENDING = 1,
+  /** DONE - The root is known. */
+  DONE = 2,
+  /** UNKNOWN - It has forgotten the round, or has left it out. */
+  UNKNOWN = 3,
+}
+
 /** The kinds of message, after the Raft thesis and the etcd-io/raft library. */
 export enum MessageType {
   /** UNSPECIFIED - Not stated; never sent. */
@@ -56,6 +68,189 @@ export enum EntryType {
   CONF_CHANGE_V2 = 2,
 }
 
+/** Asks for an image of the state. */
+export interface FetchSnapshotRequest {
+  /** Who asks. */
+  hello:
+    | Hello
+    | undefined;
+  /** The image to go on with; 0 for a new one. */
+  imageId: bigint;
+  /** The position of the last chunk that the caller has; empty for the start. */
+  position: Uint8Array;
+}
+
+/** A frame of an image: first its header, then its chunks. */
+export interface FetchSnapshotResponse {
+  /** What it is. */
+  frame:
+    | //
+    /** The header. */
+    { $case: "header"; value: SnapshotHeader }
+    | //
+    /** A chunk. */
+    { $case: "chunk"; value: SnapshotChunk }
+    | undefined;
+}
+
+/** What an image is of. */
+export interface SnapshotHeader {
+  /** Names the image, to go on with it; it is kept for a while. */
+  imageId: bigint;
+  /** How the chunks are written; an image of another format cannot be installed. */
+  format: string;
+  /** The last entry that the state has applied: its index. */
+  index: bigint;
+  /** Its term. */
+  term: bigint;
+  /** The revision of the state. */
+  revision: bigint;
+}
+
+/** A part of an image. */
+export interface SnapshotChunk {
+  /** Names the end of the chunk, to go on after it. */
+  position: Uint8Array;
+  /** The rows. */
+  data: Uint8Array;
+  /** CRC-32 of data. */
+  checksum: number;
+  /** Whether it is the last one. */
+  last: boolean;
+}
+
+/** Asks what a node found in a round. */
+export interface VerificationRequest {
+  /** Who asks. */
+  hello:
+    | Hello
+    | undefined;
+  /** The round. */
+  round: bigint;
+}
+
+/** What a node found in a round. */
+export interface VerificationResponse {
+  /** How far it is. */
+  state: VerificationState;
+  /** The root over all buckets and counters, 32 bytes; set when done. */
+  root: Uint8Array;
+  /** The index of the round's entry. */
+  appliedIndex: bigint;
+  /** The hash of what is kept beside the records (counters, namespaces, sessions, leases), 32 bytes; set when done. */
+  residentHash: Uint8Array;
+  /** How many keys were covered. */
+  keys: bigint;
+  /** How many buckets they are in. */
+  buckets: bigint;
+}
+
+/** Asks for the buckets of a round. */
+export interface VerificationBucketsRequest {
+  /** Who asks. */
+  hello:
+    | Hello
+    | undefined;
+  /** The round. */
+  round: bigint;
+}
+
+/** A range of keys and its hash. It ends where the next one starts. */
+export interface VerificationBucket {
+  /** The namespace. */
+  namespaceId: number;
+  /** Its generation. */
+  generation: number;
+  /** Inclusive; empty for the start of the namespace. */
+  start: Uint8Array;
+  /** The hash of the keys and records. */
+  hash: Uint8Array;
+  /** How many keys. */
+  keys: bigint;
+}
+
+/** Some buckets, in order. */
+export interface VerificationBucketsResponse {
+  /** The buckets. */
+  buckets: VerificationBucket[];
+}
+
+/** Asks for the keys of a bucket. */
+export interface VerificationKeysRequest {
+  /** Who asks. */
+  hello:
+    | Hello
+    | undefined;
+  /** The round. */
+  round: bigint;
+  /** The namespace. */
+  namespaceId: number;
+  /** Its generation. */
+  generation: number;
+  /** Inclusive; empty for the start. */
+  start: Uint8Array;
+  /** Exclusive; unset for the end of the namespace. */
+  end?: Uint8Array | undefined;
+}
+
+/** A key with the hash of its record. */
+export interface VerificationKey {
+  /** The key. */
+  key: Uint8Array;
+  /** The hash. */
+  hash: Uint8Array;
+}
+
+/** The keys of a bucket, in order. */
+export interface VerificationKeysResponse {
+  /** Whether the round is still known: where it is not there are no keys. */
+  known: boolean;
+  /** The keys. */
+  keys: VerificationKey[];
+}
+
+/** Asks for records to repair a replica with. */
+export interface FetchRecordsRequest {
+  /** Who asks. */
+  hello:
+    | Hello
+    | undefined;
+  /** The namespace. */
+  namespaceId: number;
+  /** Its generation. */
+  generation: number;
+  /** The keys. */
+  keys: Uint8Array[];
+  /** The revision to read at. */
+  revision: bigint;
+  /** Answered once this index is applied. */
+  appliedIndex: bigint;
+}
+
+/** A record as it is stored. */
+export interface StoredRecord {
+  /** The key. */
+  key: Uint8Array;
+  /** The value. */
+  value: Uint8Array;
+  /** The revision of its creation. */
+  createRevision: bigint;
+  /** The revision of its last change. */
+  modRevision: bigint;
+  /** How often it was changed in this life. */
+  version: bigint;
+  /** Its lease; 0 for none. */
+  leaseId: bigint;
+}
+
+/** The records of those keys that were there, in the order asked for. */
+export interface FetchRecordsResponse {
+  /** Whether they could be read: not where history was given up meanwhile. */
+  readable: boolean;
+  /** The records. */
+  records: StoredRecord[];
+}
+
 /** A frame from the sender of messages. */
 export interface ExchangeRequest {
   /** The first frame introduces the sender; every other one carries messages. */
@@ -87,6 +282,15 @@ export interface Hello {
   toMemberId: string;
   /** The version of this protocol, 1 today. */
   protocolVersion: number;
+  /**
+   * How many changes of the membership the sender has applied: a receiver that has applied fewer does not refuse a sender
+   * that it does not know.
+   */
+  membershipEpoch: bigint;
+  /** host:port of the sender's client services; the leader has a change recorded. */
+  clientAddress: string;
+  /** host:port of its peer service. */
+  peerAddress: string;
 }
 
 /** Messages that left together. */
@@ -105,6 +309,8 @@ export interface Entry {
   type: EntryType;
   /** A quorate.log.v1.Command, or nothing. */
   data: Uint8Array;
+  /** The W3C traceparent of the call that brought it, where it is traced. Not stored. */
+  traceparent: string;
 }
 
 /** One Raft message. Which fields a kind uses is said in services/raft. */
@@ -137,7 +343,1198 @@ export interface Message {
   transfer: boolean;
   /** In a heartbeat: the number of the latest read that waits for a quorum, 0 for none; in its answer: the same. */
   readSequence: bigint;
+  /** In the answer to a heartbeat: the sender's disk is nearly full. */
+  lowOnSpace: boolean;
 }
+
+function createBaseFetchSnapshotRequest(): FetchSnapshotRequest {
+  return { hello: undefined, imageId: 0n, position: new Uint8Array(0) };
+}
+
+export const FetchSnapshotRequest: MessageFns<FetchSnapshotRequest> = {
+  encode(message: FetchSnapshotRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      Hello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.imageId !== 0n) {
+      if (BigInt.asUintN(64, message.imageId) !== message.imageId) {
+        throw new globalThis.Error("value provided for field message.imageId of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.imageId);
+    }
+    if (message.position.length !== 0) {
+      writer.uint32(26).bytes(message.position);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchSnapshotRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchSnapshotRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = Hello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.imageId = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.position = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFetchSnapshotResponse(): FetchSnapshotResponse {
+  return { frame: undefined };
+}
+
+export const FetchSnapshotResponse: MessageFns<FetchSnapshotResponse> = {
+  encode(message: FetchSnapshotResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.frame?.$case) {
+      case "header":
+        SnapshotHeader.encode(message.frame.value, writer.uint32(10).fork()).join();
+        break;
+      case "chunk":
+        SnapshotChunk.encode(message.frame.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchSnapshotResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchSnapshotResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.frame = { $case: "header", value: SnapshotHeader.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.frame = { $case: "chunk", value: SnapshotChunk.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSnapshotHeader(): SnapshotHeader {
+  return { imageId: 0n, format: "", index: 0n, term: 0n, revision: 0n };
+}
+
+export const SnapshotHeader: MessageFns<SnapshotHeader> = {
+  encode(message: SnapshotHeader, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.imageId !== 0n) {
+      if (BigInt.asUintN(64, message.imageId) !== message.imageId) {
+        throw new globalThis.Error("value provided for field message.imageId of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.imageId);
+    }
+    if (message.format !== "") {
+      writer.uint32(18).string(message.format);
+    }
+    if (message.index !== 0n) {
+      if (BigInt.asUintN(64, message.index) !== message.index) {
+        throw new globalThis.Error("value provided for field message.index of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.index);
+    }
+    if (message.term !== 0n) {
+      if (BigInt.asUintN(64, message.term) !== message.term) {
+        throw new globalThis.Error("value provided for field message.term of type uint64 too large");
+      }
+      writer.uint32(32).uint64(message.term);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(40).int64(message.revision);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotHeader {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotHeader();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.imageId = reader.uint64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.format = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.index = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.term = reader.uint64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseSnapshotChunk(): SnapshotChunk {
+  return { position: new Uint8Array(0), data: new Uint8Array(0), checksum: 0, last: false };
+}
+
+export const SnapshotChunk: MessageFns<SnapshotChunk> = {
+  encode(message: SnapshotChunk, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.position.length !== 0) {
+      writer.uint32(10).bytes(message.position);
+    }
+    if (message.data.length !== 0) {
+      writer.uint32(18).bytes(message.data);
+    }
+    if (message.checksum !== 0) {
+      writer.uint32(29).fixed32(message.checksum);
+    }
+    if (message.last !== false) {
+      writer.uint32(32).bool(message.last);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SnapshotChunk {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSnapshotChunk();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.position = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.data = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 29) {
+              break;
+            }
+
+            message.checksum = reader.fixed32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.last = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationRequest(): VerificationRequest {
+  return { hello: undefined, round: 0n };
+}
+
+export const VerificationRequest: MessageFns<VerificationRequest> = {
+  encode(message: VerificationRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      Hello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.round !== 0n) {
+      if (BigInt.asUintN(64, message.round) !== message.round) {
+        throw new globalThis.Error("value provided for field message.round of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.round);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = Hello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.round = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationResponse(): VerificationResponse {
+  return {
+    state: 0,
+    root: new Uint8Array(0),
+    appliedIndex: 0n,
+    residentHash: new Uint8Array(0),
+    keys: 0n,
+    buckets: 0n,
+  };
+}
+
+export const VerificationResponse: MessageFns<VerificationResponse> = {
+  encode(message: VerificationResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== 0) {
+      writer.uint32(8).int32(message.state);
+    }
+    if (message.root.length !== 0) {
+      writer.uint32(18).bytes(message.root);
+    }
+    if (message.appliedIndex !== 0n) {
+      if (BigInt.asUintN(64, message.appliedIndex) !== message.appliedIndex) {
+        throw new globalThis.Error("value provided for field message.appliedIndex of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.appliedIndex);
+    }
+    if (message.residentHash.length !== 0) {
+      writer.uint32(34).bytes(message.residentHash);
+    }
+    if (message.keys !== 0n) {
+      if (BigInt.asUintN(64, message.keys) !== message.keys) {
+        throw new globalThis.Error("value provided for field message.keys of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.keys);
+    }
+    if (message.buckets !== 0n) {
+      if (BigInt.asUintN(64, message.buckets) !== message.buckets) {
+        throw new globalThis.Error("value provided for field message.buckets of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.buckets);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.root = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.appliedIndex = reader.uint64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.residentHash = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keys = reader.uint64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.buckets = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationBucketsRequest(): VerificationBucketsRequest {
+  return { hello: undefined, round: 0n };
+}
+
+export const VerificationBucketsRequest: MessageFns<VerificationBucketsRequest> = {
+  encode(message: VerificationBucketsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      Hello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.round !== 0n) {
+      if (BigInt.asUintN(64, message.round) !== message.round) {
+        throw new globalThis.Error("value provided for field message.round of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.round);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationBucketsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationBucketsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = Hello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.round = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationBucket(): VerificationBucket {
+  return { namespaceId: 0, generation: 0, start: new Uint8Array(0), hash: new Uint8Array(0), keys: 0n };
+}
+
+export const VerificationBucket: MessageFns<VerificationBucket> = {
+  encode(message: VerificationBucket, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.namespaceId !== 0) {
+      writer.uint32(8).uint32(message.namespaceId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(16).uint32(message.generation);
+    }
+    if (message.start.length !== 0) {
+      writer.uint32(26).bytes(message.start);
+    }
+    if (message.hash.length !== 0) {
+      writer.uint32(34).bytes(message.hash);
+    }
+    if (message.keys !== 0n) {
+      if (BigInt.asUintN(64, message.keys) !== message.keys) {
+        throw new globalThis.Error("value provided for field message.keys of type uint64 too large");
+      }
+      writer.uint32(40).uint64(message.keys);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationBucket {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationBucket();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.namespaceId = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.start = reader.bytes();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.hash = reader.bytes();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.keys = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationBucketsResponse(): VerificationBucketsResponse {
+  return { buckets: [] };
+}
+
+export const VerificationBucketsResponse: MessageFns<VerificationBucketsResponse> = {
+  encode(message: VerificationBucketsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.buckets) {
+      VerificationBucket.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationBucketsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationBucketsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.buckets.push(VerificationBucket.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationKeysRequest(): VerificationKeysRequest {
+  return { hello: undefined, round: 0n, namespaceId: 0, generation: 0, start: new Uint8Array(0), end: undefined };
+}
+
+export const VerificationKeysRequest: MessageFns<VerificationKeysRequest> = {
+  encode(message: VerificationKeysRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      Hello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.round !== 0n) {
+      if (BigInt.asUintN(64, message.round) !== message.round) {
+        throw new globalThis.Error("value provided for field message.round of type uint64 too large");
+      }
+      writer.uint32(16).uint64(message.round);
+    }
+    if (message.namespaceId !== 0) {
+      writer.uint32(24).uint32(message.namespaceId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(32).uint32(message.generation);
+    }
+    if (message.start.length !== 0) {
+      writer.uint32(42).bytes(message.start);
+    }
+    if (message.end !== undefined) {
+      writer.uint32(50).bytes(message.end);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationKeysRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationKeysRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = Hello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.round = reader.uint64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.namespaceId = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.start = reader.bytes();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.end = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationKey(): VerificationKey {
+  return { key: new Uint8Array(0), hash: new Uint8Array(0) };
+}
+
+export const VerificationKey: MessageFns<VerificationKey> = {
+  encode(message: VerificationKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.hash.length !== 0) {
+      writer.uint32(18).bytes(message.hash);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.hash = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseVerificationKeysResponse(): VerificationKeysResponse {
+  return { known: false, keys: [] };
+}
+
+export const VerificationKeysResponse: MessageFns<VerificationKeysResponse> = {
+  encode(message: VerificationKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.known !== false) {
+      writer.uint32(8).bool(message.known);
+    }
+    for (const v of message.keys) {
+      VerificationKey.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): VerificationKeysResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseVerificationKeysResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.known = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keys.push(VerificationKey.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFetchRecordsRequest(): FetchRecordsRequest {
+  return { hello: undefined, namespaceId: 0, generation: 0, keys: [], revision: 0n, appliedIndex: 0n };
+}
+
+export const FetchRecordsRequest: MessageFns<FetchRecordsRequest> = {
+  encode(message: FetchRecordsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.hello !== undefined) {
+      Hello.encode(message.hello, writer.uint32(10).fork()).join();
+    }
+    if (message.namespaceId !== 0) {
+      writer.uint32(16).uint32(message.namespaceId);
+    }
+    if (message.generation !== 0) {
+      writer.uint32(24).uint32(message.generation);
+    }
+    for (const v of message.keys) {
+      writer.uint32(34).bytes(v!);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(40).int64(message.revision);
+    }
+    if (message.appliedIndex !== 0n) {
+      if (BigInt.asUintN(64, message.appliedIndex) !== message.appliedIndex) {
+        throw new globalThis.Error("value provided for field message.appliedIndex of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.appliedIndex);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchRecordsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchRecordsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.hello = Hello.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.namespaceId = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.generation = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.keys.push(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.appliedIndex = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseStoredRecord(): StoredRecord {
+  return {
+    key: new Uint8Array(0),
+    value: new Uint8Array(0),
+    createRevision: 0n,
+    modRevision: 0n,
+    version: 0n,
+    leaseId: 0n,
+  };
+}
+
+export const StoredRecord: MessageFns<StoredRecord> = {
+  encode(message: StoredRecord, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.key.length !== 0) {
+      writer.uint32(10).bytes(message.key);
+    }
+    if (message.value.length !== 0) {
+      writer.uint32(18).bytes(message.value);
+    }
+    if (message.createRevision !== 0n) {
+      if (BigInt.asIntN(64, message.createRevision) !== message.createRevision) {
+        throw new globalThis.Error("value provided for field message.createRevision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.createRevision);
+    }
+    if (message.modRevision !== 0n) {
+      if (BigInt.asIntN(64, message.modRevision) !== message.modRevision) {
+        throw new globalThis.Error("value provided for field message.modRevision of type int64 too large");
+      }
+      writer.uint32(32).int64(message.modRevision);
+    }
+    if (message.version !== 0n) {
+      if (BigInt.asIntN(64, message.version) !== message.version) {
+        throw new globalThis.Error("value provided for field message.version of type int64 too large");
+      }
+      writer.uint32(40).int64(message.version);
+    }
+    if (message.leaseId !== 0n) {
+      if (BigInt.asIntN(64, message.leaseId) !== message.leaseId) {
+        throw new globalThis.Error("value provided for field message.leaseId of type int64 too large");
+      }
+      writer.uint32(48).int64(message.leaseId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): StoredRecord {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseStoredRecord();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.key = reader.bytes();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.value = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.createRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.modRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.version = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.leaseId = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBaseFetchRecordsResponse(): FetchRecordsResponse {
+  return { readable: false, records: [] };
+}
+
+export const FetchRecordsResponse: MessageFns<FetchRecordsResponse> = {
+  encode(message: FetchRecordsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.readable !== false) {
+      writer.uint32(8).bool(message.readable);
+    }
+    for (const v of message.records) {
+      StoredRecord.encode(v!, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FetchRecordsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFetchRecordsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.readable = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.records.push(StoredRecord.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
 
 function createBaseExchangeRequest(): ExchangeRequest {
   return { frame: undefined };
@@ -245,7 +1642,16 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
 };
 
 function createBaseHello(): Hello {
-  return { clusterId: "", memberId: "", storeId: "", toMemberId: "", protocolVersion: 0 };
+  return {
+    clusterId: "",
+    memberId: "",
+    storeId: "",
+    toMemberId: "",
+    protocolVersion: 0,
+    membershipEpoch: 0n,
+    clientAddress: "",
+    peerAddress: "",
+  };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -264,6 +1670,18 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.protocolVersion !== 0) {
       writer.uint32(40).uint32(message.protocolVersion);
+    }
+    if (message.membershipEpoch !== 0n) {
+      if (BigInt.asUintN(64, message.membershipEpoch) !== message.membershipEpoch) {
+        throw new globalThis.Error("value provided for field message.membershipEpoch of type uint64 too large");
+      }
+      writer.uint32(48).uint64(message.membershipEpoch);
+    }
+    if (message.clientAddress !== "") {
+      writer.uint32(58).string(message.clientAddress);
+    }
+    if (message.peerAddress !== "") {
+      writer.uint32(66).string(message.peerAddress);
     }
     return writer;
   },
@@ -319,6 +1737,30 @@ export const Hello: MessageFns<Hello> = {
             }
 
             message.protocolVersion = reader.uint32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.membershipEpoch = reader.uint64() as bigint;
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.clientAddress = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.peerAddress = reader.string();
             continue;
           }
         }
@@ -381,7 +1823,7 @@ export const MessageBatch: MessageFns<MessageBatch> = {
 };
 
 function createBaseEntry(): Entry {
-  return { term: 0n, index: 0n, type: 0, data: new Uint8Array(0) };
+  return { term: 0n, index: 0n, type: 0, data: new Uint8Array(0), traceparent: "" };
 }
 
 export const Entry: MessageFns<Entry> = {
@@ -403,6 +1845,9 @@ export const Entry: MessageFns<Entry> = {
     }
     if (message.data.length !== 0) {
       writer.uint32(34).bytes(message.data);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(42).string(message.traceparent);
     }
     return writer;
   },
@@ -452,6 +1897,14 @@ export const Entry: MessageFns<Entry> = {
             message.data = reader.bytes();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -481,6 +1934,7 @@ function createBaseMessage(): Message {
     context: "",
     transfer: false,
     readSequence: 0n,
+    lowOnSpace: false,
   };
 }
 
@@ -545,6 +1999,9 @@ export const Message: MessageFns<Message> = {
         throw new globalThis.Error("value provided for field message.readSequence of type uint64 too large");
       }
       writer.uint32(112).uint64(message.readSequence);
+    }
+    if (message.lowOnSpace !== false) {
+      writer.uint32(120).bool(message.lowOnSpace);
     }
     return writer;
   },
@@ -674,6 +2131,14 @@ export const Message: MessageFns<Message> = {
             message.readSequence = reader.uint64() as bigint;
             continue;
           }
+          case 15: {
+            if (tag !== 120) {
+              break;
+            }
+
+            message.lowOnSpace = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -705,6 +2170,54 @@ export const PeerServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /**
+     * Streams an image of the state as it is when the call comes, or goes on with one that was broken off. Flows from server
+     * to client, for only there can the windows of HTTP/2 be set.
+     */
+    fetchSnapshot: {
+      name: "FetchSnapshot",
+      requestType: FetchSnapshotRequest as typeof FetchSnapshotRequest,
+      requestStream: false,
+      responseType: FetchSnapshotResponse as typeof FetchSnapshotResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** What the node found in a round of comparing replicas. */
+    verification: {
+      name: "Verification",
+      requestType: VerificationRequest as typeof VerificationRequest,
+      requestStream: false,
+      responseType: VerificationResponse as typeof VerificationResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** The buckets of a round, in order. */
+    verificationBuckets: {
+      name: "VerificationBuckets",
+      requestType: VerificationBucketsRequest as typeof VerificationBucketsRequest,
+      requestStream: false,
+      responseType: VerificationBucketsResponse as typeof VerificationBucketsResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** The keys of one bucket of a round with their hashes, in order. */
+    verificationKeys: {
+      name: "VerificationKeys",
+      requestType: VerificationKeysRequest as typeof VerificationKeysRequest,
+      requestStream: false,
+      responseType: VerificationKeysResponse as typeof VerificationKeysResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Records as they were at a revision, to repair a replica with. */
+    fetchRecords: {
+      name: "FetchRecords",
+      requestType: FetchRecordsRequest as typeof FetchRecordsRequest,
+      requestStream: false,
+      responseType: FetchRecordsResponse as typeof FetchRecordsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -717,6 +2230,28 @@ export interface PeerServiceImplementation<CallContextExt = {}> {
     request: AsyncIterable<ExchangeRequest>,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<ExchangeResponse>;
+  /**
+   * Streams an image of the state as it is when the call comes, or goes on with one that was broken off. Flows from server
+   * to client, for only there can the windows of HTTP/2 be set.
+   */
+  fetchSnapshot(
+    request: FetchSnapshotRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<FetchSnapshotResponse>;
+  /** What the node found in a round of comparing replicas. */
+  verification(request: VerificationRequest, context: CallContext & CallContextExt): Promise<VerificationResponse>;
+  /** The buckets of a round, in order. */
+  verificationBuckets(
+    request: VerificationBucketsRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<VerificationBucketsResponse>;
+  /** The keys of one bucket of a round with their hashes, in order. */
+  verificationKeys(
+    request: VerificationKeysRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<VerificationKeysResponse>;
+  /** Records as they were at a revision, to repair a replica with. */
+  fetchRecords(request: FetchRecordsRequest, context: CallContext & CallContextExt): Promise<FetchRecordsResponse>;
 }
 
 export interface PeerServiceClient<CallOptionsExt = {}> {
@@ -728,6 +2263,28 @@ export interface PeerServiceClient<CallOptionsExt = {}> {
     request: AsyncIterable<ExchangeRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<ExchangeResponse>;
+  /**
+   * Streams an image of the state as it is when the call comes, or goes on with one that was broken off. Flows from server
+   * to client, for only there can the windows of HTTP/2 be set.
+   */
+  fetchSnapshot(
+    request: FetchSnapshotRequest,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<FetchSnapshotResponse>;
+  /** What the node found in a round of comparing replicas. */
+  verification(request: VerificationRequest, options?: CallOptions & CallOptionsExt): Promise<VerificationResponse>;
+  /** The buckets of a round, in order. */
+  verificationBuckets(
+    request: VerificationBucketsRequest,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<VerificationBucketsResponse>;
+  /** The keys of one bucket of a round with their hashes, in order. */
+  verificationKeys(
+    request: VerificationKeysRequest,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<VerificationKeysResponse>;
+  /** Records as they were at a revision, to repair a replica with. */
+  fetchRecords(request: FetchRecordsRequest, options?: CallOptions & CallOptionsExt): Promise<FetchRecordsResponse>;
 }
 
 export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): AsyncIterator<Response, void> };
