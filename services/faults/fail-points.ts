@@ -1,19 +1,41 @@
 import { assert } from "#std";
 
 /**
- * Every place where a fail point stands: before and after each durable step and each send. A feature that brings a new
- * step, as snapshots will, adds its names here and hits them in a guard of its own.
+ * Every place where a fail point stands: before and after each durable step, each send, and each step of a snapshot on
+ * either side. A feature that brings a new step adds its names here and hits them in a guard of its own.
  */
 export const FAIL_POINTS = [
   "log.append.before",
   "log.append.after",
   "log.reset.before",
   "log.reset.after",
+  "log.cut.before",
+  "log.cut.after",
   "state.read.before",
   "state.write.before",
   "state.write.after",
+  "state.checkpoint.before",
+  "state.checkpoint.after",
+  // Around each chunk of an image that is read to be sent.
+  "state.chunk.before",
+  "state.chunk.after",
+  "state.receive.before",
+  "state.receive.after",
+  "state.put.before",
+  "state.put.after",
+  "state.complete.before",
+  "state.complete.after",
+  "state.install.before",
+  "state.install.after",
+  "state.repair.before",
+  "state.repair.after",
   "transport.send.before",
   "transport.send.after",
+  // Around the question for an image, and each chunk that comes of it.
+  "snapshots.fetch.before",
+  "snapshots.fetch.after",
+  "snapshots.chunk.before",
+  "snapshots.chunk.after",
 ] as const;
 
 export type FailPointName = (typeof FAIL_POINTS)[number];
