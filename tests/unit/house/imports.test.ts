@@ -27,6 +27,7 @@ const rooms: Record<string, Room> = {
   "services/faults": { uses: ["#std", "#raft", "#replica"], isPure: true },
   "services/watch": { uses: ["#std", "#kv", "#replica"], isPure: true },
   "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
+  "services/backup": { uses: ["#std"], types: ["#raft", "#replica"] },
   "services/settings": { uses: ["commander", "yaml"] },
   "services/forward": {
     uses: [
@@ -52,6 +53,7 @@ const rooms: Record<string, Room> = {
       "#kv",
       "#replica",
       "#storage",
+      "#backup",
       "#forward",
       "#rpc",
       "#watch",
