@@ -22,6 +22,11 @@ export function toText(bytes: Uint8Array): string {
   }
 }
 
+/** Bytes in hexadecimal. */
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+}
+
 /** The smallest key that is larger than every key with this prefix; empty when there is none. */
 export function endOfPrefix(prefix: Uint8Array): Uint8Array {
   let length = prefix.length;

@@ -1,7 +1,7 @@
 import type { CallPlan } from "./call-plan";
-import type { EndpointPool } from "./endpoint-pool";
+import type { Endpoint, EndpointPool } from "./endpoint-pool";
 import { QuorateError, type Reason } from "./errors";
-import { Repetition } from "./repetition";
+import { leavesOutcomeOpen, Repetition } from "./repetition";
 import type { Sessions, WriteTicket } from "./session";
 import type { Timing } from "./timing";
 import type { Method } from "./transport";
@@ -53,6 +53,36 @@ export class Caller {
     }
   }
 
+  /**
+   * A call that changes something and has no request id: sent again only where nothing can have come of it.
+   *
+   * @throws QuorateError with outcome "unknown" when it may have been carried out
+   */
+  async change<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+  ): Promise<Response> {
+    const repetition = new Repetition(this.#pool, this.#timing, plan);
+    for (;;) {
+      repetition.throwIfGivenUp();
+      const endpoint = this.#endpointOf(plan);
+      try {
+        return await endpoint.connection.unary(method, request, {
+          metadata: plan.metadata ?? {},
+          // All that is left: cut short, it would end in doubt.
+          timeoutMs: Math.max(1, repetition.remainingMs),
+          signal: plan.signal,
+        });
+      } catch (thrown) {
+        const error = QuorateError.from(thrown);
+        if (!UNBEGUN_REASONS.has(error.reason) && leavesOutcomeOpen(error))
+          throw error.withOutcome("unknown");
+        await repetition.afterFailure(error.withOutcome("not_applied"), endpoint.address);
+      }
+    }
+  }
+
   async #repeat<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
@@ -62,10 +92,7 @@ export class Caller {
   ): Promise<Response> {
     for (;;) {
       repetition.throwIfGivenUp();
-      const endpoint =
-        plan.address === undefined
-          ? this.#pool.current()
-          : { address: plan.address, connection: this.#pool.connectionTo(plan.address) };
+      const endpoint = this.#endpointOf(plan);
       try {
         return await endpoint.connection.unary(method, request, {
           metadata: { ...plan.metadata, ...metadata() },
@@ -77,7 +104,21 @@ export class Caller {
       }
     }
   }
+
+  #endpointOf({ address }: CallPlan): Endpoint {
+    return address === undefined
+      ? this.#pool.current()
+      : { address, connection: this.#pool.connectionTo(address) };
+  }
 }
+
+/** What a server says before it looks at a call. */
+const UNBEGUN_REASONS: ReadonlySet<Reason> = new Set<Reason>([
+  "NOT_LEADER",
+  "NO_LEADER",
+  "SHUTTING_DOWN",
+  "UNREACHABLE",
+]);
 
 /** Answers of the state machine to the request id itself: they hold for all attempts that bore it. */
 const SETTLING_REASONS: ReadonlySet<Reason> = new Set<Reason>([

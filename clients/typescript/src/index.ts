@@ -8,16 +8,32 @@ export type {
   WriteOptions,
 } from "./call-options";
 export type {
+  AlarmName,
   Cluster,
+  ClusterCallOptions,
   ClusterClient,
   ClusterMember,
+  ComparedMember,
+  ConsistencyReport,
+  DifferingKey,
   HashOptions,
   HashResult,
+  KeyDifference,
+  LogLevel,
+  MemberAddresses,
+  MemberChangeRequest,
+  MemberUpdate,
+  NewMember,
+  NodeAlarm,
   NodeCallOptions,
   NodeHealth,
   NodeRole,
   NodeStats,
   NodeStatus,
+  NodeVerification,
+  RepairReport,
+  SnapshotPoint,
+  StatsOptions,
 } from "./cluster";
 export { bytes, type Codec, integer, json, text } from "./codec";
 export { type ProtobufMessageType, type ProtobufRuntime, protobuf } from "./codecs/protobuf";

@@ -131,7 +131,7 @@ function isWorthRepeating(error: QuorateError): boolean {
  * Whether a failed attempt may have changed something, or may yet. A server's refusal says so itself; SESSION_EXPIRED is
  * about this attempt only.
  */
-function leavesOutcomeOpen(error: QuorateError): boolean {
+export function leavesOutcomeOpen(error: QuorateError): boolean {
   if (error.outcome !== null) return error.outcome === "unknown" && error.reason !== "SESSION_EXPIRED";
   return (error.retryable || error.reason === "UNSPECIFIED") && !NEVER_BEGUN.has(error.code);
 }

@@ -47,6 +47,12 @@ const REASONS = {
   SLOW_WATCHER: { code: "RESOURCE_EXHAUSTED", reaction: "again" },
   TOO_MANY_WATCHES: { code: "RESOURCE_EXHAUSTED", reaction: "elsewhere" },
   PERMANENT_NAMESPACE: { code: "FAILED_PRECONDITION", reaction: "fail" },
+  MEMBER_EXISTS: { code: "ALREADY_EXISTS", reaction: "fail" },
+  LAST_VOTER: { code: "FAILED_PRECONDITION", reaction: "fail" },
+  MEMBERSHIP_CHANGING: { code: "FAILED_PRECONDITION", reaction: "again" },
+  TOO_MANY_MEMBERS: { code: "RESOURCE_EXHAUSTED", reaction: "fail" },
+  UNKNOWN_CLIENT: { code: "NOT_FOUND", reaction: "fail" },
+  NO_MAJORITY: { code: "FAILED_PRECONDITION", reaction: "fail" },
 } as const satisfies Record<Reason, { readonly code: StatusName; readonly reaction: Reaction }>;
 
 /** Codes that no endpoint and no repetition changes, where no reason is given. */
