@@ -37,8 +37,12 @@ export interface ByteServerOptions {
   readonly messageBytesMax: number;
   /** How often a connection is probed, and how long it may leave that unanswered. */
   readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
-  /** Told of each call of a public method when it ends. */
-  onEnd?(method: MethodRoute, code: status): void;
+  /**
+   * Told of each call of a public method when it ends.
+   *
+   * @param elapsedMs from the arrival of its headers to the answer; of a stream, as long as it was open
+   */
+  onEnd?(method: MethodRoute, code: status, elapsedMs: number): void;
 }
 
 /**
@@ -70,6 +74,7 @@ export class ByteServer {
   private readonly accepted = new Connections();
   /** How each duplex stream that is open is told that the server shuts down. */
   private readonly duplexStreams = new Set<() => void>();
+  private streamCount = 0;
   private closing: Promise<void> | null = null;
 
   constructor(options: ByteServerOptions) {
@@ -106,6 +111,20 @@ export class ByteServer {
   /** The connections of clients that are open, oldest first. */
   get connections(): readonly ClientConnection[] {
     return this.accepted.list();
+  }
+
+  get connectionCount(): number {
+    return this.accepted.count;
+  }
+
+  /** Calls with a streamed answer that are open. */
+  get openStreamCount(): number {
+    return this.streamCount;
+  }
+
+  /** Cuts the connection of a client, with what is under way on it. @returns whether there was one from that address */
+  dropConnection(address: string): boolean {
+    return this.accepted.drop(address);
   }
 
   /** @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken */
@@ -168,7 +187,7 @@ export class ByteServer {
         clearTimeout(timer);
         call.abort();
         if (failure === null && answer !== null) {
-          this.options.onEnd?.(method, status.OK);
+          this.options.onEnd?.(method, status.OK, elapsedMs(call));
           callback(null, answer as Buffer);
         } else {
           const told = this.note(call, failure ?? noAnswer());
@@ -215,12 +234,14 @@ export class ByteServer {
     grpcCall: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
     serve: (sink: ByteSink) => Promise<void>,
   ): (failure: CallFailure | null) => void {
+    this.streamCount += 1;
     const end = (failure: CallFailure | null): void => {
       if (call.aborted) return;
+      this.streamCount -= 1;
       clearTimeout(timer);
       call.abort();
       if (failure === null) {
-        this.options.onEnd?.(call.method, status.OK);
+        this.options.onEnd?.(call.method, status.OK, elapsedMs(call));
         grpcCall.end();
       } else {
         grpcCall.emit("error", this.note(call, failure).toStatus());
@@ -252,7 +273,7 @@ export class ByteServer {
   private note(call: ByteCall, failure: CallFailure): CallFailure {
     const { log, onEnd } = this.options;
     const { method, peer } = call;
-    onEnd?.(method, failure.code);
+    onEnd?.(method, failure.code, elapsedMs(call));
     const fields = { method: method.path, peer, reason: ErrorReason[failure.reason] };
     switch (failure.reason) {
       case ErrorReason.MALFORMED_REQUEST:
@@ -316,6 +337,10 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 function at(timeMs: number, run: () => void): NodeJS.Timeout | undefined {
   const waitMs = timeMs - Date.now();
   return waitMs > TIMER_MS_MAX ? undefined : setTimeout(run, waitMs);
+}
+
+function elapsedMs({ arrivedMs }: ByteCall): number {
+  return performance.now() - arrivedMs;
 }
 
 function shuttingDown(): CallFailure {

@@ -1,5 +1,5 @@
 import type { Metadata } from "@grpc/grpc-js";
-import type { MethodRoute } from "./routing";
+import { type MethodRoute, metadataText, TRACEPARENT_KEY } from "./routing";
 
 /** A call as it arrived: its body unread, everything that routing needs beside it. */
 export class ByteCall {
@@ -9,8 +9,11 @@ export class ByteCall {
   readonly metadata: Metadata;
   /** Until when it must be answered, as Date.now() counts. */
   readonly deadlineMs: number;
+  /** As performance.now() counts. */
+  readonly arrivedMs = performance.now();
   /** Whether the write may have left this node's hands: from then on an end without an answer is of unknown outcome. */
   isSubmitted = false;
+  private ownTraceparent: string | null = null;
   private readonly connection: { getPeer(): string };
   private ended = false;
   private listeners: (() => void)[] = [];
@@ -33,6 +36,18 @@ export class ByteCall {
   /** Whom to name in a log line. */
   get peer(): string {
     return this.connection.getPeer();
+  }
+
+  /**
+   * What the call belongs to, as the caller said it (W3C Trace Context) or as whoever traces it here has set it; goes along
+   * when it is forwarded. null for none.
+   */
+  get traceparent(): string | null {
+    return this.ownTraceparent ?? metadataText(this.metadata, TRACEPARENT_KEY);
+  }
+
+  set traceparent(traceparent: string) {
+    this.ownTraceparent = traceparent;
   }
 
   /** Whether nobody waits for the answer any more: the deadline passed or the caller left. */

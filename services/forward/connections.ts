@@ -25,6 +25,20 @@ export class Connections {
     for (const socket of this.since.keys()) socket.destroy();
   }
 
+  /** Ends the one from that address, with what is under way on it. @returns whether there was one */
+  drop(address: string): boolean {
+    for (const [socket, { address: present }] of this.since) {
+      if (present !== address) continue;
+      socket.destroy();
+      return true;
+    }
+    return false;
+  }
+
+  get count(): number {
+    return this.since.size;
+  }
+
   /** Oldest first. */
   list(): readonly ClientConnection[] {
     const nowMs = performance.now();

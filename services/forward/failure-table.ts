@@ -230,4 +230,41 @@ export const failureTable = {
     outcome: NOT_APPLIED,
     scope: "call",
   },
+  // Changes of the membership carry no request id: that there is such a member may be the work of an earlier attempt.
+  [ErrorReason.MEMBER_EXISTS]: {
+    code: status.ALREADY_EXISTS,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
+  [ErrorReason.LAST_VOTER]: {
+    code: status.FAILED_PRECONDITION,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
+  [ErrorReason.MEMBERSHIP_CHANGING]: {
+    code: status.ABORTED,
+    retryable: true,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
+  [ErrorReason.TOO_MANY_MEMBERS]: {
+    code: status.RESOURCE_EXHAUSTED,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
+  [ErrorReason.UNKNOWN_CLIENT]: {
+    code: status.NOT_FOUND,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
+  [ErrorReason.NO_MAJORITY]: {
+    code: status.FAILED_PRECONDITION,
+    retryable: false,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
 } as const satisfies Record<ErrorReason, FailureRow>;

@@ -2,7 +2,7 @@ import { Metadata } from "@grpc/grpc-js";
 import type { OutgoingCall } from "./byte-channel";
 import type { ByteCall, ByteSink } from "./call";
 import type { CallChannel } from "./call-channel";
-import { FORWARD_KEY, HOPS_KEY, hopsOf, MEMBER_KEY, REQUEST_ID_KEY } from "./routing";
+import { FORWARD_KEY, HOPS_KEY, hopsOf, MEMBER_KEY, REQUEST_ID_KEY, TRACEPARENT_KEY } from "./routing";
 
 /** What of a call's metadata goes along; the rest is between the caller and its first hop. */
 const passedOnKeys: readonly string[] = [REQUEST_ID_KEY, FORWARD_KEY, MEMBER_KEY];
@@ -14,6 +14,8 @@ export function outgoingCall(call: ByteCall, deadlineMs = call.deadlineMs): Outg
     const value = call.metadata.get(key)[0];
     if (value !== undefined) metadata.set(key, value);
   }
+  const { traceparent } = call;
+  if (traceparent !== null) metadata.set(TRACEPARENT_KEY, traceparent);
   metadata.set(HOPS_KEY, String(hopsOf(call.metadata) + 1));
   return {
     path: call.method.path,

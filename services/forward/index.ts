@@ -30,5 +30,6 @@ export {
   methodRoutes,
   REQUEST_ID_KEY,
   type Route,
+  TRACEPARENT_KEY,
   watchRoutes,
 } from "./routing";

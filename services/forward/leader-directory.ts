@@ -30,8 +30,22 @@ export class LeaderDirectory {
     return this.addresses.get(memberId) ?? null;
   }
 
+  /** All members whose address is known. */
+  get members(): ReadonlyMap<string, string> {
+    return this.addresses;
+  }
+
   learnMember(memberId: string, address: string): void {
     this.addresses.set(memberId, address);
+  }
+
+  /**
+   * Who the members are now: where whoever is not among them is reached is forgotten. Who leads is not, for a leader may be
+   * known before the change that made it a member.
+   */
+  setAddresses(members: Iterable<readonly [memberId: string, address: string]>): void {
+    this.addresses.clear();
+    for (const [memberId, address] of members) this.addresses.set(memberId, address);
   }
 
   /**

@@ -16,6 +16,8 @@ export const HOPS_KEY = "quorate-hops";
 export const FORWARD_KEY = "quorate-forward";
 /** The member that a per-node call is for. */
 export const MEMBER_KEY = "quorate-member";
+/** What a traced call belongs to (W3C Trace Context). */
+export const TRACEPARENT_KEY = "traceparent";
 
 /**
  * Where a call belongs: "leader" changes something or asks the leader alone; "read" is answered by any node, from its
@@ -79,7 +81,30 @@ export const clusterRoutes = {
   hash: "member",
   stats: "member",
   listClients: "member",
+  dropClient: "member",
+  addMember: "leader",
+  promoteMember: "leader",
+  removeMember: "leader",
+  updateMember: "leader",
+  changeMembers: "leader",
+  takeSnapshot: "member",
+  backup: "member",
+  verifyConsistency: "leader",
+  repairMember: "leader",
+  setLogLevel: "member",
 } as const satisfies Record<keyof (typeof ClusterServiceDefinition)["methods"], Route>;
+
+/** What is asked of the leader changes something, and what is asked of others does not; but for these. */
+const exceptions: ReadonlySet<string> = new Set(
+  (
+    [
+      "verifyConsistency",
+      "dropClient",
+      "takeSnapshot",
+      "setLogLevel",
+    ] as const satisfies readonly (keyof typeof clusterRoutes)[]
+  ).map((method) => methodPath(ClusterServiceDefinition, method)),
+);
 
 interface AnyDefinition {
   readonly fullName: string;
@@ -108,13 +133,16 @@ export function methodPath(definition: AnyDefinition, method: string): string {
 }
 
 function routesOf(definition: AnyDefinition, routes: Readonly<Record<string, Route>>): MethodRoute[] {
-  return Object.entries(routes).map(([method, route]) => ({
-    path: methodPath(definition, method),
-    route,
-    requestStream: definition.methods[method]?.requestStream === true,
-    responseStream: definition.methods[method]?.responseStream === true,
-    isRead: route !== "leader",
-  }));
+  return Object.entries(routes).map(([method, route]) => {
+    const path = methodPath(definition, method);
+    return {
+      path,
+      route,
+      requestStream: definition.methods[method]?.requestStream === true,
+      responseStream: definition.methods[method]?.responseStream === true,
+      isRead: (route === "leader") === exceptions.has(path),
+    };
+  });
 }
 
 /** The first value of a metadata key as text, or null when it is not there. */

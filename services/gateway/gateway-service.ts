@@ -229,7 +229,7 @@ export class GatewayService implements ByteService {
   private choose({ call, wantsAnyNode, attempts }: Journey): string {
     const { directory } = this.options;
     const member = metadataText(call.metadata, MEMBER_KEY);
-    if (member !== null && member !== "" && call.method.isRead) {
+    if (member !== null && member !== "" && call.method.route !== "leader") {
       const address = directory.address(member);
       if (address === null)
         throw new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${member}"`);

@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
-import { type ByteCall, CallFailure, type MethodRoute } from "@quorate/services/forward";
+import { type ByteCall, CallFailure, type MethodRoute, outgoingCall } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
 import { Serving, serviceOf } from "./serving";
 
@@ -123,6 +123,51 @@ describe("the byte server", () => {
     let count = 1;
     for (let next = await messages.next(); next.done !== true; next = await messages.next()) count += 1;
     expect(count).toBe(200);
+  });
+
+  test("each call is told with how long it took, and streams are counted while they are open", async () => {
+    const ended: { readonly path: string; readonly code: status; readonly elapsedMs: number }[] = [];
+    let release: () => void = () => {};
+    serving = await Serving.open(
+      serviceOf(
+        () => new Promise((resolve) => setTimeout(() => resolve(Uint8Array.of(1)), 30)),
+        () =>
+          new Promise((resolve) => {
+            release = resolve;
+          }),
+      ),
+      { onEnd: ({ path }, code, elapsedMs) => ended.push({ path, code, elapsedMs }) },
+    );
+    await serving.unary(PUT, Uint8Array.of(1));
+    const stream = serving.stream(SCAN, Uint8Array.of());
+    await eventually("the stream is open", () => serving?.server.openStreamCount === 1);
+    release();
+    await stream;
+    expect(serving.server.openStreamCount).toBe(0);
+    expect(ended.map(({ path, code }) => [path, code])).toEqual([
+      [PUT, status.OK],
+      [SCAN, status.OK],
+    ]);
+    expect(ended[0]!.elapsedMs).toBeGreaterThan(20);
+  });
+
+  test("what a call is traced under is as its caller said, or as it is set here, and goes along", async () => {
+    const seen: (string | null)[] = [];
+    const passedOn: unknown[] = [];
+    serving = await Serving.open(
+      serviceOf((call) => {
+        seen.push(call.traceparent);
+        if (seen.length === 2) call.traceparent = "00-own";
+        passedOn.push(outgoingCall(call).metadata.get("traceparent")[0]);
+        return Promise.resolve(Uint8Array.of(1));
+      }),
+    );
+    await serving.unary(PUT, Uint8Array.of(1));
+    const metadata = { traceparent: "00-theirs" };
+    await serving.unary(PUT, Uint8Array.of(1), { metadata });
+    await serving.unary(PUT, Uint8Array.of(1), { metadata });
+    expect(seen).toEqual([null, "00-theirs", "00-theirs"]);
+    expect(passedOn).toEqual([undefined, "00-own", "00-theirs"]);
   });
 
   test("a stream that fails midway delivers what was sent and then the failure", async () => {

@@ -28,6 +28,22 @@ test("the connections of clients are listed, oldest first, while they are open",
   await eventually("the connection is forgotten", () => serving.server.connections.length === 0);
 });
 
+test("L6: a client's connection is cut by its address, with what is under way on it", async () => {
+  const serving = await Serving.open({
+    unary: () => new Promise(() => {}),
+    stream: () => Promise.resolve(),
+    duplex: () => Promise.resolve(),
+  });
+  open.push(serving);
+  const call = serving.unary("/quorate.kv.v1.KvService/Get", Buffer.alloc(0));
+  await eventually("the connection is there", () => serving.server.connectionCount === 1);
+  const { address } = serving.server.connections[0]!;
+  expect(serving.server.dropConnection("127.0.0.1:1")).toBe(false);
+  expect(serving.server.dropConnection(address)).toBe(true);
+  expect((await call).error).not.toBeNull();
+  await eventually("the connection is forgotten", () => serving.server.connectionCount === 0);
+});
+
 test("a client that is gone without a word is found out, and its streams end", async () => {
   let streams = 0;
   const serving = await Serving.open(
@@ -51,7 +67,7 @@ test("a client that is gone without a word is found out, and its streams end", a
     await eventually("the stream is open", () => streams === 1);
     wire.cut();
     await eventually("the stream has ended", () => streams === 0);
-    expect(serving.server.connections).toEqual([]);
+    await eventually("the connection is forgotten", () => serving.server.connections.length === 0);
   } finally {
     client.close();
     wire.close();

@@ -53,6 +53,20 @@ describe("the leader directory", () => {
     expect(directory.leader).toBeNull();
   });
 
+  test("forgets where members are reached that are none any more, and learns the new ones", () => {
+    const directory = new LeaderDirectory(members);
+    directory.learnLeader("n3", 3);
+    expect(directory.leader).toBeNull();
+    directory.setAddresses([
+      ["n2", "elsewhere:2"],
+      ["n3", "a:3"],
+    ]);
+    expect([...directory.members.keys()]).toEqual(["n2", "n3"]);
+    expect(directory.address("n1")).toBeNull();
+    expect(directory.address("n2")).toBe("elsewhere:2");
+    expect(directory.leader).toEqual({ memberId: "n3", address: "a:3" });
+  });
+
   test("the node's own view replaces whatever was known", () => {
     const directory = new LeaderDirectory(members);
     directory.learnLeader("n1", 3);

@@ -49,7 +49,16 @@ describe("routing beside the body", () => {
       .filter((method) => !method.isRead)
       .map(({ path }) => path.slice(path.lastIndexOf(".") + 1));
     expect(writes.sort()).toEqual([
+      "ClusterService/AddMember",
+      "ClusterService/ChangeMembers",
+      "ClusterService/DropClient",
+      "ClusterService/PromoteMember",
+      "ClusterService/RemoveMember",
+      "ClusterService/RepairMember",
+      "ClusterService/SetLogLevel",
+      "ClusterService/TakeSnapshot",
       "ClusterService/TransferLeadership",
+      "ClusterService/UpdateMember",
       "KvService/Append",
       "KvService/CloseSession",
       "KvService/Compact",
@@ -95,6 +104,13 @@ describe("routing beside the body", () => {
         requestStream: true,
         responseStream: true,
         isRead: false,
+      },
+      {
+        path: "/quorate.cluster.v1.ClusterService/Backup",
+        route: "member",
+        requestStream: false,
+        responseStream: true,
+        isRead: true,
       },
     ]);
   });
