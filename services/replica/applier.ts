@@ -1,12 +1,13 @@
 import {
   type Answer,
   type Command,
+  changeMembershipCommand,
   decodeCommand,
   type StateMachine,
   type StateReads,
   type StateWrites,
 } from "#kv";
-import type { Entry, EntryId } from "#raft";
+import { type Configuration, type Entry, type EntryId, leftConfiguration } from "#raft";
 import { assert } from "#std";
 import { type StateStore, StoreFailure } from "./ports";
 import { VisibleState } from "./visible-state";
@@ -21,7 +22,18 @@ const BATCH_KEYS_MAX = 16_384;
 /** A committed entry with its answer: null for one that holds no command (the no-op of a new leader). */
 export interface AppliedEntry {
   readonly id: EntryId;
+  /** null too for one that was skipped, see Applier.replaced(): what it did is in the state that was installed. */
   readonly answer: Answer | null;
+  /** Who takes part from this entry on, where it changed that. */
+  readonly configuration: Configuration | null;
+}
+
+/** What was to be done between batches will not be: no batch comes any more. */
+export class ApplierStopped extends Error {
+  constructor() {
+    super("the replica has stopped");
+    this.name = "ApplierStopped";
+  }
 }
 
 /**
@@ -41,9 +53,10 @@ export class Applier {
   private idle: Promise<void> = Promise.resolve();
   private appliedId: EntryId;
   private takenIndex: number;
+  private errands: { readonly run: () => Promise<void>; readonly drop: () => void }[] = [];
 
   constructor(
-    private readonly machine: StateMachine,
+    private machine: StateMachine,
     private readonly store: StateStore,
     applied: EntryId,
     private readonly on: {
@@ -72,31 +85,80 @@ export class Applier {
     if (!this.isApplying) this.idle = this.drain();
   }
 
+  /** Runs between batches, while nothing is applied; everything else goes on. Rejects as `run` does, or when stopped. */
+  exclusive<T>(run: (applied: EntryId) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const drop = (): void => reject(new ApplierStopped());
+      if (this.stopped) {
+        drop();
+        return;
+      }
+      this.errands.push({ run: () => run(this.appliedId).then(resolve, reject), drop });
+      if (!this.isApplying) this.idle = this.drain();
+    });
+  }
+
+  /**
+   * Another state is in the store, which has applied more; only from within exclusive(). Entries up to there that are on
+   * their way are reported as applied and not carried out.
+   */
+  replaced(machine: StateMachine, applied: EntryId): void {
+    assert(applied.index > this.appliedId.index, "a state is replaced by a newer one");
+    this.machine = machine;
+    this.visible.replaced(machine.resident());
+    this.appliedId = applied;
+  }
+
+  /** The log goes on after the applied entry: what was on its way is gone. Only from within exclusive(). */
+  restarted(): void {
+    this.queue = [];
+    this.takenIndex = this.appliedId.index;
+  }
+
+  /** The one whose state is in the store, but for a batch that is being written. */
+  get stateMachine(): StateMachine {
+    return this.machine;
+  }
+
   /** Takes no more, and resolves when the batch under way has ended. */
   async stop(): Promise<void> {
+    this.end();
+    await this.idle;
+  }
+
+  private end(): void {
     this.stopped = true;
     this.queue = [];
-    await this.idle;
+    const dropped = this.errands;
+    this.errands = [];
+    for (const { drop } of dropped) drop();
   }
 
   private async drain(): Promise<void> {
     this.isApplying = true;
     try {
-      while (this.queue.length > 0) {
+      while (this.queue.length > 0 || this.errands.length > 0) {
+        const errand = this.errands.shift();
+        if (errand !== undefined) {
+          await errand.run();
+          if (this.stopped) break;
+          continue;
+        }
         const applied = await this.applyBatch();
         if (this.stopped) break;
         this.on.applied(applied);
       }
     } catch (failure) {
       if (!(failure instanceof StoreFailure)) throw failure;
-      this.stopped = true;
-      this.queue = [];
+      this.end();
       this.on.failed(failure);
     }
     this.isApplying = false;
   }
 
   private async applyBatch(): Promise<readonly AppliedEntry[]> {
+    const skipped = this.takeSkipped();
+    if (skipped.length > 0) return skipped;
     const batch = this.takeBatch();
     const last = batch.entries[batch.entries.length - 1]!;
     this.takenIndex = last.index;
@@ -106,8 +168,28 @@ export class Applier {
     let next = 0;
     return batch.entries.map((entry) => ({
       id: { term: entry.term, index: entry.index },
-      answer: entry.data.length === 0 ? null : answers[next++]!,
+      answer: isEmpty(entry) ? null : answers[next++]!,
+      configuration: entry.kind === "normal" ? null : this.machine.membership.configuration,
     }));
+  }
+
+  /** What the installed state has applied already. */
+  private takeSkipped(): readonly AppliedEntry[] {
+    const skipped: AppliedEntry[] = [];
+    for (
+      let entry = this.queue[0];
+      entry !== undefined && entry.index <= this.appliedId.index;
+      entry = this.queue[0]
+    ) {
+      this.queue.shift();
+      this.takenIndex = entry.index;
+      skipped.push({
+        id: { term: entry.term, index: entry.index },
+        answer: null,
+        configuration: entry.kind === "normal" ? null : this.machine.membership.configuration,
+      });
+    }
+    return skipped;
   }
 
   private async run(
@@ -138,11 +220,12 @@ export class Applier {
     let count = 0;
     while (count < this.queue.length && count < BATCH_ENTRIES_MAX) {
       const entry = this.queue[count]!;
-      assert(entry.kind === "normal", "the membership is fixed");
+      const changesConfiguration = entry.kind !== "normal";
       bytes += entry.data.length;
-      if (count > 0 && bytes > BATCH_BYTES_MAX) break;
-      if (entry.data.length > 0) {
-        const command = decodeCommand(entry.data);
+      // A change of the configuration is alone: what the core decides by it begins and ends with its entry.
+      if (count > 0 && (bytes > BATCH_BYTES_MAX || changesConfiguration)) break;
+      if (!isEmpty(entry)) {
+        const command = this.commandOf(entry);
         const reads = this.machine.reads(command);
         for (const { withValue } of reads.keys) if (withValue) values += 1;
         const isTooMuch = values > BATCH_VALUES_MAX || keys.length + reads.keys.length > BATCH_KEYS_MAX;
@@ -150,11 +233,27 @@ export class Applier {
         if (reads.startsBatch) ranges = reads.ranges;
         for (const key of reads.keys) keys.push(key);
         commands.push(command);
+        if (reads.endsBatch) {
+          count += 1;
+          break;
+        }
       }
       count += 1;
+      if (changesConfiguration) break;
     }
     const entries = this.queue.slice(0, count);
     this.queue = count === this.queue.length ? [] : this.queue.slice(count);
     return { entries, commands, reads: { keys, ranges } };
   }
+
+  private commandOf(entry: Entry): Command | null {
+    if (entry.data.length > 0) return decodeCommand(entry.data);
+    // The core's own entry, which ends a joint configuration.
+    return changeMembershipCommand(leftConfiguration(this.machine.membership.configuration), [], 0);
+  }
+}
+
+/** Whether the entry holds nothing for the machine: the no-op of a new leader. */
+function isEmpty(entry: Entry): boolean {
+  return entry.kind === "normal" && entry.data.length === 0;
 }

@@ -1,7 +1,18 @@
 export type { HistoryLimits } from "./history-keeper";
-export { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions, type ReplicaTiming } from "./options";
+export type { Introduction } from "./introductions";
+export { DEFAULT_LOG_KEEPING, type LogKeeping } from "./log-keeper";
+export {
+  DEFAULT_BOUNDS,
+  type MemberAddresses,
+  type ReplicaBounds,
+  type ReplicaOptions,
+  type ReplicaTiming,
+} from "./options";
 export type {
   Cancellation,
+  MembershipChange,
+  MembershipOutcome,
+  MembershipRequest,
   NotAppliedReason,
   ReadOutcome,
   ReadPoint,
@@ -10,20 +21,32 @@ export type {
   TransferResult,
   UnknownReason,
 } from "./outcome";
+export type { OutgoingImage, OutgoingImages } from "./outgoing-images";
 export {
   type Clock,
   type Digest,
+  type FrozenState,
   type HistoryQuery,
+  type ImageChunk,
+  ImageDamaged,
+  type ImageHeader,
+  type IncomingImage,
   type LogBatch,
   type LogStore,
+  type OpenedState,
   type RangeQuery,
   ReadExpired,
+  type RecordRepair,
   type RecordsQuery,
   type Scheduler,
+  type SnapshotSource,
   type StateBatch,
+  type StateReceiver,
+  StateReplaced,
   type StateStore,
   StoreFailure,
   type Transport,
 } from "./ports";
-export { Replica, type ReplicaListener } from "./replica";
+export { Replica, type ReplicaListener, type SnapshotTaken, type SubmitOptions } from "./replica";
+export type { Receiving } from "./snapshot-receiver";
 export type { ReplicaStatus } from "./status";

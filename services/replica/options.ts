@@ -1,8 +1,9 @@
-import type { StateMachine } from "#kv";
-import type { Configuration, MemberId, RaftConfig } from "#raft";
+import type { ResidentState, StateMachine } from "#kv";
+import type { MemberId, RaftConfig } from "#raft";
 import type { Random } from "#std";
 import type { HistoryLimits } from "./history-keeper";
-import type { Clock, LogStore, Scheduler, StateStore, Transport } from "./ports";
+import type { LogKeeping } from "./log-keeper";
+import type { Clock, LogStore, Scheduler, SnapshotSource, StateStore, Transport } from "./ports";
 
 /** How a replica keeps time, in ticks: whoever calls tick() decides how long one is. */
 export interface ReplicaTiming {
@@ -15,12 +16,12 @@ export interface ReplicaOptions {
   readonly id: MemberId;
   /** The random id of this member's data directory. */
   readonly storeId: string;
-  readonly configuration: Configuration;
   readonly timing: ReplicaTiming;
   readonly log: LogStore;
+  /** Its membership says who takes part. */
   readonly state: StateStore;
-  /** Restored from what `state` held when it was opened. */
-  readonly machine: StateMachine;
+  /** Asked once for what `state` held when it was opened, and for each state that is installed later. */
+  readonly machineOf: (resident: ResidentState) => StateMachine;
   readonly transport: Transport;
   readonly clock: Clock;
   readonly scheduler: Scheduler;
@@ -28,6 +29,18 @@ export interface ReplicaOptions {
   readonly bounds?: Partial<ReplicaBounds>;
   /** Which history is kept; all of it by default. */
   readonly history?: HistoryLimits;
+  /** How much of the log is kept. */
+  readonly logKeeping?: LogKeeping;
+  /** Where images of the state come from. Without it this member is never helped by a snapshot. */
+  readonly snapshots?: SnapshotSource;
+  /** Where this member is reached, to be recorded where the cluster has it otherwise; null to leave that as it is. */
+  readonly addresses?: MemberAddresses | null;
+}
+
+/** host:port each. */
+export interface MemberAddresses {
+  readonly clientAddress: string;
+  readonly peerAddress: string;
 }
 
 /** What a replica holds at most, and how it shares its time. */
@@ -55,6 +68,8 @@ export interface ReplicaBounds {
   readonly timeIntervalMs: number;
   /** The same while there are leases, which end late by up to two such intervals. */
   readonly leaseTimeIntervalMs: number;
+  /** Images of the state that are sent at a time. */
+  readonly imagesMax: number;
 }
 
 const MIB = 1024 * 1024;
@@ -72,6 +87,7 @@ export const DEFAULT_BOUNDS: ReplicaBounds = {
   inboxMessagesMax: 16_384,
   timeIntervalMs: 1_000,
   leaseTimeIntervalMs: 250,
+  imagesMax: 4,
 };
 
 /** The core's config: what was restored, and the bounds. */
@@ -81,7 +97,7 @@ export function raftConfigOf(options: ReplicaOptions, bounds: ReplicaBounds): Ra
   const { hardState } = log;
   return {
     id: options.id,
-    configuration: options.configuration,
+    configuration: state.opened.resident.membership.configuration,
     // What was applied was committed, and the hard state's commit index may lag (see Persister).
     hardState: { ...hardState, commit: Math.max(hardState.commit, applied.index) },
     appliedIndex: applied.index,

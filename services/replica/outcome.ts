@@ -1,4 +1,4 @@
-import type { Answer } from "#kv";
+import type { Answer, MembershipState } from "#kv";
 import type { EntryId, MemberId } from "#raft";
 
 /** What is known of a submitted command. */
@@ -16,6 +16,8 @@ export type NotAppliedReason =
   | "transferring"
   /** Too many commands are waiting. */
   | "backlog_full"
+  /** No majority of the voters has space left on its disk. */
+  | "no_space"
   /** Another leader's entry took the command's place in the log. */
   | "superseded"
   | "stopping";
@@ -63,6 +65,55 @@ export type TransferResult =
   | { readonly kind: "unknown_member" }
   /** It did not lead within the time that a transfer may take; this member goes on leading, or another does. */
   | { readonly kind: "timed_out" };
+
+/** A change of who takes part, or of what is known of a member. Addresses are "host:port". */
+export type MembershipRequest =
+  /** A learner at first. */
+  | {
+      readonly kind: "add";
+      readonly memberId: MemberId;
+      readonly clientAddress: string;
+      readonly peerAddress: string;
+      readonly priority: number;
+      /** Whether the leader makes it a voter as soon as it has caught up. */
+      readonly promoteWhenCaughtUp: boolean;
+      /** Who leaves, in one step, when it becomes a voter; implies promoteWhenCaughtUp. */
+      readonly replaces: MemberId | null;
+    }
+  | { readonly kind: "promote"; readonly memberId: MemberId }
+  | { readonly kind: "remove"; readonly memberId: MemberId }
+  /** null: as it is. */
+  | {
+      readonly kind: "update";
+      readonly memberId: MemberId;
+      readonly clientAddress: string | null;
+      readonly peerAddress: string | null;
+      readonly priority: number | null;
+    }
+  /** Several at once, at most one a member. */
+  | { readonly kind: "change"; readonly changes: readonly MembershipChange[] };
+
+export interface MembershipChange {
+  readonly kind: "voter" | "learner" | "remove";
+  readonly memberId: MemberId;
+  /** Of a new learner, else not looked at. */
+  readonly clientAddress: string;
+  readonly peerAddress: string;
+}
+
+export type MembershipOutcome =
+  | { readonly kind: "changed"; readonly membership: MembershipState }
+  | { readonly kind: "not_leader"; readonly leaderId: MemberId | null }
+  | { readonly kind: "unknown_member"; readonly memberId: MemberId }
+  | { readonly kind: "member_exists"; readonly memberId: MemberId }
+  /** It lacks so many entries. */
+  | { readonly kind: "not_caught_up"; readonly memberId: MemberId; readonly lag: number }
+  | { readonly kind: "last_voter" }
+  /** Another change is under way. */
+  | { readonly kind: "changing" }
+  | { readonly kind: "too_many_members" }
+  | { readonly kind: "invalid"; readonly fault: string }
+  | Exclude<SubmitOutcome, { kind: "applied" }>;
 
 /** The part of an AbortSignal that a pure folder needs. */
 export interface Cancellation {

@@ -38,6 +38,11 @@ export class Persister {
     if (!this.isWriting) this.idle = this.drain();
   }
 
+  /** Resolves when everything that was pushed is durable and reported, unless more is pushed meanwhile. */
+  settled(): Promise<void> {
+    return this.idle;
+  }
+
   /** Takes no more, and resolves when the write under way has ended. */
   async stop(): Promise<void> {
     this.stopped = true;

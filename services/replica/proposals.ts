@@ -81,6 +81,15 @@ export class Proposals {
     command.settle(notApplied("superseded", null));
   }
 
+  /** A state that has applied all up to there was installed: what became of its commands is not known here. */
+  installedUpTo(index: Index): void {
+    for (const [at, command] of [...this.pending]) {
+      if (at > index) continue;
+      this.pending.delete(at);
+      command.settle({ kind: "unknown", reason: "leadership_lost" });
+    }
+  }
+
   /** This member leads no more: outcomes stay open for a while. */
   leadershipLost(): void {
     this.graceTicksLeft = this.bounds.graceTicks;
@@ -110,6 +119,9 @@ export class Proposals {
   }
 }
 
-export function notApplied(reason: NotAppliedReason, leaderId: MemberId | null): SubmitOutcome {
+export function notApplied(
+  reason: NotAppliedReason,
+  leaderId: MemberId | null,
+): Extract<SubmitOutcome, { kind: "not_applied" }> {
   return { kind: "not_applied", reason, leaderId };
 }

@@ -1,14 +1,16 @@
 import {
-  compactAllCommand,
   encodeCommand,
   type LeaseStatus,
+  type MembershipState,
   type NamespaceState,
-  recordStoreCommand,
+  type StateMachine,
   type StateMeta,
   type StateWrites,
-  tickCommand,
+  verifyCommand,
 } from "#kv";
 import {
+  type EntryId,
+  type Index,
   type MemberId,
   type Message,
   messageFault,
@@ -17,21 +19,35 @@ import {
   type RoleName,
   raftConfigFault,
   type Term,
+  voteResult,
 } from "#raft";
 import { assert, BoundedQueue } from "#std";
 import { type AppliedEntry, Applier } from "./applier";
 import { HistoryKeeper } from "./history-keeper";
+import { type Introduction, Introductions } from "./introductions";
+import { LeaderDuties } from "./leader-duties";
+import { cutDue, cutWithin, DEFAULT_LOG_KEEPING, type LogExtent } from "./log-keeper";
 import { LoggedStores } from "./logged-stores";
+import { MembershipChanges } from "./membership-changes";
 import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions, raftConfigOf } from "./options";
-import type { Cancellation, ReadOutcome, ReadRequest, SubmitOutcome, TransferResult } from "./outcome";
+import type {
+  Cancellation,
+  MembershipOutcome,
+  MembershipRequest,
+  ReadOutcome,
+  ReadRequest,
+  SubmitOutcome,
+  TransferResult,
+} from "./outcome";
+import { OutgoingImages } from "./outgoing-images";
 import { Persister } from "./persister";
-import type { StateStore, StoreFailure } from "./ports";
+import { type OpenedState, type SnapshotSource, type StateStore, StoreFailure } from "./ports";
 import { notApplied, Proposals, type QueuedCommand } from "./proposals";
 import { ReadPoints } from "./read-points";
 import { Reads } from "./reads";
+import { SnapshotInstaller } from "./snapshot-installer";
+import { SnapshotReceiver } from "./snapshot-receiver";
 import type { ReplicaStatus } from "./status";
-import { StoreRecorder } from "./store-recorder";
-import { TimeKeeper } from "./time-keeper";
 import { Transfers } from "./transfers";
 
 /** What others may want to hear of. */
@@ -42,9 +58,33 @@ export interface ReplicaListener {
   messageRefused?(from: MemberId, fault: string): void;
   /** The store has written what a batch of commands did; reads may see it from now on. */
   written?(writes: StateWrites): void;
+  /** A snapshot took the place of the whole state: what was written() before says nothing of it. */
+  installed?(): void;
+  /** Who takes part, or what is known of a member, is as in `membership` from now on. */
+  membershipChanged?(membership: MembershipState): void;
+  /** This member takes part no longer. */
+  removed?(): void;
   /** A store failed: everything open was settled, and the replica does nothing more. */
   failed?(failure: StoreFailure): void;
 }
+
+/** What a snapshot that was asked for has left. */
+export interface SnapshotTaken {
+  /** What no crash takes from the state. */
+  readonly index: Index;
+  readonly logFirstIndex: Index;
+}
+
+/** How a command is submitted. */
+export interface SubmitOptions {
+  /** Even where no majority has space on its disk: for what makes space. */
+  readonly evenWithoutSpace?: boolean;
+}
+
+/** How long after an election timeout a leader looks whether another should lead, in such timeouts. */
+const HANDOVER_TIMEOUTS = 4;
+/** How long an image is kept that nobody takes anything of, in election timeouts. */
+const IMAGE_IDLE_TIMEOUTS = 20;
 
 /**
  * One member of a Raft group with its state machine: joins the pure cores, raft and kv, to the ports that store and
@@ -54,9 +94,10 @@ export interface ReplicaListener {
 export class Replica {
   readonly id: MemberId;
   readonly state: StateStore;
+  /** The states that are being sent to peers. */
+  readonly images: OutgoingImages;
   private readonly bounds: ReplicaBounds;
   private readonly raft: Raft;
-  private readonly members: ReadonlySet<MemberId>;
   private readonly inbox: BoundedQueue<Message>;
   private readonly proposals: Proposals;
   private readonly persister: Persister;
@@ -64,21 +105,28 @@ export class Replica {
   private readonly reads: Reads;
   private readonly readPoints: ReadPoints;
   private readonly transfers: Transfers;
-  private readonly time: TimeKeeper;
   private readonly history: HistoryKeeper;
-  private readonly recorder: StoreRecorder;
+  private readonly introductions = new Introductions();
+  private readonly duties: LeaderDuties;
   private readonly loggedStores: LoggedStores;
+  private readonly receiver: SnapshotReceiver;
+  private readonly installer: SnapshotInstaller;
+  private readonly membershipChanges: MembershipChanges;
   private readonly listeners = new Set<ReplicaListener>();
 
   private role: RoleName = "follower";
   private leaderId: MemberId | null = null;
   private term: Term;
   private isTurnPlanned = false;
+  private isHeld = false;
+  private isCutting = false;
+  private isLowOnSpace = false;
+  private hasSpace = true;
   private condition: "running" | "stopping" | "failed" = "running";
 
   /**
-   * Throws when what was restored does not fit together. The log must not end below the applied index: a log that does
-   * is reset before (see LogStore.reset).
+   * Throws when what was restored does not fit together. The log must hold the applied entry, or begin right after it:
+   * one that does not is reset before (see LogStore.reset).
    */
   constructor(private readonly options: ReplicaOptions) {
     const { id, log, state, timing } = options;
@@ -93,7 +141,6 @@ export class Replica {
     if (fault !== null) throw new Error(`${fault.field} ${fault.problem}`);
     this.raft = new Raft(config);
     this.term = config.hardState.term;
-    this.members = new Set([...options.configuration.voters, ...options.configuration.learners]);
     this.inbox = new BoundedQueue(this.bounds.inboxMessagesMax);
     this.proposals = new Proposals({
       commandsMax: this.bounds.commandsMax,
@@ -105,7 +152,7 @@ export class Replica {
       settled: () => this.pump(),
       failed: (failure) => this.fail(failure),
     });
-    this.applier = new Applier(options.machine, state, applied, {
+    this.applier = new Applier(options.machineOf(state.opened.resident), state, applied, {
       written: (writes) => this.onWritten(writes),
       applied: (entries) => this.onApplied(entries),
       failed: (failure) => this.fail(failure),
@@ -125,20 +172,51 @@ export class Replica {
       waitingMax: this.bounds.readsWaitingMax,
     });
     this.transfers = new Transfers(2 * timing.electionTicks);
-    this.time = new TimeKeeper();
     this.history = new HistoryKeeper(options.history ?? { revisionsMax: null, ageMsMax: null });
-    this.recorder = new StoreRecorder({ memberId: id, storeId: options.storeId });
     this.loggedStores = new LoggedStores(log, applied.index);
+    this.introductions.note({
+      memberId: id,
+      storeId: options.storeId,
+      addresses: options.addresses ?? null,
+      epoch: 0,
+    });
+    this.images = new OutgoingImages(state, {
+      imagesMax: this.bounds.imagesMax,
+      idleTicksMax: IMAGE_IDLE_TIMEOUTS * timing.electionTicks,
+      firstId: 1 + options.random.below(2 ** 32),
+    });
+    this.receiver = new SnapshotReceiver({
+      source: options.snapshots ?? NO_SNAPSHOTS,
+      state,
+      retryTicks: timing.electionTicks,
+      isWanted: ({ applied: { index } }) => index > this.applier.applied.index,
+    });
+    this.installer = this.makeInstaller();
+    this.membershipChanges = new MembershipChanges({
+      raft: this.raft,
+      proposals: this.proposals,
+      clock: options.clock,
+      membership: () => this.membership,
+      leaderId: () => this.leaderId,
+      submit: (command) => this.submit(command, { evenWithoutSpace: true }),
+      planTurn: () => this.planTurn(),
+    });
+    this.duties = this.makeDuties();
   }
 
   /** To be called at an even pace. */
   tick(): void {
     if (this.condition !== "running") return;
+    this.receiver.tick();
+    this.images.tick();
+    if (this.isHeld) return;
     this.raft.tick();
     this.proposals.tick();
     this.reads.tick();
     this.transfers.tick();
-    this.proposeOwnCommands();
+    this.lookAtSpace();
+    if (this.role === "leader") this.duties.tick();
+    this.keepLog();
     this.pump();
   }
 
@@ -148,7 +226,7 @@ export class Replica {
     for (const message of messages) {
       // The library's own way of sending proposals to the leader is not used: writes are forwarded as calls, which can
       // carry their outcome back.
-      if (message.to !== this.id || !this.members.has(message.from) || message.kind === "propose") continue;
+      if (message.to !== this.id || !this.mayHear(message.from) || message.kind === "propose") continue;
       const fault = messageFault(message);
       if (fault !== null) {
         for (const listener of this.listeners) listener.messageRefused?.(message.from, fault);
@@ -161,15 +239,18 @@ export class Replica {
 
   /** A message to this peer could not be delivered. */
   reportUnreachable(peer: MemberId): void {
-    if (this.condition === "failed" || !this.members.has(peer)) return;
+    if (this.condition === "failed" || !this.raft.isMember(peer)) return;
     this.raft.reportUnreachable(peer);
     this.planTurn();
   }
 
   /** Replicates an encoded command. Never rejects: what happened is in the outcome. */
-  submit(command: Uint8Array): Promise<SubmitOutcome> {
+  submit(command: Uint8Array, options: SubmitOptions = {}): Promise<SubmitOutcome> {
     assert(command.length > 0, "a proposal carries a command");
     if (this.condition !== "running") return Promise.resolve(notApplied("stopping", this.leaderId));
+    if (this.role === "leader" && !this.hasSpace && options.evenWithoutSpace !== true) {
+      return Promise.resolve(notApplied("no_space", this.leaderId));
+    }
     return new Promise((settle) => {
       if (this.proposals.push({ data: command, settle }) === "full") {
         settle(notApplied("backlog_full", this.leaderId));
@@ -213,21 +294,75 @@ export class Replica {
     }
   }
 
+  /** Changes who takes part, or what is known of a member; on the leader. Never rejects. */
+  async changeMembership(request: MembershipRequest): Promise<MembershipOutcome> {
+    if (this.condition !== "running") return notApplied("stopping", this.leaderId);
+    // What was submitted before goes into the log before.
+    this.takeTurn();
+    if (!this.isLeader) return { kind: "not_leader", leaderId: this.leaderId };
+    return this.membershipChanges.make(request);
+  }
+
+  /** Begins a round of comparing replicas; on the leader. */
+  proposeVerify(): Promise<SubmitOutcome> {
+    return this.submit(encodeCommand(verifyCommand(this.options.clock.wallMs())), { evenWithoutSpace: true });
+  }
+
+  /** Makes the state durable and cuts the log as far as nobody is known to need it. Rejects with StoreFailure. */
+  async takeSnapshot(): Promise<SnapshotTaken> {
+    const { log, state } = this.options;
+    await state.checkpoint();
+    const matches = (this.raft.status().progress ?? [])
+      .filter(({ isRecentlyActive }) => isRecentlyActive)
+      .map(({ match }) => match);
+    const index = cutWithin(this.logExtent, Math.min(log.lastIndex(), ...matches));
+    if (index !== null) await log.cut(index);
+    return { index: state.checkpointIndex, logFirstIndex: log.firstIndex() };
+  }
+
+  /** Takes the whole state anew from a peer, since this member's own cannot be trusted. False where that did not work. */
+  reinstall(from: MemberId): Promise<boolean> {
+    return this.condition === "running" ? this.installer.reinstall(from) : Promise.resolve(false);
+  }
+
+  /** Runs while nothing is applied, at the state that is there then. Rejects as `run` does, and when the replica stops. */
+  exclusive<T>(
+    run: (point: { readonly applied: EntryId; readonly revision: number }) => Promise<T>,
+  ): Promise<T> {
+    return this.applier.exclusive((applied) => run({ applied, revision: this.applier.visible.revision }));
+  }
+
+  /** Whether this member's disk is nearly full: the leader takes no writes that a majority has no space for. */
+  setLowOnSpace(isLow: boolean): void {
+    this.isLowOnSpace = isLow;
+    this.raft.setLowOnSpace(isLow);
+  }
+
   status(): ReplicaStatus {
-    const { machine, log, state } = this.options;
-    const totals = machine.totals;
+    const { log, state } = this.options;
+    const { machine } = this;
+    const { keys, bytes } = machine.totals;
     return {
       raft: this.raft.status(),
       appliedIndex: this.applier.applied.index,
       revision: this.applier.visible.revision,
       timeMs: machine.meta.timeMs,
       sessions: machine.sessionCount,
-      keys: totals.keys,
-      bytes: totals.bytes,
+      leases: machine.leaseCount,
+      keys,
+      bytes,
       openCommands: this.proposals.size,
       openReads: this.readPoints.size,
+      inboxMessages: this.inbox.length,
       log: log.counters,
       checkpointIndex: state.checkpointIndex,
+      logFirstIndex: log.firstIndex(),
+      logBytes: log.bytes,
+      receiving: this.receiver.receiving,
+      imagesInstalled: this.installer.installations,
+      imagesOpen: this.images.count,
+      isLowOnSpace: this.isLowOnSpace,
+      hasSpace: this.hasSpace,
     };
   }
 
@@ -238,6 +373,11 @@ export class Replica {
 
   get isLeader(): boolean {
     return this.role === "leader";
+  }
+
+  /** Who takes part, and what is known of them, as of the last write to the store. */
+  get membership(): MembershipState {
+    return this.applier.visible.membership;
   }
 
   /** A namespace as of the last write to the store; null when there is none of this name. @param name empty for "default" */
@@ -259,28 +399,29 @@ export class Replica {
    * A lease as the machine has it: at least as of the newest ReadPoint. null when there is no such lease.
    */
   lease(leaseId: number): LeaseStatus | null {
-    return this.options.machine.lease(leaseId);
+    return this.machine.lease(leaseId);
   }
 
   /** The leases of a namespace, sorted by id. */
   leasesOf(namespaceId: number): readonly LeaseStatus[] {
-    return this.options.machine.leasesOf(namespaceId);
+    return this.machine.leasesOf(namespaceId);
   }
 
   /** The keys of a lease in bytewise order. */
   leaseKeys(leaseId: number): readonly Uint8Array[] {
-    return this.options.machine.leaseKeys(leaseId);
+    return this.machine.leaseKeys(leaseId);
   }
 
   /** The data directory that the cluster has bound to the member; null until it has. */
   memberStore(memberId: MemberId): string | null {
-    const { machine } = this.options;
-    return machine.memberStore(memberId) ?? this.loggedStores.storeOf(memberId, this.applier.applied.index);
+    const member = this.machine.member(memberId);
+    if (member === null) return null;
+    return member.storeId ?? this.loggedStores.storeOf(memberId, this.applier.applied.index);
   }
 
-  /** A peer introduced itself; the leader sees to it that its store is recorded. */
-  noteStore(memberId: MemberId, storeId: string): void {
-    if (this.members.has(memberId)) this.recorder.note(memberId, storeId);
+  /** A peer introduced itself; the leader sees to it that what is new of it is recorded. */
+  noteIntroduction(introduction: Introduction): void {
+    this.introductions.note(introduction);
   }
 
   /** Returns how to end the subscription. */
@@ -295,6 +436,8 @@ export class Replica {
       this.condition = "stopping";
       this.settleAll("stopping");
     }
+    this.receiver.cancel();
+    this.images.releaseAll();
     await this.persister.stop();
     await this.applier.stop();
   }
@@ -310,7 +453,7 @@ export class Replica {
 
   /** Takes in everything that has come since the last turn. */
   private takeTurn(): void {
-    if (this.condition !== "running") return;
+    if (this.condition !== "running" || this.isHeld) return;
     for (let message = this.inbox.shift(); message !== undefined; message = this.inbox.shift()) {
       this.raft.step(message);
     }
@@ -321,13 +464,16 @@ export class Replica {
 
   /** Carries out what the core asks for, until it asks for nothing more. */
   private pump(): void {
-    while (this.condition === "running" && this.raft.hasReady()) {
+    while (this.condition === "running" && !this.isHeld && this.raft.hasReady()) {
       const ready = this.raft.takeReady();
       // First, so that who leads is known before anything else of this Ready is acted upon.
       this.noteLeadership(ready);
       if (ready.messages.length > 0) this.options.transport.send(ready.messages);
       for (const readState of ready.readStates) this.reads.answered(readState, this.applier.applied.index);
       this.persister.push(ready);
+      if (ready.snapshotOffer !== null && this.options.snapshots !== undefined) {
+        this.installer.offered(ready.snapshotOffer.from);
+      }
     }
   }
 
@@ -344,11 +490,32 @@ export class Replica {
   private onWritten(writes: StateWrites): void {
     this.history.advanced(writes.meta.timeMs, writes.meta.revision);
     for (const listener of this.listeners) listener.written?.(writes);
+    if (writes.membership !== null) this.membershipHasChanged(writes.membership);
+  }
+
+  private onInstalled({ applied, resident }: OpenedState): void {
+    this.proposals.installedUpTo(applied.index);
+    this.history.advanced(resident.meta.timeMs, resident.meta.revision);
+    this.images.releaseAll();
+    this.reads.applied(applied.index);
+    this.readPoints.applied();
+    for (const listener of this.listeners) listener.installed?.();
+    this.membershipHasChanged(resident.membership);
+  }
+
+  private membershipHasChanged(membership: MembershipState): void {
+    this.membershipChanges.changed();
+    for (const listener of this.listeners) listener.membershipChanged?.(membership);
+    if (membership.members.some(({ memberId }) => memberId === this.id)) return;
+    for (const listener of this.listeners) listener.removed?.();
   }
 
   private onApplied(entries: readonly AppliedEntry[]): void {
     if (this.condition !== "running") return;
-    for (const { id, answer } of entries) this.proposals.applied(id, answer);
+    for (const { id, answer, configuration } of entries) {
+      if (configuration !== null) this.raft.applyConfiguration(configuration);
+      this.proposals.applied(id, answer);
+    }
     const appliedIndex = this.applier.applied.index;
     this.raft.applied(appliedIndex);
     this.reads.applied(appliedIndex);
@@ -391,30 +558,94 @@ export class Replica {
     }
   }
 
-  /** What a leader proposes of itself: the passing of time, the end of old history, and which store belongs to which member. */
-  private proposeOwnCommands(): void {
-    if (this.role !== "leader") return;
-    const nowMs = this.options.clock.monotonicMs();
-    const { timeIntervalMs, leaseTimeIntervalMs } = this.bounds;
-    const elapsedMs = this.time.due(
-      nowMs,
-      this.options.machine.leaseCount > 0 ? leaseTimeIntervalMs : timeIntervalMs,
-    );
-    if (elapsedMs === null) return;
-    const wallTimeMs = this.options.clock.wallMs();
-    if (this.proposeOwn(encodeCommand(tickCommand(elapsedMs, wallTimeMs))))
-      this.time.ticked(nowMs, elapsedMs);
-    const oldest = this.history.due(this.applier.visible.meta);
-    if (oldest !== null && this.proposeOwn(encodeCommand(compactAllCommand(oldest, wallTimeMs)))) {
-      this.history.proposed(oldest);
-    }
-    for (const { memberId, storeId } of this.recorder.unrecorded((id) => this.memberStore(id))) {
-      this.proposeOwn(encodeCommand(recordStoreCommand(memberId, storeId, wallTimeMs)));
-    }
+  /** A member, or one of a later configuration than this member has applied. */
+  private mayHear(from: MemberId): boolean {
+    return this.raft.isMember(from) || this.introductions.isNewcomer(from, this.membership.epoch);
   }
 
-  private proposeOwn(data: Uint8Array): boolean {
-    return this.raft.propose([data]).kind === "accepted";
+  private get machine(): StateMachine {
+    return this.applier.stateMachine;
+  }
+
+  /** A leader takes writes only where a majority has space to keep them. */
+  private lookAtSpace(): void {
+    if (this.role !== "leader") return;
+    const { progress, configuration } = this.raft.status();
+    const hasSpace = new Map((progress ?? []).map(({ id, isLowOnSpace }) => [id, !isLowOnSpace]));
+    hasSpace.set(this.id, !this.isLowOnSpace);
+    this.hasSpace = voteResult(configuration, hasSpace) === "won";
+  }
+
+  private get logExtent(): LogExtent {
+    const { log, state } = this.options;
+    return {
+      firstIndex: log.firstIndex(),
+      lastIndex: log.lastIndex(),
+      bytes: log.bytes,
+      checkpointIndex: state.checkpointIndex,
+      pinnedIndex: this.images.pinnedIndex,
+    };
+  }
+
+  private keepLog(): void {
+    if (this.isCutting) return;
+    const index = cutDue(this.options.logKeeping ?? DEFAULT_LOG_KEEPING, this.logExtent);
+    if (index === null) return;
+    this.isCutting = true;
+    this.options.log.cut(index).then(
+      () => {
+        this.isCutting = false;
+      },
+      (error: unknown) => {
+        if (!(error instanceof StoreFailure)) throw error;
+        this.fail(error);
+      },
+    );
+  }
+
+  private makeInstaller(): SnapshotInstaller {
+    const { log, state, machineOf } = this.options;
+    const { receiver, raft, applier, persister } = this;
+    return new SnapshotInstaller({
+      receiver,
+      log,
+      state,
+      raft,
+      applier,
+      persister,
+      machineOf,
+      hold: () => {
+        this.isHeld = true;
+      },
+      release: () => {
+        this.isHeld = false;
+        this.planTurn();
+      },
+      installed: (opened) => this.onInstalled(opened),
+      failed: (failure) => this.fail(failure),
+    });
+  }
+
+  private makeDuties(): LeaderDuties {
+    const { bounds, history, introductions } = this;
+    const { clock, timing } = this.options;
+    return new LeaderDuties({
+      id: this.id,
+      clock,
+      history,
+      introductions,
+      handoverTicks: HANDOVER_TIMEOUTS * timing.electionTicks,
+      timeIntervalMs: () =>
+        this.machine.leaseCount > 0 ? bounds.leaseTimeIntervalMs : bounds.timeIntervalMs,
+      meta: () => this.applier.visible.meta,
+      membership: () => this.membership,
+      status: () => this.raft.status(),
+      isLowOnSpace: () => this.isLowOnSpace,
+      recordedStore: (memberId) => this.memberStore(memberId),
+      propose: (command) => this.raft.propose([command]).kind === "accepted",
+      changeMembership: (request) => void this.membershipChanges.make(request),
+      transferLeadership: (to) => void this.transferLeadership(to),
+    });
   }
 
   private noteLeadership(ready: Ready): void {
@@ -429,8 +660,7 @@ export class Replica {
       if (!wasLeader && this.role === "leader") this.proposals.leadershipWon();
     }
     if (this.leaderId === leaderBefore && this.term === termBefore) return;
-    this.time.reset();
-    this.history.reset();
+    this.duties.reset();
     this.reads.leaderChanged(this.leaderId !== null);
     this.transfers.leaderChanged(this.leaderId, this.term);
     for (const listener of this.listeners) listener.leaderChanged?.(this.leaderId, this.term);
@@ -465,3 +695,8 @@ export class Replica {
     this.transfers.settleAll(this.leaderId);
   }
 }
+
+/** Of a member that is never offered a snapshot it could take. */
+const NO_SNAPSHOTS: SnapshotSource = {
+  fetch: () => Promise.reject(new Error("this member has no way to bring a snapshot")),
+};

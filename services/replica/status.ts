@@ -1,4 +1,5 @@
 import type { RaftStatus } from "#raft";
+import type { Receiving } from "./snapshot-receiver";
 
 /** What a replica knows of itself. */
 export interface ReplicaStatus {
@@ -9,6 +10,7 @@ export interface ReplicaStatus {
   /** Replicated time. */
   readonly timeMs: number;
   readonly sessions: number;
+  readonly leases: number;
   /** Over all namespaces. */
   readonly keys: number;
   /** Of the keys and newest values, over all namespaces. */
@@ -17,8 +19,22 @@ export interface ReplicaStatus {
   readonly openCommands: number;
   /** That wait for a round, its index or a revision. */
   readonly openReads: number;
+  /** Messages from peers that wait for the next turn. */
+  readonly inboxMessages: number;
   /** Since the log was opened. */
   readonly log: { readonly syncs: number; readonly entriesSynced: number };
-  /** The log may be cut up to here. */
+  /** What no crash takes from the state: the log may be cut up to here. */
   readonly checkpointIndex: number;
+  readonly logFirstIndex: number;
+  /** About what the entries in the log take. */
+  readonly logBytes: number;
+  /** An image of a peer's state that is being brought; null for none. */
+  readonly receiving: Receiving | null;
+  /** Images that were installed since the start. */
+  readonly imagesInstalled: number;
+  /** Images of this state that are being sent. */
+  readonly imagesOpen: number;
+  readonly isLowOnSpace: boolean;
+  /** Whether writes are taken, as far as this member's view of its peers' disks goes. */
+  readonly hasSpace: boolean;
 }

@@ -1,5 +1,6 @@
 import {
   DEFAULT_NAMESPACE,
+  type MembershipState,
   type NamespaceState,
   type ResidentState,
   type StateMeta,
@@ -13,11 +14,24 @@ import { compareStrings } from "#std";
  */
 export class VisibleState {
   private counters: StateMeta;
-  private readonly namespaces: Map<string, NamespaceState>;
+  private namespaces: Map<string, NamespaceState>;
+  private members: MembershipState;
 
   constructor(opened: ResidentState) {
     this.counters = opened.meta;
-    this.namespaces = new Map(opened.namespaces.map((namespace) => [namespace.name, namespace]));
+    this.namespaces = byName(opened.namespaces);
+    this.members = opened.membership;
+  }
+
+  /** Another state took the place of the one that was in the store. */
+  replaced(opened: ResidentState): void {
+    this.counters = opened.meta;
+    this.namespaces = byName(opened.namespaces);
+    this.members = opened.membership;
+  }
+
+  get membership(): MembershipState {
+    return this.members;
   }
 
   get revision(): number {
@@ -39,15 +53,21 @@ export class VisibleState {
   }
 
   /** The batch is in the store. */
-  written({ meta, namespaces, namespacesDeleted }: StateWrites): void {
+  written({ meta, namespaces, namespacesDeleted, membership }: StateWrites): void {
     this.counters = meta;
+    this.members = membership ?? this.members;
     if (namespacesDeleted.length > 0) this.forget(new Set(namespacesDeleted.map(({ id }) => id)));
     for (const namespace of namespaces) this.namespaces.set(namespace.name, namespace);
   }
+
   /** Before the batch's namespaces are taken in: one of them may have the name of one that was deleted. */
   private forget(deleted: ReadonlySet<number>): void {
     for (const { id, name } of [...this.namespaces.values()]) {
       if (deleted.has(id)) this.namespaces.delete(name);
     }
   }
+}
+
+function byName(namespaces: readonly NamespaceState[]): Map<string, NamespaceState> {
+  return new Map(namespaces.map((namespace) => [namespace.name, namespace]));
 }

@@ -1,0 +1,43 @@
+import type { Index } from "#raft";
+
+/** How much of the log is kept. It is cut when it passes either bound. */
+export interface LogKeeping {
+  readonly entriesMax: number;
+  readonly bytesMax: number;
+  /** Entries that a cut leaves, so that a follower that fell behind a little needs no snapshot. */
+  readonly entriesKept: number;
+}
+
+export const DEFAULT_LOG_KEEPING: LogKeeping = {
+  entriesMax: 100_000,
+  bytesMax: 64 * 1024 * 1024,
+  entriesKept: 10_000,
+};
+
+/** What of the log is there, and what is still needed of it. */
+export interface LogExtent {
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+  readonly bytes: number;
+  /** What no crash takes from the state. */
+  readonly checkpointIndex: Index;
+  /** The oldest state that is being sent to a peer, which will need what follows; null for none. */
+  readonly pinnedIndex: Index | null;
+}
+
+/** Up to which index the log is to be cut now, or null. */
+export function cutDue(keeping: LogKeeping, log: LogExtent): Index | null {
+  const entries = log.lastIndex - log.firstIndex + 1;
+  const isOver = entries > keeping.entriesMax || log.bytes > keeping.bytesMax;
+  if (!isOver) return null;
+  // Of large entries half of what may be there is left, as far as their mean tells.
+  const byBytes = Math.floor((entries * keeping.bytesMax) / 2 / Math.max(1, log.bytes));
+  const kept = Math.min(keeping.entriesKept, log.bytes > keeping.bytesMax ? byBytes : keeping.entriesKept);
+  return cutWithin(log, log.lastIndex - kept);
+}
+
+/** As much of a wanted cut as the state and the images on their way allow; null where that is nothing. */
+export function cutWithin(log: LogExtent, wanted: Index): Index | null {
+  const index = Math.min(wanted, log.checkpointIndex, log.pinnedIndex ?? Number.POSITIVE_INFINITY);
+  return index >= log.firstIndex ? index : null;
+}

@@ -1,0 +1,92 @@
+import {
+  type ConfigurationState,
+  changeMembershipCommand,
+  encodeCommand,
+  type MemberInfo,
+  type MembershipState,
+  updateMemberCommand,
+} from "#kv";
+import type { MemberId, Raft } from "#raft";
+import { unreachable } from "#std";
+import { membershipPlan } from "./membership-keeper";
+import type { MembershipOutcome, MembershipRequest, SubmitOutcome } from "./outcome";
+import type { Clock } from "./ports";
+import { notApplied, type Proposals } from "./proposals";
+
+export interface MembershipChangesParts {
+  readonly raft: Raft;
+  readonly proposals: Proposals;
+  readonly clock: Clock;
+  readonly membership: () => MembershipState;
+  readonly leaderId: () => MemberId | null;
+  readonly submit: (command: Uint8Array) => Promise<SubmitOutcome>;
+  /** Carries out what the core asks for. */
+  readonly planTurn: () => void;
+}
+
+/** Changes of the membership on their way from a request to a configuration that is in force and not joint. */
+export class MembershipChanges {
+  private readonly waiting = new Set<() => void>();
+
+  constructor(private readonly parts: MembershipChangesParts) {}
+
+  /** To be called on the leader, when all that came before is in its log. */
+  async make(request: MembershipRequest): Promise<MembershipOutcome> {
+    const { raft, clock, membership, submit } = this.parts;
+    const plan = membershipPlan(request, membership(), raft.status());
+    switch (plan.kind) {
+      case "configuration":
+        return this.completed(await this.propose(plan.configuration, plan.members));
+      case "update":
+        return this.completed(await submit(encodeCommand(updateMemberCommand(plan.member, clock.wallMs()))));
+      default:
+        return plan;
+    }
+  }
+
+  /** The membership has changed. */
+  changed(): void {
+    if (this.isJoint) return;
+    for (const resolve of this.waiting) resolve();
+    this.waiting.clear();
+  }
+
+  private get isJoint(): boolean {
+    return this.parts.membership().configuration.votersOutgoing.length > 0;
+  }
+
+  private propose(
+    configuration: ConfigurationState,
+    members: readonly MemberInfo[],
+  ): Promise<SubmitOutcome | MembershipOutcome> {
+    const { raft, proposals, clock, leaderId, planTurn } = this.parts;
+    const data = encodeCommand(changeMembershipCommand(configuration, members, clock.wallMs()));
+    const outcome = raft.proposeConfiguration(configuration, data);
+    switch (outcome.kind) {
+      case "accepted":
+        planTurn();
+        return new Promise((settle) => proposals.placed([{ data, settle }], outcome.first));
+      case "configuration_pending":
+        return Promise.resolve({ kind: "changing" });
+      case "configuration_fault":
+        return Promise.resolve({ kind: "invalid", fault: outcome.fault });
+      case "not_leader":
+        return Promise.resolve({ kind: "not_leader", leaderId: outcome.leaderId });
+      case "full":
+        return Promise.resolve(notApplied("backlog_full", leaderId()));
+      case "transferring":
+        return Promise.resolve(notApplied("transferring", outcome.target));
+      default:
+        return unreachable(outcome);
+    }
+  }
+
+  private async completed(outcome: SubmitOutcome | MembershipOutcome): Promise<MembershipOutcome> {
+    if (outcome.kind !== "applied") return outcome;
+    const { result } = outcome.answer;
+    if (result?.$case === "refused") return { kind: "invalid", fault: result.value.message };
+    // Whoever leads leaves a joint configuration, and every member applies that.
+    if (this.isJoint) await new Promise<void>((resolve) => this.waiting.add(resolve));
+    return { kind: "changed", membership: this.parts.membership() };
+  }
+}

@@ -1,0 +1,191 @@
+import {
+  type ConfigurationState,
+  type MemberInfo,
+  type MemberState,
+  type MembershipState,
+  PRIORITY_DEFAULT,
+} from "#kv";
+import { changedConfiguration, type MemberChange, type MemberId, type RaftStatus } from "#raft";
+import type { MembershipOutcome, MembershipRequest } from "./outcome";
+
+/** How many entries a learner may lack and still be made a voter: what it gets within a heartbeat or so. */
+const CATCH_UP_LAG_MAX = 256;
+const MEMBERS_MAX = 31;
+
+/** What is to be proposed, or why nothing is. */
+export type MembershipPlan =
+  | {
+      readonly kind: "configuration";
+      readonly configuration: ConfigurationState;
+      readonly members: readonly MemberInfo[];
+    }
+  | { readonly kind: "update"; readonly member: MemberInfo }
+  | MembershipOutcome;
+
+/** What a leader makes of a request to change who takes part. */
+export function membershipPlan(
+  request: MembershipRequest,
+  membership: MembershipState,
+  raft: Pick<RaftStatus, "progress" | "last">,
+): MembershipPlan {
+  switch (request.kind) {
+    case "add":
+      return additionPlan(request, membership);
+    case "promote":
+      return promotionPlan(request.memberId, membership, raft);
+    case "remove":
+      return removalPlan(request.memberId, membership);
+    case "update":
+      return updatePlan(request, membership);
+    case "change":
+      return changePlan(request, membership, raft);
+  }
+}
+
+/** The learner that has caught up and is to be a voter, or null. */
+export function promotionDue(
+  membership: MembershipState,
+  raft: Pick<RaftStatus, "progress" | "last">,
+): MemberId | null {
+  const { configuration, members } = membership;
+  if (configuration.votersOutgoing.length > 0) return null;
+  for (const { memberId, promoteWhenCaughtUp } of members) {
+    if (!promoteWhenCaughtUp || !configuration.learners.includes(memberId)) continue;
+    if (lagOf(memberId, raft) <= CATCH_UP_LAG_MAX) return memberId;
+  }
+  return null;
+}
+
+function additionPlan(
+  request: Extract<MembershipRequest, { kind: "add" }>,
+  membership: MembershipState,
+): MembershipPlan {
+  const { memberId, clientAddress, peerAddress, priority, replaces } = request;
+  if (find(memberId, membership) !== null) return { kind: "member_exists", memberId };
+  if (membership.members.length >= MEMBERS_MAX) return { kind: "too_many_members" };
+  if (replaces !== null && find(replaces, membership) === null) {
+    return { kind: "unknown_member", memberId: replaces };
+  }
+  const promoteWhenCaughtUp = request.promoteWhenCaughtUp || replaces !== null;
+  const member = {
+    memberId,
+    clientAddress,
+    peerAddress,
+    priority,
+    promoteWhenCaughtUp,
+    replaces: replaces ?? "",
+  };
+  return changed(membership, [{ kind: "add_learner", id: memberId }], [member]);
+}
+
+function promotionPlan(
+  memberId: MemberId,
+  membership: MembershipState,
+  raft: Pick<RaftStatus, "progress" | "last">,
+): MembershipPlan {
+  const member = find(memberId, membership);
+  if (member === null) return { kind: "unknown_member", memberId };
+  if (membership.configuration.voters.includes(memberId)) return { kind: "changed", membership };
+  const lag = lagOf(memberId, raft);
+  if (lag > CATCH_UP_LAG_MAX) return { kind: "not_caught_up", memberId, lag };
+  const changes: MemberChange[] = [{ kind: "add_voter", id: memberId }];
+  // Whoever it replaces may have been removed meanwhile.
+  if (find(member.replaces, membership) !== null) changes.push({ kind: "remove", id: member.replaces });
+  return changed(membership, changes, [{ ...member, promoteWhenCaughtUp: false, replaces: "" }]);
+}
+
+function removalPlan(memberId: MemberId, membership: MembershipState): MembershipPlan {
+  if (find(memberId, membership) === null) return { kind: "unknown_member", memberId };
+  const { voters } = membership.configuration;
+  if (voters.length === 1 && voters[0] === memberId) return { kind: "last_voter" };
+  return changed(membership, [{ kind: "remove", id: memberId }], []);
+}
+
+function updatePlan(
+  request: Extract<MembershipRequest, { kind: "update" }>,
+  membership: MembershipState,
+): MembershipPlan {
+  const member = find(request.memberId, membership);
+  if (member === null) return { kind: "unknown_member", memberId: request.memberId };
+  const updated = {
+    ...member,
+    clientAddress: request.clientAddress ?? member.clientAddress,
+    peerAddress: request.peerAddress ?? member.peerAddress,
+    priority: request.priority ?? member.priority,
+  };
+  return { kind: "update", member: updated };
+}
+
+function changePlan(
+  request: Extract<MembershipRequest, { kind: "change" }>,
+  membership: MembershipState,
+  raft: Pick<RaftStatus, "progress" | "last">,
+): MembershipPlan {
+  const { voters } = membership.configuration;
+  const changes: MemberChange[] = [];
+  const infos: MemberInfo[] = [];
+  let newcomers = 0;
+  for (const { kind, memberId, clientAddress, peerAddress } of request.changes) {
+    const member = find(memberId, membership);
+    switch (kind) {
+      case "voter": {
+        // A voter that has nothing yet would only take part in deciding that nothing can be decided.
+        if (member === null) return { kind: "not_caught_up", memberId, lag: raft.last.index };
+        const lag = lagOf(memberId, raft);
+        if (!voters.includes(memberId) && lag > CATCH_UP_LAG_MAX)
+          return { kind: "not_caught_up", memberId, lag };
+        changes.push({ kind: "add_voter", id: memberId });
+        infos.push({ ...member, promoteWhenCaughtUp: false, replaces: "" });
+        break;
+      }
+      case "learner":
+        changes.push({ kind: "add_learner", id: memberId });
+        if (member !== null) {
+          infos.push({ ...member, promoteWhenCaughtUp: false, replaces: "" });
+          break;
+        }
+        newcomers += 1;
+        infos.push({
+          memberId,
+          clientAddress,
+          peerAddress,
+          priority: PRIORITY_DEFAULT,
+          promoteWhenCaughtUp: false,
+          replaces: "",
+        });
+        break;
+      case "remove":
+        if (member === null) return { kind: "unknown_member", memberId };
+        changes.push({ kind: "remove", id: memberId });
+        break;
+    }
+  }
+  if (membership.members.length + newcomers > MEMBERS_MAX) return { kind: "too_many_members" };
+  return changed(membership, changes, infos);
+}
+
+function changed(
+  membership: MembershipState,
+  changes: readonly MemberChange[],
+  members: readonly MemberInfo[],
+): MembershipPlan {
+  if (membership.configuration.votersOutgoing.length > 0) return { kind: "changing" };
+  const outcome = changedConfiguration(membership.configuration, changes, "auto");
+  if (outcome.kind === "changed") {
+    const { configuration } = outcome;
+    if (configuration.voters.length === 0) return { kind: "last_voter" };
+    return { kind: "configuration", configuration, members };
+  }
+  return { kind: "invalid", fault: outcome.fault };
+}
+
+function find(memberId: MemberId, membership: MembershipState): MemberState | null {
+  return membership.members.find((member) => member.memberId === memberId) ?? null;
+}
+
+/** How many entries it lacks; all of the log where it was not heard of lately. */
+function lagOf(memberId: MemberId, { progress, last }: Pick<RaftStatus, "progress" | "last">): number {
+  const found = progress?.find(({ id }) => id === memberId);
+  if (found === undefined || !found.isRecentlyActive) return last.index;
+  return Math.max(0, last.index - found.match);
+}

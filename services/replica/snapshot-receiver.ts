@@ -1,0 +1,166 @@
+import type { Index, MemberId } from "#raft";
+import { Canceller } from "./canceller";
+import {
+  type ImageHeader,
+  type IncomingImage,
+  type OpenedState,
+  type SnapshotSource,
+  type StateReceiver,
+  type StateStore,
+  StoreFailure,
+} from "./ports";
+
+/** How often in a row an image may be asked for in vain before it is given up. */
+const ATTEMPTS_MAX = 4;
+
+/** A state that has come whole, durable beside the present one. */
+export interface ReceivedState {
+  readonly receiver: StateReceiver;
+  readonly opened: OpenedState;
+}
+
+/** How far an image has come. */
+export interface Receiving {
+  readonly from: MemberId;
+  readonly index: Index;
+  readonly bytes: number;
+  /** How often it was broken off and gone on with. */
+  readonly resumptions: number;
+}
+
+/**
+ * Brings the image of a peer's state, one at a time, and goes on with it where the stream breaks. What cannot be brought
+ * is given up: the leader offers a snapshot again as long as one is needed.
+ */
+export class SnapshotReceiver {
+  private current: Receiving | null = null;
+  private canceller = new Canceller();
+  private wakeUp: (() => void) | null = null;
+  private ticksLeft = 0;
+
+  constructor(
+    private readonly parts: {
+      readonly source: SnapshotSource;
+      readonly state: Pick<StateStore, "receive">;
+      /** Between attempts. */
+      readonly retryTicks: number;
+      /** Whether an image that was made at this index would still help. */
+      readonly isWanted: (header: ImageHeader) => boolean;
+    },
+  ) {}
+
+  get receiving(): Receiving | null {
+    return this.current;
+  }
+
+  get isBusy(): boolean {
+    return this.current !== null;
+  }
+
+  /** Resolves with null where it was given up. Rejects with StoreFailure only. Not while another one is being brought. */
+  async bring(from: MemberId): Promise<ReceivedState | null> {
+    this.current = { from, index: 0, bytes: 0, resumptions: 0 };
+    const canceller = new Canceller();
+    this.canceller = canceller;
+    let receiver: StateReceiver | null = null;
+    let imageId = 0;
+    let failures = 0;
+    try {
+      while (failures < ATTEMPTS_MAX && !canceller.aborted) {
+        if (failures > 0) await this.pause();
+        try {
+          const resume = resumptionOf(receiver, imageId);
+          const image = await this.parts.source.fetch(from, resume, canceller);
+          if (!this.parts.isWanted(image.header)) return null;
+          if (receiver === null || image.imageId !== imageId) {
+            await receiver?.abandon();
+            receiver = await this.parts.state.receive(image.header);
+            imageId = image.imageId;
+            this.current = { ...this.current, index: image.header.applied.index };
+          } else {
+            this.current = { ...this.current, resumptions: this.current.resumptions + 1 };
+          }
+          const isWhole = await this.take(image, receiver, () => {
+            failures = 0;
+          });
+          if (!isWhole) {
+            failures += 1;
+            continue;
+          }
+          const whole: StateReceiver = receiver;
+          // Kept by the caller from here on, or found out to be damaged as a whole.
+          receiver = null;
+          return { receiver: whole, opened: await completed(whole) };
+        } catch (error) {
+          if (error instanceof StoreFailure) throw error;
+          // Whatever the peer or the way to it did, the answer is the same: to ask again, and not for ever.
+          failures += 1;
+        }
+      }
+      return null;
+    } finally {
+      this.current = null;
+      await receiver?.abandon();
+    }
+  }
+
+  tick(): void {
+    if (this.wakeUp === null) return;
+    this.ticksLeft -= 1;
+    if (this.ticksLeft <= 0) this.wake();
+  }
+
+  /** Gives up what is being brought. */
+  cancel(): void {
+    this.canceller.abort();
+    this.wake();
+  }
+
+  /** Whether the last chunk came. */
+  private async take(
+    image: IncomingImage,
+    receiver: StateReceiver,
+    onProgress: () => void,
+  ): Promise<boolean> {
+    for await (const chunk of image.chunks) {
+      if (this.canceller.aborted) return false;
+      await receiver.put(chunk);
+      onProgress();
+      if (this.current !== null) {
+        this.current = { ...this.current, bytes: this.current.bytes + chunk.data.length };
+      }
+      if (chunk.isLast) return true;
+    }
+    return false;
+  }
+
+  private pause(): Promise<void> {
+    this.ticksLeft = this.parts.retryTicks;
+    return new Promise((resolve) => {
+      this.wakeUp = resolve;
+    });
+  }
+
+  private wake(): void {
+    const { wakeUp } = this;
+    this.wakeUp = null;
+    wakeUp?.();
+  }
+}
+
+function resumptionOf(
+  receiver: StateReceiver | null,
+  imageId: number,
+): { readonly imageId: number; readonly position: Uint8Array } | null {
+  const position = receiver?.position ?? null;
+  return position === null ? null : { imageId, position };
+}
+
+async function completed(receiver: StateReceiver): Promise<OpenedState> {
+  try {
+    return await receiver.complete();
+  } catch (error) {
+    await receiver.abandon();
+    throw error;
+  }
+}
