@@ -9,11 +9,25 @@ export {
   type FailPointWindow,
 } from "./fail-points";
 export type { Delivery, Direction, FilterContext, NetworkFilter, Timers } from "./filter";
+export { FilteredSnapshotSource } from "./filtered-snapshot-source";
 export { FilteredTransport } from "./filtered-transport";
 export { guardLogStore } from "./guarded-log-store";
+export { guardSnapshotSource } from "./guarded-snapshot-source";
 export { guardStateStore } from "./guarded-state-store";
 export { guardTransport } from "./guarded-transport";
 export { type Hold, hold } from "./hold";
+export {
+  breakStream,
+  type ChunkDelivery,
+  type ChunkFate,
+  damageChunks,
+  delayChunks,
+  firstChunks,
+  type ImageFilter,
+  stallStream,
+  whenChunk,
+} from "./image-filter";
+export { ImageInterference } from "./image-interference";
 export { Interference, type NetworkControls } from "./interference";
 export { delay, exponentialLatency, inOrder, randomLatency } from "./latency";
 export { Network, type NetworkMember, type NetworkOptions, type NetworkPort } from "./network";

@@ -24,7 +24,7 @@ import {
 } from "@quorate/services/faults";
 import type { Message } from "@quorate/services/raft";
 import { seededRandom } from "@quorate/services/std";
-import { heartbeat, numbered, vote } from "./messages";
+import { heartbeat, numbered, snapshot, vote } from "./messages";
 import { VirtualTimers } from "./virtual-timers";
 
 /** What one filter does by itself: messages go in at once or over time, arrivals come out. */
@@ -126,6 +126,76 @@ describe("filters by themselves: what gets through", () => {
     const both = [heartbeat("n1", "n2"), vote("n1", "n2")];
     expect(new Bench(ofKind("vote", drop())).send(both).arrived()).toEqual([both[0]]);
     expect(new Bench(ofKind(["heartbeat", "vote"], drop())).send(both).arrived()).toEqual([]);
+  });
+
+  it("J2: snapshots are dropped, held and collected apart from all else", () => {
+    const sent = [heartbeat("n1", "n2", 1), snapshot("n1", "n2", 2), snapshot("n1", "n3", 3)];
+    expect(new Bench(ofKind("snapshot", drop())).send(sent).terms()).toEqual([1]);
+    expect(new Bench(ofKind("snapshot", first(1, drop()))).send(sent).terms()).toEqual([1, 3]);
+    const held = hold();
+    const bench = new Bench(ofKind("snapshot", held)).send(sent);
+    expect(held.collected).toEqual(sent.slice(1));
+    expect(bench.terms()).toEqual([1]);
+    held.release(1);
+    held.drop();
+    expect(bench.terms()).toEqual([1, 2]);
+  });
+
+  it("J2: notifyKind tells of snapshots", () => {
+    const seen: string[] = [];
+    const bench = new Bench(notifyKind("snapshot", ({ to, last }) => seen.push(`${to} ${last.index}`)));
+    bench.send([heartbeat("n1", "n2"), snapshot("n1", "n2"), snapshot("n1", "n3")]);
+    expect([seen, bench.arrived().length]).toEqual([["n2 7", "n3 7"], 3]);
+  });
+
+  it("J2: any predicate chooses", () => {
+    const isOdd = when(({ kind, to, term }) => kind === "heartbeat" && to === "n2" && term % 2 === 1, drop());
+    expect(new Bench(isOdd).send([...numbered(4), snapshot("n1", "n2", 5)]).terms()).toEqual([2, 4, 5]);
+  });
+
+  const troubles: readonly (readonly [string, () => NetworkFilter, (chosen: number) => number])[] = [
+    ["duplicate", () => duplicate(1, 1), () => 2],
+    ["reorder", () => reorder({ probability: 1, windowMs: 10 }), () => 1],
+    ["throttle", () => throttle({ messagesPerSecond: 10, queueMessagesMax: 0 }), (at) => (at === 0 ? 1 : 0)],
+    ["randomLatency", () => randomLatency({ minMs: 10, maxMs: 20 }), () => 1],
+  ];
+
+  /** Two of each, to two, the second ones later in their order. */
+  const mixed: readonly Message[] = ["n2", "n3"].flatMap((to) => [
+    heartbeat("n1", to, 1),
+    snapshot("n1", to, 2),
+    heartbeat("n1", to, 3),
+    snapshot("n1", to, 4),
+  ]);
+
+  it.each(
+    troubles.flatMap(([name, trouble, copies]) =>
+      (
+        [
+          ["direction", direction({ from: "n1", to: "n3" }, trouble()), ({ to }: Message) => to === "n3"],
+          ["type", ofKind("snapshot", trouble()), ({ kind }: Message) => kind === "snapshot"],
+          ["count", first(3, trouble()), (message: Message) => mixed.indexOf(message) < 3],
+        ] as const
+      ).map(([by, filter, isChosen]) => [name, by, filter, isChosen, copies] as const),
+    ),
+  )("J2: %s by %s", (name, _, filter, isChosen, copies) => {
+    const bench = new Bench(filter).send(mixed);
+    const atOnce = bench.arrivals.map(({ message }) => message);
+    const arrived = bench.arrived();
+    const seen = new Map<string, number>();
+    for (const message of mixed) {
+      const count = arrived.filter((other) => other === message).length;
+      const isLate = !atOnce.includes(message);
+      if (!isChosen(message)) {
+        expect([count, isLate]).toEqual([1, false]);
+        continue;
+      }
+      // A throttle counts for each link by itself.
+      const before = seen.get(message.to) ?? 0;
+      seen.set(message.to, before + 1);
+      expect(count).toBe(copies(before));
+      expect(isLate).toBe(name === "reorder" || name === "randomLatency" || count === 0);
+    }
   });
 
   it("J2: counts by kind where one is put into the other", () => {

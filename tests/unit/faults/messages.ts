@@ -1,4 +1,10 @@
-import type { HeartbeatMessage, MemberId, Message, VoteMessage } from "@quorate/services/raft";
+import type {
+  HeartbeatMessage,
+  MemberId,
+  Message,
+  SnapshotMessage,
+  VoteMessage,
+} from "@quorate/services/raft";
 
 export function heartbeat(from: MemberId, to: MemberId, term = 1): HeartbeatMessage {
   return { kind: "heartbeat", from, to, term, commit: 0, readSequence: 0 };
@@ -6,6 +12,10 @@ export function heartbeat(from: MemberId, to: MemberId, term = 1): HeartbeatMess
 
 export function vote(from: MemberId, to: MemberId, term = 1): VoteMessage {
   return { kind: "vote", from, to, term, last: { term: 0, index: 0 }, transfer: false };
+}
+
+export function snapshot(from: MemberId, to: MemberId, term = 1): SnapshotMessage {
+  return { kind: "snapshot", from, to, term, last: { term: 1, index: 7 } };
 }
 
 /** Heartbeats that can be told apart by their term: 1, 2, 3, … */
