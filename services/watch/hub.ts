@@ -109,6 +109,14 @@ export class WatchHub {
     this.keepBound();
   }
 
+  /** A snapshot took the place of the whole state, which reads see now. */
+  installed(): void {
+    const before = this.revision;
+    this.revision = this.replica.meta.revision;
+    assert(this.revision >= before, "a state is replaced by a newer one");
+    for (const watch of [...this.watches]) watch.stateReplaced(before);
+  }
+
   /** To be told when it changes; until it was told a leader is taken for known. */
   leaderKnown(isKnown: boolean): void {
     this.isLeaderKnown = isKnown;
@@ -199,6 +207,7 @@ export function watchReplica(
   hub.leaderKnown(replica.leader.id !== null);
   replica.subscribe({
     written: (writes) => hub.written(writes),
+    installed: () => hub.installed(),
     leaderChanged: (leaderId) => hub.leaderKnown(leaderId !== null),
     failed: () => hub.close("store_lost"),
   });

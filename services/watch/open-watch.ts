@@ -1,6 +1,13 @@
-import { type Change, firstEvent, type NamespaceState, rangeIsEmpty, type StoredRecord } from "#kv";
-import { type Cancellation, ReadExpired, type ReadOutcome, StoreFailure } from "#replica";
-import { assert, unreachable } from "#std";
+import {
+  type Change,
+  firstEvent,
+  type KeyRange,
+  type NamespaceState,
+  rangeIsEmpty,
+  type StoredRecord,
+} from "#kv";
+import { type Cancellation, ReadExpired, type ReadOutcome, StateReplaced, StoreFailure } from "#replica";
+import { assert, concatBytes, unreachable } from "#std";
 import { ChangeQueue } from "./change-queue";
 import { type ChunkOutcome, Chunks } from "./chunks";
 import { isWanted } from "./filter";
@@ -30,7 +37,7 @@ type Phase =
       readonly chunks: Chunks<StoredRecord> | null;
       isRead: boolean;
     }
-  | { readonly kind: "past"; readonly upTo: number; readonly chunks: Chunks<Change>; isRead: boolean }
+  | { readonly kind: "past"; readonly upTo: number; readonly chunks: Chunks<Change> | null; isRead: boolean }
   | { readonly kind: "live" };
 
 /**
@@ -44,8 +51,11 @@ export class Watch {
   private phase: Phase = { kind: "opening" };
   private namespace: NamespaceState | null = null;
   private readonly records: RecordQueue;
-  private readonly past = new ChangeQueue();
-  private readonly live = new ChangeQueue();
+  private past = new ChangeQueue();
+  private live = new ChangeQueue();
+  /** What was read last of the present state or of history, told or not. */
+  private lastKey: Uint8Array | null = null;
+  private lastChange: { readonly revision: number; readonly ordinal: number } | null = null;
   /** Whether the live queue holds all that was written after the present phase's `upTo`. */
   private isJoined = false;
   /** All events up to it were told. Counts until the watch is live. */
@@ -158,6 +168,22 @@ export class Watch {
     this.signal();
   }
 
+  /**
+   * A snapshot took the place of the state, and what was written since `revision`, up to which all was pushed, will not
+   * be: it is read from the new state's history.
+   */
+  stateReplaced(revision: number): void {
+    if (!this.isJoined) return;
+    this.isJoined = false;
+    this.state.leave(this);
+    if (this.phase.kind === "live") {
+      // Empty while the watch is live.
+      [this.past, this.live] = [this.live, this.past];
+      this.phase = { kind: "past", upTo: revision, chunks: null, isRead: true };
+    } else this.live.clear();
+    this.signal();
+  }
+
   /** Nothing more is told but the end. */
   end(reason: WatchEndReason, oldestRevision = 0): void {
     if (this.ending !== null) return;
@@ -242,7 +268,7 @@ export class Watch {
           const frame = this.takeEvents(this.past, phase.isRead);
           if (frame !== null) return frame;
           if (!phase.isRead) {
-            if (this.past.length <= 1) phase.chunks.ask();
+            if (this.past.length <= 1) phase.chunks?.ask();
             return null;
           }
           if (this.past.length > 0) return null;
@@ -309,19 +335,23 @@ export class Watch {
 
   private readonly onRead = (): void => this.signal();
 
-  private readCurrent({ id, generation }: NamespaceState): void {
-    const { state, spec } = this;
+  private readCurrent(namespace: NamespaceState): void {
     const upTo = this.join();
     this.told = upTo;
+    this.scanCurrent(namespace, upTo, this.spec.range);
+  }
+
+  private scanCurrent({ id, generation }: NamespaceState, upTo: number, range: KeyRange): void {
+    const { state } = this;
     const query = {
-      ...spec.range,
+      ...range,
       namespaceId: id,
       generation,
       revision: upTo,
       reverse: false,
       keysOnly: false,
     };
-    const chunks = rangeIsEmpty(spec.range)
+    const chunks = rangeIsEmpty(range)
       ? null
       : new Chunks(state.scan(query), state.gate, (outcome) => this.onRecords(outcome));
     this.phase = { kind: "current", upTo, chunks, isRead: chunks === null };
@@ -345,6 +375,12 @@ export class Watch {
       this.phase = { kind: "live" };
       return;
     }
+    this.lastChange = null;
+    this.readHistory(from, upTo);
+  }
+
+  private readHistory(from: number, upTo: number): void {
+    const { state, spec, namespaceId } = this;
     const chunks = new Chunks(
       state.history({ namespaceId, from, to: upTo, range: spec.range }),
       state.gate,
@@ -370,9 +406,17 @@ export class Watch {
       if (outcome.thrown instanceof ReadExpired && present?.id === namespace.id && !this.records.wasUsed) {
         this.namespace = present;
         this.readCurrent(present);
+      } else if (outcome.thrown instanceof StateReplaced) {
+        // The new state has what was there at this revision as well, or says that it has not.
+        const { start, end } = this.spec.range;
+        const next = this.lastKey === null ? start : concatBytes([this.lastKey, Uint8Array.of(0)]);
+        this.scanCurrent(namespace, phase.upTo, { start: next, end });
       } else this.onLost(outcome.thrown);
     } else if (outcome.kind === "done") phase.isRead = true;
-    else for (const record of outcome.items) this.records.push(record);
+    else {
+      for (const record of outcome.items) this.records.push(record);
+      this.lastKey = outcome.items.at(-1)?.key ?? this.lastKey;
+    }
     this.state.hasGrown();
     this.signal();
   }
@@ -380,15 +424,27 @@ export class Watch {
   private onChanges(outcome: ChunkOutcome<Change>): void {
     const { phase } = this;
     if (phase.kind !== "past") return;
-    if (outcome.kind === "failed") this.onLost(outcome.thrown);
+    if (outcome.kind === "failed" && outcome.thrown instanceof StateReplaced) {
+      // History is the same in the new state; the revision that was broken off in is gone through again.
+      this.readHistory(this.lastChange?.revision ?? this.told + 1, phase.upTo);
+    } else if (outcome.kind === "failed") this.onLost(outcome.thrown);
     else if (outcome.kind === "done") phase.isRead = true;
     else {
-      const wanted = outcome.items.filter((change) => isWanted(this.spec, change));
+      const wanted = outcome.items.filter((change) => this.isNew(change) && isWanted(this.spec, change));
+      const last = outcome.items.at(-1);
+      if (last !== undefined && this.isNew(last)) this.lastChange = last;
       const items = wanted.map((change) => new SharedChange(change));
       if (items.length > 0) this.past.push(new Segment(items, this.state.ledger));
     }
     this.state.hasGrown();
     this.signal();
+  }
+
+  private isNew({ revision, ordinal }: Change): boolean {
+    const last = this.lastChange;
+    return (
+      last === null || revision > last.revision || (revision === last.revision && ordinal > last.ordinal)
+    );
   }
 
   /** The store could not tell what the watch needs. */

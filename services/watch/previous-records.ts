@@ -1,5 +1,5 @@
 import { byteKey, type Change, type StoredRecord } from "#kv";
-import type { StateStore } from "#replica";
+import { StateReplaced, type StateStore } from "#replica";
 import { assert } from "#std";
 import type { Ledger, SharedChange } from "./shared-change";
 
@@ -77,7 +77,12 @@ export class PreviousRecords {
       for (const [at, item] of group.entries()) item.learnPrevious(records[at] ?? null, this.ledger);
     } catch (thrown) {
       // Told by each watch that gets there, with what it means for it.
-      for (const item of group) item.previous = { kind: "lost", thrown };
+      const previous =
+        thrown instanceof StateReplaced
+          ? // The new state has them as well.
+            ({ kind: "unread" } as const)
+          : ({ kind: "lost", thrown } as const);
+      for (const item of group) item.previous = previous;
     }
   }
 }
