@@ -1,8 +1,8 @@
 import { invalidArgument, QuorateError } from "./errors";
 import type { Connect, Connection } from "./transport";
 
-/** Addresses of leaders that servers named beyond the configured ones are kept up to this number. */
-const LEARNED_ENDPOINTS_MAX = 16;
+/** Addresses that servers named beyond the configured ones are kept up to this number. */
+const LEARNED_ENDPOINTS_MAX = 32;
 
 /** One endpoint as a call uses it. */
 export interface Endpoint {
@@ -10,13 +10,34 @@ export interface Endpoint {
   readonly connection: Connection;
 }
 
+/** Is told of what happens to a pool. */
+export interface PoolObserver {
+  /** Calls are made. */
+  used(): void;
+  /** An endpoint failed, or is not the leader: the members may be others by now. */
+  moved(): void;
+}
+
+/** What a list of members is worth. */
+export interface MemberKnowledge {
+  /** Whether there are no others: endpoints that were members and are no more are given up then. */
+  readonly isWhole: boolean;
+  /** Whether the user said that members are to be followed; otherwise they are where an endpoint is one of them. */
+  readonly isTold: boolean;
+}
+
 /** The endpoints of a cluster: nodes, gateways or both. Calls stay on one that works and move on together when it fails. */
 export class EndpointPool {
   readonly #configured: readonly string[];
   readonly #connect: Connect;
   readonly #connections = new Map<string, Connection>();
+  /** Those of the configured ones that were members once: when they no longer are, there is nothing left to go to. */
+  readonly #configuredMembers = new Set<string>();
   #addresses: readonly string[];
   #current = 0;
+  /** Since the members were told last. */
+  #moves = 0;
+  #observer: PoolObserver | null = null;
   #closed = false;
 
   /** @param addresses host:port each, at least one; the first is tried first */
@@ -27,6 +48,10 @@ export class EndpointPool {
     this.#connect = connect;
   }
 
+  observe(observer: PoolObserver): void {
+    this.#observer = observer;
+  }
+
   /** How many there are to try. */
   get size(): number {
     return this.#addresses.length;
@@ -34,6 +59,7 @@ export class EndpointPool {
 
   /** The one that calls go to now. */
   current(): Endpoint {
+    this.#observer?.used();
     const address = this.#addresses[this.#current] as string;
     return { address, connection: this.connectionTo(address) };
   }
@@ -52,20 +78,55 @@ export class EndpointPool {
 
   /** Moves on from an endpoint that failed. Of many calls that failed on it only the first has an effect. */
   moveOnFrom(address: string): void {
-    if (this.#addresses[this.#current] === address)
-      this.#current = (this.#current + 1) % this.#addresses.length;
+    if (this.#addresses[this.#current] !== address) return;
+    this.#moves += 1;
+    // Once round in vain: the cluster may have come back at the addresses that it had at first.
+    if (this.#moves >= this.#addresses.length) {
+      this.#goAmong([...this.#addresses, ...this.#configured], address);
+    }
+    this.#current = (this.#current + 1) % this.#addresses.length;
+    this.#observer?.moved();
+  }
+
+  /**
+   * Takes note of the addresses of members, the best ones to go to first.
+   *
+   * @returns false when none of the configured endpoints is or was one of them, and nothing was changed
+   */
+  learn(members: readonly string[], { isWhole, isTold }: MemberKnowledge): boolean {
+    const places = new Set(members.map(placeOf));
+    const isMember = (address: string): boolean => places.has(placeOf(address));
+    for (const address of this.#configured.filter(isMember)) this.#configuredMembers.add(address);
+    if (this.#configuredMembers.size === 0 && !isTold) return false;
+    const kept = isWhole
+      ? this.#configured.filter((address) => isMember(address) || !this.#configuredMembers.has(address))
+      : this.#addresses;
+    this.#goAmong([...kept, ...members], this.#addresses[this.#current] as string);
+    this.#moves = 0;
+    return true;
   }
 
   /** Goes to the leader that a server named, which need not be one of the configured endpoints. */
   prefer(address: string): void {
-    const known = this.#addresses.indexOf(address);
-    if (known >= 0) {
-      this.#current = known;
-      return;
+    if (this.#addresses[this.#current] === address) return;
+    this.#goAmong([...this.#addresses, address], address);
+    this.#observer?.moved();
+  }
+
+  /** Takes these addresses in place of those before, and goes to `current` if it is among them. */
+  #goAmong(addresses: readonly string[], current: string): void {
+    const byPlace = new Map<string, string>();
+    for (const address of addresses) {
+      if (!byPlace.has(placeOf(address))) byPlace.set(placeOf(address), address);
     }
-    const learned = this.#addresses.slice(this.#configured.length).slice(-(LEARNED_ENDPOINTS_MAX - 1));
-    this.#addresses = [...this.#configured, ...learned, address];
-    this.#current = this.#addresses.length - 1;
+    const unique = [...byPlace.values()];
+    const learned = unique.filter((address) => !this.#configured.includes(address));
+    const dropped = new Set(learned.slice(0, Math.max(0, learned.length - LEARNED_ENDPOINTS_MAX)));
+    this.#addresses = unique.filter((address) => !dropped.has(address));
+    this.#current = Math.max(
+      0,
+      this.#addresses.findIndex((address) => placeOf(address) === placeOf(current)),
+    );
   }
 
   close(): void {
@@ -73,6 +134,11 @@ export class EndpointPool {
     for (const connection of this.#connections.values()) connection.close();
     this.#connections.clear();
   }
+}
+
+/** The same for both spellings of a place on this machine. */
+function placeOf(address: string): string {
+  return address.replace(/^localhost:/, "127.0.0.1:");
 }
 
 /**

@@ -20,6 +20,7 @@ import { QuorateError } from "./errors";
 import { GrpcConnection } from "./grpc-connection";
 import { Kv } from "./kv";
 import { LeaseKeeper, Leases } from "./leases";
+import { MemberFollowing } from "./member-following";
 import { Namespaces } from "./namespaces";
 import { SeenRevisions } from "./seen-revisions";
 import { type SessionCalls, Sessions } from "./session";
@@ -47,6 +48,12 @@ export interface ClientOptions {
   readonly deadlineMs?: number;
   /** How long an attempt to connect to one endpoint may take, in milliseconds; 1,000 by default. */
   readonly connectTimeoutMs?: number;
+  /**
+   * Whether the client asks for the members from time to time and goes to new ones, so that it outlives the replacement of
+   * every node that it was given. "auto", the default, does so where an endpoint is the address of a member, and not behind
+   * gateways or proxies, where the members' own addresses may be out of reach.
+   */
+  readonly followMembers?: boolean | "auto";
 }
 
 /** Time and transport, which tests put in place of the real ones. */
@@ -70,6 +77,7 @@ export class Quorate {
   readonly cluster: Cluster;
   readonly #core: Core;
   readonly #namespace: string;
+  readonly #following: MemberFollowing | null;
   #closing: Promise<void> | null = null;
 
   /** Clients are made by `connect`. */
@@ -81,6 +89,7 @@ export class Quorate {
     this.leases = new Leases(this.#core, namespace);
     this.namespaces = new Namespaces(this.#core);
     this.cluster = new Cluster(this.#core, namespace);
+    this.#following = followingOf(this.#core, this.cluster, options.followMembers ?? "auto");
   }
 
   /** Keys and values of another namespace, over the same connections. */
@@ -143,6 +152,7 @@ export class Quorate {
   close(): Promise<void> {
     this.#core.watches.close();
     this.#core.leaseKeeper.close();
+    this.#following?.close();
     this.#closing ??= this.#core.sessions.close().finally(() => this.#core.pool.close());
     return this.#closing;
   }
@@ -185,6 +195,20 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
       return { deadlineMs: checkedDeadlineMs(call.deadlineMs ?? deadlineMs), signal: call.signal };
     },
   };
+}
+
+function followingOf(
+  { pool, timing }: Core,
+  cluster: Cluster,
+  followMembers: boolean | "auto",
+): MemberFollowing | null {
+  if (followMembers === false) return null;
+  const following = new MemberFollowing(pool, timing, {
+    isTold: followMembers === true,
+    ask: (options) => cluster.members(options),
+  });
+  pool.observe(following);
+  return following;
 }
 
 function sessionCalls(caller: Caller): SessionCalls {

@@ -2,8 +2,12 @@
 export interface Timing {
   /** Milliseconds of a clock that only runs forward. */
   nowMs(): number;
-  /** Runs `task` once after `delayMs`; the returned function takes that back. */
-  schedule(delayMs: number, task: () => void): () => void;
+  /**
+   * Runs `task` once after `delayMs`; the returned function takes that back.
+   *
+   * @param kind "idle" for what is not worth keeping the process running
+   */
+  schedule(delayMs: number, task: () => void, kind?: "idle"): () => void;
   /** A number of at least 0 and below 1. */
   random(): number;
 }
@@ -11,8 +15,9 @@ export interface Timing {
 /** The process's own clock, timers and random numbers. */
 export const systemTiming: Timing = {
   nowMs: () => performance.now(),
-  schedule(delayMs, task) {
+  schedule(delayMs, task, kind) {
     const timer = setTimeout(task, delayMs);
+    if (kind === "idle") timer.unref();
     return () => clearTimeout(timer);
   },
   random: Math.random,

@@ -75,7 +75,7 @@ export class FakeWatchCluster {
 
   constructor(addresses: string, options: Partial<ClientOptions> = {}) {
     this.client = new Quorate(
-      { endpoints: addresses, ...options },
+      { endpoints: addresses, followMembers: false, ...options },
       {
         timing: this.timing,
         connect: (address) => ({

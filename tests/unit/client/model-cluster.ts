@@ -61,7 +61,7 @@ export class ModelCluster {
       return answer;
     };
     const quorate = new Quorate(
-      { endpoints: "127.0.0.1:1" },
+      { endpoints: "127.0.0.1:1", followMembers: false },
       {
         timing: this.timing,
         connect: () => ({

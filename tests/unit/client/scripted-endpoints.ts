@@ -1,4 +1,11 @@
-import { type AttemptOptions, type Connect, type Method, Quorate, QuorateError } from "@quorate/client";
+import {
+  type AttemptOptions,
+  type ClientOptions,
+  type Connect,
+  type Method,
+  Quorate,
+  QuorateError,
+} from "@quorate/client";
 import { VirtualTiming } from "./virtual-timing";
 
 /** One attempt as an endpoint saw it. */
@@ -28,7 +35,8 @@ export class ScriptedEndpoints {
     yield await Promise.reject(new QuorateError("no streams here", { code: "UNIMPLEMENTED" }));
   };
 
-  constructor(addresses: string, answer: Answer, options: { readonly deadlineMs?: number } = {}) {
+  /** Unless the options say otherwise, the endpoints see the calls of the test alone: no members are asked for. */
+  constructor(addresses: string, answer: Answer, options: Omit<ClientOptions, "endpoints"> = {}) {
     this.answer = answer;
     const connect: Connect = (address) => ({
       unary: <Request, Response>(
@@ -48,7 +56,10 @@ export class ScriptedEndpoints {
       ) => this.#duplex<Response>(address, method.path, requests, attempt),
       close: () => undefined,
     });
-    this.client = new Quorate({ endpoints: addresses, ...options }, { timing: this.timing, connect });
+    this.client = new Quorate(
+      { endpoints: addresses, followMembers: false, ...options },
+      { timing: this.timing, connect },
+    );
   }
 
   /** The attempts of one method. */
