@@ -27,6 +27,10 @@ class GuardedLogStore implements LogStore {
     return this.store.counters;
   }
 
+  get bytes(): number {
+    return this.store.bytes;
+  }
+
   firstIndex(): number {
     return this.store.firstIndex();
   }
@@ -51,6 +55,10 @@ class GuardedLogStore implements LogStore {
     return this.inTurn(() => this.guard.run(RESET, () => this.store.reset(entry)));
   }
 
+  cut(index: number): Promise<void> {
+    return this.inTurn(() => this.guard.run(CUT, () => this.store.cut(index)));
+  }
+
   /** Writes that wait at a fail point are not waited for: they fail when it lets them go. */
   close(): Promise<void> {
     return this.store.close();
@@ -66,3 +74,4 @@ class GuardedLogStore implements LogStore {
 
 const APPEND = { before: "log.append.before", after: "log.append.after" } as const;
 const RESET = { before: "log.reset.before", after: "log.reset.after" } as const;
+const CUT = { before: "log.cut.before", after: "log.cut.after" } as const;

@@ -21,6 +21,10 @@ export class ChangeLog {
     return this.changes.slice(first, Math.min(past, first + limit));
   }
 
+  [Symbol.iterator](): Iterator<Change> {
+    return this.changes[Symbol.iterator]();
+  }
+
   /** A copy without the changes up to `floor`. */
   since(floor: number): ChangeLog {
     return new ChangeLog(this.changes.slice(this.positionOf({ revision: floor + 1, ordinal: 0 })));

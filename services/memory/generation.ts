@@ -1,7 +1,7 @@
 import type { StoredRecord } from "#kv";
 
 /** What a key was from `revision` on; null for a deletion. */
-interface Version {
+export interface Version {
   readonly revision: number;
   readonly record: StoredRecord | null;
 }
@@ -29,6 +29,25 @@ export class Generation {
       versions.pop();
       if (last !== undefined && last.revision === revision) versions.push(last);
     };
+  }
+
+  /** Makes a record the newest version, or a key one that is not there. Versions before it stay. Returns how to undo it. */
+  repair(key: string, record: StoredRecord | null): () => void {
+    // Always the same list, for what undoes earlier writes goes on with it.
+    const versions = this.versions.get(key) ?? [];
+    const before = [...versions];
+    const floor = record?.modRevision ?? before.at(-1)?.revision ?? 0;
+    const kept = before.filter(({ revision }) => revision < floor);
+    if (record !== null || kept.length > 0) kept.push({ revision: floor, record });
+    this.replace(key, versions, kept);
+    return () => this.replace(key, versions, before);
+  }
+
+  /** The versions of all keys, in the order of keys and revisions. */
+  *rows(): Generator<readonly [key: string, version: Version]> {
+    for (const key of this.keys) {
+      for (const version of this.versions.get(key) as Version[]) yield [key, version];
+    }
   }
 
   /** The newest version up to a revision, or null where the key was not there. */
@@ -70,6 +89,18 @@ export class Generation {
       kept.versions.set(key, remaining);
     }
     return kept;
+  }
+
+  private replace(key: string, versions: Version[], content: readonly Version[]): void {
+    const wasThere = this.versions.has(key);
+    versions.splice(0, versions.length, ...content);
+    if (content.length === 0) {
+      if (wasThere) this.keys.splice(this.positionOf(key), 1);
+      this.versions.delete(key);
+      return;
+    }
+    if (!wasThere) this.keys.splice(this.positionOf(key), 0, key);
+    this.versions.set(key, versions);
   }
 
   /** Of the key itself, or where it would be put in. */

@@ -1,4 +1,4 @@
-import { EMPTY_HARD_STATE, type Entry, type EntryId, type HardState } from "#raft";
+import { EMPTY_HARD_STATE, type Entry, type EntryId, entryBytes, type HardState } from "#raft";
 import { assert } from "#std";
 import { DiskFaults } from "./disk-faults";
 
@@ -17,6 +17,12 @@ export class MemoryLogDisk {
   /** The synced entries from the first index that an unsynced append touched; null when all is synced. */
   private covered: { readonly from: number; readonly entries: readonly Entry[] } | null = null;
   private damaged = false;
+  private heldBytes = 0;
+
+  /** About what the entries take. */
+  get bytes(): number {
+    return this.heldBytes;
+  }
 
   /** A bit of what is stored has flipped: a store that is opened finds it, and refuses. */
   get isDamaged(): boolean {
@@ -56,8 +62,8 @@ export class MemoryLogDisk {
     if (first !== undefined) {
       const position = first.index - this.image.after.index - 1;
       if (!sync) this.keepCovered(first.index);
-      this.entries.length = position;
-      for (const entry of entries) this.entries.push(entry);
+      this.truncate(position);
+      for (const entry of entries) this.push(entry);
     }
     if (hardState !== null) this.image = { ...this.image, hardState };
     if (sync) this.sync();
@@ -65,17 +71,30 @@ export class MemoryLogDisk {
 
   /** Empties the log so that it goes on after `entry`. */
   reset(after: EntryId, hardState: HardState): void {
-    this.entries = [];
+    this.truncate(0);
     this.image = { after, hardState };
     this.sync();
+  }
+
+  /** Gives up the entries up to `index`, durably; the rest stays as safe as it was. */
+  cut(index: number): void {
+    const after = { term: this.entryAt(index).term, index };
+    for (const entry of this.entries.splice(0, index - this.image.after.index)) {
+      this.heldBytes -= entryBytes(entry);
+    }
+    this.image = { ...this.image, after };
+    this.synced = { ...this.synced, after };
+    if (this.covered === null || this.covered.from > index) return;
+    const { from, entries } = this.covered;
+    this.covered = { from: index + 1, entries: entries.slice(index + 1 - from) };
   }
 
   /** Ends the open store and drops what was not synced. */
   crash(): void {
     this.faults.release("the disk lost power");
     if (this.covered !== null) {
-      this.entries.length = this.covered.from - this.image.after.index - 1;
-      this.entries.push(...this.covered.entries);
+      this.truncate(this.covered.from - this.image.after.index - 1);
+      for (const entry of this.covered.entries) this.push(entry);
       this.covered = null;
     }
     this.image = this.synced;
@@ -85,6 +104,15 @@ export class MemoryLogDisk {
   sync(): void {
     this.synced = this.image;
     this.covered = null;
+  }
+
+  private truncate(count: number): void {
+    while (this.entries.length > count) this.heldBytes -= entryBytes(this.entries.pop() as Entry);
+  }
+
+  private push(entry: Entry): void {
+    this.entries.push(entry);
+    this.heldBytes += entryBytes(entry);
   }
 
   private keepCovered(from: number): void {

@@ -34,6 +34,10 @@ class MemoryLogStore implements LogStore {
     return { syncs: this.syncCount, entriesSynced: this.syncedEntryCount };
   }
 
+  get bytes(): number {
+    return this.disk.bytes;
+  }
+
   firstIndex(): number {
     return this.disk.after.index + 1;
   }
@@ -91,6 +95,13 @@ class MemoryLogStore implements LogStore {
       const after = { term: entry.term, index: entry.index };
       this.disk.reset(after, { ...moved, commit: entry.index });
       this.syncCount += 1;
+    });
+  }
+
+  cut(index: number): Promise<void> {
+    return this.handle.write(() => {
+      assert(index <= this.lastIndex(), "what is given up of a log was in it");
+      if (index >= this.firstIndex()) this.disk.cut(index);
     });
   }
 

@@ -4,29 +4,37 @@ import {
   type KeyRange,
   RangeMeter,
   type RangeRead,
-  type ResidentState,
   rangeContains,
   type StateReads,
   type StateView,
   type StoredRecord,
 } from "#kv";
-import type { EntryId } from "#raft";
 import {
+  type FrozenState,
   type HistoryQuery,
+  ImageDamaged,
+  type ImageHeader,
+  type OpenedState,
   type RangeQuery,
   ReadExpired,
+  type RecordRepair,
   type RecordsQuery,
   type StateBatch,
+  type StateReceiver,
+  StateReplaced,
   type StateStore,
   StoreFailure,
 } from "#replica";
 import { assert, EMPTY_BYTES, unreachable } from "#std";
 import type { DiskHandle } from "./disk-faults";
+import { MemoryFrozenState } from "./frozen-state";
 import type { MemoryStateDisk } from "./state-disk";
+import { MEMORY_IMAGE_FORMAT } from "./state-image";
+import { MemoryStateReceiver } from "./state-receiver";
+import { scanContents } from "./state-scan";
 
 const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
 /** Small, so that what reads in chunks meets their borders in tests. */
-const CHUNK_RECORDS = 16;
 const CHUNK_CHANGES = 16;
 
 /**
@@ -41,7 +49,10 @@ export function openMemoryStateStore(disk: MemoryStateDisk): StateStore {
 }
 
 class MemoryStateStore implements StateStore {
-  readonly opened: { readonly resident: ResidentState; readonly applied: EntryId };
+  private found: OpenedState;
+  private receiver: MemoryStateReceiver | null = null;
+  /** How many states were installed: what was begun before the last one is of a state that is gone. */
+  private installCount = 0;
   private isWriting = false;
 
   constructor(
@@ -50,7 +61,11 @@ class MemoryStateStore implements StateStore {
   ) {
     if (disk.isDamaged) disk.empty();
     disk.checkpoint();
-    this.opened = { resident: disk.resident(), applied: disk.applied };
+    this.found = { resident: disk.resident(), applied: disk.applied };
+  }
+
+  get opened(): OpenedState {
+    return this.found;
   }
 
   get checkpointIndex(): number {
@@ -68,20 +83,52 @@ class MemoryStateStore implements StateStore {
     }
     const ranges: (readonly StoredRecord[])[] = [];
     for (const range of reads.ranges) {
-      ranges.push(await this.firstRecords(range));
+      ranges.push(this.firstRecords(range));
     }
     return new MemoryView(found, ranges);
   }
 
   async write({ applied, writes }: StateBatch): Promise<void> {
-    assert(!this.isWriting, "the state is written one batch at a time");
     assert(applied.index > this.disk.applied.index, "the applied index rises with each batch");
-    this.isWriting = true;
-    try {
-      await this.handle.write(() => this.disk.write(applied, writes));
-    } finally {
-      this.isWriting = false;
+    await this.writeAlone(() => this.disk.write(applied, writes));
+  }
+
+  async checkpoint(): Promise<void> {
+    await this.handle.write(() => this.disk.checkpoint());
+  }
+
+  freeze(): FrozenState {
+    this.handle.check();
+    return new MemoryFrozenState(this.disk.copy(), this.presentCheck());
+  }
+
+  async receive(header: ImageHeader): Promise<StateReceiver> {
+    this.handle.check();
+    if (header.format !== MEMORY_IMAGE_FORMAT) {
+      throw new ImageDamaged(`its format is ${header.format}, and this store reads ${MEMORY_IMAGE_FORMAT}`);
     }
+    await this.receiver?.abandon();
+    this.receiver = new MemoryStateReceiver(header, this.handle);
+    return this.receiver;
+  }
+
+  async install(receiver: StateReceiver): Promise<OpenedState> {
+    assert(
+      receiver instanceof MemoryStateReceiver && receiver === this.receiver,
+      "a state is installed that was received last, by this store",
+    );
+    const contents = receiver.taken();
+    await this.writeAlone(() => {
+      this.disk.install(contents);
+      this.receiver = null;
+      this.installCount += 1;
+      this.found = { resident: contents.resident(), applied: contents.applied };
+    });
+    return this.found;
+  }
+
+  async repair(repairs: readonly RecordRepair[]): Promise<void> {
+    await this.writeAlone(() => this.disk.repair(repairs));
   }
 
   async records(query: RecordsQuery): Promise<readonly (StoredRecord | null)[]> {
@@ -95,15 +142,21 @@ class MemoryStateStore implements StateStore {
 
   async *scan(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
     this.checkReadable(query);
-    yield* this.chunks(query);
+    const check = this.presentCheck();
+    for (const chunk of scanContents(this.disk, query)) {
+      yield chunk;
+      check();
+    }
   }
 
   async *history(query: HistoryQuery): AsyncGenerator<readonly Change[]> {
     const { namespaceId, range } = query;
+    const check = this.presentCheck();
     this.checkTold(namespaceId, query.from);
     const to = Math.min(query.to, this.disk.revision);
     let place = { revision: query.from, ordinal: 0 };
     while (place.revision <= to) {
+      check();
       this.checkTold(namespaceId, place.revision);
       const next = this.disk.changeLog(namespaceId).from(place, to, CHUNK_CHANGES + 1);
       const changes = next.slice(0, CHUNK_CHANGES);
@@ -121,6 +174,25 @@ class MemoryStateStore implements StateStore {
     this.disk.faults.releaseHandle(this.handle);
   }
 
+  private async writeAlone(apply: () => void): Promise<void> {
+    assert(!this.isWriting, "the state is written one batch at a time");
+    this.isWriting = true;
+    try {
+      await this.handle.write(apply);
+    } finally {
+      this.isWriting = false;
+    }
+  }
+
+  /** Throws once the store has ended, or the state that is there now was replaced. */
+  private presentCheck(): () => void {
+    const { installCount } = this;
+    return () => {
+      this.handle.check();
+      if (this.installCount !== installCount) throw new StateReplaced();
+    };
+  }
+
   private checkReadable({ namespaceId, generation, revision }: RecordsQuery | RangeQuery): void {
     this.handle.check();
     if (!this.disk.isReadable(namespaceId, generation, revision)) throw new ReadExpired();
@@ -131,40 +203,18 @@ class MemoryStateStore implements StateStore {
     if (!this.disk.isTold(namespaceId, revision)) throw new ReadExpired();
   }
 
-  private async firstRecords(range: RangeRead): Promise<readonly StoredRecord[]> {
+  private firstRecords(range: RangeRead): readonly StoredRecord[] {
     const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !range.withValues };
     const records: StoredRecord[] = [];
     if (range.limit <= 0) return records;
     const meter = new RangeMeter(range);
-    for await (const chunk of this.chunks(query)) {
+    for (const chunk of scanContents(this.disk, query)) {
       for (const record of chunk) {
         records.push(record);
         if (meter.take(record) !== null) return records;
       }
     }
     return records;
-  }
-
-  /** What is written later has a later revision, so that going on by key finds the same records whatever is written. */
-  private async *chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
-    const generation = this.disk.generation(query.namespaceId, query.generation);
-    const revision = Math.min(query.revision, this.disk.revision);
-    const start = byteKey(query.start);
-    const end = query.end === null ? null : byteKey(query.end);
-    let chunk: StoredRecord[] = [];
-    let after: string | null = null;
-    for (;;) {
-      after = generation.next({ after, start, end, reverse: query.reverse });
-      if (after === null) break;
-      const record = generation.get(after, revision);
-      if (record === null) continue;
-      chunk.push(query.keysOnly ? { ...record, value: EMPTY_BYTES } : record);
-      if (chunk.length < CHUNK_RECORDS) continue;
-      yield chunk;
-      this.handle.check();
-      chunk = [];
-    }
-    if (chunk.length > 0) yield chunk;
   }
 }
 
