@@ -2,6 +2,8 @@ import {
   appendCommand,
   type Command,
   type CommandSource,
+  type ConfigurationState,
+  changeMembershipCommand,
   closeSessionCommand,
   compactAllCommand,
   compactCommand,
@@ -12,6 +14,7 @@ import {
   encodeCommand,
   grantLeaseCommand,
   incrementCommand,
+  type MemberInfo,
   openSessionCommand,
   putCommand,
   recordStoreCommand,
@@ -21,6 +24,8 @@ import {
   tickCommand,
   truncateCommand,
   txnCommand,
+  updateMemberCommand,
+  verifyCommand,
 } from "@quorate/services/kv";
 import { utf8Encode } from "@quorate/services/std";
 import fc from "fast-check";
@@ -82,6 +87,23 @@ const revision = fc.oneof(
   { weight: 3, arbitrary: fc.integer({ min: 0, max: 5 }) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 24 }) },
 );
+
+const memberIds = fc.subarray(["n1", "n2", "n3"]);
+const configuration: fc.Arbitrary<ConfigurationState> = fc.record({
+  voters: fc.subarray(["n1", "n2", "n3"], { minLength: 1 }),
+  votersOutgoing: memberIds,
+  learners: memberIds,
+  learnersNext: fc.constant([]),
+  autoLeave: fc.boolean(),
+});
+const member: fc.Arbitrary<MemberInfo> = fc.record({
+  memberId: fc.constantFrom("n1", "n2", "n3"),
+  clientAddress: fc.constantFrom("a:1", "b:1"),
+  peerAddress: fc.constantFrom("a:2", "b:2"),
+  priority: fc.integer({ min: 0, max: 3 }),
+  promoteWhenCaughtUp: fc.boolean(),
+  replaces: fc.constantFrom("", "n1"),
+});
 
 const command: fc.Arbitrary<Command> = fc.oneof(
   {
@@ -179,11 +201,19 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   },
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 20 }).map((elapsedMs) => tickCommand(elapsedMs, 0)) },
   {
-    weight: 1,
+    weight: 2,
     arbitrary: fc
       .tuple(fc.constantFrom("n1", "n2"), fc.constantFrom("s1", "s2"))
       .map(([memberId, storeId]) => recordStoreCommand(memberId, storeId, 0)),
   },
+  {
+    weight: 2,
+    arbitrary: fc
+      .tuple(configuration, fc.uniqueArray(member, { maxLength: 2, selector: ({ memberId }) => memberId }))
+      .map(([next, members]) => changeMembershipCommand(next, members, 0)),
+  },
+  { weight: 1, arbitrary: member.map((of) => updateMemberCommand(of, 0)) },
+  { weight: 1, arbitrary: fc.constant(verifyCommand(0)) },
 );
 
 const entry = fc.oneof(

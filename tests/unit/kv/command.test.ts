@@ -3,6 +3,7 @@ import {
   type Answer,
   appendCommand,
   type Command,
+  changeMembershipCommand,
   closeSessionCommand,
   compactAllCommand,
   compactCommand,
@@ -26,6 +27,8 @@ import {
   tickCommand,
   truncateCommand,
   txnCommand,
+  updateMemberCommand,
+  verifyCommand,
 } from "@quorate/services/kv";
 import { hexDecode, hexEncode, utf8Encode } from "@quorate/services/std";
 import { Harness } from "./harness";
@@ -56,6 +59,15 @@ const value = utf8Encode("v");
 
 /** The bytes of the source's fields, which come first: wall_time_ms, request_id, namespace. */
 const SOURCE_HEX = "0805" + "12070807" + "10ac02" + "1802" + "1a026e73";
+
+const MEMBER = {
+  memberId: "n3",
+  clientAddress: "c:1",
+  peerAddress: "p:2",
+  priority: 100,
+  promoteWhenCaughtUp: true,
+  replaces: "n2",
+};
 
 const COMMANDS: readonly { name: string; command: Command; hex: string }[] = [
   {
@@ -109,6 +121,27 @@ const COMMANDS: readonly { name: string; command: Command; hex: string }[] = [
   { name: "CloseSession", command: closeSessionCommand(CLUSTER, 7n), hex: "08058a01020807" },
   { name: "Tick", command: tickCommand(100, 5), hex: "08059201020864" },
   { name: "RecordStore", command: recordStoreCommand("n1", "s", 5), hex: "08059a01070a026e31120173" },
+  {
+    name: "ChangeMembership",
+    command: changeMembershipCommand(
+      {
+        voters: ["n1"],
+        votersOutgoing: ["n1", "n2"],
+        learners: ["n3"],
+        learnersNext: ["n2"],
+        autoLeave: true,
+      },
+      [MEMBER],
+      5,
+    ),
+    hex: "0805e201300a160a026e3112026e3112026e321a026e3322026e32280112160a026e331203633a311a03703a32286430013a026e32",
+  },
+  {
+    name: "UpdateMember",
+    command: updateMemberCommand(MEMBER, 5),
+    hex: "0805ea01180a160a026e331203633a311a03703a32286430013a026e32",
+  },
+  { name: "Verify", command: verifyCommand(5), hex: "0805f20100" },
   { name: "CreateNamespace", command: createNamespaceCommand(CLUSTER, "a"), hex: "0805a201030a0161" },
   {
     name: "CreateNamespace with a quota",
@@ -197,6 +230,9 @@ describe("the bytes of a log entry", () => {
       "closeSession",
       "tick",
       "recordStore",
+      "changeMembership",
+      "updateMember",
+      "verify",
       "createNamespace",
       "grantLease",
       "revokeLease",
@@ -221,7 +257,12 @@ describe("the bytes of a log entry", () => {
     const entry = hexDecode(hex) as Uint8Array;
     expect(decodeCommand(entry)).toBeNull();
     const harness = new Harness();
-    expect(harness.machine.reads(null)).toEqual({ keys: [], ranges: [], startsBatch: false });
+    expect(harness.machine.reads(null)).toEqual({
+      keys: [],
+      ranges: [],
+      startsBatch: false,
+      endsBatch: false,
+    });
     expect(harness.applyEntries([entry], [])).toEqual([
       {
         revision: 0n,

@@ -41,7 +41,17 @@ export function expectAsNaive(
   expect(bytesOf(answers.map(withoutMessage))).toEqual(bytesOf(list.map((bytes) => naive.apply(bytes))));
   expect(harness.machine.meta.revision).toBe(Number(naive.revision));
   expect(harness.machine.meta.compactedRevision).toBe(Number(naive.compactedRevision));
-  const { namespaces, leases, leaseKeys } = harness.machine.resident();
+  expect(harness.machine.meta.verifyRound).toBe(naive.verifyRound);
+  const { namespaces, leases, leaseKeys, membership } = harness.machine.resident();
+  expect(membership.epoch).toBe(naive.members.epoch);
+  expect(membership.retiredStores).toEqual([...naive.members.retired]);
+  expect(
+    membership.members.map(({ memberId, peerAddress, storeId }) => [memberId, peerAddress, storeId]),
+  ).toEqual(
+    [...naive.members.addresses]
+      .sort()
+      .map(([memberId, peerAddress]) => [memberId, peerAddress, naive.members.stores.get(memberId) ?? null]),
+  );
   expect(leases.map(({ leaseId, deadlineMs }) => [leaseId, deadlineMs])).toEqual(
     [...naive.leases].map(([leaseId, { deadlineMs }]) => [
       Number(leaseId),

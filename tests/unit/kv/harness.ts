@@ -59,7 +59,8 @@ export class Harness {
   private applyBatch(commands: readonly (Command | null)[]): readonly Answer[] {
     const reads = commands.map((command) => this.machine.reads(command));
     const next = reads.findIndex((read, position) => position > 0 && read.startsBatch);
-    const length = next === -1 ? commands.length : next;
+    const last = reads.findIndex((read) => read.endsBatch);
+    const length = Math.min(next === -1 ? commands.length : next, last === -1 ? commands.length : last + 1);
     const { answers, writes } = this.machine.apply(
       commands.slice(0, length),
       this.store.read(reads.slice(0, length)),

@@ -260,8 +260,14 @@ describe("RevokeLease", () => {
       })),
       ranges: [],
       startsBatch: false,
+      endsBatch: false,
     });
-    expect(it.machine.reads(revoke(2n))).toEqual({ keys: [], ranges: [], startsBatch: false });
+    expect(it.machine.reads(revoke(2n))).toEqual({
+      keys: [],
+      ranges: [],
+      startsBatch: false,
+      endsBatch: false,
+    });
   });
 
   test("within the batch that made the lease and its keys deletes what is attached by then", () => {
@@ -372,11 +378,12 @@ describe("The time of a lease", () => {
   test("a Tick reads the keys of the leases that end with it, and starts a batch where there is any lease", () => {
     expect(it.machine.reads(tick(10)).startsBatch).toBe(false);
     apply(grant(10), grant(20), held("a", 1n), held("b", 2n), tick(0));
-    expect(it.machine.reads(tick(9))).toEqual({ keys: [], ranges: [], startsBatch: true });
+    expect(it.machine.reads(tick(9))).toEqual({ keys: [], ranges: [], startsBatch: true, endsBatch: false });
     expect(it.machine.reads(tick(10))).toEqual({
       keys: [{ namespaceId: 1, generation: 1, key: utf8Encode("a"), withValue: false }],
       ranges: [],
       startsBatch: true,
+      endsBatch: false,
     });
   });
 

@@ -88,7 +88,7 @@ const malformed: readonly { parts: TxnParts; message: string }[] = [
 describe("A malformed Txn", () => {
   test.each(malformed)("is refused alike by each machine, whatever branch it would take: $message", (one) => {
     const command = txn({ ...one.parts });
-    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false });
+    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false, endsBatch: false });
     expectRefused(it, command, Refusal.UNKNOWN_COMMAND, one.message);
   });
 

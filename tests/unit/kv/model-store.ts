@@ -1,10 +1,11 @@
 import {
   byteKey,
   type Change,
+  foundingMembership,
   INITIAL_STATE,
   type LeaseKey,
   type LeaseState,
-  type MemberStore,
+  type MembershipState,
   type NamespaceState,
   RANGE_RECORD_OVERHEAD_BYTES,
   type RangeRead,
@@ -17,7 +18,8 @@ import {
   type StateWrites,
   type StoredRecord,
 } from "@quorate/services/kv";
-import { assert, compareBytes, compareStrings, EMPTY_BYTES } from "@quorate/services/std";
+import { assert, compareBytes, EMPTY_BYTES } from "@quorate/services/std";
+import { FOUNDERS } from "./founders";
 
 /**
  * A state store as plain as can be: it does what the writes say, and its views are strict. A key that was not declared
@@ -28,7 +30,7 @@ export class ModelStore {
   private readonly namespaces = new Map<number, NamespaceState>();
   private readonly sessions = new Map<number, SessionState>();
   private readonly answers = new Map<string, SessionAnswer>();
-  private readonly memberStores = new Map<string, MemberStore>();
+  private membership: MembershipState = foundingMembership(FOUNDERS);
   private readonly leases = new Map<number, LeaseState>();
   private readonly leaseKeys = new Map<string, LeaseKey>();
   private readonly records = new Map<string, StoredRecord>();
@@ -81,7 +83,7 @@ export class ModelStore {
       this.sessions.delete(clientId);
       for (const [id, answer] of this.answers) if (answer.clientId === clientId) this.answers.delete(id);
     }
-    for (const store of writes.memberStores) this.memberStores.set(store.memberId, store);
+    this.membership = writes.membership ?? this.membership;
     for (const lease of writes.leases) this.leases.set(lease.leaseId, lease);
     for (const leaseId of writes.leasesEnded) this.leases.delete(leaseId);
     for (const leaseKey of writes.leaseKeysDetached) {
@@ -104,9 +106,7 @@ export class ModelStore {
       answers: [...this.answers.values()].sort(
         (left, right) => left.clientId - right.clientId || left.sequence - right.sequence,
       ),
-      memberStores: [...this.memberStores.values()].sort((left, right) =>
-        compareStrings(left.memberId, right.memberId),
-      ),
+      membership: this.membership,
       leases: [...this.leases.values()].sort((left, right) => left.leaseId - right.leaseId),
       leaseKeys: [...this.leaseKeys.values()]
         .filter(({ namespaceId, generation }) => this.namespaces.get(namespaceId)?.generation === generation)

@@ -1,5 +1,6 @@
 import { type Answer, type Command, decodeCommand, Refusal } from "@quorate/services/kv";
 import { hexEncode } from "@quorate/services/std";
+import { NaiveMembership } from "./naive-membership";
 import {
   isMalformedTxn,
   type NaiveOutcome,
@@ -53,7 +54,8 @@ export class NaiveMachine {
   private space = newSpace("", 0n);
   readonly leases = new Map<bigint, NaiveLease>();
   private readonly sessions = new Map<bigint, NaiveSession>();
-  private readonly stores = new Map<string, string>();
+  readonly members = new NaiveMembership();
+  verifyRound = 0;
 
   apply(entry: Uint8Array): Answer {
     const command = decodeCommand(entry);
@@ -76,8 +78,17 @@ export class NaiveMachine {
     }
     if (operation?.$case === "recordStore") {
       const { memberId, storeId } = operation.value;
-      if (!this.stores.has(memberId)) this.stores.set(memberId, storeId);
-      return this.answer(this.stores.get(memberId) === storeId ? {} : Refusal.STORE_MISMATCH);
+      return this.answer(this.members.record(memberId, storeId) ?? {});
+    }
+    if (operation?.$case === "changeMembership") {
+      return this.answer(this.members.change(operation.value) ?? {});
+    }
+    if (operation?.$case === "updateMember" && operation.value.member !== undefined) {
+      return this.answer(this.members.update(operation.value.member) ?? {});
+    }
+    if (operation?.$case === "verify") {
+      this.verifyRound += 1;
+      return this.answer({});
     }
     const namespace = command.namespace || "default";
     const space = this.spaces.get(namespace);

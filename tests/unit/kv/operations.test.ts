@@ -261,6 +261,7 @@ describe("DeleteRange", () => {
         },
       ],
       startsBatch: true,
+      endsBatch: false,
     });
   });
 

@@ -37,7 +37,7 @@ describe("Commands that cannot be carried out", () => {
     truncateCommand(noNamespace),
     openSessionCommand(noNamespace, 1000),
   ])("name a namespace that is not there (%#)", (command) => {
-    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false });
+    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false, endsBatch: false });
     expectRefused(it, command, Refusal.UNKNOWN_NAMESPACE, 'there is no namespace "nowhere"');
   });
 
@@ -84,7 +84,7 @@ describe("Commands that cannot be carried out", () => {
     { command: recordStoreCommand("n1", "", 0), message: "store_id is empty" },
   ])("are malformed: $message", ({ command, message }) => {
     it.apply(openSessionCommand(ANYONE, 1000));
-    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false });
+    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false, endsBatch: false });
     expectRefused(it, command, Refusal.UNKNOWN_COMMAND, message);
   });
 

@@ -66,7 +66,12 @@ describe("a request id", () => {
   test("C10: a machine that is loaded from its store answers a retry as before", () => {
     const first = it.apply(increment(request(1, 1)));
     it.restart();
-    expect(it.machine.reads(increment(request(1, 1)))).toEqual({ keys: [], ranges: [], startsBatch: false });
+    expect(it.machine.reads(increment(request(1, 1)))).toEqual({
+      keys: [],
+      ranges: [],
+      startsBatch: false,
+      endsBatch: false,
+    });
     expect(it.apply(increment(request(1, 1)))).toEqual(first);
     expect(it.value("k")).toBe("1");
   });
@@ -127,7 +132,7 @@ describe("a request id", () => {
     };
     const machine = new StateMachine(state);
     const command = increment(request(1, 1));
-    expect(machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false });
+    expect(machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false, endsBatch: false });
     const { answers, writes } = machine.apply([command], it.store.read([]));
     expect(messageOf(answers[0] as Answer)).toBe("client_id 1 is of another namespace");
     expect(refusalOf(answers[0] as Answer)).toBe(Refusal.SESSION_EXPIRED);

@@ -19,7 +19,7 @@ describe("Tick and RecordStore", () => {
   });
 
   test("the first store of a member is recorded, and no other", () => {
-    expect(it.machine.memberStore("n1")).toBeNull();
+    expect(it.machine.member("n1")?.storeId).toBeNull();
     doneOf(it.apply(recordStoreCommand("n1", "s1", 0)));
     doneOf(it.apply(recordStoreCommand("n1", "s1", 0)));
     doneOf(it.apply(recordStoreCommand("n2", "s1", 0)));
@@ -29,8 +29,8 @@ describe("Tick and RecordStore", () => {
       Refusal.STORE_MISMATCH,
       "member n1 is bound to store s1, not to s2",
     );
-    expect(it.machine.memberStore("n1")).toBe("s1");
+    expect(it.machine.member("n1")?.storeId).toBe("s1");
     it.restart();
-    expect(it.machine.memberStore("n1")).toBe("s1");
+    expect(it.machine.member("n1")?.storeId).toBe("s1");
   });
 });

@@ -141,6 +141,7 @@ describe("Compares of a key", () => {
       ],
       ranges: [],
       startsBatch: false,
+      endsBatch: false,
     });
   });
 });
@@ -198,6 +199,7 @@ describe("Compares of a range", () => {
         { ...bounds, keyBytesMax, withValues: false, valueBytesMax: 0 },
       ],
       startsBatch: true,
+      endsBatch: false,
     });
   });
 
