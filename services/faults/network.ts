@@ -1,5 +1,6 @@
+import type { MembershipState } from "#kv";
 import type { MemberId, Message } from "#raft";
-import type { Transport } from "#replica";
+import type { Introduction, MemberAddresses, Transport } from "#replica";
 import { assert, type Random } from "#std";
 import { directionKey } from "./cuts";
 import type { Delivery, Direction, NetworkFilter, Timers } from "./filter";
@@ -11,10 +12,16 @@ export interface NetworkMember {
   readonly id: MemberId;
   /** The data directory that speaks for the member. */
   readonly storeId: string;
+  /** Where it says that it is reached; null where it does not say. */
+  readonly addresses: MemberAddresses | null;
+  /** As it knows it now. */
+  readonly membership: MembershipState;
   receive(messages: readonly Message[]): void;
   reportUnreachable(peer: MemberId): void;
   memberStore(memberId: MemberId): string | null;
-  noteStore(memberId: MemberId, storeId: string): void;
+  noteIntroduction(introduction: Introduction): void;
+  /** A peer refused it, for the cluster has removed the member whose data directory this is. */
+  removed(): void;
 }
 
 /** Carries messages between replicas of one process, through filters. */
@@ -176,26 +183,28 @@ export class Network implements NetworkPort {
     if (connection !== link.connection) return;
     const to = this.members.get(link.direction.to);
     assert(to !== undefined, "a connection to a process that is gone was broken");
-    if (this.isRefused(from, to)) {
+    const refusal = refusalOf(from, to) ?? (this.isAttached(from) ? refusalOf(to, from) : null);
+    if (refusal !== null) {
       this.tellLoss(link, from);
+      if (refusal === "removed" && this.isAttached(from)) this.tellRemoved(from, to);
       return;
     }
     if (!link.isBetween(from, to)) {
       // It sends nothing before it has heard who the other is (services/rpc/peer-link.ts), and now it hears no more.
       if (!this.isAttached(from)) return;
       link.connect(from, to);
-      to.noteStore(from.id, from.storeId);
-      from.noteStore(to.id, to.storeId);
+      to.noteIntroduction(introductionOf(from));
+      from.noteIntroduction(introductionOf(to));
     }
     to.receive(messages);
   }
 
-  /** Either end refuses a data directory other than the one that is bound to the member (services/rpc/greeting.ts). */
-  private isRefused(from: NetworkMember, to: NetworkMember): boolean {
-    const fromStore = to.memberStore(from.id);
-    if (fromStore !== null && fromStore !== from.storeId) return true;
-    const toStore = this.isAttached(from) ? from.memberStore(to.id) : null;
-    return toStore !== null && toStore !== to.storeId;
+  /** Whichever of the two was removed hears of it, and from nowhere within its own calls. */
+  private tellRemoved(from: NetworkMember, to: NetworkMember): void {
+    const removed = refusalOf(from, to) === "removed" ? from : to;
+    this.timers.after(0, () => {
+      if (this.isAttached(removed)) removed.removed();
+    });
   }
 
   private isAttached(member: NetworkMember): boolean {
@@ -250,6 +259,23 @@ export class Network implements NetworkPort {
     this.links.set(key, link);
     return link;
   }
+}
+
+/**
+ * Why `to` does not talk to who introduces itself as `from` does: the rules of services/rpc/greeting.ts. A stranger that
+ * knows of more changes is let in, for then `to` is the ignorant one.
+ */
+function refusalOf(from: NetworkMember, to: NetworkMember): "refused" | "removed" | null {
+  const { members, epoch, retiredStores } = to.membership;
+  if (retiredStores.includes(from.storeId)) return "removed";
+  const isMember = members.some(({ memberId }) => memberId === from.id);
+  if (!isMember && from.membership.epoch <= epoch) return "refused";
+  const recorded = to.memberStore(from.id);
+  return recorded === null || recorded === from.storeId ? null : "refused";
+}
+
+function introductionOf({ id, storeId, addresses, membership }: NetworkMember): Introduction {
+  return { memberId: id, storeId, addresses, epoch: membership.epoch };
 }
 
 /** Messages that arrive together. */

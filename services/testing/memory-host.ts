@@ -100,10 +100,15 @@ export class MemoryHost implements Host {
     const inner = frame.network.attach({
       id,
       storeId,
+      addresses: null,
+      get membership() {
+        return replica.membership;
+      },
       receive: (messages) => this.gate.pass(() => replica.receive(messages)),
       reportUnreachable: (peer) => this.gate.pass(() => replica.reportUnreachable(peer)),
       memberStore: (member) => replica.memberStore(member),
-      noteStore: (member, store) => replica.noteStore(member, store),
+      noteIntroduction: (introduction) => replica.noteIntroduction(introduction),
+      removed: () => undefined,
     });
     transport.inner = { send: (messages) => this.gate.pass(() => inner.send(messages)) };
     const stopTicking = time.every(tickMs, () => {

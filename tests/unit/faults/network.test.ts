@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { Network, type NetworkMember } from "@quorate/services/faults";
+import { foundingMembership, type MembershipState } from "@quorate/services/kv";
 import type { MemberId, Message } from "@quorate/services/raft";
-import type { Transport } from "@quorate/services/replica";
+import type { Introduction, Transport } from "@quorate/services/replica";
 import { seededRandom } from "@quorate/services/std";
 import { heartbeat, vote } from "./messages";
 import { VirtualTimers } from "./virtual-timers";
@@ -11,6 +12,9 @@ class Recorder implements NetworkMember {
   readonly received: (readonly Message[])[] = [];
   readonly unreachable: MemberId[] = [];
   readonly noted: string[] = [];
+  readonly addresses = { clientAddress: "here:1", peerAddress: "here:2" };
+  membership: MembershipState = FOUNDING;
+  removals = 0;
   readonly stores = new Map<MemberId, string>();
 
   constructor(
@@ -30,10 +34,25 @@ class Recorder implements NetworkMember {
     return this.stores.get(memberId) ?? null;
   }
 
-  noteStore(memberId: MemberId, storeId: string): void {
-    this.noted.push(`${memberId}=${storeId}`);
+  noteIntroduction({ memberId, storeId, addresses, epoch }: Introduction): void {
+    this.noted.push(`${memberId}=${storeId} ${addresses?.peerAddress} ${epoch}`);
+  }
+
+  removed(): void {
+    this.removals += 1;
   }
 }
+
+const FOUNDING = foundingMembership(
+  ["n1", "n2", "n3"].map((id) => ({ id, clientAddress: `${id}:1`, peerAddress: `${id}:2` })),
+);
+/** One change later n1 is no member any more. */
+const WITHOUT_N1: MembershipState = {
+  ...FOUNDING,
+  epoch: 1,
+  members: FOUNDING.members.slice(1),
+  retiredStores: ["store-n1"],
+};
 
 const forth = { from: "n1", to: "n2" };
 const ping = heartbeat("n1", "n2");
@@ -91,11 +110,33 @@ describe("a network in process", () => {
 
   it("introduces two processes to each other at their first contact", () => {
     expect(arrives() && arrives()).toBe(true);
-    expect([n1.noted, n2.noted]).toEqual([["n2=store-n2"], ["n1=store-n1"]]);
+    expect([n1.noted, n2.noted]).toEqual([["n2=store-n2 here:2 0"], ["n1=store-n1 here:2 0"]]);
     network.detach("n2");
     network.attach(n2);
     expect(arrives()).toBe(true);
-    expect(n2.noted).toEqual(["n1=store-n1", "n1=store-n1"]);
+    expect(n2.noted).toEqual(["n1=store-n1 here:2 0", "n1=store-n1 here:2 0"]);
+  });
+
+  it("G6: refuses a member that was removed, even amid a connection, and tells it so", () => {
+    expect(arrives()).toBe(true);
+    n2.membership = WITHOUT_N1;
+    expect([arrives(), arrives(), n1.removals, n2.removals]).toEqual([false, false, 2, 0]);
+  });
+
+  it("G6: a member that was removed hears of it from whoever still talks to it", () => {
+    n1.membership = {
+      ...WITHOUT_N1,
+      members: [FOUNDING.members[0]!, FOUNDING.members[2]!],
+      retiredStores: ["store-n2"],
+    };
+    expect([arrives(), n1.removals, n2.removals]).toEqual([false, 0, 1]);
+  });
+
+  it("G6: refuses a stranger without a word on its fate, unless it knows of more changes", () => {
+    n2.membership = { ...WITHOUT_N1, retiredStores: [] };
+    expect([arrives(), n1.removals]).toEqual([false, 0]);
+    n1.membership = { ...FOUNDING, epoch: 2 };
+    expect([arrives(), n2.noted]).toEqual([true, ["n1=store-n1 here:2 2"]]);
   });
 
   it.each([

@@ -1,9 +1,12 @@
 import {
   FailPoints,
+  FilteredSnapshotSource,
   FilteredTransport,
   guardLogStore,
+  guardSnapshotSource,
   guardStateStore,
   guardTransport,
+  ImageInterference,
   Interference,
   Network,
 } from "@quorate/services/faults";
@@ -11,7 +14,7 @@ import {
   type Answer,
   type CommandSource,
   encodeCommand,
-  INITIAL_STATE,
+  foundingMembership,
   incrementCommand,
   openSessionCommand,
   StateMachine,
@@ -24,7 +27,13 @@ import {
   openMemoryStateStore,
 } from "@quorate/services/memory";
 import type { Message } from "@quorate/services/raft";
-import { Replica, type SubmitOutcome, type Transport } from "@quorate/services/replica";
+import {
+  type LogKeeping,
+  Replica,
+  type SnapshotSource,
+  type SubmitOutcome,
+  type Transport,
+} from "@quorate/services/replica";
 import { seededRandom } from "@quorate/services/std";
 import { VirtualTimers } from "./virtual-timers";
 
@@ -45,6 +54,8 @@ interface Seat {
 export class VirtualCluster {
   readonly timers = new VirtualTimers();
   readonly network = new Network({ timers: this.timers, random: seededRandom(1) });
+  /** Between the images of all. */
+  readonly images = new ImageInterference({ timers: this.timers, random: seededRandom(3) });
   /** Between each replica and the network, as it would stand before a real transport. */
   readonly interference = new Interference({ timers: this.timers, random: seededRandom(2) });
   readonly seats: readonly Seat[];
@@ -53,14 +64,22 @@ export class VirtualCluster {
   /** Every leader that any member has heard of, by term. */
   readonly leaders = new Map<number, Set<string>>();
 
-  constructor(size: number) {
-    this.seats = Array.from({ length: size }, (_, at) => {
-      const id = `n${at + 1}`;
+  constructor(
+    size: number,
+    private readonly options: {
+      readonly logKeeping?: LogKeeping;
+      /** Batches between two checkpoints of a state. */
+      readonly checkpointBatches?: number;
+    } = {},
+  ) {
+    const ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
+    const members = ids.map((id) => ({ id, clientAddress: `${id}:1`, peerAddress: `${id}:2` }));
+    this.seats = ids.map((id) => {
       const failPoints = new FailPoints({ onCrash: () => this.crash(id) });
       return {
         id,
         log: new MemoryLogDisk(),
-        state: new MemoryStateDisk(),
+        state: new MemoryStateDisk(options.checkpointBatches ?? 64, 0, foundingMembership(members)),
         failPoints,
         replica: null,
         starts: 0,
@@ -77,21 +96,19 @@ export class VirtualCluster {
     const replica = new Replica({
       id,
       storeId: `store-${id}`,
-      configuration: {
-        voters: this.seats.map((other) => other.id),
-        votersOutgoing: [],
-        learners: [],
-        learnersNext: [],
-        autoLeave: false,
-      },
       timing: { electionTicks: ELECTION_TICKS, heartbeatTicks: 1 },
       log: guardLogStore(openMemoryLogStore(seat.log), seat.failPoints),
       state,
-      machine: new StateMachine(seat.starts === 1 ? INITIAL_STATE : state.opened.resident),
+      machineOf: (resident) => new StateMachine(resident),
       transport: { send: (messages) => transport.port?.send(messages) },
       clock: { monotonicMs: () => this.timers.nowMs(), wallMs: () => this.timers.nowMs() },
       scheduler: { afterThisTurn: (run) => this.timers.after(0, run) },
       random: seededRandom(this.seats.indexOf(seat) + 100 * seat.starts),
+      snapshots: guardSnapshotSource(
+        new FilteredSnapshotSource(this.imagesOf(seat), id, this.images),
+        seat.failPoints,
+      ),
+      ...(this.options.logKeeping === undefined ? {} : { logKeeping: this.options.logKeeping }),
     });
     const wire = this.network.attach({
       id,
@@ -102,7 +119,12 @@ export class VirtualCluster {
       },
       reportUnreachable: (peer) => replica.reportUnreachable(peer),
       memberStore: (memberId) => replica.memberStore(memberId),
-      noteStore: (memberId, storeId) => replica.noteStore(memberId, storeId),
+      addresses: null,
+      get membership() {
+        return replica.membership;
+      },
+      noteIntroduction: (introduction) => replica.noteIntroduction(introduction),
+      removed: () => undefined,
     });
     transport.port = guardTransport(new FilteredTransport(wire, this.interference), seat.failPoints);
     replica.subscribe({
@@ -217,6 +239,20 @@ export class VirtualCluster {
       new Set(this.seats.flatMap(({ replica }) => replica?.status().appliedIndex ?? []));
     await this.until("the same everywhere", () => applied().size === 1);
     return this.counters();
+  }
+
+  /** Images as they are at a peer, taken at once. */
+  private imagesOf(seat: Seat): SnapshotSource {
+    return {
+      fetch: async (from, resume) => {
+        const { replica } = this.seat(from);
+        if (replica === null || seat.replica === null) throw new Error(`${from} cannot be reached`);
+        const image = resume === null ? replica.images.open() : replica.images.resume(resume.imageId);
+        if (image === null || image === "too_many") throw new Error(`${from} has no image to give`);
+        const { imageId, state } = image;
+        return { imageId, header: state.header, chunks: state.chunks(resume?.position ?? null) };
+      },
+    };
   }
 
   private async untilApplied(submit: (leader: string) => Promise<SubmitOutcome>): Promise<Answer> {
