@@ -1,5 +1,7 @@
 export type { HistoryLimits } from "./history-keeper";
 export type { Introduction } from "./introductions";
+export type { ReplicaListener } from "./listeners";
+export type { SnapshotTaken } from "./log-cutter";
 export { DEFAULT_LOG_KEEPING, type LogKeeping } from "./log-keeper";
 export {
   DEFAULT_BOUNDS,
@@ -47,6 +49,6 @@ export {
   StoreFailure,
   type Transport,
 } from "./ports";
-export { Replica, type ReplicaListener, type SnapshotTaken, type SubmitOptions } from "./replica";
+export { Replica, type SubmitOptions } from "./replica";
 export type { Receiving } from "./snapshot-receiver";
 export type { ReplicaStatus } from "./status";

@@ -10,7 +10,6 @@ import {
 } from "#kv";
 import {
   type EntryId,
-  type Index,
   type MemberId,
   type Message,
   messageFault,
@@ -26,7 +25,9 @@ import { type AppliedEntry, Applier } from "./applier";
 import { HistoryKeeper } from "./history-keeper";
 import { type Introduction, Introductions } from "./introductions";
 import { LeaderDuties } from "./leader-duties";
-import { cutDue, cutWithin, DEFAULT_LOG_KEEPING, type LogExtent } from "./log-keeper";
+import type { ReplicaListener } from "./listeners";
+import { LogCutter, type SnapshotTaken } from "./log-cutter";
+import { DEFAULT_LOG_KEEPING } from "./log-keeper";
 import { LoggedStores } from "./logged-stores";
 import { MembershipChanges } from "./membership-changes";
 import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaOptions, raftConfigOf } from "./options";
@@ -41,7 +42,7 @@ import type {
 } from "./outcome";
 import { OutgoingImages } from "./outgoing-images";
 import { Persister } from "./persister";
-import { type OpenedState, type SnapshotSource, type StateStore, StoreFailure } from "./ports";
+import type { OpenedState, SnapshotSource, StateStore, StoreFailure } from "./ports";
 import { notApplied, Proposals, type QueuedCommand } from "./proposals";
 import { ReadPoints } from "./read-points";
 import { Reads } from "./reads";
@@ -49,31 +50,6 @@ import { SnapshotInstaller } from "./snapshot-installer";
 import { SnapshotReceiver } from "./snapshot-receiver";
 import type { ReplicaStatus } from "./status";
 import { Transfers } from "./transfers";
-
-/** What others may want to hear of. */
-export interface ReplicaListener {
-  /** Another member, or none, leads now; the term is this member's. */
-  leaderChanged?(leaderId: MemberId | null, term: Term): void;
-  /** A peer sent what no correct member sends; it was dropped. */
-  messageRefused?(from: MemberId, fault: string): void;
-  /** The store has written what a batch of commands did; reads may see it from now on. */
-  written?(writes: StateWrites): void;
-  /** A snapshot took the place of the whole state: what was written() before says nothing of it. */
-  installed?(): void;
-  /** Who takes part, or what is known of a member, is as in `membership` from now on. */
-  membershipChanged?(membership: MembershipState): void;
-  /** This member takes part no longer. */
-  removed?(): void;
-  /** A store failed: everything open was settled, and the replica does nothing more. */
-  failed?(failure: StoreFailure): void;
-}
-
-/** What a snapshot that was asked for has left. */
-export interface SnapshotTaken {
-  /** What no crash takes from the state. */
-  readonly index: Index;
-  readonly logFirstIndex: Index;
-}
 
 /** How a command is submitted. */
 export interface SubmitOptions {
@@ -111,6 +87,7 @@ export class Replica {
   private readonly loggedStores: LoggedStores;
   private readonly receiver: SnapshotReceiver;
   private readonly installer: SnapshotInstaller;
+  private readonly cutter: LogCutter;
   private readonly membershipChanges: MembershipChanges;
   private readonly listeners = new Set<ReplicaListener>();
 
@@ -119,7 +96,6 @@ export class Replica {
   private term: Term;
   private isTurnPlanned = false;
   private isHeld = false;
-  private isCutting = false;
   private isLowOnSpace = false;
   private hasSpace = true;
   private condition: "running" | "stopping" | "failed" = "running";
@@ -192,6 +168,13 @@ export class Replica {
       isWanted: ({ applied: { index } }) => index > this.applier.applied.index,
     });
     this.installer = this.makeInstaller();
+    this.cutter = new LogCutter({
+      keeping: options.logKeeping ?? DEFAULT_LOG_KEEPING,
+      log,
+      state,
+      pinnedIndex: () => this.images.pinnedIndex,
+      failed: (failure) => this.fail(failure),
+    });
     this.membershipChanges = new MembershipChanges({
       raft: this.raft,
       proposals: this.proposals,
@@ -216,7 +199,7 @@ export class Replica {
     this.transfers.tick();
     this.lookAtSpace();
     if (this.role === "leader") this.duties.tick();
-    this.keepLog();
+    this.cutter.tick();
     this.pump();
   }
 
@@ -309,15 +292,8 @@ export class Replica {
   }
 
   /** Makes the state durable and cuts the log as far as nobody is known to need it. Rejects with StoreFailure. */
-  async takeSnapshot(): Promise<SnapshotTaken> {
-    const { log, state } = this.options;
-    await state.checkpoint();
-    const matches = (this.raft.status().progress ?? [])
-      .filter(({ isRecentlyActive }) => isRecentlyActive)
-      .map(({ match }) => match);
-    const index = cutWithin(this.logExtent, Math.min(log.lastIndex(), ...matches));
-    if (index !== null) await log.cut(index);
-    return { index: state.checkpointIndex, logFirstIndex: log.firstIndex() };
+  takeSnapshot(): Promise<SnapshotTaken> {
+    return this.cutter.takeSnapshot(this.raft.status());
   }
 
   /** Takes the whole state anew from a peer, since this member's own cannot be trusted. False where that did not work. */
@@ -574,33 +550,6 @@ export class Replica {
     const hasSpace = new Map((progress ?? []).map(({ id, isLowOnSpace }) => [id, !isLowOnSpace]));
     hasSpace.set(this.id, !this.isLowOnSpace);
     this.hasSpace = voteResult(configuration, hasSpace) === "won";
-  }
-
-  private get logExtent(): LogExtent {
-    const { log, state } = this.options;
-    return {
-      firstIndex: log.firstIndex(),
-      lastIndex: log.lastIndex(),
-      bytes: log.bytes,
-      checkpointIndex: state.checkpointIndex,
-      pinnedIndex: this.images.pinnedIndex,
-    };
-  }
-
-  private keepLog(): void {
-    if (this.isCutting) return;
-    const index = cutDue(this.options.logKeeping ?? DEFAULT_LOG_KEEPING, this.logExtent);
-    if (index === null) return;
-    this.isCutting = true;
-    this.options.log.cut(index).then(
-      () => {
-        this.isCutting = false;
-      },
-      (error: unknown) => {
-        if (!(error instanceof StoreFailure)) throw error;
-        this.fail(error);
-      },
-    );
   }
 
   private makeInstaller(): SnapshotInstaller {

@@ -1,0 +1,21 @@
+import type { MembershipState, StateWrites } from "#kv";
+import type { MemberId, Term } from "#raft";
+import type { StoreFailure } from "./ports";
+
+/** What others may want to hear of. */
+export interface ReplicaListener {
+  /** Another member, or none, leads now; the term is this member's. */
+  leaderChanged?(leaderId: MemberId | null, term: Term): void;
+  /** A peer sent what no correct member sends; it was dropped. */
+  messageRefused?(from: MemberId, fault: string): void;
+  /** The store has written what a batch of commands did; reads may see it from now on. */
+  written?(writes: StateWrites): void;
+  /** A snapshot took the place of the whole state: what was written() before says nothing of it. */
+  installed?(): void;
+  /** Who takes part, or what is known of a member, is so from now on. */
+  membershipChanged?(membership: MembershipState): void;
+  /** This member takes part no longer. */
+  removed?(): void;
+  /** A store failed: everything open was settled, and the replica does nothing more. */
+  failed?(failure: StoreFailure): void;
+}

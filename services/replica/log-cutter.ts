@@ -1,0 +1,66 @@
+import type { Index, RaftStatus } from "#raft";
+import { cutDue, cutWithin, type LogExtent, type LogKeeping } from "./log-keeper";
+import { type LogStore, type StateStore, StoreFailure } from "./ports";
+
+/** What a snapshot that was asked for has left. */
+export interface SnapshotTaken {
+  /** What no crash takes from the state. */
+  readonly index: Index;
+  readonly logFirstIndex: Index;
+}
+
+/** Cuts the log where it has grown too long, one cut at a time, or when asked. */
+export class LogCutter {
+  private isCutting = false;
+
+  constructor(
+    private readonly parts: {
+      readonly keeping: LogKeeping;
+      readonly log: LogStore;
+      readonly state: StateStore;
+      /** The oldest state that is being sent; null for none. */
+      readonly pinnedIndex: () => Index | null;
+      readonly failed: (failure: StoreFailure) => void;
+    },
+  ) {}
+
+  /** To be called often. */
+  tick(): void {
+    if (this.isCutting) return;
+    const index = cutDue(this.parts.keeping, this.extent);
+    if (index === null) return;
+    this.isCutting = true;
+    this.parts.log.cut(index).then(
+      () => {
+        this.isCutting = false;
+      },
+      (error: unknown) => {
+        if (!(error instanceof StoreFailure)) throw error;
+        this.parts.failed(error);
+      },
+    );
+  }
+
+  /** Makes the state durable and cuts the log as far as nobody is known to need it. Rejects with StoreFailure. */
+  async takeSnapshot(raft: Pick<RaftStatus, "progress">): Promise<SnapshotTaken> {
+    const { log, state } = this.parts;
+    await state.checkpoint();
+    const matches = (raft.progress ?? [])
+      .filter(({ isRecentlyActive }) => isRecentlyActive)
+      .map(({ match }) => match);
+    const index = cutWithin(this.extent, Math.min(log.lastIndex(), ...matches));
+    if (index !== null) await log.cut(index);
+    return { index: state.checkpointIndex, logFirstIndex: log.firstIndex() };
+  }
+
+  private get extent(): LogExtent {
+    const { log, state, pinnedIndex } = this.parts;
+    return {
+      firstIndex: log.firstIndex(),
+      lastIndex: log.lastIndex(),
+      bytes: log.bytes,
+      checkpointIndex: state.checkpointIndex,
+      pinnedIndex: pinnedIndex(),
+    };
+  }
+}
