@@ -15,8 +15,10 @@ export interface ClusterDescription {
   readonly basePort: number;
   readonly profile: Profile;
   readonly gateway: boolean;
-  /** Whether every member has started once: from then on no member may make a data directory. */
+  /** Whether every founding member has started once: from then on none of them may make a data directory. */
   readonly bootstrapped: boolean;
+  /** The backup that it begins with: kept until then, for members that begin differently would never agree. */
+  readonly restore?: string;
   readonly members: readonly MemberDescription[];
 }
 
@@ -25,7 +27,10 @@ export interface MemberDescription {
   readonly id: string;
   readonly clientAddress: string;
   readonly peerAddress: string;
+  /** Metrics and health. */
   readonly httpAddress: string;
+  /** Whether it came to the cluster while that was running. */
+  readonly joined?: boolean;
 }
 
 function descriptionPath(dataDir: string): string {

@@ -8,6 +8,7 @@ export interface LauncherFlags {
   readonly basePort?: number;
   readonly dataDir: string;
   readonly profile?: Profile;
+  readonly restore?: string;
 }
 
 /** What came of reading the flags: settings, a text that was asked for, or one line that names the wrong one. */
@@ -27,13 +28,14 @@ export function readFlags(argv: readonly string[]): FlagsOutcome {
     .addOption(
       new Option(
         "--base-port <port>",
-        "the gateway's port; node i serves clients at +i, peers at +20+i, health at +40+i (default: 7400)",
+        "the gateway's port; node i serves clients at +i, peers at +20+i, metrics and health over HTTP at +40+i (default: 7400)",
       ).argParser(basePort),
     )
     .option("--data-dir <directory>", "where the data is kept", "./data")
     .addOption(
       new Option("--profile <profile>", "the timing of elections (default: default)").choices(PROFILES),
     )
+    .option("--restore <file>", "begin a new cluster with what that backup holds")
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({

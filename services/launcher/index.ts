@@ -1,3 +1,4 @@
+export { type BackupVerdict, verifyBackupFile } from "./backup-file";
 export { type MemberDescription, PROFILES, type Profile } from "./cluster-file";
 export { LauncherFault } from "./fault";
 export { basePort, type FlagsOutcome, type LauncherFlags, nodeCount, readFlags } from "./flags";
@@ -10,3 +11,4 @@ export {
   startLocalCluster,
 } from "./local-cluster";
 export { NODES_MAX, nodePorts, type PortReservation, reservePorts } from "./ports";
+export { lastSentence } from "./process-log";

@@ -1,4 +1,5 @@
-import { join, resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
 import {
   type ClusterDescription,
   LAUNCHER_NAME,
@@ -9,20 +10,28 @@ import {
   writeDescription,
   writeProcess,
 } from "./cluster-file";
-import { type DescriptionOptions, describe, portUses } from "./description";
+import {
+  type DescriptionOptions,
+  describe,
+  freshClusterId,
+  memberPortUses,
+  nextMember,
+  portUses,
+} from "./description";
 import { LauncherFault } from "./fault";
 import { assertPortsFree } from "./ports";
 import {
   hasEnded,
   identify,
   isRunning,
-  lastLine,
   type Owner,
   type Program,
   type RunningProcess,
   signal,
   start,
 } from "./process";
+import { lastSentence } from "./process-log";
+import { gatewayProgram, memberDataDir, nodeProgram, processLogPath } from "./programs";
 import { SERVICES, serves } from "./readiness";
 
 /** How long a graceful stop may take before it is cut short. */
@@ -116,7 +125,7 @@ export class LocalCluster {
 
   /** Where a member keeps its data. */
   dataDirOf(memberId: string): string {
-    return join(this.dataDir, this.#member(memberId).id);
+    return memberDataDir(this.dataDir, this.#member(memberId).id);
   }
 
   /** The processes: the gateway first, then the members. */
@@ -135,18 +144,14 @@ export class LocalCluster {
    * @throws LauncherFault that says what is in the way; what was started is stopped again then
    */
   async start(): Promise<void> {
-    const running = this.processes().filter(({ pid }) => pid !== null);
-    if (running.length > 0) {
-      const names = running.map(({ name, pid }) => `${name} is process ${pid}`).join(", ");
-      throw new LauncherFault(`the cluster in ${this.dataDir} is running already: ${names}`);
-    }
+    this.#checkNothingRuns();
     await assertPortsFree(portUses(this.#description));
     writeDescription(this.dataDir, this.#description);
     try {
       for (const { id } of this.members) this.#spawn(id);
       await this.#untilReady(this.members.map(({ id }) => id));
-      this.#description = { ...this.#description, bootstrapped: true };
-      writeDescription(this.dataDir, this.#description);
+      const { restore: _, ...description } = this.#description;
+      this.#describe({ ...description, bootstrapped: true });
       if (this.#description.gateway) {
         this.#spawn(GATEWAY);
         await this.#untilReady([GATEWAY]);
@@ -172,6 +177,52 @@ export class LocalCluster {
     const hasMajority = 2 * running > this.members.length;
     if (options.untilReady ?? true) await this.#untilReady([name], hasMajority ? "kv" : "process");
     return hasMajority;
+  }
+
+  /**
+   * Starts one more node, which joins the cluster: a learner that becomes a voter as soon as it has caught up. Resolves
+   * when it serves.
+   *
+   * @param as learner: it becomes a voter only when it is promoted
+   * @throws LauncherFault; the cluster may have taken the member in already: it is kept, and starting it again goes on
+   */
+  async addNode(as: "voter" | "learner" = "voter"): Promise<MemberDescription> {
+    if (!this.#description.bootstrapped) {
+      throw new LauncherFault(`the cluster in ${this.dataDir} has not begun yet: start it first`);
+    }
+    const member = nextMember(this.#description, (id) => existsSync(memberDataDir(this.dataDir, id)));
+    await assertPortsFree(memberPortUses([member]));
+    this.#describe({ ...this.#description, members: [...this.#description.members, member] });
+    this.#spawn(member.id, ["--join-as", as]);
+    await this.#untilReady([member.id]);
+    return member;
+  }
+
+  /**
+   * Stops a node that the cluster has removed, and forgets it. Its data directory stays, and its id is not given to
+   * another node as long as it does.
+   */
+  async forgetNode(memberId: string): Promise<void> {
+    this.#member(memberId);
+    await this.stopProcess(memberId);
+    const members = this.#description.members.filter(({ id }) => id !== memberId);
+    this.#describe({ ...this.#description, members });
+  }
+
+  /**
+   * Goes on with one node that is left of a cluster whose other members are lost for ever: a new cluster, of that node
+   * alone, with what it holds. Resolves when it serves.
+   *
+   * @throws LauncherFault while any process of the cluster runs
+   */
+  async forceNewCluster(memberId: string): Promise<void> {
+    const member = this.#member(memberId);
+    this.#checkNothingRuns();
+    await assertPortsFree(memberPortUses([member]));
+    const { joined: _, ...alone } = member;
+    this.#describe({ ...this.#description, clusterId: freshClusterId(), members: [alone] });
+    this.#spawn(memberId, ["--force-new-cluster", memberId]);
+    await this.#untilReady([memberId]);
   }
 
   /** Stops one process gracefully; one that does not run is no error. */
@@ -223,6 +274,18 @@ export class LocalCluster {
     return hasEnded(launcher, 2 * STOP_MS_MAX);
   }
 
+  #describe(description: ClusterDescription): void {
+    writeDescription(this.dataDir, description);
+    this.#description = description;
+  }
+
+  #checkNothingRuns(): void {
+    const running = this.processes().filter(({ pid }) => pid !== null);
+    if (running.length === 0) return;
+    const names = running.map(({ name, pid }) => `${name} is process ${pid}`).join(", ");
+    throw new LauncherFault(`the cluster in ${this.dataDir} is running already: ${names}`);
+  }
+
   #names(): readonly string[] {
     return [...(this.#description.gateway ? [GATEWAY] : []), ...this.members.map(({ id }) => id)];
   }
@@ -239,8 +302,9 @@ export class LocalCluster {
     throw new LauncherFault(`there is no member ${memberId} in this cluster: it has ${ids}`);
   }
 
-  #spawn(name: string): void {
-    const child = start(name === GATEWAY ? this.#gatewayProgram() : this.#nodeProgram(name), this.#owner());
+  #spawn(name: string, more: readonly string[] = []): void {
+    const program = this.#program(name);
+    const child = start({ ...program, arguments: [...program.arguments, ...more] }, this.#owner());
     if (child.pid === undefined) throw new LauncherFault(`${name} could not be started`);
     writeProcess(this.dataDir, name, identify(child.pid));
   }
@@ -251,32 +315,17 @@ export class LocalCluster {
     return pid === null ? { kind: "nobody" } : { kind: "process", pid };
   }
 
-  #nodeProgram(memberId: string): Program {
-    const { clusterId, members, profile, bootstrapped } = this.#description;
-    const list = members.map(({ id, clientAddress, peerAddress }) => `${id}=${clientAddress}/${peerAddress}`);
-    return {
-      folder: "node",
-      arguments: [
-        ...["--id", memberId, "--cluster-id", clusterId, "--members", list.join(",")],
-        ...["--data-dir", this.dataDirOf(memberId), "--profile", profile],
-        ...(bootstrapped ? [] : ["--bootstrap"]),
-        ...(this.#options.nodeArguments ?? []),
-      ],
-      logPath: this.#logPath(memberId),
-    };
-  }
-
-  #gatewayProgram(): Program {
-    const nodes = this.members.map(({ clientAddress }) => clientAddress).join(",");
-    return {
-      folder: "gateway",
-      arguments: ["--listen", this.gatewayAddress as string, "--nodes", nodes],
-      logPath: this.#logPath(GATEWAY),
-    };
+  #program(name: string): Program {
+    if (name === GATEWAY) {
+      const names = { gateway: GATEWAY, address: this.gatewayAddress as string };
+      return gatewayProgram(this.dataDir, this.#description, names);
+    }
+    const more = this.#options.nodeArguments ?? [];
+    return nodeProgram(this.dataDir, this.#description, this.#member(name), more);
   }
 
   #logPath(name: string): string {
-    return join(this.dataDir, "logs", `${name}.log`);
+    return processLogPath(this.dataDir, name);
   }
 
   #running(name: string): RunningProcess | null {
@@ -326,7 +375,7 @@ export class LocalCluster {
     if (this.#options.signal?.aborted === true) throw new LauncherFault("interrupted while starting");
     if (this.#pidOf(name) !== null) return;
     const logPath = this.#logPath(name);
-    const said = lastLine(logPath);
+    const said = lastSentence(logPath);
     throw new LauncherFault(
       `${name} ended while it started: ${said === "" ? "it" : `"${said}"; it`} logs to ${logPath}`,
     );

@@ -26,10 +26,16 @@ export type Owner =
   /** Nobody: it runs until it is stopped. */
   | { readonly kind: "nobody" };
 
+/** @throws LauncherFault when it is not built */
+export function programPath(folder: Program["folder"]): string {
+  const main = join(PROGRAMS, folder, "main.js");
+  if (!existsSync(main)) throw new LauncherFault("the programs are not built yet: run npm run build");
+  return main;
+}
+
 /** Starts a program in a session of its own, so that a Ctrl-C in the terminal reaches the launcher alone. */
 export function start(program: Program, owner: Owner): ChildProcess {
-  const main = join(PROGRAMS, program.folder, "main.js");
-  if (!existsSync(main)) throw new LauncherFault("the programs are not built yet: run npm run build");
+  const main = programPath(program.folder);
   mkdirSync(dirname(program.logPath), { recursive: true });
   const log = openSync(program.logPath, "a");
   try {
@@ -82,12 +88,6 @@ export async function hasEnded(running: RunningProcess, withinMs: number): Promi
     await delay(POLL_MS);
   }
   return true;
-}
-
-/** The last line that a log ends with, for a message; empty when there is none. */
-export function lastLine(logPath: string): string {
-  if (!existsSync(logPath)) return "";
-  return readFileSync(logPath, "utf8").trimEnd().split("\n").at(-1) ?? "";
 }
 
 /** Empty when there is no such process, or only its remains. */

@@ -1,8 +1,9 @@
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { LocalCluster, reservePorts } from "@quorate/services/launcher";
-import { Workplace } from "../../support";
+import { Workplace } from "../../support/workplace";
 
 let workplace: Workplace;
 
@@ -45,6 +46,53 @@ test("describing a cluster writes nothing, and each has an id of its own", () =>
   expect(one?.clusterId).not.toBe(other?.clusterId);
   expect(readdirSync(workplace.path)).toEqual(["pids"]);
   expect(LocalCluster.open(workplace.at("a"))).toBeNull();
+});
+
+/** A cluster as an earlier start left it. */
+function keep(dataDir: string, changes: object): void {
+  const members = ["n1", "n3"].map((id) => ({ id, clientAddress: "x", peerAddress: "x", httpAddress: "x" }));
+  mkdirSync(dataDir);
+  writeFileSync(
+    join(dataDir, "cluster.json"),
+    JSON.stringify({
+      ...{ format: 1, clusterId: "c", basePort: 7500, profile: "fast", gateway: false, bootstrapped: true },
+      members,
+      ...changes,
+    }),
+  );
+}
+
+test("members that are left of a cluster keep their numbers", () => {
+  const dataDir = workplace.at("d");
+  keep(dataDir, {});
+  const cluster = LocalCluster.describe({ dataDir, basePort: 7600 });
+  expect(cluster.members.map(({ id, clientAddress }) => [id, clientAddress])).toEqual([
+    ["n1", "127.0.0.1:7601"],
+    ["n3", "127.0.0.1:7603"],
+  ]);
+  expect(() => LocalCluster.describe({ dataDir, nodes: 3 })).toThrow("has 2 nodes");
+});
+
+test("F6: a backup is the beginning of a new cluster, not of one that is there", () => {
+  const dataDir = workplace.at("d");
+  const restore = workplace.at("b.quorate");
+  expect(() => LocalCluster.describe({ dataDir, restore })).not.toThrow();
+  keep(dataDir, {});
+  expect(() => LocalCluster.describe({ dataDir, restore })).toThrow("holds a cluster already");
+});
+
+test("F6: a first start that was broken off goes on with the same backup", () => {
+  const dataDir = workplace.at("d");
+  const restore = workplace.at("b.quorate");
+  keep(dataDir, { bootstrapped: false, restore });
+  expect(() => LocalCluster.describe({ dataDir, restore })).not.toThrow();
+  expect(() => LocalCluster.describe({ dataDir })).not.toThrow();
+  expect(() => LocalCluster.describe({ dataDir, restore: workplace.at("other") })).toThrow("holds a cluster");
+});
+
+test("a node joins only a cluster that has begun", async () => {
+  const cluster = LocalCluster.describe({ dataDir: workplace.at("d"), nodes: 1 });
+  await expect(cluster.addNode()).rejects.toThrow("has not begun yet");
 });
 
 test.each([

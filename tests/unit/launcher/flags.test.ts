@@ -7,8 +7,19 @@ describe("npm start --", () => {
   });
 
   test("all flags are taken", () => {
-    const argv = ["--nodes", "5", "--base-port", "7500", "--data-dir", "x", "--profile", "fast"];
-    const flags = { nodes: 5, basePort: 7500, dataDir: "x", profile: "fast" };
+    const argv = [
+      "--nodes",
+      "5",
+      "--base-port",
+      "7500",
+      "--data-dir",
+      "x",
+      "--profile",
+      "fast",
+      "--restore",
+      "b",
+    ];
+    const flags = { nodes: 5, basePort: 7500, dataDir: "x", profile: "fast", restore: "b" };
     expect(readFlags(argv)).toEqual({ kind: "flags", flags });
   });
 
@@ -31,7 +42,7 @@ describe("npm start --", () => {
 
   test("--help names each flag", () => {
     const outcome = readFlags(["--help"]);
-    for (const flag of ["--nodes", "--base-port", "--data-dir", "--profile"]) {
+    for (const flag of ["--nodes", "--base-port", "--data-dir", "--profile", "--restore"]) {
       expect(outcome).toMatchObject({ kind: "help", text: expect.stringContaining(flag) });
     }
   });
