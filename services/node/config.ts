@@ -1,129 +1,74 @@
 import { DEFAULT_LIMITS, type Limits, TIME_MS_MAX } from "#kv";
-import type { HistoryLimits } from "#replica";
+import { DEFAULT_BOUNDS, DEFAULT_LOG_KEEPING, type HistoryLimits, type LogKeeping } from "#replica";
 import type { MemberAddresses } from "#rpc";
-import {
-  advertisedAddressFault,
-  listenAddressFault,
-  readSettings,
-  type SettingFault,
-  type SettingSpec,
-} from "#settings";
-import { compareStrings } from "#std";
+import { advertisedAddressFault, listenAddressFault, readSettings, type SettingFault } from "#settings";
+import { ID_RULE, idFault, membersOf } from "./member-list";
 import { type Profile, type ProfileName, profiles } from "./profile";
+import { type SettingName, settings } from "./settings";
+import { Values, WrongSetting } from "./values";
 
 /** Everything that a node is started with. */
 export interface NodeConfig {
   readonly id: string;
   /** null: whatever cluster the data directory belongs to. */
   readonly clusterId: string | null;
-  /** Sorted by id, this node included. */
+  /** As given, sorted by id, this node included; none where the data directory is to tell. */
   readonly members: readonly MemberAddresses[];
   readonly dataDir: string;
-  /** Whether the data directory may be made: only at the very first start of the cluster. */
-  readonly bootstrap: boolean;
+  readonly start: NodeStart;
+  /** host:port, where others reach this node; null: where the cluster has it. */
+  readonly advertiseClient: string | null;
+  readonly advertisePeer: string | null;
+  /** host:port; null: the address where others reach it. */
+  readonly listenClient: string | null;
+  readonly listenPeer: string | null;
+  /** host:port; null: nowhere. */
+  readonly listenMetrics: string | null;
   readonly profile: Profile;
   readonly forwarding: boolean;
   readonly logLevel: string;
-  /** host:port; the advertised ones unless given. */
-  readonly listenClient: string;
-  readonly listenPeer: string;
   readonly limits: Limits;
   readonly history: HistoryLimits;
+  readonly logKeeping: LogKeeping;
+  /** Images of the state that are sent at a time. */
+  readonly snapshotsSendingMax: number;
+  /** How often replicas are compared at most; null: never. */
+  readonly verifyIntervalMs: number | null;
+  /** Of the data directory's file system; 0: no such bound. */
+  readonly freeBytesMin: number;
+  /** How long a start that needs help of other nodes goes on without any. */
+  readonly joinTimeoutMs: number;
   readonly drainMs: number;
 }
 
+/** Where the data of a node comes from. What makes a directory opens one that is there already. */
+export type NodeStart =
+  /** It is there. */
+  | { readonly kind: "open" }
+  /** The first start of the cluster: there is none. */
+  | { readonly kind: "bootstrap" }
+  /** The same, with what a backup holds. */
+  | { readonly kind: "restore"; readonly file: string }
+  /** From other nodes: `seeds` are client addresses of any of them. */
+  | { readonly kind: "join"; readonly seeds: readonly string[]; readonly as: "voter" | "learner" }
+  /** It is there, and goes on as the only member of a new cluster. */
+  | { readonly kind: "force_new_cluster" };
+
 export type NodeConfigOutcome =
   | { readonly kind: "config"; readonly config: NodeConfig }
+  /** No node is to be started: a backup file is to be looked at. */
+  | { readonly kind: "verify_backup"; readonly file: string }
   | { readonly kind: "help"; readonly text: string }
   | SettingFault;
 
 export const PROGRAM_NAME = "quorate-node";
 
-const settings = [
-  { name: "id", argument: "ID", description: "this member's id, such as n1" },
-  {
-    name: "cluster-id",
-    argument: "ID",
-    description: "the cluster that the node belongs to, the same on each node",
-  },
-  {
-    name: "members",
-    argument: "ID=CLIENT/PEER,…",
-    description: "all members with the HOST:PORT of their client and peer services",
-  },
-  { name: "data-dir", argument: "DIRECTORY", description: "where this node keeps its data" },
-  {
-    name: "bootstrap",
-    argument: null,
-    description: "make the data directory; only at the very first start of the cluster",
-  },
-  { name: "profile", argument: "NAME", description: "timing: default, fast or wan; the same on each node" },
-  {
-    name: "heartbeat-ms",
-    argument: "MS",
-    description: "how often a leader shows itself, instead of the profile's",
-  },
-  {
-    name: "election-timeout-ms",
-    argument: "MS",
-    description: "how long a follower waits for a leader at least, instead of the profile's",
-  },
-  {
-    name: "forwarding",
-    argument: "on|off",
-    description: "whether calls that belong to the leader are forwarded to it; on by default",
-  },
-  {
-    name: "log-level",
-    argument: "LEVEL",
-    description: "debug, info, warn, error or silent; info by default",
-  },
-  {
-    name: "listen-client",
-    argument: "HOST:PORT",
-    description: "where to serve clients, if not at the address in members",
-  },
-  {
-    name: "listen-peer",
-    argument: "HOST:PORT",
-    description: "where to serve peers, if not at the address in members",
-  },
-  { name: "key-bytes-max", argument: "BYTES", description: "the longest key; 4096 by default" },
-  { name: "value-bytes-max", argument: "BYTES", description: "the longest value; 1048576 by default" },
-  { name: "request-bytes-max", argument: "BYTES", description: "the longest request; 2097152 by default" },
-  {
-    name: "batch-records-max",
-    argument: "COUNT",
-    description: "the most keys of one BatchGet, Exists or DeleteRange; 10000 by default",
-  },
-  {
-    name: "txn-operations-max",
-    argument: "COUNT",
-    description: "the most operations in a branch of a Txn, and the most compares; 128 by default",
-  },
-  {
-    name: "history-revisions",
-    argument: "COUNT",
-    description: "how many past revisions can be read and watched at least; 0 for all; 100000 by default",
-  },
-  {
-    name: "history-ms",
-    argument: "MS",
-    description:
-      "how long past revisions can be read and watched at least; 0, the default, for no such bound",
-  },
-  {
-    name: "drain-ms",
-    argument: "MS",
-    description: "how long calls under way may take at shutdown; 5000 by default",
-  },
-] as const satisfies readonly SettingSpec[];
+export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
-type SettingName = (typeof settings)[number]["name"];
+const MIB = 1024 * 1024;
+const VERIFY_INTERVAL_MS_MIN = 100;
 
-const LOG_LEVELS: readonly string[] = ["debug", "info", "warn", "error", "silent"];
-const ID_SHAPE = /^[A-Za-z0-9._-]{1,64}$/;
-const ID_RULE = "an id is 1 to 64 letters, digits, dots, dashes or underscores";
+type NodeValues = Values<SettingName>;
 
 /** @param argv the arguments after the name of the program */
 export function nodeConfig(
@@ -137,7 +82,10 @@ export function nodeConfig(
   );
   if (read.kind !== "read") return read;
   try {
-    return { kind: "config", config: configOf(new Values(read.values)) };
+    const values: NodeValues = new Values(read.values);
+    const file = values.filled("verify-backup", "give the file that is to be checked");
+    if (file !== null) return { kind: "verify_backup", file };
+    return { kind: "config", config: configOf(values) };
   } catch (error) {
     if (error instanceof WrongSetting)
       return { kind: "fault", setting: error.setting, problem: error.problem };
@@ -145,73 +93,142 @@ export function nodeConfig(
   }
 }
 
-function configOf(values: Values): NodeConfig {
-  const id = values.required("id", ID_RULE);
-  if (!ID_SHAPE.test(id)) throw new WrongSetting("id", `"${id}" is no id; ${ID_RULE}`);
-  const clusterId = values.text("cluster-id");
-  if (clusterId !== undefined && !ID_SHAPE.test(clusterId)) {
-    throw new WrongSetting("cluster-id", `"${clusterId}" is no id; ${ID_RULE}`);
-  }
-  const bootstrap = values.choice("bootstrap", ["true", "false"], "false") === "true";
-  if (bootstrap && clusterId === undefined) {
+function configOf(values: NodeValues): NodeConfig {
+  const id = checkedId("id", values.required("id", ID_RULE));
+  const given = values.text("cluster-id");
+  const clusterId = given === undefined ? null : checkedId("cluster-id", given);
+  const start = startOf(values, id);
+  const members = memberList(values, id, start);
+  const own = members.find((member) => member.id === id);
+  const advertiseClient =
+    values.address("advertise-client", advertisedAddressFault) ?? own?.clientAddress ?? null;
+  const advertisePeer = values.address("advertise-peer", advertisedAddressFault) ?? own?.peerAddress ?? null;
+  if (advertiseClient !== null && advertiseClient === advertisePeer) {
     throw new WrongSetting(
-      "cluster-id",
-      "is missing; a cluster is bootstrapped with the same id on each node",
+      "advertise-peer",
+      `${advertisePeer} is the client address too; peers and clients are served at different ports`,
     );
   }
-  const members = membersOf(
-    values.required("members", "give ID=CLIENT/PEER for each member, separated by commas"),
-  );
-  const own = members.find((member) => member.id === id);
-  if (own === undefined) {
-    const ids = members.map((member) => member.id).join(", ");
-    throw new WrongSetting("members", `does not contain this node, ${id}; it has ${ids}`);
-  }
+  checkIdentity(start, { clusterId, advertiseClient, advertisePeer });
   return {
     id,
-    clusterId: clusterId ?? null,
+    clusterId,
     members,
     dataDir: values.required("data-dir", "give the directory where this node keeps its data"),
-    bootstrap,
+    start,
+    advertiseClient,
+    advertisePeer,
+    listenClient: values.address("listen-client", listenAddressFault),
+    listenPeer: values.address("listen-peer", listenAddressFault),
+    listenMetrics: values.address("listen-metrics", listenAddressFault),
     profile: profileOf(values),
     forwarding: values.choice("forwarding", ["on", "off"], "on") === "on",
     logLevel: values.choice("log-level", LOG_LEVELS, "info"),
-    listenClient: listenAddress(values, "listen-client", own.clientAddress),
-    listenPeer: listenAddress(values, "listen-peer", own.peerAddress),
     limits: limitsOf(values),
     history: historyOf(values),
+    logKeeping: logKeepingOf(values),
+    snapshotsSendingMax: values.whole("snapshots-sending-max", {
+      min: 1,
+      max: 64,
+      otherwise: DEFAULT_BOUNDS.imagesMax,
+    }),
+    verifyIntervalMs: verifyIntervalOf(values),
+    freeBytesMin: values.whole("free-bytes-min", {
+      min: 0,
+      max: Number.MAX_SAFE_INTEGER,
+      otherwise: 256 * MIB,
+    }),
+    joinTimeoutMs: values.whole("join-timeout-ms", { min: 1000, max: TIME_MS_MAX, otherwise: 60_000 }),
     drainMs: values.whole("drain-ms", { min: 0, max: 600_000, otherwise: 5000 }),
   };
 }
 
-function membersOf(text: string): readonly MemberAddresses[] {
-  const members = text.split(",").map((part): MemberAddresses => {
-    const shape = /^([^=]*)=([^/]*)\/(.*)$/.exec(part.trim());
-    if (shape === null)
-      throw new WrongSetting("members", `"${part}" is not ID=CLIENTHOST:PORT/PEERHOST:PORT`);
-    const [, id = "", clientAddress = "", peerAddress = ""] = shape;
-    if (!ID_SHAPE.test(id)) throw new WrongSetting("members", `"${id}" is no id; ${ID_RULE}`);
-    for (const address of [clientAddress, peerAddress]) {
-      const fault = advertisedAddressFault(address);
-      if (fault !== null) throw new WrongSetting("members", `${id}: ${fault}`);
-    }
-    return { id, clientAddress, peerAddress };
-  });
-  members.sort((left, right) => compareStrings(left.id, right.id));
-  const seen = new Map<string, string>();
-  for (const { id, clientAddress, peerAddress } of members) {
-    for (const name of [`id ${id}`, `address ${clientAddress}`, `address ${peerAddress}`]) {
-      const other = seen.get(name);
-      if (other !== undefined)
-        throw new WrongSetting("members", `${name} occurs twice; each must be one member's own`);
-      seen.set(name, id);
-    }
-  }
-  return members;
+function checkedId(name: SettingName, id: string): string {
+  const fault = idFault(id);
+  if (fault !== null) throw new WrongSetting(name, fault);
+  return id;
 }
 
-function profileOf(values: Values): Profile {
-  const name = values.choice("profile", Object.keys(profiles), "default") as ProfileName;
+function startOf(values: NodeValues, id: string): NodeStart {
+  const bootstrap = values.switch("bootstrap");
+  const file = values.filled("restore", "give the backup that the cluster begins with");
+  const join = values.filled("join", "give the client addresses of nodes that run, HOST:PORT");
+  const as = values.choice("join-as", ["voter", "learner"], "voter");
+  const forced = values.filled("force-new-cluster", `give this node's own id, ${id}, if you mean it`);
+  if (file !== null && !bootstrap) {
+    throw new WrongSetting(
+      "restore",
+      "begins a new cluster: give bootstrap, members and a new cluster-id with it",
+    );
+  }
+  const given = [bootstrap && "bootstrap", join !== null && "join", forced !== null && "force-new-cluster"];
+  const [one, other] = given.filter((name) => name !== false);
+  if (one !== undefined && other !== undefined) {
+    throw new WrongSetting(other, `cannot be given together with ${one}; give one of them`);
+  }
+  if (forced !== null && forced !== id) {
+    throw new WrongSetting(
+      "force-new-cluster",
+      `"${forced}" is not this node's id, ${id}: give that, to say that the other members are lost for ever`,
+    );
+  }
+  if (forced !== null) return { kind: "force_new_cluster" };
+  if (join !== null) return { kind: "join", seeds: seedsOf(join), as };
+  if (file !== null) return { kind: "restore", file };
+  return { kind: bootstrap ? "bootstrap" : "open" };
+}
+
+function seedsOf(text: string): readonly string[] {
+  const seeds = text.split(",").map((part) => part.trim());
+  for (const seed of seeds) {
+    const fault = advertisedAddressFault(seed);
+    if (fault !== null) throw new WrongSetting("join", fault);
+  }
+  return seeds;
+}
+
+function memberList(values: NodeValues, id: string, start: NodeStart): readonly MemberAddresses[] {
+  const text = values.filled("members", "give ID=CLIENT/PEER for each member, separated by commas");
+  if (text === null) {
+    if (start.kind !== "bootstrap" && start.kind !== "restore") return [];
+    throw new WrongSetting(
+      "members",
+      "is missing; at its first start a cluster is given ID=CLIENT/PEER for each member, separated by commas",
+    );
+  }
+  const members = membersOf(text);
+  if (members.some((member) => member.id === id)) return members;
+  const ids = members.map((member) => member.id).join(", ");
+  throw new WrongSetting("members", `does not contain this node, ${id}; it has ${ids}`);
+}
+
+/** What a start cannot do without. */
+function checkIdentity(
+  start: NodeStart,
+  given: Pick<NodeConfig, "clusterId" | "advertiseClient" | "advertisePeer">,
+): void {
+  const clusterIdWhy = {
+    open: null,
+    join: null,
+    bootstrap: "a cluster is bootstrapped with the same id on each node",
+    restore: "a restored cluster is a new one, with an id of its own that is the same on each node",
+    force_new_cluster:
+      "the new cluster has an id of its own, by which members of the old one are known and refused",
+  } as const satisfies Record<NodeStart["kind"], string | null>;
+  const why = clusterIdWhy[start.kind];
+  if (why !== null && given.clusterId === null) throw new WrongSetting("cluster-id", `is missing; ${why}`);
+  if (start.kind !== "join") return;
+  for (const [name, address] of [
+    ["advertise-client", given.advertiseClient],
+    ["advertise-peer", given.advertisePeer],
+  ] as const) {
+    if (address === null)
+      throw new WrongSetting(name, "is missing; a new member says where others reach it, HOST:PORT");
+  }
+}
+
+function profileOf(values: NodeValues): Profile {
+  const name = values.choice("profile", Object.keys(profiles) as ProfileName[], "default");
   const heartbeatMs = values.whole("heartbeat-ms", {
     min: 5,
     max: 60_000,
@@ -231,7 +248,7 @@ function profileOf(values: Values): Profile {
   return { heartbeatMs, electionTimeoutMs };
 }
 
-function limitsOf(values: Values): Limits {
+function limitsOf(values: NodeValues): Limits {
   const limits: Limits = {
     keyBytesMax: values.whole("key-bytes-max", {
       min: 1,
@@ -240,12 +257,12 @@ function limitsOf(values: Values): Limits {
     }),
     valueBytesMax: values.whole("value-bytes-max", {
       min: 1,
-      max: 3 * 1024 * 1024,
+      max: 3 * MIB,
       otherwise: DEFAULT_LIMITS.valueBytesMax,
     }),
     requestBytesMax: values.whole("request-bytes-max", {
       min: 1024,
-      max: 16 * 1024 * 1024,
+      max: 16 * MIB,
       otherwise: DEFAULT_LIMITS.requestBytesMax,
     }),
     txnOperationsMax: values.whole("txn-operations-max", {
@@ -270,7 +287,7 @@ function limitsOf(values: Values): Limits {
 }
 
 /** What is beyond either bound is given up; 0 is no bound. */
-function historyOf(values: Values): HistoryLimits {
+function historyOf(values: NodeValues): HistoryLimits {
   const revisions = values.whole("history-revisions", {
     min: 0,
     max: Number.MAX_SAFE_INTEGER,
@@ -280,62 +297,38 @@ function historyOf(values: Values): HistoryLimits {
   return { revisionsMax: revisions === 0 ? null : revisions, ageMsMax: ageMs === 0 ? null : ageMs };
 }
 
-function listenAddress(values: Values, name: SettingName, advertised: string): string {
-  const address = values.text(name);
-  if (address === undefined) return advertised;
-  const fault = listenAddressFault(address);
-  if (fault !== null) throw new WrongSetting(name, fault);
-  return address;
+function logKeepingOf(values: NodeValues): LogKeeping {
+  const entriesMax = values.whole("log-entries-max", {
+    min: 1,
+    max: Number.MAX_SAFE_INTEGER,
+    otherwise: DEFAULT_LOG_KEEPING.entriesMax,
+  });
+  const entriesKept = values.whole("log-entries-kept", {
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    otherwise: Math.min(DEFAULT_LOG_KEEPING.entriesKept, Math.floor(entriesMax / 2)),
+  });
+  if (entriesKept >= entriesMax) {
+    throw new WrongSetting(
+      "log-entries-kept",
+      `${entriesKept} must be below log-entries-max, which is ${entriesMax}; a tenth of it is usual`,
+    );
+  }
+  const bytesMax = values.whole("log-bytes-max", {
+    min: 1024,
+    max: Number.MAX_SAFE_INTEGER,
+    otherwise: DEFAULT_LOG_KEEPING.bytesMax,
+  });
+  return { entriesMax, bytesMax, entriesKept };
 }
 
-/** Caught where the config is read, and turned into the one line that the program ends with. */
-class WrongSetting extends Error {
-  readonly setting: string;
-  readonly problem: string;
-
-  constructor(setting: SettingName, problem: string) {
-    super(`${setting}: ${problem}`);
-    this.setting = setting;
-    this.problem = problem;
+function verifyIntervalOf(values: NodeValues): number | null {
+  const intervalMs = values.whole("verify-interval-ms", { min: 0, max: TIME_MS_MAX, otherwise: 10_000 });
+  if (intervalMs > 0 && intervalMs < VERIFY_INTERVAL_MS_MIN) {
+    throw new WrongSetting(
+      "verify-interval-ms",
+      `"${intervalMs}" must be 0 for never, or a whole number from ${VERIFY_INTERVAL_MS_MIN} to ${TIME_MS_MAX}`,
+    );
   }
-}
-
-/** Settings as text, and what is asked of them. */
-class Values {
-  private readonly values: ReadonlyMap<string, string>;
-
-  constructor(values: ReadonlyMap<string, string>) {
-    this.values = values;
-  }
-
-  text(name: SettingName): string | undefined {
-    return this.values.get(name);
-  }
-
-  required(name: SettingName, rule: string): string {
-    const value = this.values.get(name);
-    if (value === undefined) throw new WrongSetting(name, `is missing; ${rule}`);
-    if (value === "") throw new WrongSetting(name, `must not be empty; ${rule}`);
-    return value;
-  }
-
-  choice(name: SettingName, choices: readonly string[], otherwise: string): string {
-    const value = this.values.get(name) ?? otherwise;
-    if (!choices.includes(value))
-      throw new WrongSetting(name, `"${value}" must be one of ${choices.join(", ")}`);
-    return value;
-  }
-
-  whole(
-    name: SettingName,
-    bounds: { readonly min: number; readonly max: number; readonly otherwise: number },
-  ): number {
-    const text = this.values.get(name);
-    if (text === undefined) return bounds.otherwise;
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < bounds.min || value > bounds.max) {
-      throw new WrongSetting(name, `"${text}" must be a whole number from ${bounds.min} to ${bounds.max}`);
-    }
-    return value;
-  }
+  return intervalMs === 0 ? null : intervalMs;
 }

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { type NodeConfig, nodeConfig, ticksOf } from "@quorate/services/node";
+import { type NodeConfig, nodeConfig, nodeSettings, ticksOf } from "@quorate/services/node";
 import { faultLine } from "@quorate/services/settings";
 
 const MEMBERS = "n1=127.0.0.1:1/127.0.0.1:21,n2=127.0.0.1:2/127.0.0.1:22";
@@ -46,13 +46,21 @@ describe("the configuration of a node", () => {
     expect(config(flags({}))).toMatchObject({
       id: "n1",
       clusterId: "c",
-      bootstrap: false,
+      start: { kind: "open" },
       profile: { heartbeatMs: 100, electionTimeoutMs: 1000 },
       forwarding: true,
-      listenClient: "127.0.0.1:1",
-      listenPeer: "127.0.0.1:21",
+      advertiseClient: "127.0.0.1:1",
+      advertisePeer: "127.0.0.1:21",
+      listenClient: null,
+      listenPeer: null,
+      listenMetrics: null,
       limits: { keyBytesMax: 4096, valueBytesMax: 1024 * 1024, requestBytesMax: 2 * 1024 * 1024 },
       history: { revisionsMax: 100_000, ageMsMax: null },
+      logKeeping: { entriesMax: 100_000, bytesMax: 64 * 1024 * 1024, entriesKept: 10_000 },
+      snapshotsSendingMax: 4,
+      verifyIntervalMs: 10_000,
+      freeBytesMin: 256 * 1024 * 1024,
+      joinTimeoutMs: 60_000,
     });
     expect(config(flags({ "history-revisions": "0", "history-ms": "60000" }))).toMatchObject({
       history: { revisionsMax: null, ageMsMax: 60_000 },
@@ -68,7 +76,7 @@ describe("the configuration of a node", () => {
       profile: { heartbeatMs: 50 },
       forwarding: false,
       logLevel: "warn",
-      bootstrap: true,
+      start: { kind: "bootstrap" },
     });
     const env = { QUORATE_PROFILE: "wan", QUORATE_LOG_LEVEL: "error" };
     expect(config(flags({ config: path, "log-level": "debug" }), env)).toMatchObject({
@@ -88,46 +96,188 @@ describe("the configuration of a node", () => {
     expect(config(flags({ members: null, config: path })).members.map(({ id }) => id)).toEqual(["n1", "n2"]);
   });
 
-  test.each<[string, Readonly<Record<string, string | null>>, string]>([
-    ["id", { id: "" }, "empty"],
-    ["id", { id: null }, "missing"],
-    ["id", { id: "n 1" }, "letters"],
-    ["cluster-id", { "cluster-id": "c/d" }, "letters"],
-    ["members", { members: null }, "missing"],
-    ["members", { members: "n1" }, "ID=CLIENTHOST:PORT/PEERHOST:PORT"],
-    ["members", { members: "n2=127.0.0.1:2/127.0.0.1:22" }, "does not contain this node, n1"],
-    ["members", { members: "n1=0.0.0.0:1/127.0.0.1:21" }, "wildcard"],
-    ["members", { members: "n1=[::]:1/127.0.0.1:21" }, "wildcard"],
-    ["members", { members: "n1=127.0.0.1:70000/127.0.0.1:21" }, "bad port"],
-    ["members", { members: "n1=127.0.0.1:0/127.0.0.1:21" }, "bad port"],
-    ["members", { members: "n1=127.0.0.1:x/127.0.0.1:21" }, "bad port"],
-    ["members", { members: "n1=127.0.0.1/127.0.0.1:21" }, "HOST:PORT"],
-    ["members", { members: `${MEMBERS},n1=127.0.0.1:3/127.0.0.1:23` }, "occurs twice"],
-    ["members", { members: "n1=127.0.0.1:1/127.0.0.1:1" }, "occurs twice"],
-    ["data-dir", { "data-dir": null }, "missing"],
-    ["data-dir", { "data-dir": "" }, "empty"],
-    ["profile", { profile: "slow" }, "default, fast, wan"],
-    ["heartbeat-ms", { "heartbeat-ms": "0" }, "from 5"],
-    ["election-timeout-ms", { "election-timeout-ms": "100" }, "above heartbeat-ms, which is 100"],
-    ["election-timeout-ms", { "heartbeat-ms": "1000" }, "above heartbeat-ms, which is 1000"],
-    ["election-timeout-ms", { "election-timeout-ms": "soon" }, "whole number"],
-    ["forwarding", { forwarding: "maybe" }, "on, off"],
-    ["log-level", { "log-level": "loud" }, "debug, info"],
-    ["listen-client", { "listen-client": "nowhere" }, "HOST:PORT"],
-    ["listen-peer", { "listen-peer": "127.0.0.1:99999" }, "bad port"],
-    ["key-bytes-max", { "key-bytes-max": "0" }, "from 1"],
-    ["value-bytes-max", { "value-bytes-max": "-1" }, "from 1"],
-    ["request-bytes-max", { "request-bytes-max": "2000" }, "above key-bytes-max and value-bytes-max"],
-    ["batch-records-max", { "batch-records-max": "1e9" }, "whole number"],
-    ["drain-ms", { "drain-ms": "x" }, "whole number"],
-    ["config", { config: "/nonexistent/quorate.yaml" }, "cannot be read"],
-    ["--colour", { colour: "red" }, "unknown option"],
-  ])("L8: a wrong %s is named in one line: %j", (setting, changes, wanted) => {
-    const outcome = nodeConfig(flags(changes), {});
+  /** What is given instead of, or beside, what is right; the setting that is named, and what is said of it. */
+  const wrong: readonly [setting: string, changes: Readonly<Record<string, string | null>>, said: string][] =
+    [
+      ["id", { id: "" }, "empty"],
+      ["id", { id: null }, "missing"],
+      ["id", { id: "n 1" }, "letters"],
+      ["cluster-id", { "cluster-id": "c/d" }, "letters"],
+      ["cluster-id", { "cluster-id": null, bootstrap: "true" }, "missing"],
+      ["cluster-id", { "cluster-id": null, "force-new-cluster": "n1" }, "missing"],
+      ["members", { members: null, bootstrap: "true" }, "missing"],
+      ["members", { members: "" }, "empty"],
+      ["members", { members: "n1" }, "ID=CLIENTHOST:PORT/PEERHOST:PORT"],
+      ["members", { members: "n2=127.0.0.1:2/127.0.0.1:22" }, "does not contain this node, n1"],
+      ["members", { members: "n1=0.0.0.0:1/127.0.0.1:21" }, "wildcard"],
+      ["members", { members: "n1=[::]:1/127.0.0.1:21" }, "wildcard"],
+      ["members", { members: "n1=127.0.0.1:70000/127.0.0.1:21" }, "bad port"],
+      ["members", { members: "n1=127.0.0.1:0/127.0.0.1:21" }, "bad port"],
+      ["members", { members: "n1=127.0.0.1:x/127.0.0.1:21" }, "bad port"],
+      ["members", { members: "n1=127.0.0.1/127.0.0.1:21" }, "HOST:PORT"],
+      ["members", { members: `${MEMBERS},n1=127.0.0.1:3/127.0.0.1:23` }, "occurs twice"],
+      ["members", { members: "n1=127.0.0.1:1/127.0.0.1:1" }, "occurs twice"],
+      ["data-dir", { "data-dir": null }, "missing"],
+      ["data-dir", { "data-dir": "" }, "empty"],
+      ["bootstrap", { bootstrap: "maybe" }, "true, false"],
+      ["join", { join: "" }, "empty"],
+      ["join", { join: "127.0.0.1:1,nowhere" }, "HOST:PORT"],
+      ["join", { join: "0.0.0.0:1" }, "wildcard"],
+      ["join", { join: "127.0.0.1:1", bootstrap: "true" }, "together with bootstrap"],
+      ["join-as", { join: "127.0.0.1:1", "join-as": "leader" }, "voter, learner"],
+      ["join-timeout-ms", { "join-timeout-ms": "10" }, "from 1000"],
+      ["restore", { restore: "", bootstrap: "true" }, "empty"],
+      ["restore", { restore: "b.quorate" }, "give bootstrap"],
+      ["verify-backup", { "verify-backup": "" }, "empty"],
+      ["force-new-cluster", { "force-new-cluster": "yes" }, "not this node's id, n1"],
+      ["force-new-cluster", { "force-new-cluster": "n1", bootstrap: "true" }, "together with bootstrap"],
+      ["advertise-client", { "advertise-client": "0.0.0.0:7" }, "wildcard"],
+      ["advertise-client", { members: null, join: "127.0.0.1:1" }, "missing"],
+      ["advertise-peer", { "advertise-peer": "[::]:7" }, "wildcard"],
+      ["advertise-peer", { "advertise-peer": "127.0.0.1:1" }, "client address too"],
+      [
+        "advertise-peer",
+        { members: null, join: "127.0.0.1:1", "advertise-client": "127.0.0.1:9" },
+        "missing",
+      ],
+      ["listen-client", { "listen-client": "nowhere" }, "HOST:PORT"],
+      ["listen-peer", { "listen-peer": "127.0.0.1:99999" }, "bad port"],
+      ["listen-metrics", { "listen-metrics": "9090" }, "HOST:PORT"],
+      ["profile", { profile: "slow" }, "default, fast, wan"],
+      ["heartbeat-ms", { "heartbeat-ms": "0" }, "from 5"],
+      ["election-timeout-ms", { "election-timeout-ms": "100" }, "above heartbeat-ms, which is 100"],
+      ["election-timeout-ms", { "heartbeat-ms": "1000" }, "above heartbeat-ms, which is 1000"],
+      ["election-timeout-ms", { "election-timeout-ms": "soon" }, "whole number"],
+      ["forwarding", { forwarding: "maybe" }, "on, off"],
+      ["log-level", { "log-level": "loud" }, "debug, info"],
+      ["key-bytes-max", { "key-bytes-max": "0" }, "from 1"],
+      ["value-bytes-max", { "value-bytes-max": "-1" }, "from 1"],
+      ["request-bytes-max", { "request-bytes-max": "2000" }, "above key-bytes-max and value-bytes-max"],
+      ["batch-records-max", { "batch-records-max": "1e9" }, "whole number"],
+      ["txn-operations-max", { "txn-operations-max": "2000" }, "to 1024"],
+      ["history-revisions", { "history-revisions": "all" }, "whole number"],
+      ["history-ms", { "history-ms": "1.5" }, "whole number"],
+      ["log-entries-max", { "log-entries-max": "0" }, "from 1"],
+      ["log-bytes-max", { "log-bytes-max": "64MiB" }, "whole number"],
+      ["log-entries-kept", { "log-entries-kept": "x" }, "whole number"],
+      ["log-entries-kept", { "log-entries-kept": "200000" }, "below log-entries-max, which is 100000"],
+      ["snapshots-sending-max", { "snapshots-sending-max": "0" }, "from 1"],
+      ["verify-interval-ms", { "verify-interval-ms": "often" }, "whole number"],
+      ["verify-interval-ms", { "verify-interval-ms": "5" }, "0 for never"],
+      ["free-bytes-min", { "free-bytes-min": "-1" }, "from 0"],
+      ["drain-ms", { "drain-ms": "x" }, "whole number"],
+    ];
+
+  function expectFault(outcome: ReturnType<typeof nodeConfig>, setting: string, said: string): void {
     expect(outcome).toMatchObject({ kind: "fault", setting });
     const line = faultLine("quorate-node", outcome as Extract<typeof outcome, { kind: "fault" }>);
-    expect(line).toContain(wanted);
+    expect(line).toContain(said);
     expect(line.split("\n")).toHaveLength(1);
+  }
+
+  function settingsWith(
+    changes: Readonly<Record<string, string | null>>,
+  ): readonly (readonly [string, string])[] {
+    return Object.entries({ ...given, ...changes }).flatMap(([name, value]) =>
+      value === null ? [] : [[name, value] as const],
+    );
+  }
+
+  test("L8: of every setting a wrong value is tried", () => {
+    const tried = new Set(wrong.map(([setting]) => setting));
+    expect(nodeSettings.map(({ name }) => name).filter((name) => !tried.has(name))).toEqual([]);
+  });
+
+  test.each(wrong)("L8: a wrong %s is named in one line, in a file: %j", (setting, changes, said) => {
+    const path = file("wrong.json", JSON.stringify(Object.fromEntries(settingsWith(changes))));
+    expectFault(nodeConfig(["--config", path], {}), setting, said);
+  });
+
+  test.each(wrong.filter(([, changes]) => !Object.values(changes).includes("")))(
+    "L8: a wrong %s is named in one line, in the environment: %j",
+    (setting, changes, said) => {
+      const env = settingsWith(changes).map(([name, value]) => [
+        `QUORATE_${name.toUpperCase().replaceAll("-", "_")}`,
+        value,
+      ]);
+      expectFault(nodeConfig([], Object.fromEntries(env)), setting, said);
+    },
+  );
+
+  test.each(wrong.filter(([, changes]) => !("bootstrap" in changes)))(
+    "L8: a wrong %s is named in one line, among the flags: %j",
+    (setting, changes, said) => {
+      expectFault(nodeConfig(flags(changes), {}), setting, said);
+    },
+  );
+
+  test.each<[string, Readonly<Record<string, string | null>>, string]>([
+    ["config", { config: "/nonexistent/quorate.yaml" }, "cannot be read"],
+    ["--colour", { colour: "red" }, "unknown option"],
+  ])("L8: a wrong %s among the flags is named in one line", (setting, changes, said) => {
+    expectFault(nodeConfig(flags(changes), {}), setting, said);
+  });
+
+  test.each<[string, Readonly<Record<string, string | null>>, object]>([
+    [
+      "a directory that is there",
+      { members: null, "cluster-id": null },
+      { start: { kind: "open" }, members: [] },
+    ],
+    [
+      "a new member",
+      {
+        members: null,
+        "cluster-id": null,
+        join: "127.0.0.1:1, 127.0.0.1:2",
+        "advertise-client": "127.0.0.1:9",
+        "advertise-peer": "127.0.0.1:29",
+      },
+      {
+        start: { kind: "join", seeds: ["127.0.0.1:1", "127.0.0.1:2"], as: "voter" },
+        advertiseClient: "127.0.0.1:9",
+        advertisePeer: "127.0.0.1:29",
+      },
+    ],
+    [
+      "a new learner that is in the list",
+      { join: "127.0.0.1:2", "join-as": "learner" },
+      { start: { kind: "join", seeds: ["127.0.0.1:2"], as: "learner" }, advertisePeer: "127.0.0.1:21" },
+    ],
+    [
+      "the last one left",
+      { "force-new-cluster": "n1", members: null },
+      { start: { kind: "force_new_cluster" }, clusterId: "c" },
+    ],
+  ])("a node starts as %s", (_, changes, wanted) => {
+    expect(config(flags(changes))).toMatchObject(wanted);
+  });
+
+  test("a cluster begins with a backup on each of its nodes", () => {
+    expect(config([...flags({ restore: "b.quorate" }), "--bootstrap"])).toMatchObject({
+      start: { kind: "restore", file: "b.quorate" },
+    });
+  });
+
+  test("a backup is verified without anything of a node", () => {
+    expect(nodeConfig(["--verify-backup", "b.quorate"], {})).toEqual({
+      kind: "verify_backup",
+      file: "b.quorate",
+    });
+  });
+
+  test("0 turns off what has a bound", () => {
+    expect(config(flags({ "verify-interval-ms": "0", "free-bytes-min": "0" }))).toMatchObject({
+      verifyIntervalMs: null,
+      freeBytesMin: 0,
+    });
+  });
+
+  test("a log of few entries keeps fewer", () => {
+    expect(config(flags({ "log-entries-max": "10" })).logKeeping).toMatchObject({
+      entriesMax: 10,
+      entriesKept: 5,
+    });
   });
 
   test.each<[string, string, string]>([
@@ -138,11 +288,6 @@ describe("the configuration of a node", () => {
   ])("L8: %s is named when the file says %j", (setting, text, wanted) => {
     const outcome = nodeConfig(flags({ config: file("wrong.yaml", text) }), {});
     expect(outcome).toMatchObject({ kind: "fault", setting, problem: expect.stringContaining(wanted) });
-  });
-
-  test("a cluster is not bootstrapped without its id", () => {
-    const outcome = nodeConfig([...flags({ "cluster-id": null }), "--bootstrap"], {});
-    expect(outcome).toMatchObject({ kind: "fault", setting: "cluster-id" });
   });
 
   test("variables of others with the same prefix are left alone", () => {
