@@ -2,7 +2,8 @@ export type { HistoryLimits } from "./history-keeper";
 export type { Introduction } from "./introductions";
 export type { ReplicaListener } from "./listeners";
 export type { SnapshotTaken } from "./log-cutter";
-export { DEFAULT_LOG_KEEPING, type LogKeeping } from "./log-keeper";
+// The parts that the replica is made of, for tests of each.
+export { cutDue, cutWithin, DEFAULT_LOG_KEEPING, type LogExtent, type LogKeeping } from "./log-keeper";
 export {
   DEFAULT_BOUNDS,
   type MemberAddresses,
@@ -23,7 +24,7 @@ export type {
   TransferResult,
   UnknownReason,
 } from "./outcome";
-export type { OutgoingImage, OutgoingImages } from "./outgoing-images";
+export { type OutgoingImage, OutgoingImages } from "./outgoing-images";
 export {
   type Clock,
   type Digest,
@@ -50,5 +51,5 @@ export {
   type Transport,
 } from "./ports";
 export { Replica, type SubmitOptions } from "./replica";
-export type { Receiving } from "./snapshot-receiver";
+export { type Receiving, SnapshotReceiver } from "./snapshot-receiver";
 export type { ReplicaStatus } from "./status";
