@@ -6,4 +6,5 @@ export { HEARTBEAT_TICKS, type Profile, type ProfileName, profiles, ticksOf } fr
 export type { NodeSeams } from "./seams";
 export { settings as nodeSettings } from "./settings";
 export { ListenFailure, listening, startFault } from "./start-fault";
+export { fetchState, type StateFetchOptions, type StateFetchOutcome } from "./state-fetch";
 export { softwareVersion } from "./version";
