@@ -26,6 +26,7 @@ const rooms: Record<string, Room> = {
   "services/memory": { uses: ["#std", "#raft", "#kv", "#replica"], isPure: true },
   "services/faults": { uses: ["#std", "#raft", "#replica"], isPure: true },
   "services/watch": { uses: ["#std", "#kv", "#replica"], isPure: true },
+  "services/verification": { uses: ["#std", "#kv", "#replica"], types: ["#raft"], isPure: true },
   "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
   "services/backup": { uses: ["#std"], types: ["#raft", "#replica"] },
   "services/settings": { uses: ["commander", "yaml"] },
@@ -44,6 +45,14 @@ const rooms: Record<string, Room> = {
     uses: ["#std", "#forward", "#kv", "@quorate/proto", "@grpc/grpc-js"],
     types: ["#raft", "#replica", "#watch"],
   },
+  "services/metrics": {
+    uses: ["#std", "@grpc/grpc-js", "prom-client"],
+    types: ["#raft", "#replica", "#forward"],
+  },
+  "services/tracing": {
+    uses: ["#std", "@opentelemetry/api"],
+    types: ["#raft", "#replica", "#forward", "#metrics"],
+  },
   "services/gateway": { uses: ["#std", "#settings", "#forward", "@quorate/proto", "@grpc/grpc-js", "pino"] },
   "services/node": {
     uses: [
@@ -58,6 +67,7 @@ const rooms: Record<string, Room> = {
       "#rpc",
       "#watch",
       "@quorate/proto",
+      "@grpc/grpc-js",
       "pino",
     ],
   },
