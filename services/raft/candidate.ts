@@ -3,7 +3,13 @@ import { campaign, tickElection } from "./election";
 import type { MemberId } from "./entry";
 import type { Member } from "./member";
 import type { PreVoteResponseMessage, VoteResponseMessage } from "./message";
-import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+import type {
+  ProposeConfigurationOutcome,
+  ProposeOutcome,
+  ReadIndexOutcome,
+  StepOutcome,
+  TransferOutcome,
+} from "./outcome";
 import { voteResult } from "./quorum";
 import type { Role, RoleMessage } from "./role";
 
@@ -26,6 +32,7 @@ export class Candidate implements Role {
     switch (message.kind) {
       case "append":
       case "heartbeat":
+      case "snapshot":
         // Someone else won this term.
         member.becomeFollower(message.term, message.from);
         return member.role.step(message);
@@ -53,6 +60,10 @@ export class Candidate implements Role {
     return { kind: "not_leader", leaderId: null };
   }
 
+  proposeConfiguration(): ProposeConfigurationOutcome {
+    return { kind: "not_leader", leaderId: null };
+  }
+
   readIndex(): ReadIndexOutcome {
     return { kind: "no_leader" };
   }
@@ -66,6 +77,11 @@ export class Candidate implements Role {
   onUnreachable(): void {}
 
   onApplied(): void {}
+
+  onConfiguration(): void {
+    const { member } = this;
+    if (!member.isPromotable) member.becomeFollower(member.term, null);
+  }
 
   progressStatus(): null {
     return null;

@@ -32,6 +32,7 @@ export function configurationFault(configuration: Configuration): string | null 
     return "a learner is also a voter";
   if (learnersNext.some((id) => !votersOutgoing.includes(id)))
     return "a next learner is not an outgoing voter";
+  if (learnersNext.some((id) => voters.includes(id))) return "a next learner is also a voter that stays";
   if (configuration.autoLeave && votersOutgoing.length === 0)
     return "only a joint configuration is left by itself";
   return null;

@@ -40,6 +40,7 @@ function joinNewerTerm(member: Member, message: Message): boolean {
       return true;
     case "append":
     case "heartbeat":
+    case "snapshot":
       member.becomeFollower(message.term, message.from);
       return true;
     default:

@@ -2,14 +2,23 @@ import { unreachable } from "#std";
 import { startElection, tickElection } from "./election";
 import type { MemberId } from "./entry";
 import type { Member } from "./member";
-import type { AppendMessage, HeartbeatMessage } from "./message";
-import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+import type { AppendMessage, HeartbeatMessage, SnapshotMessage } from "./message";
+import type {
+  ProposeConfigurationOutcome,
+  ProposeOutcome,
+  ReadIndexOutcome,
+  StepOutcome,
+  TransferOutcome,
+} from "./outcome";
 import type { Role, RoleMessage } from "./role";
 
 /** A follower does as its leader says, and campaigns when it hears of none (Raft paper, 5.1, 5.2). */
 export class Follower implements Role {
   readonly name = "follower";
   readonly transferTarget = null;
+
+  /** The leader bade it campaign while it did not know in which configuration. */
+  private isCampaignOwed = false;
 
   constructor(private readonly member: Member) {}
 
@@ -41,9 +50,12 @@ export class Follower implements Role {
       case "transfer_leadership":
         this.forwardTransfer(message.from);
         return "stepped";
+      case "snapshot":
+        this.heardFrom(message.from);
+        this.onSnapshot(message);
+        return "stepped";
       case "timeout_now":
-        // The leader knows that this log is complete, so the round that asks first is spared (thesis 3.10).
-        startElection(member, "transfer");
+        this.onTimeoutNow();
         return "stepped";
       case "append_response":
       case "heartbeat_response":
@@ -57,6 +69,10 @@ export class Follower implements Role {
   }
 
   propose(): ProposeOutcome {
+    return { kind: "not_leader", leaderId: this.member.leaderId };
+  }
+
+  proposeConfiguration(): ProposeConfigurationOutcome {
     return { kind: "not_leader", leaderId: this.member.leaderId };
   }
 
@@ -78,7 +94,14 @@ export class Follower implements Role {
 
   onUnreachable(): void {}
 
-  onApplied(): void {}
+  onApplied(): void {
+    const { member } = this;
+    if (!this.isCampaignOwed || member.log.hasUnappliedConfigurationChange()) return;
+    this.isCampaignOwed = false;
+    startElection(member, "transfer");
+  }
+
+  onConfiguration(): void {}
 
   progressStatus(): null {
     return null;
@@ -118,7 +141,28 @@ export class Follower implements Role {
       to: message.from,
       term,
       readSequence: message.readSequence,
+      lowOnSpace: this.member.isLowOnSpace,
     });
+  }
+
+  private onSnapshot({ from: leaderId, last }: SnapshotMessage): void {
+    const { id: from, log, outbox, term } = this.member;
+    // Where the log holds what the state has applied, it can go on from there: the leader believed less of it than is so.
+    if (last.index > log.commit && !log.matches(last)) {
+      this.member.snapshotOffer = { from: leaderId, last };
+      return;
+    }
+    log.commitTo(last.index);
+    outbox.send({ kind: "append_response", from, to: leaderId, term, index: log.commit, hint: null });
+  }
+
+  private onTimeoutNow(): void {
+    const { member } = this;
+    // A leader that was removed hands over right after the entry that removed it is committed: whoever has not applied
+    // that entry yet campaigns as soon as it has, or nobody would before an election timeout.
+    if (member.log.hasUnappliedConfigurationChange()) this.isCampaignOwed = true;
+    // The leader knows that this log is complete, so the round that asks first is spared (thesis 3.10).
+    else startElection(member, "transfer");
   }
 
   private forwardTransfer(target: MemberId): boolean {

@@ -1,6 +1,14 @@
 export { type RaftConfig, type RaftConfigFault, raftConfigFault } from "./config";
 export { type Configuration, configurationFault, configurationOf } from "./configuration";
 export {
+  type ChangedConfiguration,
+  changedConfiguration,
+  configurationStepFault,
+  leftConfiguration,
+  type MemberChange,
+  type Transition,
+} from "./configuration-change";
+export {
   EMPTY_HARD_STATE,
   type Entry,
   type EntryId,
@@ -30,16 +38,24 @@ export {
   type ProposeMessage,
   type ReadIndexMessage,
   type ReadIndexResponseMessage,
+  type SnapshotMessage,
   type TimeoutNowMessage,
   type TransferLeadershipMessage,
   type VoteMessage,
   type VoteResponseMessage,
 } from "./message";
 export { messageFault } from "./message-fault";
-export type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+export type {
+  ProposeConfigurationOutcome,
+  ProposeOutcome,
+  ReadIndexOutcome,
+  RestoreOutcome,
+  StepOutcome,
+  TransferOutcome,
+} from "./outcome";
 export { Progress } from "./progress";
 export { committedIndex, type VoteResult, voteResult } from "./quorum";
 export { Raft } from "./raft";
-export type { Persisted, ReadState, Ready, SoftState } from "./ready";
+export type { Persisted, ReadState, Ready, SnapshotOffer, SoftState } from "./ready";
 export type { ProgressState, ProgressStatus, RaftStatus, RoleName } from "./status";
 export { type TraceEvent, type TraceEventName, type TraceMessage, type Tracer, traceLine } from "./trace";

@@ -1,8 +1,16 @@
 import { assert, EMPTY_BYTES, unreachable } from "#std";
+import type { Configuration } from "./configuration";
+import { configurationStepFault } from "./configuration-change";
 import type { Entry, EntryId, Index, MemberId } from "./entry";
 import type { Member } from "./member";
 import type { AppendResponseMessage, HeartbeatResponseMessage, Proposal } from "./message";
-import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+import type {
+  ProposeConfigurationOutcome,
+  ProposeOutcome,
+  ReadIndexOutcome,
+  StepOutcome,
+  TransferOutcome,
+} from "./outcome";
 import type { Progress } from "./progress";
 import { voteResult } from "./quorum";
 import { ReadQueue, type ReadRequest } from "./read-queue";
@@ -19,8 +27,15 @@ export class Leader implements Role {
   private target: MemberId | null = null;
   /** An estimate, never too high: entries of earlier terms are not counted when they come, but when they go. */
   private uncommittedBytes = 0;
+  /**
+   * The last entry that may change the configuration: until it is applied no other is proposed, so that each change is
+   * checked against the configuration that it will follow. A new leader's log may hold one anywhere (thesis 4.1;
+   * etcd-io/raft, pendingConfIndex).
+   */
+  private pendingConfigurationIndex: Index;
 
   constructor(private readonly member: Member) {
+    this.pendingConfigurationIndex = member.log.lastIndex;
     this.replication = new Replication(member);
     this.reads = new ReadQueue(member.id, member.config.waitingReadsMax);
   }
@@ -49,6 +64,7 @@ export class Leader implements Role {
       // A target that has not taken over in an election timeout never will: proposals go on (thesis 3.10).
       this.target = null;
     }
+    this.leaveJoint();
     if (this.heartbeatElapsedTicks >= config.heartbeatTicks) {
       this.heartbeatElapsedTicks = 0;
       this.replication.broadcastHeartbeat(this.reads.latestSequence);
@@ -73,6 +89,7 @@ export class Leader implements Role {
         return "stepped";
       case "append":
       case "heartbeat":
+      case "snapshot":
         // There is one leader a term, so no other can have sent this: whoever did is not heard.
         return "stepped";
       case "pre_vote_response":
@@ -96,6 +113,17 @@ export class Leader implements Role {
     this.uncommittedBytes += bytes;
     const outcome = this.append(proposals);
     this.replication.broadcastAppend();
+    return outcome;
+  }
+
+  proposeConfiguration(next: Configuration, data: Uint8Array): ProposeConfigurationOutcome {
+    const { log, membership } = this.member;
+    if (this.target !== null) return { kind: "transferring", target: this.target };
+    if (this.pendingConfigurationIndex > log.applied) return { kind: "configuration_pending" };
+    const fault = configurationStepFault(membership.configuration, next);
+    if (fault !== null) return { kind: "configuration_fault", fault };
+    const outcome = this.propose([{ kind: "conf_change_v2", data }]);
+    if (outcome.kind === "accepted") this.pendingConfigurationIndex = outcome.last.index;
     return outcome;
   }
 
@@ -129,14 +157,36 @@ export class Leader implements Role {
 
   onApplied(payloadBytes: number): void {
     this.uncommittedBytes = Math.max(0, this.uncommittedBytes - payloadBytes);
+    this.leaveJoint();
+  }
+
+  onConfiguration(): void {
+    const { member, replication } = this;
+    replication.configure();
+    if (this.commitByCounting()) {
+      this.startPostponedReads();
+      replication.broadcastAppend();
+    } else {
+      // New members need not wait for a heartbeat.
+      replication.broadcastEntries();
+    }
+    if (!member.isPromotable) {
+      this.standDown();
+      return;
+    }
+    if (this.target !== null && !member.membership.isVoter(this.target)) this.target = null;
+    this.answerConfirmedReads();
   }
 
   progressStatus(): readonly ProgressStatus[] {
+    const { id, isLowOnSpace } = this.member;
+    const own = this.replication.of(id);
+    if (own !== null) own.isLowOnSpace = isLowOnSpace;
     return this.replication.status();
   }
 
   private onForwardedProposals(proposals: readonly Proposal[]): StepOutcome {
-    // A change of the configuration must be checked against the present one, which this version never changes.
+    // A change of the configuration must be checked against the present one, which its entry does not tell.
     if (proposals.some(({ kind }) => kind !== "normal")) return "proposal_dropped";
     return this.propose(proposals).kind === "accepted" ? "stepped" : "proposal_dropped";
   }
@@ -216,18 +266,26 @@ export class Leader implements Role {
   }
 
   private onHeartbeatResponse(message: HeartbeatResponseMessage): void {
-    const { log, membership } = this.member;
+    const { log } = this.member;
     const progress = this.replication.of(message.from);
     if (progress === null) return;
     progress.isRecentlyActive = true;
+    progress.isLowOnSpace = message.lowOnSpace;
     progress.isFlowPaused = false;
+    // The offer may have been lost, or forgotten in a crash.
+    if (progress.state === "snapshot") this.replication.sendSnapshot(message.from, progress);
     // A follower that is behind, or whose place is not known, is spoken to again in case the last message was lost.
     if (progress.match < log.lastIndex || progress.state === "probe") {
       this.replication.sendAppend(message.from, progress);
     }
     if (message.readSequence === 0) return;
     this.reads.confirm(message.from, message.readSequence);
-    for (const read of this.reads.takeConfirmed(membership.configuration)) this.answerRead(read, read.index);
+    this.answerConfirmedReads();
+  }
+
+  private answerConfirmedReads(): void {
+    const { configuration } = this.member.membership;
+    for (const read of this.reads.takeConfirmed(configuration)) this.answerRead(read, read.index);
   }
 
   /** Commits what a quorum holds, if it is of this term: only then can no later leader lack it (Raft paper, figure 8). */
@@ -279,6 +337,29 @@ export class Leader implements Role {
     const isActive = voteResult(this.member.membership.configuration, this.replication.activity) === "won";
     this.replication.forgetActivity();
     return isActive;
+  }
+
+  /** Proposes to leave a joint configuration that is to be left by itself, once it is in force everywhere it must be. */
+  private leaveJoint(): void {
+    const { log, membership } = this.member;
+    if (!membership.configuration.autoLeave || this.pendingConfigurationIndex > log.applied) return;
+    const outcome = this.propose([{ kind: "conf_change_v2", data: EMPTY_BYTES }]);
+    if (outcome.kind === "accepted") this.pendingConfigurationIndex = outcome.last.index;
+  }
+
+  /**
+   * A leader that was removed, or learns, leads no longer. Whoever holds the most takes over at once, and hears first of
+   * the commit index: it may need this member's vote in the configuration that it knows (thesis 4.2.2, 4.2.3).
+   */
+  private standDown(): void {
+    const { member, replication } = this;
+    const successor = replication.bestVoter(this.target);
+    const progress = successor === null ? null : replication.of(successor);
+    if (successor !== null && progress !== null) {
+      if (progress.canBumpCommit(member.log.commit)) replication.sendAppend(successor, progress);
+      this.sendTimeoutNow(successor);
+    }
+    member.becomeFollower(member.term, null);
   }
 
   private sendTimeoutNow(to: MemberId): void {

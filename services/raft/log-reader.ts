@@ -8,7 +8,7 @@ import type { Entry, Index, Term } from "./entry";
 export interface LogReader {
   /** The index of the first entry that is held; one more than the index of the snapshot when no entry is held. */
   firstIndex(): Index;
-  /** The index of the last entry that is held; firstIndex() - 1 when none is. Read once, at construction. */
+  /** The index of the last entry that is held; firstIndex() - 1 when none is. Read at construction and by restore(). */
   lastIndex(): Index;
   /**
    * The term of an entry in [firstIndex() - 1, lastIndex()]: the entry before the first still answers, from the

@@ -92,6 +92,17 @@ export class LogTail {
   }
 
   /**
+   * Begins after an entry that it holds, or that comes right before it. All that follows is to be handed out again: the
+   * stored log may end there now. Only while nothing is being written.
+   */
+  restartAfter(id: EntryId): void {
+    assert(this.term(id.index) === id.term, "the tail goes on after an entry of its own");
+    this.entries = this.entries.slice(id.index + 1 - this.firstIndex);
+    this.previous = id;
+    this.handedOutCount = 0;
+  }
+
+  /**
    * Drops the entries up to `id`, which are durable. Ignored when that entry is no longer here: it was dropped before,
    * or a newer leader's took its place while it was being written.
    */

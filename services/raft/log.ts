@@ -15,7 +15,7 @@ interface ApplyingBatch {
  * applied <= applying <= commit <= last.
  */
 export class RaftLog {
-  private readonly tail: LogTail;
+  private tail: LogTail;
   private commitIndex: Index;
   private applyingIndex: Index;
   private appliedIndex: Index;
@@ -143,6 +143,27 @@ export class RaftLog {
       "what is committed is in the log: else it was lost or cut after it was acknowledged",
     );
     this.commitIndex = index;
+  }
+
+  /**
+   * Goes on after an entry beyond the commit index that an installed state has applied, and that the stored log holds or
+   * begins after. What follows it stays where the log holds that very entry.
+   */
+  restore(last: EntryId): void {
+    assert(last.index > this.commitIndex, "what is committed is not replaced");
+    assert(this.reader.term(last.index) === last.term, "the stored log holds the entry, or begins after it");
+    // Asked of the tail alone: a stored log that was reset knows the entry whatever it held before.
+    const isInTail = this.tail.term(last.index) === last.term;
+    const storedTo = this.tail.firstIndex - 1;
+    const isStored = last.index < storedTo && this.reader.lastIndex() >= storedTo;
+    if (isInTail) this.tail.restartAfter(last);
+    else if (!isStored) this.tail = new LogTail(last);
+    this.commitIndex = last.index;
+    this.applyingIndex = last.index;
+    this.appliedIndex = last.index;
+    this.applyingBatches.length = 0;
+    this.applyingBytes = 0;
+    this.isApplyingPaused = false;
   }
 
   get hasEntriesToStore(): boolean {

@@ -1,25 +1,28 @@
 import { assert } from "#std";
 import { Candidate } from "./candidate";
 import type { RaftConfig } from "./config";
-import { Membership } from "./configuration";
-import type { HardState, MemberId, Term } from "./entry";
+import { type Configuration, Membership } from "./configuration";
+import type { EntryId, HardState, MemberId, Term } from "./entry";
 import { Follower } from "./follower";
 import { Leader } from "./leader";
 import { RaftLog } from "./log";
 import type { Message } from "./message";
 import { Outbox } from "./outbox";
-import type { ReadState } from "./ready";
+import type { ReadState, SnapshotOffer } from "./ready";
 import type { Role } from "./role";
 import { messageEventNames, type TraceEventName, traceEventOf } from "./trace";
 
 /** One member of the group: what it keeps in every role, and the steps from one role to the next. */
 export class Member {
   readonly id: MemberId;
-  readonly membership: Membership;
+  membership: Membership;
   readonly log: RaftLog;
   readonly outbox: Outbox;
   /** Replaced, never changed, by whoever hands them out. */
   readStates: ReadState[] = [];
+  /** The latest since the last Ready. */
+  snapshotOffer: SnapshotOffer | null = null;
+  isLowOnSpace = false;
   term: Term;
   vote: MemberId | null;
   leaderId: MemberId | null = null;
@@ -42,9 +45,17 @@ export class Member {
       applied,
       applyingBytesMax: config.committedBytesPerReadyMax,
     });
-    this.term = hardState.term;
-    this.vote = hardState.vote;
-    assert(this.log.last.term <= this.term || this.term === 0, "no entry is newer than the stored term");
+    const { term: lastTerm } = this.log.last;
+    const beginsAfterSnapshot = log.lastIndex() === snapshotIndex;
+    assert(
+      lastTerm <= hardState.term || hardState.term === 0 || beginsAfterSnapshot,
+      "no entry is newer than the stored term",
+    );
+    // A state that was brought from elsewhere may be of terms that this member has not heard of: it promised nothing in
+    // them. Entries of its own log would have been stored with their term.
+    const isBehind = beginsAfterSnapshot && hardState.term < lastTerm;
+    this.term = isBehind ? lastTerm : hardState.term;
+    this.vote = isBehind ? null : hardState.vote;
     this.randomizedElectionTicks = this.drawElectionTicks();
     this.role = new Follower(this);
     this.trace("InitState");
@@ -57,6 +68,30 @@ export class Member {
   /** Whether it may campaign: a voter of the configuration that it knows. */
   get isPromotable(): boolean {
     return this.membership.isVoter(this.id);
+  }
+
+  /** Takes part in that configuration from now on. */
+  configure(configuration: Configuration): void {
+    this.membership = new Membership(configuration);
+    this.trace("ApplyConfChange");
+    this.role.onConfiguration();
+  }
+
+  /** Takes over a state that has applied `last`. False where everything up to there is committed here. */
+  restore(last: EntryId, configuration: Configuration): boolean {
+    assert(this.role.name !== "leader", "a leader's log holds all that is committed");
+    assert(last.term <= this.term, "a state is brought in a term that is known");
+    if (last.index <= this.log.commit) return false;
+    // Votes were asked for in the name of a log that ended elsewhere.
+    if (this.role.name !== "follower") this.becomeFollower(this.term, null);
+    this.log.restore(last);
+    this.snapshotOffer = null;
+    this.configure(configuration);
+    const { id: from, leaderId: to, term } = this;
+    if (to !== null) {
+      this.outbox.send({ kind: "append_response", from, to, term, index: last.index, hint: null });
+    }
+    return true;
   }
 
   becomeFollower(term: Term, leaderId: MemberId | null): void {

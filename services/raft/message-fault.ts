@@ -30,6 +30,9 @@ export function messageFault(message: Message): string | null {
     case "heartbeat":
       if (!isWhole(message.commit)) return "its commit index is not a whole number";
       return isWhole(message.readSequence) ? null : "its read sequence is not a whole number";
+    case "snapshot":
+      if (!isEntryId(message.last) || message.last.index === 0) return "its last entry is not an entry id";
+      return message.last.term <= message.term ? null : "its last entry is newer than its term";
     case "heartbeat_response":
       return isWhole(message.readSequence) ? null : "its read sequence is not a whole number";
     case "read_index_response":

@@ -69,6 +69,17 @@ export interface HeartbeatMessage extends Envelope {
 export interface HeartbeatResponseMessage extends Envelope {
   readonly kind: "heartbeat_response";
   readonly readSequence: number;
+  /** The sender's disk is nearly full. */
+  readonly lowOnSpace: boolean;
+}
+
+/**
+ * The entries that the receiver needs are gone from the leader's log: it is to take the leader's state, which has applied
+ * `last` (MsgSnap; the state itself does not come with the message).
+ */
+export interface SnapshotMessage extends Envelope {
+  readonly kind: "snapshot";
+  readonly last: EntryId;
 }
 
 /** A proposal: an entry before the leader gave it its place. */
@@ -117,6 +128,7 @@ export type Message =
   | VoteResponseMessage
   | HeartbeatMessage
   | HeartbeatResponseMessage
+  | SnapshotMessage
   | ProposeMessage
   | ReadIndexMessage
   | ReadIndexResponseMessage
@@ -135,6 +147,7 @@ export const messageKindNames = {
   vote_response: "MsgVoteResp",
   heartbeat: "MsgHeartbeat",
   heartbeat_response: "MsgHeartbeatResp",
+  snapshot: "MsgSnap",
   propose: "MsgProp",
   read_index: "MsgReadIndex",
   read_index_response: "MsgReadIndexResp",

@@ -16,6 +16,7 @@ const mayPrecedePersistence = {
   vote_response: false,
   heartbeat: true,
   heartbeat_response: true,
+  snapshot: true,
   propose: true,
   read_index: true,
   read_index_response: true,
@@ -53,6 +54,7 @@ export class Outbox {
       case "vote":
       case "heartbeat":
       case "heartbeat_response":
+      case "snapshot":
       case "propose":
       case "read_index":
       case "read_index_response":

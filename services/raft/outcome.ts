@@ -9,6 +9,17 @@ export type ProposeOutcome =
   /** Leadership is being handed to `target`: nothing was appended. */
   | { readonly kind: "transferring"; readonly target: MemberId };
 
+/** What became of the proposal of a configuration. */
+export type ProposeConfigurationOutcome =
+  | ProposeOutcome
+  /** An earlier change is not applied yet, or could be in what this leader found in its log: nothing was appended. */
+  | { readonly kind: "configuration_pending" }
+  /** It may not follow the present one, for a reason in words: nothing was appended. */
+  | { readonly kind: "configuration_fault"; readonly fault: string };
+
+/** What became of a state that was installed: "stale" when the log is committed beyond what it has applied. */
+export type RestoreOutcome = "restored" | "stale";
+
 /**
  * What became of a read. Accepted means that a read state of the same context may follow; it never does when the
  * leader, its term or a message is lost, so the caller asks again after a while.

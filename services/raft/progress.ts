@@ -19,6 +19,8 @@ export class Progress {
   /** Set when an append message was sent and must be answered, or a heartbeat be, before the next one goes. */
   isFlowPaused = false;
   needsSnapshot = false;
+  isLearner: boolean;
+  isLowOnSpace = false;
   readonly inflights: Inflights;
   private pendingSnapshot: Index = 0;
   /** The highest commit index on its way to the member; falls back when messages seem lost. */
@@ -36,8 +38,6 @@ export class Progress {
     this.isLearner = start.isLearner;
     this.inflights = new Inflights(start.inflightMessagesMax, start.inflightBytesMax);
   }
-
-  readonly isLearner: boolean;
 
   /** Whether append messages must wait. */
   get isPaused(): boolean {
@@ -59,24 +59,11 @@ export class Progress {
   }
 
   becomeSnapshot(snapshotIndex: Index): void {
+    assert(snapshotIndex > this.match, "a snapshot goes to who lacks what it holds");
     this.enter("snapshot");
     this.pendingSnapshot = snapshotIndex;
     this.next = snapshotIndex + 1;
     this.sentCommit = snapshotIndex;
-  }
-
-  /**
-   * The entries that it seems to need are gone from the leader's log, which begins at `firstIndex`. Until there are
-   * snapshots to send, it is asked once a heartbeat whether it holds the entry before that one after all: the leader may
-   * have come to believe less of it than it acknowledged before.
-   */
-  becomeOutOfReach(firstIndex: Index): void {
-    assert(firstIndex > this.match + 1, "what follows an acknowledged entry is out of reach");
-    this.enter("probe");
-    this.next = firstIndex;
-    this.sentCommit = Math.min(this.sentCommit, this.next - 1);
-    this.isFlowPaused = true;
-    this.needsSnapshot = true;
   }
 
   /** Notes an append message that was sent with so many entries, from `next` on. */
@@ -145,6 +132,7 @@ export class Progress {
       inflightBytes: this.inflights.bytes,
       pendingSnapshot: this.pendingSnapshot,
       needsSnapshot: this.needsSnapshot,
+      isLowOnSpace: this.isLowOnSpace,
     };
   }
 

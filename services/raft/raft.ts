@@ -1,5 +1,6 @@
 import { assert } from "#std";
 import { type RaftConfig, raftConfigFault } from "./config";
+import type { Configuration } from "./configuration";
 import { deliver } from "./delivery";
 import { startElection } from "./election";
 import {
@@ -13,7 +14,14 @@ import {
 } from "./entry";
 import { Member } from "./member";
 import type { Message, MessageKind } from "./message";
-import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+import type {
+  ProposeConfigurationOutcome,
+  ProposeOutcome,
+  ReadIndexOutcome,
+  RestoreOutcome,
+  StepOutcome,
+  TransferOutcome,
+} from "./outcome";
 import type { Persisted, Ready, SoftState } from "./ready";
 import type { RaftStatus } from "./status";
 
@@ -47,7 +55,9 @@ export class Raft {
     assert(fault === null, `the config is sound, but ${fault?.field} ${fault?.problem}`);
     this.member = new Member(config);
     this.softState = { role: "follower", leaderId: null };
-    this.hardState = this.member.hardState;
+    const { hardState } = this.member;
+    // A term that came with a snapshot has to be stored; what was only applied need not be known as committed.
+    this.hardState = hardState.term === config.hardState.term ? hardState : config.hardState;
   }
 
   /** Time passes: one of the ticks that the config's timeouts are counted in. */
@@ -73,6 +83,41 @@ export class Raft {
    */
   propose(data: readonly Uint8Array[]): ProposeOutcome {
     return this.member.role.propose(data.map((bytes) => ({ kind: "normal", data: bytes })));
+  }
+
+  /**
+   * Appends a change of the configuration to the log of this leader: `data` is a command, at least one byte, that says
+   * `next` to whoever applies it. One at a time, and none before everything that this leader found in its log is applied.
+   *
+   * An entry without data is one that a leader proposes by itself, to leave a joint configuration whose autoLeave is set.
+   */
+  proposeConfiguration(next: Configuration, data: Uint8Array): ProposeConfigurationOutcome {
+    assert(data.length > 0, "a change of the configuration carries a command");
+    return this.member.role.proposeConfiguration(next, data);
+  }
+
+  /**
+   * The entry that makes this the configuration is applied; called before applied() of its index, or of one after it. A
+   * leader that votes no longer bids another to campaign, and follows.
+   */
+  applyConfiguration(next: Configuration): void {
+    this.member.configure(next);
+  }
+
+  /**
+   * A state that has applied `last` was installed, durably, and is in use: what it holds is committed and applied here.
+   * Before this, the stored log was reset to `last` unless it holds that entry; entries that follow it are kept. Nothing
+   * may be outstanding, neither a Ready nor entries to apply that the caller still means to report, and this member may
+   * not lead. "stale" changes nothing: the log is committed as far already.
+   */
+  restore(snapshot: { readonly last: EntryId; readonly configuration: Configuration }): RestoreOutcome {
+    assert(this.outstanding.length === 0, "nothing is being stored while a state is installed");
+    return this.member.restore(snapshot.last, snapshot.configuration) ? "restored" : "stale";
+  }
+
+  /** Whether this member's disk is nearly full: its leader shows it in the status, and does nothing else about it. */
+  setLowOnSpace(isLow: boolean): void {
+    this.member.isLowOnSpace = isLow;
   }
 
   /**
@@ -115,6 +160,7 @@ export class Raft {
       member.log.hasEntriesToStore ||
       member.log.hasEntriesToApply ||
       member.readStates.length > 0 ||
+      member.snapshotOffer !== null ||
       this.isSoftStateNew() ||
       !hardStatesEqual(member.hardState, this.hardState)
     );
@@ -129,6 +175,8 @@ export class Raft {
     const { early, late, toSelf } = member.outbox.take();
     const { readStates } = member;
     if (readStates.length > 0) member.readStates = [];
+    const { snapshotOffer } = member;
+    member.snapshotOffer = null;
 
     const softState = this.isSoftStateNew() ? currentSoftState(member) : null;
     if (softState !== null) this.softState = softState;
@@ -157,6 +205,7 @@ export class Raft {
       messagesAfterPersist: late,
       committedEntries,
       readStates,
+      snapshotOffer,
       mustSync: entries.length > 0 || now.term !== before.term || now.vote !== before.vote,
     };
   }
@@ -253,6 +302,7 @@ const isResponse = {
   read_index_response: true,
   transfer_leadership: false,
   timeout_now: false,
+  snapshot: false,
 } as const satisfies Record<MessageKind, boolean>;
 
 function currentSoftState({ leaderId, role }: Member): SoftState {

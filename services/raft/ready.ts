@@ -14,6 +14,13 @@ export interface ReadState {
   readonly context: string;
 }
 
+/** A state that a leader holds ready for this member, whose log cannot be gone on with. */
+export interface SnapshotOffer {
+  readonly from: MemberId;
+  /** What it has applied, at least. */
+  readonly last: EntryId;
+}
+
 /**
  * The effects that the core asks for, as data. The caller, in this order:
  *  1. sends `messages`, at any time from now on, before or while it stores;
@@ -40,6 +47,8 @@ export interface Ready {
   /** Consecutive entries to apply, or none; each entry is handed out exactly once. */
   readonly committedEntries: readonly Entry[];
   readonly readStates: readonly ReadState[];
+  /** A state to be brought, installed and then told to restore(); null: none was offered since the Ready before. */
+  readonly snapshotOffer: SnapshotOffer | null;
   /** Whether the write of step 2 must be durable before step 3: false when at most the commit index changed. */
   readonly mustSync: boolean;
 }

@@ -7,24 +7,39 @@ import type { ProgressStatus } from "./status";
 
 /** A leader's sending side: what each member holds, and what to send to it next. Visits members in sorted order. */
 export class Replication {
-  private readonly progressOf = new Map<MemberId, Progress>();
+  private progressOf: ReadonlyMap<MemberId, Progress>;
 
   constructor(private readonly member: Member) {
-    const { config, log, membership } = member;
+    const { log, membership } = member;
+    const progressOf = new Map<MemberId, Progress>();
     for (const id of membership.memberIds) {
-      const progress = new Progress({
+      const progress = this.unknown(id, {
         match: id === member.id ? log.lastIndex : 0,
         next: log.lastIndex + 1,
-        isLearner: !membership.isVoter(id),
-        inflightMessagesMax: config.inflightMessagesMax,
-        inflightBytesMax: config.inflightBytesMax,
       });
       if (id === member.id) {
         progress.becomeReplicate();
         progress.isRecentlyActive = true;
       }
-      this.progressOf.set(id, progress);
+      progressOf.set(id, progress);
     }
+    this.progressOf = progressOf;
+  }
+
+  /** Forgets whoever is no member any more, and begins anew with who is one again. */
+  configure(): void {
+    const { log, membership } = this.member;
+    const progressOf = new Map<MemberId, Progress>();
+    for (const id of membership.memberIds) {
+      const known = this.progressOf.get(id);
+      const progress = known ?? this.unknown(id, { match: 0, next: Math.max(log.lastIndex, 1) });
+      // Nobody can have heard of a new member yet: to take it for silent could depose this leader (etcd-io/raft,
+      // confchange.go).
+      if (known === undefined) progress.isRecentlyActive = true;
+      progress.isLearner = !membership.isVoter(id);
+      progressOf.set(id, progress);
+    }
+    this.progressOf = progressOf;
   }
 
   of(id: MemberId): Progress | null {
@@ -48,10 +63,34 @@ export class Replication {
     }
   }
 
+  /**
+   * The voter, of those that were heard of lately, that is known to hold the most; the first of equals, but `preferred`
+   * before them. null when there is none.
+   */
+  bestVoter(preferred: MemberId | null): MemberId | null {
+    let best: MemberId | null = null;
+    let match = -1;
+    for (const id of this.member.membership.configuration.voters) {
+      const progress = this.progressOf.get(id);
+      if (id === this.member.id || progress === undefined || !progress.isRecentlyActive) continue;
+      if (progress.match < match || (progress.match === match && id !== preferred)) continue;
+      best = id;
+      match = progress.match;
+    }
+    return best;
+  }
+
   /** Sends each member what it needs next, and the commit index, even where there is nothing new. */
   broadcastAppend(): void {
     for (const [id, progress] of this.progressOf) {
       if (id !== this.member.id) this.sendAppend(id, progress);
+    }
+  }
+
+  /** Sends entries where there are any that may be sent. */
+  broadcastEntries(): void {
+    for (const [id, progress] of this.progressOf) {
+      if (id !== this.member.id) this.trySendAppend(id, progress, { evenIfEmpty: false });
     }
   }
 
@@ -71,8 +110,33 @@ export class Replication {
     while (this.trySendAppend(id, progress, { evenIfEmpty: false })) {}
   }
 
+  /**
+   * Offers the state as it is applied now: nothing else can bring that member on. Not to a silent one, which would find
+   * the entries after it gone, in turn, when it is back.
+   */
+  sendSnapshot(to: MemberId, progress: Progress): void {
+    progress.needsSnapshot = true;
+    if (!progress.isRecentlyActive) return;
+    const { id: from, log, outbox, term } = this.member;
+    const index = log.applied;
+    const lastTerm = log.term(index);
+    assert(typeof lastTerm === "number", "the log begins after no more than what is applied");
+    progress.becomeSnapshot(index);
+    outbox.send({ kind: "snapshot", from, to, term, last: { term: lastTerm, index } });
+  }
+
   status(): readonly ProgressStatus[] {
     return [...this.progressOf].map(([id, progress]) => progress.status(id));
+  }
+
+  private unknown(id: MemberId, start: { readonly match: Index; readonly next: Index }): Progress {
+    const { config, membership } = this.member;
+    return new Progress({
+      ...start,
+      isLearner: !membership.isVoter(id),
+      inflightMessagesMax: config.inflightMessagesMax,
+      inflightBytesMax: config.inflightBytesMax,
+    });
   }
 
   private trySendAppend(id: MemberId, progress: Progress, options: { evenIfEmpty: boolean }): boolean {
@@ -86,7 +150,7 @@ export class Replication {
     const mayCarry = progress.state !== "replicate" || !progress.inflights.isFull;
     const entries = mayCarry ? log.entriesFrom(progress.next, config.appendBytesMax) : [];
     if (previousTerm === "compacted" || entries === "compacted") {
-      progress.becomeOutOfReach(log.firstIndex);
+      this.sendSnapshot(id, progress);
       return false;
     }
     if (entries.length === 0 && !options.evenIfEmpty) return false;

@@ -1,6 +1,13 @@
+import type { Configuration } from "./configuration";
 import type { MemberId } from "./entry";
 import type { Message, PreVoteMessage, Proposal, VoteMessage } from "./message";
-import type { ProposeOutcome, ReadIndexOutcome, StepOutcome, TransferOutcome } from "./outcome";
+import type {
+  ProposeConfigurationOutcome,
+  ProposeOutcome,
+  ReadIndexOutcome,
+  StepOutcome,
+  TransferOutcome,
+} from "./outcome";
 import type { ProgressStatus, RoleName } from "./status";
 
 /** What a role is asked to handle: votes are the same in each and handled before it. */
@@ -13,6 +20,7 @@ export interface Role {
   /** A message of this member's term, or one without a term. */
   step(message: RoleMessage): StepOutcome;
   propose(proposals: readonly Proposal[]): ProposeOutcome;
+  proposeConfiguration(next: Configuration, data: Uint8Array): ProposeConfigurationOutcome;
   readIndex(context: string): ReadIndexOutcome;
   transferLeadership(target: MemberId): TransferOutcome;
   forgetLeader(): void;
@@ -20,6 +28,8 @@ export interface Role {
   onUnreachable(id: MemberId): void;
   /** So many bytes of commands were applied. */
   onApplied(payloadBytes: number): void;
+  /** The member has another configuration now. */
+  onConfiguration(): void;
   readonly transferTarget: MemberId | null;
   progressStatus(): readonly ProgressStatus[] | null;
 }

@@ -24,6 +24,8 @@ export interface ProgressStatus {
   readonly pendingSnapshot: Index;
   /** The entries that it needs next are compacted away, so only a snapshot can help it. */
   readonly needsSnapshot: boolean;
+  /** Its disk is nearly full, as it last said. */
+  readonly isLowOnSpace: boolean;
 }
 
 export interface RaftStatus {

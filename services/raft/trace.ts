@@ -23,6 +23,8 @@ export type TraceEventName =
   | "BecomeLeader"
   | "Replicate"
   | "Commit"
+  | "ChangeConf"
+  | "ApplyConfChange"
   | "Ready"
   | MessageEventName;
 
@@ -34,7 +36,9 @@ type MessageEventName =
   | "SendRequestVoteRequest"
   | "ReceiveRequestVoteRequest"
   | "SendRequestVoteResponse"
-  | "ReceiveRequestVoteResponse";
+  | "ReceiveRequestVoteResponse"
+  | "SendSnapshot"
+  | "ReceiveSnapshot";
 
 /** A message of an event. Fields that its kind has not are 0 or false. */
 export interface TraceMessage {
@@ -115,6 +119,7 @@ export const messageEventNames = {
   read_index_response: null,
   transfer_leadership: null,
   timeout_now: null,
+  snapshot: { sent: "SendSnapshot", received: "ReceiveSnapshot" },
 } as const satisfies Record<
   MessageKind,
   { readonly sent: MessageEventName; readonly received: MessageEventName } | null
@@ -138,6 +143,8 @@ function traceMessageOf(message: Message): TraceMessage {
     }
     case "heartbeat":
       return { ...envelope, commit: message.commit };
+    case "snapshot":
+      return { ...envelope, logTerm: message.last.term, index: message.last.index };
     case "vote":
       return { ...envelope, logTerm: message.last.term, index: message.last.index };
     case "vote_response":
