@@ -24,6 +24,8 @@ export interface NodeConfig {
   readonly listenPeer: string | null;
   /** host:port; null: nowhere. */
   readonly listenMetrics: string | null;
+  /** Whether calls and writes become spans. */
+  readonly tracing: boolean;
   readonly profile: Profile;
   readonly forwarding: boolean;
   readonly logLevel: string;
@@ -121,6 +123,7 @@ function configOf(values: NodeValues): NodeConfig {
     listenClient: values.address("listen-client", listenAddressFault),
     listenPeer: values.address("listen-peer", listenAddressFault),
     listenMetrics: values.address("listen-metrics", listenAddressFault),
+    tracing: values.choice("tracing", ["on", "off"], "off") === "on",
     profile: profileOf(values),
     forwarding: values.choice("forwarding", ["on", "off"], "on") === "on",
     logLevel: values.choice("log-level", LOG_LEVELS, "info"),

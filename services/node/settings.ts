@@ -78,6 +78,12 @@ export const settings = [
     argument: "HOST:PORT",
     description: "where to serve metrics and health over HTTP; nowhere by default",
   },
+  {
+    name: "tracing",
+    argument: "on|off",
+    description:
+      "whether calls and writes become spans of the OpenTelemetry SDK that is loaded; off by default",
+  },
   { name: "profile", argument: "NAME", description: "timing: default, fast or wan; the same on each node" },
   {
     name: "heartbeat-ms",

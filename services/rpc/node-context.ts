@@ -1,7 +1,7 @@
-import type { ClientConnection, LeaderDirectory, Log } from "#forward";
+import type { ByteCall, ClientConnection, LeaderDirectory, Log } from "#forward";
 import type { Limits } from "#kv";
 import type { MemberId } from "#raft";
-import type { Digest, Replica, StateStore } from "#replica";
+import type { Digest, Replica, StateStore, SubmitOutcome } from "#replica";
 import type { WatchHub } from "#watch";
 import type { CallCounters } from "./call-counters";
 
@@ -37,6 +37,11 @@ export interface ProcessFacts {
   hasFailed(): boolean;
 }
 
+/** Is told of each command that a call brings, and of how it ends. */
+export interface CommandObserver {
+  submitted(command: Uint8Array, call: ByteCall): (outcome: SubmitOutcome) => void;
+}
+
 /** Everything that the handlers of a node's calls work with. */
 export interface NodeContext {
   readonly clusterId: string;
@@ -54,6 +59,7 @@ export interface NodeContext {
   readonly counters: CallCounters;
   readonly facts: ProcessFacts;
   readonly log: Log;
+  readonly commands?: CommandObserver | undefined;
   /** Whether calls that belong to the leader are forwarded to it. */
   readonly forwarding: boolean;
   /** The connections of clients, oldest first. */

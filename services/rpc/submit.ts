@@ -40,7 +40,10 @@ export async function decide(
   command: Command,
 ): Promise<{ readonly result: NonNullable<Answer["result"]>; readonly header: ResponseHeader }> {
   call.isSubmitted = true;
-  const outcome = await node.replica.submit(encodeCommand(command));
+  const data = encodeCommand(command);
+  const ended = node.commands?.submitted(data, call);
+  const outcome = await node.replica.submit(data);
+  ended?.(outcome);
   switch (outcome.kind) {
     case "applied": {
       const { result, revision } = outcome.answer;
