@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { foundingMembership } from "#kv";
 import { syncDirectory } from "./durable-file";
 import { errorText } from "./error-fields";
 import {
@@ -88,8 +89,12 @@ export async function createDataDirectory(options: {
       memberId: options.memberId,
       storeId: randomBytes(16).toString("hex"),
       members,
+      origin: "bootstrap",
     };
-    await create(path, identity);
+    await create(path, identity, async () => {
+      await createLog(logPath(path), { term: 0, index: 0 });
+      await createFirstState(path, foundingMembership(members));
+    });
     await syncParents(path, madeFirst ?? path);
     return { kind: "opened", directory: { path, identity }, created: true };
   } catch (error) {
@@ -147,15 +152,14 @@ export async function openDataDirectory(options: {
 }
 
 /** The identity comes last, when everything that it vouches for is durable. */
-async function create(path: string, identity: DataIdentity): Promise<void> {
+async function create(path: string, identity: DataIdentity, makeStores: () => Promise<void>): Promise<void> {
   const marker = join(path, CREATING_FILE);
   await writeFile(marker, "");
   await syncDirectory(path);
   for (const name of await readdir(path)) {
     if (name !== CREATING_FILE) await rm(join(path, name), { recursive: true, force: true });
   }
-  await createLog(logPath(path));
-  await createFirstState(path);
+  await makeStores();
   await syncDirectory(path);
   await writeIdentity(path, identity);
   await rm(marker);

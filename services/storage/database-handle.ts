@@ -1,4 +1,4 @@
-import { StoreFailure } from "#replica";
+import { StateReplaced, StoreFailure } from "#replica";
 import type { ChainedBatch, Database, DatabaseSnapshot } from "./database";
 import { causeOf, errorCode, errorText } from "./error-fields";
 
@@ -7,7 +7,7 @@ import { causeOf, errorCode, errorText } from "./error-fields";
  * record makes unreadable later (architecture, Durability), so nothing may be written until it was opened anew.
  */
 export class DatabaseHandle {
-  private ending: StoreFailure | null = null;
+  private ending: StoreFailure | StateReplaced | null = null;
   private closing: Promise<void> | null = null;
 
   /** @param name what messages call it, such as "the log in D/log" */
@@ -16,23 +16,24 @@ export class DatabaseHandle {
     readonly name: string,
   ) {}
 
-  get failure(): StoreFailure | null {
-    return this.ending;
-  }
-
-  /** @throws StoreFailure once the handle has ended */
+  /** @throws StoreFailure once the handle has ended, StateReplaced where another state took its place */
   check(): void {
     if (this.ending !== null) throw this.ending;
   }
 
   /** Ends the handle, unless it has ended; returns what it ended with. */
-  end(message: string, options: { readonly dataLoss: boolean; readonly cause?: unknown }): StoreFailure {
+  end(message: string, options: { readonly dataLoss: boolean; readonly cause?: unknown }): Error {
     this.ending ??= new StoreFailure(`${this.name} ${message}`, options);
     return this.ending;
   }
 
+  /** Ends the handle because another state took the place of this one. */
+  endReplaced(): void {
+    this.ending ??= new StateReplaced();
+  }
+
   /** Ends the handle because what is stored contradicts itself. */
-  damaged(what: string): StoreFailure {
+  damaged(what: string): Error {
     return this.end(`is damaged: ${what}; it must not be served`, { dataLoss: true });
   }
 
@@ -45,9 +46,9 @@ export class DatabaseHandle {
     this.check();
   }
 
-  get(key: Uint8Array): Uint8Array | undefined {
+  get(key: Uint8Array, snapshot?: DatabaseSnapshot): Uint8Array | undefined {
     try {
-      return this.database.getSync(key);
+      return snapshot === undefined ? this.database.getSync(key) : this.database.getSync(key, { snapshot });
     } catch (error) {
       throw this.fault("could not be read", error);
     }
@@ -63,7 +64,7 @@ export class DatabaseHandle {
   }
 
   /** Ends the handle with an error that LevelDB gave. */
-  fault(doing: string, error: unknown): StoreFailure {
+  fault(doing: string, error: unknown): Error {
     const cause = causeOf(error);
     return this.end(`${doing}: ${errorText(cause)}`, {
       dataLoss: errorCode(cause) === "LEVEL_CORRUPTION",

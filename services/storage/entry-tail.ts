@@ -44,6 +44,13 @@ export class EntryTail {
     if (this.held.length === this.front) this.clear();
   }
 
+  /** Forgets the entries before `index`. */
+  dropBefore(index: number): void {
+    while (this.front < this.held.length && this.nextIndex - (this.held.length - this.front) < index) {
+      this.dropFirst();
+    }
+  }
+
   clear(): void {
     this.held = [];
     this.front = 0;

@@ -16,12 +16,14 @@ export interface DataIdentity {
   readonly memberId: string;
   /** Drawn at random when the directory was created: peers tell by it that this is the disk they know. */
   readonly storeId: string;
-  /** In the order of their ids. */
+  /** The members that the cluster was bootstrapped with, or had when this one joined; in the order of their ids. */
   readonly members: readonly BootstrapMember[];
+  /** `bootstrap`: the state began empty, with these members, so that the log from its first entry makes it anew. */
+  readonly origin: "bootstrap" | "image";
 }
 
 /** The layout of the data directory and of all keys and values in it. */
-export const FORMAT_VERSION = 2;
+export const FORMAT_VERSION = 3;
 
 const IDENTITY_FILE = "identity.json";
 

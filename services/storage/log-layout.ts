@@ -92,24 +92,27 @@ export function endKey(writer: RecordWriter, groupId: number): Uint8Array {
 const BATCH_HEADER_BYTES = 12;
 const BATCH_PUT = 1;
 const ENTRY_KEY_BYTES = 13;
-const ENTRY_KEY_KIND_AT = 4;
+const BEGIN_KEY_BYTES = 5;
+const KEY_KIND_AT = 4;
 
-/** Whether a batch of LevelDB begins with an entry: Raft syncs these always. */
-export function beginsWithEntry(batch: Uint8Array): boolean {
+/** Whether a batch of LevelDB begins with an entry, or where the log begins: those are synced always. */
+export function isSyncedBatch(batch: Uint8Array): boolean {
   const at = BATCH_HEADER_BYTES;
-  return (
-    batch[at] === BATCH_PUT &&
-    batch[at + 1] === ENTRY_KEY_BYTES &&
-    batch[at + 2 + ENTRY_KEY_KIND_AT] === KIND.entry
-  );
+  if (batch[at] !== BATCH_PUT) return false;
+  const keyBytes = batch[at + 1];
+  const kind = batch[at + 2 + KEY_KIND_AT];
+  return keyBytes === ENTRY_KEY_BYTES
+    ? kind === KIND.entry
+    : keyBytes === BEGIN_KEY_BYTES && kind === KIND.begin;
 }
 
-/** All entries lie in [from, to). */
+/** All entries from an index on lie in [from, to). */
 export function entryKeyRange(
   writer: RecordWriter,
   groupId: number,
+  fromIndex: number,
 ): { readonly gte: Uint8Array; readonly lt: Uint8Array } {
-  const gte = writeEntryKey(writer, groupId, 0).takeKey();
+  const gte = writeEntryKey(writer, groupId, fromIndex).takeKey();
   const lt = gte.slice(0, 5);
   lt[4] = KIND.entry + 1;
   return { gte, lt };

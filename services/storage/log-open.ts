@@ -1,16 +1,17 @@
-import { EMPTY_HARD_STATE } from "#raft";
+import { EMPTY_HARD_STATE, type EntryId } from "#raft";
 import { type LogStore, StoreFailure } from "#replica";
 import { type Database, openDatabase } from "./database";
 import { DatabaseHandle } from "./database-handle";
+import { EntrySizes } from "./entry-sizes";
 import { EntryTail } from "./entry-tail";
 import { errorText } from "./error-fields";
 import { faultyLog } from "./leveldb-log";
 import {
   beginKey,
-  beginsWithEntry,
   endKey,
   entryKeyRange,
   indexOfEntryKey,
+  isSyncedBatch,
   type LogBegin,
   type LogEnd,
   readBegin,
@@ -26,8 +27,6 @@ import { TermRuns } from "./term-runs";
 export interface LogStoreOptions {
   /** The directory of the database. */
   readonly path: string;
-  /** The log must reach this index: that of the state's checkpoint, 0 for none. */
-  readonly floorIndex: number;
   /** Of the newest entries kept in memory. */
   readonly tailBytesMax: number;
 }
@@ -46,14 +45,16 @@ const DATABASE_OPTIONS = {
 const ENTRIES_PER_READ = 1000;
 const BYTES_PER_READ = 1024 * 1024;
 
-/** Makes an empty log; durable when it resolves. */
-export async function createLog(path: string): Promise<void> {
+/** Makes an empty log that goes on after an entry that is committed; durable when it resolves. */
+export async function createLog(path: string, after: EntryId): Promise<void> {
   const opened = await openDatabase(path, "create", DATABASE_OPTIONS);
   if (opened.kind === "locked") throw new StoreFailure(`${path} is in use`, { dataLoss: false });
   const writer = new RecordWriter();
   const batch = opened.database.batch();
-  writeBegin(writer, GROUP_ID, { after: { term: 0, index: 0 }, crc: 0 }).putInto(batch);
-  writeEnd(writer, GROUP_ID, { hardState: EMPTY_HARD_STATE, lastIndex: 0, crc: 0 }).putInto(batch);
+  const { term, index } = after;
+  writeBegin(writer, GROUP_ID, { after: { term, index }, crc: 0 }).putInto(batch);
+  const hardState = { ...EMPTY_HARD_STATE, term, commit: index };
+  writeEnd(writer, GROUP_ID, { hardState, lastIndex: index, crc: 0 }).putInto(batch);
   const handle = new DatabaseHandle(opened.database, `the log in ${path}`);
   await handle.write(batch, { sync: true });
   await handle.close();
@@ -67,10 +68,10 @@ export async function createLog(path: string): Promise<void> {
  * disagrees with the end record is therefore no torn tail but damage to something that was durable. So is a damaged
  * append with others behind it, which LevelDB would take for a torn tail too.
  *
- * @throws StoreFailure with dataLoss where it is damaged or ends below the floor
+ * @throws StoreFailure with dataLoss where it is damaged
  */
 export async function openLogStore(options: LogStoreOptions): Promise<LogStoreOpened> {
-  const fault = await faultyLog(options.path, beginsWithEntry);
+  const fault = await faultyLog(options.path, isSyncedBatch);
   if (fault !== null) throw damage(options, fault);
   const opened = await openDatabase(options.path, "existing", DATABASE_OPTIONS);
   if (opened.kind === "locked") return opened;
@@ -97,14 +98,18 @@ async function verifiedContents(database: Database, options: LogStoreOptions): P
   if (end === null) throw damage(options, "the record of term, vote and last entry is missing or damaged");
   const terms = new TermRuns();
   const tail = new EntryTail(options.tailBytesMax);
-  await readEntries(database, options, { begin, end, terms, tail });
-  if (end.lastIndex < options.floorIndex) {
-    throw damage(
-      options,
-      `it ends at entry ${end.lastIndex}, yet the state holds what entry ${options.floorIndex} did`,
-    );
-  }
-  return { groupId: GROUP_ID, begin, end, terms, tail };
+  const sizes = new EntrySizes(begin.after.index + 1);
+  await readEntries(database, options, { begin, end, terms, tail, sizes });
+  const leftFrom = await firstIndexBefore(database, begin);
+  return { groupId: GROUP_ID, begin, end, terms, tail, sizes, leftFrom };
+}
+
+/** The first entry that was given up and is still there; null for none. */
+async function firstIndexBefore(database: Database, begin: LogBegin): Promise<number | null> {
+  const { gte } = entryKeyRange(new RecordWriter(), GROUP_ID, 0);
+  const { gte: lt } = entryKeyRange(new RecordWriter(), GROUP_ID, begin.after.index + 1);
+  const [key] = await database.keys({ gte, lt, limit: 1 }).all();
+  return key === undefined ? null : indexOfEntryKey(key);
 }
 
 async function readEntries(
@@ -115,11 +120,12 @@ async function readEntries(
     readonly end: LogEnd;
     readonly terms: TermRuns;
     readonly tail: EntryTail;
+    readonly sizes: EntrySizes;
   },
 ): Promise<void> {
-  const { begin, end, terms, tail } = found;
+  const { begin, end, terms, tail, sizes } = found;
   const iterator = database.iterator({
-    ...entryKeyRange(new RecordWriter(), GROUP_ID),
+    ...entryKeyRange(new RecordWriter(), GROUP_ID, begin.after.index + 1),
     highWaterMarkBytes: BYTES_PER_READ,
   });
   let last = { index: begin.after.index, term: begin.after.term, crc: begin.crc };
@@ -140,6 +146,7 @@ async function readEntries(
         last = { index, term: read.entry.term, crc: read.crc };
         terms.append(index, read.entry.term);
         tail.append(read.entry, read.crc);
+        sizes.append(read.entry);
       }
     }
   } finally {

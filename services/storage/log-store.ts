@@ -3,6 +3,7 @@ import type { LogBatch, LogStore } from "#replica";
 import { assert } from "#std";
 import type { ChainedBatch } from "./database";
 import type { DatabaseHandle } from "./database-handle";
+import type { EntrySizes } from "./entry-sizes";
 import type { EntryTail } from "./entry-tail";
 import {
   type LogBegin,
@@ -14,6 +15,7 @@ import {
   writeEntry,
   writeEntryKey,
 } from "./log-layout";
+import { LogRemoval } from "./log-removal";
 import { RecordWriter } from "./record-writer";
 import type { TermRuns } from "./term-runs";
 
@@ -24,6 +26,9 @@ export interface LogContents {
   readonly end: LogEnd;
   readonly terms: TermRuns;
   readonly tail: EntryTail;
+  readonly sizes: EntrySizes;
+  /** The first entry before `begin` that is still stored; null for none. */
+  readonly leftFrom: number | null;
 }
 
 /** Indexes that unsynced appends wrote or removed. */
@@ -43,6 +48,8 @@ export class LevelLogStore implements LogStore {
   private readonly groupId: number;
   private readonly terms: TermRuns;
   private readonly tail: EntryTail;
+  private readonly sizes: EntrySizes;
+  private readonly removal: LogRemoval;
   private readonly writer = new RecordWriter();
 
   constructor(
@@ -54,6 +61,14 @@ export class LevelLogStore implements LogStore {
     this.end = contents.end;
     this.terms = contents.terms;
     this.tail = contents.tail;
+    this.sizes = contents.sizes;
+    this.removal = new LogRemoval(handle, contents.groupId, (write) => this.enqueue(write));
+    if (contents.leftFrom !== null)
+      this.removal.remove({ from: contents.leftFrom, to: this.begin.after.index });
+  }
+
+  get bytes(): number {
+    return this.sizes.bytes;
   }
 
   get hardState(): HardState {
@@ -106,7 +121,18 @@ export class LevelLogStore implements LogStore {
     return this.enqueue(() => this.writeReset(entry));
   }
 
+  cut(index: number): Promise<void> {
+    return this.enqueue(() => this.writeCut(index));
+  }
+
+  /** Resolves when the entries that were given up are removed and their space is returned. */
+  settle(): Promise<void> {
+    return this.removal.settle();
+  }
+
   async close(): Promise<void> {
+    this.removal.stop();
+    await this.removal.settle();
     await this.queue;
     await this.handle.close();
   }
@@ -152,8 +178,10 @@ export class LevelLogStore implements LogStore {
     if (entries.length > 0) {
       this.terms.truncateFrom(first);
       this.tail.truncateFrom(first);
+      this.sizes.truncateFrom(first);
       for (const [at, entry] of entries.entries()) {
         this.terms.append(entry.index, entry.term);
+        this.sizes.append(entry);
         this.tail.append(entry, crcs[redo.length + at] as number);
       }
     }
@@ -197,12 +225,42 @@ export class LevelLogStore implements LogStore {
     writeBegin(this.writer, this.groupId, begin).putInto(batch);
     writeEnd(this.writer, this.groupId, end).putInto(batch);
     await this.handle.write(batch, { sync: true });
+    const removedFrom = this.firstIndex();
+    this.removal.noteRemoved(this.sizes.bytes);
     this.terms.clear();
     this.tail.clear();
+    this.sizes.clear(entry.index + 1);
     this.begin = begin;
     this.end = end;
     this.unsynced = null;
     this.syncCount += 1;
+    // They are gone already; this returns their space.
+    this.removal.remove({ from: removedFrom, to: Math.min(lastIndex, entry.index) });
+  }
+
+  /**
+   * Moves where the log begins, durably; only then are entries removed, for what lies before it counts for nothing when
+   * the log is opened, and what is missing after it is damage.
+   */
+  private async writeCut(index: number): Promise<void> {
+    const { after } = this.begin;
+    assert(index <= this.end.lastIndex, "what is given up of a log was in it");
+    if (index <= after.index) return;
+    const begin: LogBegin = { after: { term: this.terms.termAt(index), index }, crc: this.crcAt(index) };
+    const batch = this.handle.database.batch();
+    writeBegin(this.writer, this.groupId, begin).putInto(batch);
+    await this.handle.write(batch, { sync: true });
+    this.begin = begin;
+    this.terms.dropBefore(index + 1);
+    this.tail.dropBefore(index + 1);
+    const bytesBefore = this.sizes.bytes;
+    this.sizes.dropBefore(index + 1);
+    if (this.unsynced !== null) {
+      this.unsynced = { ...this.unsynced, from: Math.max(this.unsynced.from, index + 1) };
+    }
+    this.syncCount += 1;
+    this.removal.noteRemoved(bytesBefore - this.sizes.bytes);
+    this.removal.remove({ from: after.index + 1, to: index });
   }
 
   private removeEntries(batch: ChainedBatch, from: number, to: number): void {

@@ -76,6 +76,12 @@ export class NewestRecords {
     }
   }
 
+  /** Forgets keys whose newest version was put right behind the back of the changes. */
+  noteRepaired(cacheKeys: readonly string[]): void {
+    this.writeCount += 1;
+    for (const cacheKey of cacheKeys) this.cache.delete(cacheKey);
+  }
+
   private async load(reads: readonly KeyRead[], revision: number): Promise<readonly (StoredRecord | null)[]> {
     const now = this.source.newestNow(reads, revision);
     if (now !== null) return now.map((version, at) => this.taken(reads[at] as KeyRead, version));

@@ -39,6 +39,13 @@ export class RecordCache {
     this.youngBytes = 0;
   }
 
+  delete(cacheKey: string): void {
+    const young = this.young.get(cacheKey);
+    if (young !== undefined) this.youngBytes -= slotBytes(cacheKey, young);
+    this.young.delete(cacheKey);
+    this.old.delete(cacheKey);
+  }
+
   get keyCount(): number {
     return this.young.size + this.old.size;
   }

@@ -78,7 +78,11 @@ export function readRevision(storedKey: Uint8Array, value: Uint8Array): StoredCh
   return { ...change, valueBytes, previous, key: reader.rest() };
 }
 
-export function keyOfChange(change: Exclude<Change, { kind: "truncate" }>): Uint8Array {
+export function keyOfChange(
+  change:
+    | { readonly kind: "put"; readonly record: { readonly key: Uint8Array } }
+    | { readonly kind: "delete"; readonly key: Uint8Array },
+): Uint8Array {
   return change.kind === "put" ? change.record.key : change.key;
 }
 

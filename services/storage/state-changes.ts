@@ -11,7 +11,7 @@ import {
   writeEnded,
   writeLease,
   writeLeaseKey,
-  writeMemberStore,
+  writeMembership,
   writeNamespace,
   writeSession,
 } from "./state-records";
@@ -37,7 +37,7 @@ export class StateChanges {
     let bytes = 0;
     for (const namespace of writes.namespaces)
       bytes += writeNamespace(writer, namespace).putInto(batch).bytes;
-    for (const member of writes.memberStores) bytes += writeMemberStore(writer, member).putInto(batch).bytes;
+    if (writes.membership !== null) bytes += writeMembership(writer, writes.membership).putInto(batch).bytes;
     for (const session of writes.sessions) bytes += writeSession(writer, session).putInto(batch).bytes;
     for (const answer of writes.answers) {
       bytes += writeAnswer(writer, answer).putInto(batch).bytes;

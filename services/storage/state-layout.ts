@@ -15,7 +15,7 @@ const KIND = {
   namespace: 0x03,
   session: 0x04,
   answer: 0x05,
-  memberStore: 0x06,
+  membership: 0x06,
   /** A generation that ended and whose keys are still to be removed. */
   ended: 0x07,
   lease: 0x08,
@@ -34,6 +34,12 @@ export interface KeyRange {
 
 /** Sorts after every key: compacting this range touches no table, and still makes one of what is in memory. */
 export const RANGE_WITHOUT_KEYS = [Uint8Array.of(0xfe), Uint8Array.of(0xff)] as const;
+
+/** All that an image holds besides the head: batch numbers are of this directory alone. */
+export const RANGE_OF_IMAGE: KeyRange = {
+  gte: Uint8Array.of(KIND.namespace),
+  lt: Uint8Array.of(KIND.revision + 1),
+};
 
 /** All kinds that grow with the keys of users and their history. */
 export const RANGE_OF_RECORDS: KeyRange = {
@@ -61,8 +67,8 @@ export function answerKey(writer: RecordWriter, clientId: number, sequence: numb
   return writer.begin(KIND.answer).u64(clientId).u64(sequence);
 }
 
-export function memberStoreKey(writer: RecordWriter, memberId: string): RecordWriter {
-  return writer.begin(KIND.memberStore).bytes(Buffer.from(memberId, "utf8"));
+export function membershipKey(writer: RecordWriter): RecordWriter {
+  return writer.begin(KIND.membership);
 }
 
 export function endedKey(writer: RecordWriter, namespaceId: number, generation: number): RecordWriter {
@@ -117,6 +123,15 @@ export function revisionKey(
 
 /** What precedes the revision in a key of kind `revision`. */
 export const REVISION_PREFIX_BYTES = 5;
+
+/** Of any key. */
+export function kindOfKey(key: Uint8Array): KeyKind | null {
+  return kindOfByte.get(key[0] ?? 0) ?? null;
+}
+
+const kindOfByte: ReadonlyMap<number, KeyKind> = new Map(
+  (Object.keys(KIND) as KeyKind[]).map((kind) => [KIND[kind], kind]),
+);
 
 export function rangeOfKind(kind: KeyKind): KeyRange {
   return { gte: Uint8Array.of(KIND[kind]), lt: Uint8Array.of(KIND[kind] + 1) };

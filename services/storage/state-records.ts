@@ -1,7 +1,7 @@
 import type {
   LeaseKey,
   LeaseState,
-  MemberStore,
+  MembershipState,
   NamespaceState,
   SessionAnswer,
   SessionState,
@@ -17,7 +17,7 @@ import {
   headKey,
   leaseKey,
   leaseKeyKey,
-  memberStoreKey,
+  membershipKey,
   namespaceKey,
   sessionKey,
 } from "./state-layout";
@@ -45,7 +45,8 @@ export function writeHead(writer: RecordWriter, head: StateHead): RecordWriter {
     .varint(meta.nextClientId)
     .varint(meta.nextNamespaceId)
     .varint(meta.nextLeaseId)
-    .varint(meta.compactedRevision);
+    .varint(meta.compactedRevision)
+    .varint(meta.verifyRound);
 }
 
 export function readHead(value: Uint8Array): StateHead {
@@ -61,6 +62,7 @@ export function readHead(value: Uint8Array): StateHead {
       nextNamespaceId: reader.varint(),
       nextLeaseId: reader.varint(),
       compactedRevision: reader.varint(),
+      verifyRound: reader.varint(),
     },
   };
 }
@@ -132,13 +134,68 @@ export function readAnswer(value: Uint8Array): SessionAnswer {
   return { clientId: reader.varint(), sequence: reader.varint(), answer: reader.rest() };
 }
 
-export function writeMemberStore(writer: RecordWriter, member: MemberStore): RecordWriter {
-  return memberStoreKey(writer, member.memberId).endKey().text(member.memberId).text(member.storeId);
+export function writeMembership(writer: RecordWriter, membership: MembershipState): RecordWriter {
+  const { epoch, configuration, members, retiredStores } = membership;
+  membershipKey(writer).endKey().varint(epoch);
+  for (const ids of [
+    configuration.voters,
+    configuration.votersOutgoing,
+    configuration.learners,
+    configuration.learnersNext,
+  ]) {
+    writeTexts(writer, ids);
+  }
+  writer.u8(configuration.autoLeave ? 1 : 0).varint(members.length);
+  for (const member of members) {
+    writer
+      .text(member.memberId)
+      .text(member.clientAddress)
+      .text(member.peerAddress)
+      .varint(member.priority)
+      .u8(member.promoteWhenCaughtUp ? 1 : 0)
+      .text(member.replaces);
+    if (member.storeId === null) writer.u8(0);
+    else writer.u8(1).text(member.storeId);
+  }
+  return writeTexts(writer, retiredStores);
 }
 
-export function readMemberStore(value: Uint8Array): MemberStore {
+export function readMembership(value: Uint8Array): MembershipState {
   const reader = new RecordReader(value);
-  return { memberId: reader.text(), storeId: reader.text() };
+  return {
+    epoch: reader.varint(),
+    configuration: {
+      voters: readTexts(reader),
+      votersOutgoing: readTexts(reader),
+      learners: readTexts(reader),
+      learnersNext: readTexts(reader),
+      autoLeave: reader.u8() === 1,
+    },
+    members: readMany(reader, () => ({
+      memberId: reader.text(),
+      clientAddress: reader.text(),
+      peerAddress: reader.text(),
+      priority: reader.varint(),
+      promoteWhenCaughtUp: reader.u8() === 1,
+      replaces: reader.text(),
+      storeId: reader.u8() === 0 ? null : reader.text(),
+    })),
+    retiredStores: readTexts(reader),
+  };
+}
+
+function writeTexts(writer: RecordWriter, texts: readonly string[]): RecordWriter {
+  writer.varint(texts.length);
+  for (const text of texts) writer.text(text);
+  return writer;
+}
+
+function readTexts(reader: RecordReader): readonly string[] {
+  return readMany(reader, () => reader.text());
+}
+
+function readMany<Item>(reader: RecordReader, read: () => Item): readonly Item[] {
+  return Array.from({ length: reader.varint() }, read);
 }
 
 export function writeLease(writer: RecordWriter, lease: LeaseState): RecordWriter {

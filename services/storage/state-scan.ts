@@ -23,6 +23,25 @@ export async function* scanRange(
 ): AsyncGenerator<readonly StoredRecord[]> {
   handle.check();
   const snapshot = handle.database.snapshot();
+  try {
+    yield* scanSnapshot({ handle, source, snapshot }, query, chunkBytesMax);
+  } finally {
+    await snapshot.close();
+  }
+}
+
+export interface ScanParts {
+  readonly handle: DatabaseHandle;
+  readonly source: RecordSource;
+  readonly snapshot: DatabaseSnapshot;
+}
+
+/** The same as of a snapshot, which stays the caller's. */
+export async function* scanSnapshot(
+  { handle, source, snapshot }: ScanParts,
+  query: RangeQuery,
+  chunkBytesMax: number,
+): AsyncGenerator<readonly StoredRecord[]> {
   const iterator = source.newestIterator(query, {
     reverse: query.reverse,
     snapshot,
@@ -45,7 +64,6 @@ export async function* scanRange(
     }
   } finally {
     await iterator.close();
-    await snapshot.close();
   }
 }
 

@@ -1,168 +1,138 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import type { Change, StateReads, StateView, StoredRecord } from "#kv";
 import {
-  type Change,
-  type KeyRead,
-  RangeMeter,
-  type RangeRead,
-  type ResidentState,
-  type StateReads,
-  type StateView,
-  type StoredRecord,
-} from "#kv";
-import type { EntryId } from "#raft";
-import type { HistoryQuery, RangeQuery, RecordsQuery, StateBatch, StateStore } from "#replica";
+  type FrozenState,
+  type HistoryQuery,
+  type ImageHeader,
+  type OpenedState,
+  type RangeQuery,
+  type RecordRepair,
+  type RecordsQuery,
+  type StateBatch,
+  type StateReceiver,
+  StateReplaced,
+  type StateStore,
+} from "#replica";
 import { assert } from "#std";
-import type { DatabaseHandle } from "./database-handle";
-import { HistoryFloors } from "./history-floors";
-import { LoadedView } from "./loaded-view";
-import { NewestRecords } from "./newest-records";
-import { cacheKeyOf } from "./record-cache";
-import { RecordSource } from "./record-source";
-import { StateChanges } from "./state-changes";
-import { readHistory } from "./state-history";
-import { Reclaimer } from "./state-reclaim";
-import type { EndedGeneration, StateHead } from "./state-records";
-import { scanRange } from "./state-scan";
-import { type CheckpointLimits, StateWriter } from "./state-writer";
+import { LevelState, type StateLimits } from "./level-state";
+import { pointToState } from "./state-directory";
+import { LevelStateReceiver, type WholeState } from "./state-receiver";
 
-/** Bounds of a state store, in bytes and batches. */
-export interface StateLimits extends CheckpointLimits {
-  /** Of records kept in memory. */
-  readonly cacheBytesMax: number;
-  readonly scanChunkBytes: number;
-}
-
-/** What opening found, verified. */
-export interface StateContents {
-  readonly head: StateHead;
-  readonly resident: ResidentState;
-  /** The lowest batch number that is still stored. */
-  readonly oldestNumber: number;
-  /** Generations whose keys are still to be removed. */
-  readonly ended: readonly EndedGeneration[];
-}
-
-const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
-
-/** The state of a group in LevelDB. */
+/** The state of a group in LevelDB: the present state directory, and at times one that is being received. */
 export class LevelStateStore implements StateStore {
-  readonly opened: { readonly resident: ResidentState; readonly applied: EntryId };
-  private readonly source: RecordSource;
-  private readonly newest: NewestRecords;
-  private readonly changes: StateChanges;
-  private readonly writer: StateWriter;
-  private readonly reclaimer: Reclaimer;
-  private readonly floors: HistoryFloors;
-  private isWriting = false;
-  private closing: Promise<void> | null = null;
+  private present: LevelState;
+  private name: string;
+  private receiver: LevelStateReceiver | null = null;
+  private retiring: Promise<void> = Promise.resolve();
 
   constructor(
-    private readonly handle: DatabaseHandle,
-    contents: StateContents,
+    private readonly dataPath: string,
+    { name, handle, contents }: WholeState,
     private readonly limits: StateLimits,
   ) {
-    this.opened = { resident: contents.resident, applied: contents.head.applied };
-    this.source = new RecordSource(handle);
-    this.newest = new NewestRecords(handle, this.source, limits.cacheBytesMax);
-    this.changes = new StateChanges(contents.resident, this.newest);
-    this.writer = new StateWriter(handle, contents, limits);
-    this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
-    const { source, floors, writer: stateWriter } = this;
-    this.reclaimer = new Reclaimer(
-      { handle, source, floors, stateWriter },
-      contents.resident,
-      contents.ended,
-    );
+    this.name = name;
+    this.present = new LevelState(handle, contents, limits);
+  }
+
+  get opened(): OpenedState {
+    return this.present.opened;
   }
 
   get checkpointIndex(): number {
-    return this.writer.checkpointIndex;
+    return this.present.checkpointIndex;
   }
 
-  async read(reads: StateReads): Promise<StateView> {
-    this.handle.check();
-    const records = await this.newest.read(reads.keys, NEWEST_REVISION);
-    const found = new Map<string, StoredRecord | null>();
-    for (const [at, { namespaceId, generation, key, withValue }] of reads.keys.entries()) {
-      const cacheKey = cacheKeyOf(namespaceId, generation, key);
-      // Of two reads of one key the one that wants the value counts.
-      if (withValue || !found.has(cacheKey)) found.set(cacheKey, records[at] as StoredRecord | null);
-    }
-    const ranges: (readonly StoredRecord[])[] = [];
-    for (const range of reads.ranges) {
-      const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !range.withValues };
-      ranges.push(await firstRecords(this.chunks(query), range));
-    }
-    return new LoadedView(found, ranges);
+  read(reads: StateReads): Promise<StateView> {
+    return this.present.read(reads);
   }
 
-  async write({ applied, writes }: StateBatch): Promise<void> {
-    assert(!this.isWriting, "the state is written one batch at a time");
-    assert(applied.index > this.writer.appliedIndex, "the applied index rises with each batch");
-    this.isWriting = true;
-    try {
-      await this.writer.write((batch) => this.changes.putInto(batch, writes), { applied, meta: writes.meta });
-      this.newest.noteWritten(writes.changes);
-      this.floors.note(writes);
-      this.reclaimer.noteWritten(writes);
-    } finally {
-      this.isWriting = false;
-    }
+  write(batch: StateBatch): Promise<void> {
+    return this.present.write(batch);
   }
 
+  checkpoint(): Promise<void> {
+    return this.present.checkpoint();
+  }
+
+  freeze(): FrozenState {
+    return this.present.freeze();
+  }
+
+  async receive(header: ImageHeader): Promise<StateReceiver> {
+    this.present.check();
+    await this.receiver?.abandon();
+    this.receiver = null;
+    this.receiver = await LevelStateReceiver.create(this.dataPath, header);
+    return this.receiver;
+  }
+
+  /** Before the pointer is replaced a crash leaves the present state, after it the new one: both are whole. */
+  async install(receiver: StateReceiver): Promise<OpenedState> {
+    assert(
+      receiver instanceof LevelStateReceiver && receiver === this.receiver,
+      "a state is installed that was received last, by this store",
+    );
+    const { present: before, name: nameBefore } = this;
+    return before.alone(async () => {
+      before.check();
+      const { name, handle, contents } = receiver.take();
+      this.receiver = null;
+      try {
+        await pointToState(this.dataPath, { name, resetTo: contents.head.applied });
+      } catch (error) {
+        await handle.close();
+        throw before.fault("could not be replaced", error);
+      }
+      this.name = name;
+      this.present = new LevelState(handle, contents, this.limits);
+      this.retiring = Promise.all([this.retiring, this.retire(before, nameBefore)]).then(() => undefined);
+      return this.present.opened;
+    });
+  }
+
+  repair(repairs: readonly RecordRepair[]): Promise<void> {
+    return this.present.repair(repairs);
+  }
+
+  /** What was being read when another state took the place of this one is read in that one. */
   async records(query: RecordsQuery): Promise<readonly (StoredRecord | null)[]> {
-    this.handle.check();
-    this.floors.checkReadable(query, query.revision);
-    const { namespaceId, generation, revision } = query;
-    const reads: KeyRead[] = query.keys.map((key) => ({
-      namespaceId,
-      generation,
-      key,
-      withValue: !query.keysOnly,
-    }));
-    return this.newest.read(reads, revision);
+    for (;;) {
+      try {
+        return await this.present.records(query);
+      } catch (error) {
+        if (!(error instanceof StateReplaced)) throw error;
+      }
+    }
   }
 
-  async *scan(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
-    this.handle.check();
-    this.floors.checkReadable(query, query.revision);
-    yield* this.chunks(query);
+  scan(query: RangeQuery): AsyncIterable<readonly StoredRecord[]> {
+    return this.present.scan(query);
   }
 
   history(query: HistoryQuery): AsyncIterable<readonly Change[]> {
-    const { handle, source, floors } = this;
-    return readHistory({ handle, source, floors }, query, this.limits.scanChunkBytes);
+    return this.present.history(query);
   }
 
-  close(): Promise<void> {
-    this.closing ??= this.closeOnce();
-    return this.closing;
+  async close(): Promise<void> {
+    await this.receiver?.abandon();
+    this.receiver = null;
+    await this.present.close();
+    await this.retiring;
   }
 
-  private async closeOnce(): Promise<void> {
-    await this.writer.settle();
-    this.handle.end("is closed", { dataLoss: false });
-    await this.reclaimer.settle();
-    await this.writer.settle();
-    await this.handle.close();
+  /** Resolves when nothing is left to remove. */
+  async settle(): Promise<void> {
+    await this.present.settle();
+    await this.retiring;
   }
 
-  private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
-    return scanRange(this.handle, this.source, query, this.limits.scanChunkBytes);
-  }
-}
-
-async function firstRecords(
-  chunks: AsyncIterable<readonly StoredRecord[]>,
-  read: RangeRead,
-): Promise<readonly StoredRecord[]> {
-  const records: StoredRecord[] = [];
-  if (read.limit <= 0) return records;
-  const meter = new RangeMeter(read);
-  for await (const chunk of chunks) {
-    for (const record of chunk) {
-      records.push(record);
-      if (meter.take(record) !== null) return records;
+  private async retire(state: LevelState, name: string): Promise<void> {
+    try {
+      await state.replaced();
+      await rm(join(this.dataPath, name), { recursive: true, force: true });
+    } catch {
+      // It holds nothing that is needed, only space: what is left goes when the stores are opened next.
     }
   }
-  return records;
 }

@@ -16,6 +16,9 @@ export interface CheckpointLimits {
 /** Numbers that one batch removes at most, so that no batch grows by what a checkpoint covered. */
 const NUMBERS_REMOVED_MAX = 64;
 
+/** A checkpoint that was under way covers only what was written before it, and LevelDB may not have dropped its log yet. */
+const ATTEMPTS_MAX = 4;
+
 /**
  * Writes batches one after another, each with its consecutive number, none synced; and makes checkpoints. LevelDB may
  * lose an unsynced batch and keep a later one (architecture, Durability): the numbers tell when the state is opened.
@@ -64,6 +67,20 @@ export class StateWriter {
     return written;
   }
 
+  /** Makes a checkpoint of all that was asked for so far; resolves when it is durable. */
+  async checkpoint(): Promise<void> {
+    await this.queue;
+    const wanted = this.head.batchNumber;
+    for (let attempt = 0; this.durable.batchNumber < wanted && attempt < ATTEMPTS_MAX; attempt += 1) {
+      this.handle.check();
+      await (this.checkpointing ?? this.beginCheckpoint());
+    }
+    this.handle.check();
+    if (this.durable.batchNumber < wanted) {
+      throw this.handle.end("could not make a checkpoint", { dataLoss: false });
+    }
+  }
+
   /** Resolves when what was asked for so far has ended, a checkpoint included. */
   async settle(): Promise<void> {
     await this.queue;
@@ -102,11 +119,16 @@ export class StateWriter {
     const isDue =
       this.bytesSinceCheckpoint >= checkpointBytes || this.batchesSinceCheckpoint >= checkpointBatches;
     if (!isDue || this.checkpointing !== null) return;
+    void this.beginCheckpoint();
+  }
+
+  private beginCheckpoint(): Promise<void> {
     this.bytesSinceCheckpoint = 0;
     this.batchesSinceCheckpoint = 0;
     this.checkpointing = this.makeCheckpoint().finally(() => {
       this.checkpointing = null;
     });
+    return this.checkpointing;
   }
 
   /** Writes go on meanwhile; those that complete after it began are not counted in. Where it failed the next one is due later. */

@@ -23,6 +23,14 @@ export class TermRuns {
     }
   }
 
+  /** Forgets the entries before `index`, of which one at least is held. */
+  dropBefore(index: number): void {
+    while (this.firstIndexes.length > 1 && (this.firstIndexes[1] as number) <= index) {
+      this.firstIndexes.shift();
+      this.terms.shift();
+    }
+  }
+
   clear(): void {
     this.truncateFrom(0);
   }

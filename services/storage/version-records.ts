@@ -1,4 +1,4 @@
-import type { Change, StoredRecord } from "#kv";
+import type { StoredRecord } from "#kv";
 import { EMPTY_BYTES } from "#std";
 import { RecordReader } from "./record-reader";
 import type { RecordWriter } from "./record-writer";
@@ -11,18 +11,33 @@ export interface NewestVersion {
   readonly record: StoredRecord | null;
 }
 
+/** What makes a version of a key: of a Change, all that is stored with the key. */
+export type VersionChange = KeySpaceRevision &
+  (
+    | { readonly kind: "put"; readonly record: StoredRecord }
+    | { readonly kind: "delete"; readonly key: Uint8Array }
+  );
+
+interface KeySpaceRevision {
+  readonly namespaceId: number;
+  readonly generation: number;
+  readonly revision: number;
+}
+
 const PUT = 1;
 const DELETED = 0;
 
 /** Of a put or a delete: the `newest` record of its key. */
-export function writeNewest(
-  writer: RecordWriter,
-  change: Exclude<Change, { kind: "truncate" }>,
-): RecordWriter {
+export function writeNewest(writer: RecordWriter, change: VersionChange): RecordWriter {
   const key = keyOfChange(change);
   newestKey(writer, change.namespaceId, change.generation, key).endKey();
   if (change.kind === "delete") return writer.u8(DELETED).varint(change.revision);
   return writeMeta(writer.u8(PUT).varint(change.revision), change.record).varint(change.record.value.length);
+}
+
+/** Whether the value of a `newest` record, with its checksum or without, is that of a key that is there. */
+export function isPutOfNewest(value: Uint8Array): boolean {
+  return value[0] === PUT;
 }
 
 export function readNewest(key: Uint8Array, value: Uint8Array): NewestVersion {
@@ -39,10 +54,7 @@ export function readNewest(key: Uint8Array, value: Uint8Array): NewestVersion {
 }
 
 /** Of a put or a delete: the `version` record. */
-export function writeVersion(
-  writer: RecordWriter,
-  change: Exclude<Change, { kind: "truncate" }>,
-): RecordWriter {
+export function writeVersion(writer: RecordWriter, change: VersionChange): RecordWriter {
   const key = keyOfChange(change);
   versionKey(writer, change.namespaceId, change.generation, key, change.revision).endKey();
   if (change.kind === "delete") return writer.u8(DELETED);

@@ -117,7 +117,7 @@ class StorageBench {
     const bytesBefore = await diskBytes(this.path);
     const measured = await measure(async () => {
       await this.write([], this.revision);
-      await (state as unknown as { reclaimer: { settle(): Promise<void> } }).reclaimer.settle();
+      await (state as unknown as { settle(): Promise<void> }).settle();
     });
     report("compaction, and space given back: a change", this.revision, measured);
     const [before, after] = [bytesBefore, await diskBytes(this.path)].map((bytes) =>
@@ -161,7 +161,7 @@ class StorageBench {
       sessionsEnded: [],
       answers: [],
       answersDropped: [],
-      memberStores: [],
+      membership: null,
       namespacesDeleted: [],
       leases: [],
       leasesEnded: [],
@@ -180,7 +180,7 @@ async function main(): Promise<void> {
     if (created.kind !== "opened") throw new Error(created.message);
     const open = async (): Promise<OpenedStores> => {
       const outcome = await openStores(created.directory);
-      if (outcome.kind !== "opened") throw new Error(outcome.message);
+      if (outcome.kind !== "opened") throw new Error(`the stores are ${outcome.kind}`);
       return outcome.stores;
     };
     let stores = await open();

@@ -2,6 +2,7 @@ import { cp, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { jest } from "@jest/globals";
+import { foundingMembership } from "@quorate/services/kv";
 import type { LogStore, StateStore } from "@quorate/services/replica";
 import {
   createDataDirectory,
@@ -23,6 +24,8 @@ export const IDENTITY = {
   memberId: "n1",
   members: ["n1", "n2", "n3"].map((id) => ({ id, ...ADDRESSES })),
 } as const;
+
+export const FOUNDING = foundingMembership(IDENTITY.members);
 
 /** A data directory of a test, on a real disk. */
 export class LevelRig {
@@ -54,7 +57,8 @@ export class LevelRig {
   /** Both stores, which must agree. */
   async openStores(): Promise<OpenedStores> {
     const outcome = await openStores(await this.directory(), this.options);
-    if (outcome.kind !== "opened") throw new Error(outcome.message);
+    if (outcome.kind === "refused") throw new Error(outcome.message);
+    if (outcome.kind === "state_lost") throw outcome.failure;
     this.opened.push(outcome.stores);
     return outcome.stores;
   }
@@ -64,7 +68,6 @@ export class LevelRig {
     const { logTailBytesMax } = { ...DEFAULT_STORE_OPTIONS, ...this.options };
     const outcome = await openLogStore({
       path: join(this.path, "log"),
-      floorIndex: 0,
       tailBytesMax: logTailBytesMax,
     });
     if (outcome.kind !== "opened") throw new Error("the log is in use");
@@ -75,15 +78,18 @@ export class LevelRig {
   /** The state alone, whatever the log holds. */
   async openState(): Promise<StateStore> {
     const limits = { ...DEFAULT_STORE_OPTIONS, ...this.options };
-    const outcome = await openStateStore(this.path, { ...limits, cacheBytesMax: limits.recordCacheBytesMax });
+    const outcome = await openStateStore(
+      { dataPath: this.path, founding: FOUNDING },
+      { ...limits, cacheBytesMax: limits.recordCacheBytesMax },
+    );
     if (outcome.kind !== "opened") throw new Error("the state is in use");
     this.opened.push(outcome.state);
     return outcome.state;
   }
 
-  /** Resolves when the state has nothing left to remove. */
+  /** Resolves when the stores have nothing left to remove. */
   async settle(): Promise<void> {
-    for (const store of this.opened) await (store as { reclaimer?: Settling }).reclaimer?.settle();
+    for (const store of this.opened) await (store as Partial<Settling>).settle?.();
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,37 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { INITIAL_STATE, type LeaseKey, type LeaseState, type SessionState } from "@quorate/services/kv";
+import {
+  INITIAL_STATE,
+  type LeaseKey,
+  type LeaseState,
+  type MembershipState,
+  type SessionState,
+} from "@quorate/services/kv";
 import type { StateStore } from "@quorate/services/replica";
 import { batch, bytes, meta, namespace, truncate } from "./state-samples";
 import type { StateRig } from "./state-store";
+
+const member = {
+  memberId: "n10",
+  clientAddress: "ö:1",
+  peerAddress: "",
+  priority: 1000,
+  promoteWhenCaughtUp: true,
+  replaces: "n2",
+  storeId: "aa",
+};
+
+const membership: MembershipState = {
+  epoch: 2 ** 40,
+  configuration: {
+    voters: ["n2", "n3"],
+    votersOutgoing: ["n3", "n4"],
+    learners: ["n10"],
+    learnersNext: ["n4"],
+    autoLeave: true,
+  },
+  members: [member, { ...member, memberId: "n2", storeId: null, promoteWhenCaughtUp: false, replaces: "" }],
+  retiredStores: ["bb", "cc"],
+};
 
 /** How every StateStore must keep what the state machine has in memory, whatever it writes to. */
 export function stateResidentCompliance(name: string, create: () => Promise<StateRig>): void {
@@ -26,11 +55,15 @@ export function stateResidentCompliance(name: string, create: () => Promise<Stat
     }
 
     it("starts as the state machine does", () => {
-      expect(state.opened).toEqual({ resident: INITIAL_STATE, applied: { term: 0, index: 0 } });
+      const founding = state.opened.resident.membership;
+      expect(state.opened).toEqual({
+        resident: { ...INITIAL_STATE, membership: founding },
+        applied: { term: 0, index: 0 },
+      });
       expect(state.checkpointIndex).toBe(0);
     });
 
-    it("E6: applied entry, counters, namespaces, sessions, answers and store ids survive a restart", async () => {
+    it("E6: applied entry, counters, namespaces, sessions, answers and members survive a restart", async () => {
       const session = (clientId: number, deadlineMs: number | null): SessionState => ({
         clientId,
         namespaceId: 1,
@@ -46,7 +79,12 @@ export function stateResidentCompliance(name: string, create: () => Promise<Stat
       await state.write({
         applied: { term: 3, index: 8 },
         writes: {
-          meta: meta(2 ** 40, { timeMs: 2 ** 45, nextClientId: 12, nextNamespaceId: 3 }),
+          meta: meta(2 ** 40, {
+            timeMs: 2 ** 45,
+            nextClientId: 12,
+            nextNamespaceId: 3,
+            verifyRound: 2 ** 33,
+          }),
           namespaces: [
             namespace({ keyCount: 2, byteCount: 2 ** 33, oldestRevision: 1 }),
             namespace({ id: 2, name: "ö" }),
@@ -55,10 +93,7 @@ export function stateResidentCompliance(name: string, create: () => Promise<Stat
           sessionsEnded: [],
           answers: [answer(9, 2), answer(9, 3), answer(10, 2), answer(11, 7)],
           answersDropped: [],
-          memberStores: [
-            { memberId: "n10", storeId: "aa" },
-            { memberId: "n2", storeId: "bb" },
-          ],
+          membership,
           namespacesDeleted: [],
           leases: [],
           leasesEnded: [],
@@ -85,10 +120,7 @@ export function stateResidentCompliance(name: string, create: () => Promise<Stat
         ],
         sessions: [session(9, 5000), session(10, 77)],
         answers: [answer(9, 3), answer(10, 2)],
-        memberStores: [
-          { memberId: "n10", storeId: "aa" },
-          { memberId: "n2", storeId: "bb" },
-        ],
+        membership,
         leases: [],
         leaseKeys: [],
       });
@@ -122,6 +154,7 @@ export function stateResidentCompliance(name: string, create: () => Promise<Stat
         await reopen();
         expect(state.opened.resident).toEqual({
           ...INITIAL_STATE,
+          membership: state.opened.resident.membership,
           meta: counters,
           namespaces: [namespace(), namespaces[0], unbound],
         });

@@ -112,7 +112,7 @@ const NOTHING: Omit<StateWrites, "meta"> = {
   sessionsEnded: [],
   answers: [],
   answersDropped: [],
-  memberStores: [],
+  membership: null,
   namespacesDeleted: [],
   leases: [],
   leasesEnded: [],
@@ -129,6 +129,7 @@ export function meta(revision: number, more: Partial<StateMeta> = {}): StateMeta
     nextNamespaceId: 2,
     nextLeaseId: 1,
     compactedRevision: 0,
+    verifyRound: 0,
     ...more,
   };
 }

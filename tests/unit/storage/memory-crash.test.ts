@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import { NO_MEMBERS } from "@quorate/services/kv";
 import {
   MemoryLogDisk,
   MemoryStateDisk,
@@ -97,7 +98,7 @@ describe("crashes of the state in memory", () => {
       answers: [answer(2)],
       answersDropped: [{ clientId: 4, sequence: 1 }],
     }),
-    batch(3, [put("c", "1", 5)], { sessionsEnded: [4], memberStores: [{ memberId: "n1", storeId: "aa" }] }),
+    batch(3, [put("c", "1", 5)], { sessionsEnded: [4], membership: { ...NO_MEMBERS, epoch: 1 } }),
     batch(4, [truncate(6)], { namespaces: [namespace({ generation: 2 })] }),
     batch(5, [put("d", "1", 7, 0, 2)]),
   ];

@@ -29,7 +29,8 @@ describe("reads of much, in LevelDB", () => {
   afterEach(() => rig.dispose());
 
   function cachedKeys(): number {
-    return (state as unknown as { newest: { cache: { keyCount: number } } }).newest.cache.keyCount;
+    return (state as unknown as { present: { newest: { cache: { keyCount: number } } } }).present.newest.cache
+      .keyCount;
   }
 
   it("a scan holds one chunk of bounded bytes at a time, and fills no cache", async () => {

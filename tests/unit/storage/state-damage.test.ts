@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { StateStore } from "@quorate/services/replica";
 import { DEFAULT_STORE_OPTIONS, openStateStore } from "@quorate/services/storage";
-import { LevelRig } from "../../compliance/level-rig";
+import { FOUNDING, LevelRig } from "../../compliance/level-rig";
 import { batch, get, namespace, pairs, put, remove, scanned, truncate } from "../../compliance/state-samples";
 import { cutTail, editDatabase, filesOf, flipBit, largestFile, loseUnsynced } from "./damaged-files";
 
@@ -31,7 +31,7 @@ describe("crashes of and damage to the state", () => {
 
   async function opened() {
     const limits = { ...DEFAULT_STORE_OPTIONS, cacheBytesMax: DEFAULT_STORE_OPTIONS.recordCacheBytesMax };
-    const outcome = await openStateStore(rig.path, limits);
+    const outcome = await openStateStore({ dataPath: rig.path, founding: FOUNDING }, limits);
     if (outcome.kind !== "opened") throw new Error("the state is in use");
     return outcome;
   }
@@ -115,7 +115,7 @@ describe("crashes of and damage to the state", () => {
     const written = 50;
     await writeBatches(state, 1, written);
     // Nothing is written while the checkpoint is made: a second one would soon be due, and save what is to be lost.
-    await (state as unknown as { writer: { settle(): Promise<void> } }).writer.settle();
+    await (state as unknown as { present: { writer: { settle(): Promise<void> } } }).present.writer.settle();
     const { checkpointIndex } = state;
     expect(checkpointIndex).toBe(written);
     await writeBatches(state, written + 1, written + 20);
@@ -168,7 +168,7 @@ describe("crashes of and damage to the state", () => {
     rig = await LevelRig.create({ recordCacheBytesMax: 0 });
     const state = await rig.openState();
     await writeBatches(state, 1, 3);
-    const { database } = (state as unknown as { handle: { database: RawStore } }).handle;
+    const { database } = (state as unknown as { present: { handle: { database: RawStore } } }).present.handle;
     const [[key, value]] = await database
       .iterator({ gte: Buffer.of(0x11), lt: Buffer.of(0x12), limit: 1 })
       .all();
@@ -218,7 +218,7 @@ describe("crashes of and damage to the state", () => {
     await rig.kill();
     const reopened = await rig.openState();
     await reopened.write(batch(3, [put("new", "1", 5002, 0, 2)]));
-    await (reopened as unknown as { reclaimer: { settle(): Promise<void> } }).reclaimer.settle();
+    await rig.settle();
     expect(await pairs(reopened, { generation: 2 })).toEqual(["new=1"]);
     await rig.kill();
     await editDatabase(statePath(), async (database) => {

@@ -51,7 +51,8 @@ describe("what compactions give up, in LevelDB", () => {
   }
 
   function reclaimerOf(state: StateStore): { readonly running: Promise<void> | null } {
-    return (state as unknown as { reclaimer: { running: Promise<void> | null } }).reclaimer;
+    return (state as unknown as { present: { reclaimer: { running: Promise<void> | null } } }).present
+      .reclaimer;
   }
 
   /** The rows of each kind that grows with history: newest, version, revision. */

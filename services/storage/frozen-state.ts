@@ -1,0 +1,168 @@
+import type { StoredRecord } from "#kv";
+import {
+  type FrozenState,
+  type ImageChunk,
+  type ImageHeader,
+  type RangeQuery,
+  StateReplaced,
+} from "#replica";
+import { assert } from "#std";
+import type { DatabaseSnapshot } from "./database";
+import type { DatabaseHandle } from "./database-handle";
+import {
+  chunkOf,
+  HEAD_KEY,
+  type ImageRow,
+  LEVEL_IMAGE_FORMAT,
+  positionOf,
+  readPosition,
+  rowBytes,
+} from "./image-rows";
+import type { RecordSource } from "./record-source";
+import { kindOfKey, RANGE_OF_IMAGE } from "./state-layout";
+import { readHead } from "./state-records";
+import { scanSnapshot } from "./state-scan";
+
+/** An image's chunks are no longer, unless one row is. */
+const CHUNK_BYTES_MAX = 256 * 1024;
+const ROWS_PER_READ = 4096;
+const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
+
+/** The state of a moment: a snapshot of LevelDB, taken in the turn in which it is made. */
+export class LevelFrozenState implements FrozenState {
+  readonly header: ImageHeader;
+  private readonly snapshot: DatabaseSnapshot;
+  private readonly head: ImageRow;
+  private readers = 0;
+  private isClosed = false;
+
+  constructor(
+    private readonly handle: DatabaseHandle,
+    private readonly source: RecordSource,
+    private readonly scanChunkBytes: number,
+  ) {
+    handle.check();
+    this.snapshot = handle.database.snapshot();
+    const stored = handle.get(HEAD_KEY, this.snapshot);
+    if (stored === undefined) throw handle.damaged("the record of what it has applied is missing");
+    const { applied, meta } = readHead(source.checked(HEAD_KEY, stored));
+    this.head = [HEAD_KEY, stored];
+    this.header = { format: LEVEL_IMAGE_FORMAT, applied, revision: meta.revision };
+  }
+
+  async *chunks(after: Uint8Array | null): AsyncGenerator<ImageChunk> {
+    this.open();
+    try {
+      yield* this.packed(after);
+    } finally {
+      this.release();
+    }
+  }
+
+  async *scan(query: Omit<RangeQuery, "revision">): AsyncGenerator<readonly StoredRecord[]> {
+    this.open();
+    try {
+      const { handle, source, snapshot } = this;
+      const parts = { handle, source, snapshot };
+      const asOfNow = { ...query, revision: NEWEST_REVISION };
+      for await (const chunk of scanSnapshot(parts, asOfNow, this.scanChunkBytes)) {
+        yield chunk;
+        this.check();
+      }
+    } finally {
+      this.release();
+    }
+  }
+
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.closeUnread();
+  }
+
+  private async *packed(after: Uint8Array | null): AsyncGenerator<ImageChunk> {
+    let { rowCount, lastKey } =
+      after === null ? { rowCount: 0, lastKey: new Uint8Array() } : readPosition(after);
+    let pending: ImageRow[] = [];
+    let pendingBytes = 0;
+    const taken = (isLast: boolean): ImageChunk => {
+      rowCount += pending.length;
+      lastKey = pending.at(-1)?.[0] ?? lastKey;
+      const chunk = chunkOf(pending, { position: positionOf(rowCount, lastKey), isLast });
+      pending = [];
+      pendingBytes = 0;
+      return chunk;
+    };
+    for await (const rows of this.rowsAfter(lastKey)) {
+      for (const row of rows) {
+        const bytes = rowBytes(row);
+        if (pendingBytes + bytes > CHUNK_BYTES_MAX && pending.length > 0) {
+          yield taken(false);
+          this.check();
+        }
+        pending.push(row);
+        pendingBytes += bytes;
+      }
+    }
+    yield taken(true);
+  }
+
+  private async *rowsAfter(key: Uint8Array): AsyncGenerator<readonly ImageRow[]> {
+    if (key.length === 0) yield [this.head];
+    const isAtStart = key.length === 0 || kindOfKey(key) === "head";
+    const iterator = this.handle.database.iterator({
+      ...(isAtStart ? { gte: RANGE_OF_IMAGE.gte } : { gt: key }),
+      lt: RANGE_OF_IMAGE.lt,
+      snapshot: this.snapshot,
+      highWaterMarkBytes: CHUNK_BYTES_MAX,
+    });
+    try {
+      for (;;) {
+        const rows = await this.nextRows(iterator);
+        if (rows.length === 0) return;
+        // Bytes that rotted here are not to be taken for damage on the way.
+        for (const [rowKey, value] of rows) this.source.checked(rowKey, value);
+        yield rows;
+        this.check();
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  private async nextRows(iterator: {
+    nextv(count: number): Promise<[Uint8Array, Uint8Array][]>;
+  }): Promise<readonly ImageRow[]> {
+    try {
+      const rows = await iterator.nextv(ROWS_PER_READ);
+      this.check();
+      return rows;
+    } catch (error) {
+      if (error instanceof StateReplaced) throw error;
+      throw this.handle.fault("could not be read", error);
+    }
+  }
+
+  private check(): void {
+    this.handle.check();
+    if (this.isClosed) throw new StateReplaced();
+  }
+
+  private open(): void {
+    this.check();
+    this.readers += 1;
+  }
+
+  private release(): void {
+    assert(this.readers > 0, "who reads a frozen state has opened it");
+    this.readers -= 1;
+    this.closeUnread();
+  }
+
+  /** What is being read keeps its snapshot until the reader noticed. */
+  private closeUnread(): void {
+    if (!this.isClosed || this.readers > 0) return;
+    // Closing the database closes its snapshots too, and then there is nothing left to do here.
+    this.snapshot.close().catch((error: unknown) => this.handle.fault("could not give up a snapshot", error));
+  }
+}

@@ -1,0 +1,214 @@
+import {
+  type Change,
+  type KeyRead,
+  RangeMeter,
+  type RangeRead,
+  type StateReads,
+  type StateView,
+  type StoredRecord,
+} from "#kv";
+import type {
+  FrozenState,
+  HistoryQuery,
+  OpenedState,
+  RangeQuery,
+  RecordRepair,
+  RecordsQuery,
+  StateBatch,
+} from "#replica";
+import { assert } from "#std";
+import type { DatabaseHandle } from "./database-handle";
+import { LevelFrozenState } from "./frozen-state";
+import { HistoryFloors } from "./history-floors";
+import { LoadedView } from "./loaded-view";
+import { NewestRecords } from "./newest-records";
+import { cacheKeyOf } from "./record-cache";
+import { RecordRepairs } from "./record-repairs";
+import { RecordSource } from "./record-source";
+import { StateChanges } from "./state-changes";
+import type { StateContents } from "./state-contents";
+import { readHistory } from "./state-history";
+import { Reclaimer } from "./state-reclaim";
+import { scanRange } from "./state-scan";
+import { type CheckpointLimits, StateWriter } from "./state-writer";
+
+/** Bounds of a state store, in bytes and batches. */
+export interface StateLimits extends CheckpointLimits {
+  /** Of records kept in memory. */
+  readonly cacheBytesMax: number;
+  readonly scanChunkBytes: number;
+}
+
+const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
+
+/** One state directory while it is open, until it is closed or another one takes its place. */
+export class LevelState {
+  readonly opened: OpenedState;
+  private readonly source: RecordSource;
+  private readonly newest: NewestRecords;
+  private readonly changes: StateChanges;
+  private readonly writer: StateWriter;
+  private readonly reclaimer: Reclaimer;
+  private readonly floors: HistoryFloors;
+  private readonly repairs: RecordRepairs;
+  private isWriting = false;
+  private closing: Promise<void> | null = null;
+
+  constructor(
+    private readonly handle: DatabaseHandle,
+    contents: StateContents,
+    private readonly limits: StateLimits,
+  ) {
+    this.opened = { resident: contents.resident, applied: contents.head.applied };
+    this.source = new RecordSource(handle);
+    this.newest = new NewestRecords(handle, this.source, limits.cacheBytesMax);
+    this.changes = new StateChanges(contents.resident, this.newest);
+    this.writer = new StateWriter(handle, contents, limits);
+    this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
+    this.repairs = new RecordRepairs(this.source);
+    const { source, floors, writer: stateWriter } = this;
+    this.reclaimer = new Reclaimer(
+      { handle, source, floors, stateWriter },
+      contents.resident,
+      contents.ended,
+    );
+  }
+
+  get checkpointIndex(): number {
+    return this.writer.checkpointIndex;
+  }
+
+  async read(reads: StateReads): Promise<StateView> {
+    this.handle.check();
+    const records = await this.newest.read(reads.keys, NEWEST_REVISION);
+    const found = new Map<string, StoredRecord | null>();
+    for (const [at, { namespaceId, generation, key, withValue }] of reads.keys.entries()) {
+      const cacheKey = cacheKeyOf(namespaceId, generation, key);
+      // Of two reads of one key the one that wants the value counts.
+      if (withValue || !found.has(cacheKey)) found.set(cacheKey, records[at] as StoredRecord | null);
+    }
+    const ranges: (readonly StoredRecord[])[] = [];
+    for (const range of reads.ranges) {
+      const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !range.withValues };
+      ranges.push(await firstRecords(this.chunks(query), range));
+    }
+    return new LoadedView(found, ranges);
+  }
+
+  write({ applied, writes }: StateBatch): Promise<void> {
+    assert(applied.index > this.writer.appliedIndex, "the applied index rises with each batch");
+    return this.alone(async () => {
+      await this.writer.write((batch) => this.changes.putInto(batch, writes), { applied, meta: writes.meta });
+      this.newest.noteWritten(writes.changes);
+      this.floors.note(writes);
+      this.reclaimer.noteWritten(writes);
+    });
+  }
+
+  repair(repairs: readonly RecordRepair[]): Promise<void> {
+    return this.alone(async () => {
+      this.handle.check();
+      const prepared = await this.repairs.prepared(repairs);
+      await this.writer.write((batch) => this.repairs.putInto(batch, prepared), null);
+      this.newest.noteRepaired(
+        repairs.map(({ namespaceId, generation, key }) => cacheKeyOf(namespaceId, generation, key)),
+      );
+    });
+  }
+
+  checkpoint(): Promise<void> {
+    return this.writer.checkpoint();
+  }
+
+  freeze(): FrozenState {
+    return new LevelFrozenState(this.handle, this.source, this.limits.scanChunkBytes);
+  }
+
+  /** Runs what nothing may be written beside. */
+  async alone<Result>(run: () => Promise<Result>): Promise<Result> {
+    assert(!this.isWriting, "the state is written one batch at a time");
+    this.isWriting = true;
+    try {
+      return await run();
+    } finally {
+      this.isWriting = false;
+    }
+  }
+
+  async records(query: RecordsQuery): Promise<readonly (StoredRecord | null)[]> {
+    this.handle.check();
+    this.floors.checkReadable(query, query.revision);
+    const { namespaceId, generation, revision } = query;
+    const reads: KeyRead[] = query.keys.map((key) => ({
+      namespaceId,
+      generation,
+      key,
+      withValue: !query.keysOnly,
+    }));
+    return this.newest.read(reads, revision);
+  }
+
+  async *scan(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
+    this.handle.check();
+    this.floors.checkReadable(query, query.revision);
+    yield* this.chunks(query);
+  }
+
+  history(query: HistoryQuery): AsyncIterable<readonly Change[]> {
+    const { handle, source, floors } = this;
+    return readHistory({ handle, source, floors }, query, this.limits.scanChunkBytes);
+  }
+
+  close(): Promise<void> {
+    this.closing ??= this.closeOnce();
+    return this.closing;
+  }
+
+  private async closeOnce(): Promise<void> {
+    await this.writer.settle();
+    this.handle.end("is closed", { dataLoss: false });
+    await this.reclaimer.settle();
+    await this.writer.settle();
+    await this.handle.close();
+  }
+
+  /** Resolves when what was given up so far is removed. */
+  settle(): Promise<void> {
+    return this.reclaimer.settle();
+  }
+
+  /** Ends all that is under way with StateReplaced, and closes it. */
+  async replaced(): Promise<void> {
+    this.handle.endReplaced();
+    await this.close();
+  }
+
+  /** Ends it, for which state is present is not known any more. */
+  fault(doing: string, error: unknown): Error {
+    return this.handle.fault(doing, error);
+  }
+
+  check(): void {
+    this.handle.check();
+  }
+
+  private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
+    return scanRange(this.handle, this.source, query, this.limits.scanChunkBytes);
+  }
+}
+
+async function firstRecords(
+  chunks: AsyncIterable<readonly StoredRecord[]>,
+  read: RangeRead,
+): Promise<readonly StoredRecord[]> {
+  const records: StoredRecord[] = [];
+  if (read.limit <= 0) return records;
+  const meter = new RangeMeter(read);
+  for await (const chunk of chunks) {
+    for (const record of chunk) {
+      records.push(record);
+      if (meter.take(record) !== null) return records;
+    }
+  }
+  return records;
+}
