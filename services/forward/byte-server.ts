@@ -27,6 +27,7 @@ import { CallFailure } from "./failure";
 import { IncomingMessages } from "./incoming-messages";
 import type { Log } from "./log";
 import { type MethodRoute, methodRoutes } from "./routing";
+import { StreamSink } from "./stream-sink";
 
 export interface ByteServerOptions {
   readonly service: ByteService;
@@ -251,7 +252,8 @@ export class ByteServer {
     grpcCall.once("cancelled", () => {
       if (!call.aborted) end(callerLeft());
     });
-    serve(new StreamSink(grpcCall, call)).then(
+    const messages = new StreamSink<Buffer>(grpcCall, call);
+    serve({ write: (message) => messages.write(asBuffer(message)) }).then(
       () => end(null),
       (error: unknown) => end(CallFailure.from(error)),
     );
@@ -291,35 +293,6 @@ export class ByteServer {
         break;
     }
     return toldToCaller(call, failure);
-  }
-}
-
-/** What both kinds of calls with a streamed answer have. */
-interface WritesMessages {
-  write(message: Buffer, flushed: () => void): boolean;
-}
-
-/** Hands on one message at a time: the next is taken when the transport has taken the one before. */
-class StreamSink implements ByteSink {
-  private readonly grpcCall: WritesMessages;
-  private readonly call: ByteCall;
-  private flushed: Promise<void> = Promise.resolve();
-  private release: () => void = () => {};
-
-  constructor(grpcCall: WritesMessages, call: ByteCall) {
-    this.grpcCall = grpcCall;
-    this.call = call;
-    // grpc-js forgets the callback of a write when the call is cancelled.
-    call.addEventListener("abort", () => this.release());
-  }
-
-  async write(message: Uint8Array): Promise<void> {
-    await this.flushed;
-    if (this.call.aborted) throw callerLeft();
-    this.flushed = new Promise((resolve) => {
-      this.release = resolve;
-      this.grpcCall.write(asBuffer(message), () => resolve());
-    });
   }
 }
 

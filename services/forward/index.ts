@@ -33,3 +33,4 @@ export {
   TRACEPARENT_KEY,
   watchRoutes,
 } from "./routing";
+export { StreamSink } from "./stream-sink";

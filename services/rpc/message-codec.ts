@@ -24,6 +24,7 @@ const typesByKind = {
   read_index_response: MessageType.READ_INDEX_RESPONSE,
   transfer_leadership: MessageType.TRANSFER_LEADER,
   timeout_now: MessageType.TIMEOUT_NOW,
+  snapshot: MessageType.SNAPSHOT,
 } as const satisfies Record<MessageKind, MessageType>;
 
 const entryTypesByKind = {
@@ -32,8 +33,18 @@ const entryTypesByKind = {
   conf_change_v2: EntryType.CONF_CHANGE_V2,
 } as const satisfies Record<EntryKind, EntryType>;
 
+/**
+ * Under which trace an entry came into the log, while that is known: it travels with the entry and is not stored. What is
+ * noted is forgotten by whoever keeps it.
+ */
+export interface EntryTraces {
+  /** A W3C traceparent; empty for none. */
+  traceparentOf(entry: Entry): string;
+  note(entry: EntryId, traceparent: string): void;
+}
+
 /** The wire form of a message. Entry data is not copied. */
-export function messageToWire(message: Message): WireMessage {
+export function messageToWire(message: Message, traces: EntryTraces | null = null): WireMessage {
   const wire: WireMessage = {
     groupId: GROUP_ID,
     type: typesByKind[message.kind],
@@ -49,6 +60,7 @@ export function messageToWire(message: Message): WireMessage {
     context: "",
     transfer: false,
     readSequence: 0n,
+    lowOnSpace: false,
   };
   switch (message.kind) {
     case "propose":
@@ -56,7 +68,7 @@ export function messageToWire(message: Message): WireMessage {
       return wire;
     case "append":
       setPlace(wire, message.previous);
-      wire.entries = message.entries.map(entryToWire);
+      wire.entries = message.entries.map((entry) => entryToWire(entry, traces?.traceparentOf(entry) ?? ""));
       wire.commit = BigInt(message.commit);
       return wire;
     case "append_response":
@@ -84,6 +96,7 @@ export function messageToWire(message: Message): WireMessage {
       return wire;
     case "heartbeat_response":
       wire.readSequence = BigInt(message.readSequence);
+      wire.lowOnSpace = message.lowOnSpace;
       return wire;
     case "read_index":
       wire.context = message.context;
@@ -91,6 +104,9 @@ export function messageToWire(message: Message): WireMessage {
     case "read_index_response":
       wire.index = BigInt(message.index);
       wire.context = message.context;
+      return wire;
+    case "snapshot":
+      setPlace(wire, message.last);
       return wire;
     case "transfer_leadership":
     case "timeout_now":
@@ -104,7 +120,7 @@ export function messageToWire(message: Message): WireMessage {
  * The message of a wire form, or null when it is of a kind that this version does not know or makes no sense. Entry
  * data is copied, since what was decoded views the whole frame and would keep it in memory.
  */
-export function messageFromWire(wire: WireMessage): Message | null {
+export function messageFromWire(wire: WireMessage, traces: EntryTraces | null = null): Message | null {
   const { from, to } = wire;
   const term = Number(wire.term);
   const index = Number(wire.index);
@@ -119,6 +135,7 @@ export function messageFromWire(wire: WireMessage): Message | null {
       const entries = allOrNull(wire.entries.map(entryFromWire));
       const commit = Number(wire.commit);
       if (entries === null || !areSafe(commit)) return null;
+      if (traces !== null) noteTraces(wire.entries, traces);
       return { kind: "append", from, to, term, previous: place, entries, commit };
     }
     case MessageType.APPEND_RESPONSE: {
@@ -142,7 +159,10 @@ export function messageFromWire(wire: WireMessage): Message | null {
     }
     case MessageType.HEARTBEAT_RESPONSE: {
       const readSequence = Number(wire.readSequence);
-      return areSafe(readSequence) ? { kind: "heartbeat_response", from, to, term, readSequence } : null;
+      const { lowOnSpace } = wire;
+      return areSafe(readSequence)
+        ? { kind: "heartbeat_response", from, to, term, readSequence, lowOnSpace }
+        : null;
     }
     case MessageType.READ_INDEX:
       return { kind: "read_index", from, to, term: 0, context: wire.context };
@@ -153,6 +173,7 @@ export function messageFromWire(wire: WireMessage): Message | null {
     case MessageType.TIMEOUT_NOW:
       return { kind: "timeout_now", from, to, term };
     case MessageType.SNAPSHOT:
+      return { kind: "snapshot", from, to, term, last: place };
     case MessageType.UNSPECIFIED:
       return null;
     default:
@@ -166,12 +187,19 @@ function setPlace(wire: WireMessage, { term, index }: EntryId): void {
   wire.index = BigInt(index);
 }
 
-function entryToWire(entry: Entry): WireEntry {
+function noteTraces(entries: readonly WireEntry[], traces: EntryTraces): void {
+  for (const { term, index, traceparent } of entries) {
+    if (traceparent !== "") traces.note({ term: Number(term), index: Number(index) }, traceparent);
+  }
+}
+
+function entryToWire(entry: Entry, traceparent: string): WireEntry {
   return {
     term: BigInt(entry.term),
     index: BigInt(entry.index),
     type: entryTypesByKind[entry.kind],
     data: entry.data,
+    traceparent,
   };
 }
 
@@ -184,7 +212,13 @@ function entryFromWire(wire: WireEntry): Entry | null {
 }
 
 function proposalToWire(proposal: Proposal): WireEntry {
-  return { term: 0n, index: 0n, type: entryTypesByKind[proposal.kind], data: proposal.data };
+  return {
+    term: 0n,
+    index: 0n,
+    type: entryTypesByKind[proposal.kind],
+    data: proposal.data,
+    traceparent: "",
+  };
 }
 
 function proposalFromWire(wire: WireEntry): Proposal | null {

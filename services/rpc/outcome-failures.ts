@@ -35,6 +35,7 @@ const reasonsOfRefusals = {
   [Refusal.COMPACTED]: ErrorReason.COMPACTED,
   [Refusal.FUTURE_REVISION]: ErrorReason.FUTURE_REVISION,
   [Refusal.PERMANENT_NAMESPACE]: ErrorReason.PERMANENT_NAMESPACE,
+  [Refusal.UNKNOWN_MEMBER]: ErrorReason.UNKNOWN_MEMBER,
   // No call of a client makes these commands, so only a fault of ours can bring them here.
   [Refusal.STORE_MISMATCH]: ErrorReason.INTERNAL,
   [Refusal.UNKNOWN_COMMAND]: ErrorReason.INTERNAL,
@@ -53,6 +54,10 @@ const notAppliedRows = {
   not_leader: [ErrorReason.NOT_LEADER, "this node is not the leader"],
   transferring: [ErrorReason.NO_LEADER, "leadership is being handed over; try again"],
   backlog_full: [ErrorReason.BACKLOG_FULL, "too many writes are waiting to be replicated; try again later"],
+  no_space: [
+    ErrorReason.NO_SPACE,
+    "the disks of too many members are nearly full; writes are taken again once a majority has space",
+  ],
   superseded: [ErrorReason.SUPERSEDED, "another leader's entry took the place of this write in the log"],
   stopping: [ErrorReason.SHUTTING_DOWN, "the node is shutting down"],
 } as const satisfies Record<NotAppliedReason, readonly [ErrorReason, string]>;

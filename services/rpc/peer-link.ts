@@ -1,10 +1,17 @@
-import { Client, type ClientDuplexStream, credentials, Metadata } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream, credentials, Metadata, status } from "@grpc/grpc-js";
 import { ExchangeRequest, ExchangeResponse, PeerServiceDefinition } from "@quorate/proto/raft";
 import { asBuffer, type Log, methodPath } from "#forward";
 import type { MemberId, Message } from "#raft";
 import { assert, BoundedQueue, type Random } from "#std";
-import { helloFault, helloTo, type PeerIdentity, type StoreRegister } from "./greeting";
-import { messageToWire } from "./message-codec";
+import {
+  helloFault,
+  helloTo,
+  introductionOf,
+  type MemberRegister,
+  type PeerIdentity,
+  REMOVED_PREFIX,
+} from "./greeting";
+import { type EntryTraces, messageToWire } from "./message-codec";
 import { FRAME_BYTES_MAX, peerChannelOptions } from "./peer-options";
 
 export interface PeerLinkOptions {
@@ -12,11 +19,14 @@ export interface PeerLinkOptions {
   readonly peerId: MemberId;
   /** host:port */
   readonly address: string;
-  readonly stores: StoreRegister;
+  readonly register: MemberRegister;
   readonly random: Random;
   readonly log: Log;
   /** Messages were lost: told at most once a turn, after it, so that nobody is called back from within a send. */
   readonly onUnreachable: (peer: MemberId) => void;
+  /** The peer says that this node was removed from the cluster, in words. */
+  readonly onRemoved?: ((why: string) => void) | undefined;
+  readonly traces?: EntryTraces | undefined;
   readonly bounds?: Partial<PeerLinkBounds>;
 }
 
@@ -113,10 +123,14 @@ export class PeerLink {
   flush(): void {
     if (this.phase.kind !== "open") return;
     const { stream } = this.phase;
+    const { traces } = this.options;
     while (!this.isStreamFull && this.queue.length > 0) {
       const frame = this.takeFrame();
       this.isStreamFull = !stream.write({
-        frame: { $case: "messages", value: { messages: frame.map(messageToWire) } },
+        frame: {
+          $case: "messages",
+          value: { messages: frame.map((message) => messageToWire(message, traces)) },
+        },
       });
     }
   }
@@ -144,7 +158,7 @@ export class PeerLink {
   }
 
   private connect(): void {
-    const { address, own, peerId } = this.options;
+    const { address, own, peerId, register } = this.options;
     const client = new Client(address, credentials.createInsecure(), peerChannelOptions);
     const stream: Stream = client.makeBidiStreamRequest(
       EXCHANGE_PATH,
@@ -160,27 +174,33 @@ export class PeerLink {
     this.phase = { kind: "greeting", client, stream, timer };
     stream.on("data", (response: ExchangeResponse) => this.onResponse(stream, response));
     stream.on("drain", () => this.onDrain(stream));
-    stream.on("error", (error: Error & { details?: string }) =>
-      this.fail(stream, error.details ?? error.message),
-    );
+    stream.on("error", (error: Error & { code?: status; details?: string }) => {
+      const details = error.details ?? error.message;
+      const isCurrent = this.fail(stream, details);
+      const isRemoved = error.code === status.FAILED_PRECONDITION && details.startsWith(REMOVED_PREFIX);
+      if (isCurrent && isRemoved) this.options.onRemoved?.(details.slice(REMOVED_PREFIX.length));
+    });
     stream.on("end", () => this.fail(stream, "the peer ended the stream"));
-    stream.write({ frame: { $case: "hello", value: helloTo(peerId, own) } });
+    stream.write({ frame: { $case: "hello", value: helloTo(peerId, own, register.membership.epoch) } });
   }
 
   private onResponse(stream: Stream, response: ExchangeResponse): void {
     if (this.phase.kind !== "greeting" || this.phase.stream !== stream) return;
-    const { own, peerId, stores, log, address } = this.options;
+    const { own, peerId, register, log, address } = this.options;
     const { hello } = response;
     if (hello === undefined) {
       this.fail(stream, "the peer did not introduce itself");
       return;
     }
-    const fault = helloFault(hello, own, (id) => id === peerId, stores);
+    const fault =
+      hello.memberId === peerId
+        ? helloFault(hello, own, register)
+        : `"${hello.memberId}" is not the member that was to be reached`;
     if (fault !== null) {
       this.fail(stream, `refused: ${fault}`);
       return;
     }
-    stores.noteStore(hello.memberId, hello.storeId);
+    register.noteIntroduction(introductionOf(hello));
     clearTimeout(this.phase.timer);
     this.phase = { kind: "open", client: this.phase.client, stream };
     this.attempts = 0;
@@ -196,10 +216,10 @@ export class PeerLink {
     this.flush();
   }
 
-  /** Ends the stream, if it is still the present one, and plans the next attempt. */
-  private fail(stream: Stream, why: string): void {
-    if (this.phase.kind !== "open" && this.phase.kind !== "greeting") return;
-    if (this.phase.stream !== stream) return;
+  /** Ends the stream and plans the next attempt, if it is still the present one: returned is whether it was. */
+  private fail(stream: Stream, why: string): boolean {
+    if (this.phase.kind !== "open" && this.phase.kind !== "greeting") return false;
+    if (this.phase.stream !== stream) return false;
     const { peerId, address, log, random } = this.options;
     if (this.loggedFault !== why) {
       log.warn({ peer: peerId, address, reason: why }, "lost the link to a peer; trying again");
@@ -214,6 +234,7 @@ export class PeerLink {
     this.phase = { kind: "waiting", timer: setTimeout(() => this.connect(), waitMs) };
     this.dropQueue();
     this.reportLoss();
+    return true;
   }
 
   private leavePhase(): void {

@@ -15,3 +15,12 @@ export const peerChannelOptions: ChannelOptions = channelOptions(PEER_MESSAGE_BY
   timeMs: 2000,
   timeoutMs: 1000,
 });
+
+/**
+ * For what is large and is pulled over a channel of its own: the 64 KiB that HTTP/2 lets be under way by default is one
+ * round trip for each quarter of a chunk.
+ */
+export const bulkChannelOptions: ChannelOptions = {
+  ...peerChannelOptions,
+  "grpc-node.flow_control_window": 2 * 1024 * 1024,
+};

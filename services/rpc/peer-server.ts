@@ -1,53 +1,57 @@
-import { Server, ServerCredentials, type ServerDuplexStream, status } from "@grpc/grpc-js";
-import { ExchangeRequest, ExchangeResponse, type Hello, PeerServiceDefinition } from "@quorate/proto/raft";
-import { asBuffer, type Log, methodPath, serverOptions } from "#forward";
-import type { MemberId, Message } from "#raft";
-import { helloFault, helloTo, type PeerIdentity, type StoreRegister, storeFault } from "./greeting";
-import { GROUP_ID, messageFromWire } from "./message-codec";
+import { Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCall } from "@grpc/grpc-js";
+import {
+  ExchangeRequest,
+  ExchangeResponse,
+  FetchSnapshotRequest,
+  FetchSnapshotResponse,
+  PeerServiceDefinition,
+} from "@quorate/proto/raft";
+import { asBuffer, methodPath, serverOptions } from "#forward";
+import type { Replica } from "#replica";
 import { PEER_MESSAGE_BYTES_MAX } from "./peer-options";
+import { type ExchangeStream, PeerStream, type PeerStreamOptions } from "./peer-stream";
+import { SnapshotSender, type SnapshotStream } from "./snapshot-sender";
 
-export interface PeerServerOptions {
-  readonly own: PeerIdentity;
-  readonly isMember: (id: MemberId) => boolean;
-  readonly replica: StoreRegister & { receive(messages: readonly Message[]): void };
-  readonly log: Log;
-  /** How long a new stream may stay without a hello. */
-  readonly helloTimeoutMs?: number;
+export interface PeerServerOptions extends PeerStreamOptions {
+  readonly replica: PeerStreamOptions["replica"] & Pick<Replica, "images">;
+  /** How many images of the state are sent at once. */
+  readonly sendingMax?: number;
 }
 
-type Stream = ServerDuplexStream<ExchangeRequest, ExchangeResponse>;
+/** The part of a generated message type that is needed to carry it. */
+interface Codec<T> {
+  encode(message: T): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): T;
+}
 
-const HELLO_TIMEOUT_MS_DEFAULT = 2000;
+type PeerMethod = keyof (typeof PeerServiceDefinition)["methods"];
 
 /** Receives what peers send. On the peer port only, which clients are not meant to reach. */
 export class PeerServer {
   private readonly options: PeerServerOptions;
   private readonly server: Server;
   private readonly streams = new Set<PeerStream>();
+  private readonly snapshots: SnapshotSender;
 
   constructor(options: PeerServerOptions) {
     this.options = options;
+    this.snapshots = new SnapshotSender(options);
     this.server = new Server({
       ...serverOptions(PEER_MESSAGE_BYTES_MAX),
       // A peer that was cut off without a word must not keep its half of a stream here for ever.
       "grpc.keepalive_time_ms": 2000,
       "grpc.keepalive_timeout_ms": 1000,
     });
-    this.server.addService(
-      {
-        exchange: {
-          path: methodPath(PeerServiceDefinition, "exchange"),
-          requestStream: true,
-          responseStream: true,
-          requestSerialize: (request: ExchangeRequest) => asBuffer(ExchangeRequest.encode(request).finish()),
-          requestDeserialize: (bytes: Buffer) => ExchangeRequest.decode(bytes),
-          responseSerialize: (response: ExchangeResponse) =>
-            asBuffer(ExchangeResponse.encode(response).finish()),
-          responseDeserialize: (bytes: Buffer) => ExchangeResponse.decode(bytes),
-        },
-      },
-      { exchange: (stream: Stream) => this.accept(stream) },
-    );
+    this.server.addService(definition, {
+      exchange: (stream: ExchangeStream) => this.accept(stream),
+      fetchSnapshot: (stream: SnapshotStream) => this.snapshots.serve(stream),
+    } satisfies Record<keyof typeof definition, UntypedHandleCall>);
+  }
+
+  /** Ids of the peers that have a stream to this node, sorted. */
+  get connectedPeers(): readonly string[] {
+    const ids = [...this.streams].flatMap(({ peerId }) => (peerId === null ? [] : [peerId]));
+    return [...new Set(ids)].sort();
   }
 
   /** @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken */
@@ -63,10 +67,11 @@ export class PeerServer {
   /** Cuts all streams. Safe to call twice. */
   close(): void {
     for (const stream of [...this.streams]) stream.close();
+    this.snapshots.close();
     this.server.forceShutdown();
   }
 
-  private accept(stream: Stream): void {
+  private accept(stream: ExchangeStream): void {
     const peerStream: PeerStream = new PeerStream(stream, this.options, () =>
       this.streams.delete(peerStream),
     );
@@ -74,99 +79,24 @@ export class PeerServer {
   }
 }
 
-/** One peer's stream: first its hello, then its messages. */
-class PeerStream {
-  private readonly stream: Stream;
-  private readonly options: PeerServerOptions;
-  private readonly onEnd: () => void;
-  private readonly timer: NodeJS.Timeout;
-  private hello: Hello | null = null;
-  private hasEnded = false;
+const definition = {
+  exchange: methodDefinition("exchange", ExchangeRequest, ExchangeResponse),
+  fetchSnapshot: methodDefinition("fetchSnapshot", FetchSnapshotRequest, FetchSnapshotResponse),
+} as const satisfies ServiceDefinition;
 
-  constructor(stream: Stream, options: PeerServerOptions, onEnd: () => void) {
-    this.stream = stream;
-    this.options = options;
-    this.onEnd = onEnd;
-    this.timer = setTimeout(
-      () => this.refuse("it did not introduce itself in time"),
-      options.helloTimeoutMs ?? HELLO_TIMEOUT_MS_DEFAULT,
-    );
-    stream.on("data", (request: ExchangeRequest) => this.onFrame(request));
-    stream.on("end", () => this.close());
-    stream.on("error", () => this.close());
-    stream.on("cancelled", () => this.close());
-  }
-
-  close(): void {
-    if (this.hasEnded) return;
-    this.finish();
-    this.stream.end();
-  }
-
-  private onFrame({ frame }: ExchangeRequest): void {
-    if (this.hasEnded) return;
-    switch (frame?.$case) {
-      case "hello":
-        this.greet(frame.value);
-        return;
-      case "messages":
-        this.receive(frame.value.messages.filter((wire) => wire.groupId === GROUP_ID).map(messageFromWire));
-        return;
-      case undefined:
-        // A frame of a newer version: nothing in it is for us.
-        return;
-    }
-  }
-
-  private greet(hello: Hello): void {
-    const { own, isMember, replica, log } = this.options;
-    if (this.hello !== null) {
-      this.refuse("it introduced itself twice");
-      return;
-    }
-    const fault = helloFault(hello, own, isMember, replica);
-    if (fault !== null) {
-      this.refuse(fault, hello.memberId);
-      return;
-    }
-    clearTimeout(this.timer);
-    this.hello = hello;
-    replica.noteStore(hello.memberId, hello.storeId);
-    this.stream.write({ hello: helloTo(hello.memberId, own) });
-    log.info({ peer: hello.memberId, address: this.stream.getPeer() }, "a peer connected");
-  }
-
-  private receive(messages: readonly (Message | null)[]): void {
-    const { hello } = this;
-    const { own, replica } = this.options;
-    if (hello === null) {
-      this.refuse("it sent messages before it introduced itself");
-      return;
-    }
-    const fault = storeFault(hello, replica);
-    if (fault !== null) {
-      this.refuse(fault, hello.memberId);
-      return;
-    }
-    // A peer speaks for itself and to this node only.
-    const addressed = messages.filter(
-      (message): message is Message =>
-        message !== null && message.from === hello.memberId && message.to === own.memberId,
-    );
-    replica.receive(addressed);
-  }
-
-  private refuse(why: string, peer = ""): void {
-    if (this.hasEnded) return;
-    const { log } = this.options;
-    log.warn({ peer, address: this.stream.getPeer(), reason: why }, "refused a peer");
-    this.finish();
-    this.stream.emit("error", { code: status.FAILED_PRECONDITION, details: `refused: ${why}` });
-  }
-
-  private finish(): void {
-    this.hasEnded = true;
-    clearTimeout(this.timer);
-    this.onEnd();
-  }
+function methodDefinition<Request, Response>(
+  method: PeerMethod,
+  requestType: Codec<Request>,
+  responseType: Codec<Response>,
+) {
+  const { requestStream, responseStream } = PeerServiceDefinition.methods[method];
+  return {
+    path: methodPath(PeerServiceDefinition, method),
+    requestStream,
+    responseStream,
+    requestSerialize: (request: Request) => asBuffer(requestType.encode(request).finish()),
+    requestDeserialize: (bytes: Buffer) => requestType.decode(bytes),
+    responseSerialize: (response: Response) => asBuffer(responseType.encode(response).finish()),
+    responseDeserialize: (bytes: Buffer) => responseType.decode(bytes),
+  };
 }

@@ -1,61 +1,123 @@
 import type { Log } from "#forward";
 import type { MemberId, Message } from "#raft";
 import type { Transport } from "#replica";
-import type { Random } from "#std";
-import type { PeerIdentity, StoreRegister } from "./greeting";
+import { assert, type Random } from "#std";
+import type { MemberRegister, PeerIdentity } from "./greeting";
+import type { EntryTraces } from "./message-codec";
 import { PeerLink, type PeerLinkBounds } from "./peer-link";
 
 export interface PeerTransportOptions {
   readonly own: PeerIdentity;
-  /** The other members and their peer addresses, host:port. */
+  /** The other members and their peer addresses, host:port; see setPeers. */
   readonly peers: ReadonlyMap<MemberId, string>;
   readonly random: Random;
   readonly log: Log;
+  /** A peer says that this node was removed from the cluster, in words. May be told more than once. */
+  readonly onRemoved?: ((why: string) => void) | undefined;
+  readonly traces?: EntryTraces | undefined;
   readonly bounds?: Partial<PeerLinkBounds>;
 }
 
 /** The replica that a transport serves: made after it, for each needs the other. */
-export interface TransportUser extends StoreRegister {
+export interface TransportUser extends MemberRegister {
   reportUnreachable(peer: MemberId): void;
 }
 
+/** Where strangers are answered that know more than this node: see PeerTransport.welcome. */
+export interface GuestLinks {
+  welcome(guest: MemberId, address: string): void;
+  dismiss(guest: MemberId): void;
+}
+
+interface AddressedLink {
+  readonly address: string;
+  readonly link: PeerLink;
+}
+
+/** More strangers than a cluster has members are none that this node is merely yet to hear of. */
+const GUESTS_MAX = 32;
+
 /** The Transport port over one PeerLink to each other member. */
-export class PeerTransport implements Transport {
+export class PeerTransport implements Transport, GuestLinks {
   private readonly options: PeerTransportOptions;
-  private readonly links = new Map<MemberId, PeerLink>();
+  private readonly links = new Map<MemberId, AddressedLink>();
+  private readonly guests = new Map<MemberId, string>();
+  private peers: ReadonlyMap<MemberId, string>;
+  private user: TransportUser | null = null;
+  private isClosed = false;
 
   constructor(options: PeerTransportOptions) {
     this.options = options;
+    this.peers = options.peers;
   }
 
   /** Begins to connect. Before that, everything sent is dropped. */
   open(user: TransportUser): void {
-    const { own, random, log, bounds } = this.options;
-    for (const [peerId, address] of this.options.peers) {
-      const onUnreachable = (peer: MemberId): void => user.reportUnreachable(peer);
-      const link = new PeerLink({
-        own,
-        peerId,
-        address,
-        stores: user,
-        random: random.fork(),
-        log,
-        onUnreachable,
-        ...(bounds === undefined ? {} : { bounds }),
-      });
-      this.links.set(peerId, link);
-    }
+    assert(this.user === null, "a transport is opened once");
+    this.user = user;
+    this.relink();
+  }
+
+  /** Who the other members are from now on: links that are wanted no longer are cut, and new ones made, as for new addresses. */
+  setPeers(peers: ReadonlyMap<MemberId, string>): void {
+    this.peers = new Map([...peers].filter(([peer]) => peer !== this.options.own.memberId));
+    this.relink();
+  }
+
+  /**
+   * A stranger introduced itself that has applied more changes of the membership than this node, and is to be answered
+   * until it leaves: it may be the leader from whom this node is to hear of them.
+   */
+  welcome(guest: MemberId, address: string): void {
+    if (this.guests.size >= GUESTS_MAX && !this.guests.has(guest)) return;
+    this.guests.set(guest, address);
+    this.relink();
+  }
+
+  dismiss(guest: MemberId): void {
+    if (this.guests.delete(guest)) this.relink();
   }
 
   send(messages: readonly Message[]): void {
-    for (const message of messages) this.links.get(message.to)?.push(message);
+    for (const message of messages) this.links.get(message.to)?.link.push(message);
     // In the order in which the links were made; each writes one frame of what this send and full streams left it.
-    for (const link of this.links.values()) link.flush();
+    for (const { link } of this.links.values()) link.flush();
   }
 
   /** Safe to call twice. */
   close(): void {
-    for (const link of this.links.values()) link.close();
+    this.isClosed = true;
+    for (const { link } of this.links.values()) link.close();
     this.links.clear();
+  }
+
+  private relink(): void {
+    const { user } = this;
+    if (user === null || this.isClosed) return;
+    const wanted = new Map([...this.guests, ...this.peers]);
+    for (const [peer, { address, link }] of [...this.links]) {
+      if (wanted.get(peer) === address) continue;
+      link.close();
+      this.links.delete(peer);
+    }
+    for (const [peer, address] of wanted) {
+      if (!this.links.has(peer)) this.links.set(peer, { address, link: this.linkTo(peer, address, user) });
+    }
+  }
+
+  private linkTo(peerId: MemberId, address: string, register: TransportUser): PeerLink {
+    const { own, random, log, onRemoved, traces, bounds } = this.options;
+    return new PeerLink({
+      own,
+      peerId,
+      address,
+      register,
+      random: random.fork(),
+      log,
+      onUnreachable: (peer) => register.reportUnreachable(peer),
+      onRemoved,
+      traces,
+      ...(bounds === undefined ? {} : { bounds }),
+    });
   }
 }

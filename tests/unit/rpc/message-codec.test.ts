@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { MessageType, type Message as WireMessage, Message as WireMessageType } from "@quorate/proto/raft";
 import type { Message } from "@quorate/services/raft";
-import { messageFromWire, messageToWire } from "@quorate/services/rpc";
+import { type EntryTraces, messageFromWire, messageToWire } from "@quorate/services/rpc";
 import fc from "fast-check";
 
 const number = fc.nat({ max: Number.MAX_SAFE_INTEGER });
@@ -33,7 +33,12 @@ const messages = {
   vote: fc.record({ ...envelope, kind: is("vote"), last: place, transfer: fc.boolean() }),
   vote_response: fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean() }),
   heartbeat: fc.record({ ...envelope, kind: is("heartbeat"), commit: number, readSequence: number }),
-  heartbeat_response: fc.record({ ...envelope, kind: is("heartbeat_response"), readSequence: number }),
+  heartbeat_response: fc.record({
+    ...envelope,
+    kind: is("heartbeat_response"),
+    readSequence: number,
+    lowOnSpace: fc.boolean(),
+  }),
   propose: fc.record({
     ...envelope,
     term: fc.constant(0 as const),
@@ -54,6 +59,7 @@ const messages = {
   }),
   transfer_leadership: fc.record({ ...envelope, kind: is("transfer_leadership") }),
   timeout_now: fc.record({ ...envelope, kind: is("timeout_now") }),
+  snapshot: fc.record({ ...envelope, kind: is("snapshot"), last: place }),
 } as const satisfies { [K in Message["kind"]]: fc.Arbitrary<Extract<Message, { kind: K }>> };
 
 const onTheWire = (message: Message): WireMessage =>
@@ -87,17 +93,37 @@ describe("the codec of peer messages", () => {
     expect(entries[0]!.data.buffer.byteLength).toBe(3);
   });
 
+  test("what an entry is traced under goes with it, where it is known", () => {
+    const entries = [1, 2].map((index) => ({
+      term: 3,
+      index,
+      kind: "normal" as const,
+      data: Uint8Array.of(index),
+    }));
+    const previous = { term: 0, index: 0 };
+    const message: Message = { kind: "append", from: "n1", to: "n2", term: 3, previous, entries, commit: 0 };
+    const noted: [number, number, string][] = [];
+    const traces: EntryTraces = {
+      traceparentOf: ({ index }) => (index === 2 ? "00-of-two" : ""),
+      note: ({ term, index }, traceparent) => noted.push([term, index, traceparent]),
+    };
+    const wire = WireMessageType.decode(WireMessageType.encode(messageToWire(message, traces)).finish());
+    expect(messageFromWire(wire, traces)).toEqual(message);
+    expect(noted).toEqual([[3, 2, "00-of-two"]]);
+    expect(messageFromWire(onTheWire(message), traces)).toEqual(message);
+    expect(noted).toHaveLength(1);
+  });
+
   test.each([
     ["a kind of a newer version", { type: 99 as MessageType }],
     ["no kind", { type: MessageType.UNSPECIFIED }],
-    ["a snapshot, which this version does not take", { type: MessageType.SNAPSHOT }],
     ["no sender", { from: "" }],
     ["a term beyond what is counted", { term: 2n ** 60n }],
     [
       "an entry of an unknown kind",
       {
         type: MessageType.APPEND,
-        entries: [{ term: 1n, index: 1n, type: 9 as never, data: Uint8Array.of() }],
+        entries: [{ term: 1n, index: 1n, type: 9 as never, data: Uint8Array.of(), traceparent: "" }],
       },
     ],
   ])("%s is dropped", (_name, change) => {

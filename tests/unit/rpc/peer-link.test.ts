@@ -7,13 +7,10 @@ import { type PeerIdentity, PeerLink, type PeerLinkBounds, PeerServer } from "@q
 import { seededRandom } from "@quorate/services/std";
 import { eventually } from "../../support/eventually";
 import { recordingLog } from "../forward/serving";
+import { FakePeerReplica, heartbeat, identityOf, membershipOf } from "./peer-rig";
 
-const n1: PeerIdentity = { clusterId: "c", memberId: "n1", storeId: "store-1" };
-const n2: PeerIdentity = { clusterId: "c", memberId: "n2", storeId: "store-2" };
-
-function heartbeat(commit: number): Message {
-  return { kind: "heartbeat", from: "n1", to: "n2", term: 1, commit, readSequence: 0 };
-}
+const n1 = identityOf("n1");
+const n2 = identityOf("n2");
 
 function append(index: number, bytes: number): Message {
   const data = new Uint8Array(bytes).fill(index);
@@ -28,25 +25,6 @@ function append(index: number, bytes: number): Message {
   };
 }
 
-/** The receiving replica, as far as peers see it. */
-class FakeReplica {
-  readonly received: Message[] = [];
-  readonly stores = new Map<string, string>();
-  readonly noted: [string, string][] = [];
-
-  receive(messages: readonly Message[]): void {
-    this.received.push(...messages);
-  }
-
-  memberStore(id: string): string | null {
-    return this.stores.get(id) ?? null;
-  }
-
-  noteStore(id: string, storeId: string): void {
-    this.noted.push([id, storeId]);
-  }
-}
-
 /** A frame of HTTP/2 (RFC 9113, 6.5): what a server says first. */
 const EMPTY_SETTINGS = Buffer.from("000000040000000000", "hex");
 
@@ -57,54 +35,68 @@ afterEach(async () => {
 });
 
 async function peerServer(changes: { own?: PeerIdentity; members?: string[]; address?: string } = {}) {
-  const replica = new FakeReplica();
+  const replica = new FakePeerReplica(["n2", ...(changes.members ?? ["n1"])]);
   const log = recordingLog();
-  const members = changes.members ?? ["n1"];
+  const guests = { welcomed: [] as string[], dismissed: [] as string[] };
   const server = new PeerServer({
     own: changes.own ?? n2,
-    isMember: (id) => members.includes(id),
     replica,
+    guests: {
+      welcome: (guest, address) => guests.welcomed.push(`${guest} at ${address}`),
+      dismiss: (guest) => guests.dismissed.push(guest),
+    },
     log,
   });
   const port = await server.listen(changes.address ?? "127.0.0.1:0");
   closing.push(() => server.close());
-  return { server, replica, log, address: `127.0.0.1:${port}` };
+  return { server, replica, log, guests, address: `127.0.0.1:${port}` };
 }
 
-function link(address: string, changes: { own?: PeerIdentity; bounds?: Partial<PeerLinkBounds> } = {}) {
-  const stores = new FakeReplica();
+function link(
+  address: string,
+  changes: { own?: PeerIdentity; epoch?: number; bounds?: Partial<PeerLinkBounds> } = {},
+) {
+  const register = new FakePeerReplica();
+  register.membership = membershipOf(["n1", "n2"], { epoch: changes.epoch ?? 0 });
   const log = recordingLog();
   const unreachable: string[] = [];
+  const removed: string[] = [];
   const peerLink = new PeerLink({
     own: changes.own ?? n1,
     peerId: "n2",
     address,
-    stores,
+    register,
     random: seededRandom(1),
     log,
     onUnreachable: (peer) => unreachable.push(peer),
+    onRemoved: (why) => removed.push(why),
     bounds: { backoffMsMin: 10, backoffMsMax: 50, ...changes.bounds },
   });
   closing.push(() => peerLink.close());
-  return { peerLink, stores, log, unreachable };
+  return { peerLink, register, log, unreachable, removed };
 }
 
 describe("a link between peers", () => {
   test("carries messages in order after both have introduced themselves", async () => {
     const { replica, address } = await peerServer();
-    const { peerLink, stores } = link(address);
+    const { peerLink, register } = link(address, { epoch: 3 });
     const sent = Array.from({ length: 100 }, (_, at) => (at % 3 === 0 ? append(at, 300) : heartbeat(at)));
     for (const message of sent) peerLink.push(message);
     peerLink.flush();
     await eventually("all arrived", () => replica.received.length === sent.length);
     expect(replica.received).toEqual(sent);
-    expect(replica.noted).toEqual([["n1", "store-1"]]);
-    expect(stores.noted).toEqual([["n2", "store-2"]]);
+    const addressesOf = ({ clientAddress, peerAddress }: PeerIdentity) => ({ clientAddress, peerAddress });
+    expect(replica.introduced).toEqual([
+      { memberId: "n1", storeId: "store-1", addresses: addressesOf(n1), epoch: 3 },
+    ]);
+    expect(register.introduced).toEqual([
+      { memberId: "n2", storeId: "store-2", addresses: addressesOf(n2), epoch: 0 },
+    ]);
   });
 
   test.each<[string, PeerIdentity, Partial<PeerIdentity>, string]>([
     ["another cluster", { ...n1, clusterId: "other" }, {}, 'cluster "other"'],
-    ["no member", { ...n1, memberId: "n9" }, {}, '"n9" is no other member'],
+    ["no member", { ...n1, memberId: "n9" }, {}, '"n9" is no member of the cluster'],
     ["no data directory", { ...n1, storeId: "" }, {}, "no data directory"],
     ["another member than the one that is called", n1, { memberId: "n3" }, 'wants to reach "n2"'],
   ])(
@@ -139,6 +131,49 @@ describe("a link between peers", () => {
       reason,
     });
     expect(replica.received).toEqual([]);
+  });
+
+  test("G6: whose data directory belonged to a removed member is told so, also while its stream is open", async () => {
+    const { replica, address } = await peerServer();
+    const first = link(address);
+    await eventually("the link is open", () => first.peerLink.isOpen);
+    replica.membership = membershipOf(["n2", "n3"], { epoch: 1, retiredStores: ["store-1"] });
+    first.peerLink.push(heartbeat(1));
+    first.peerLink.flush();
+    await eventually("it is told", () => first.removed.length > 0);
+    // Also under a name that is a member's again, and whatever it says to know.
+    replica.membership = membershipOf(["n1", "n2"], { epoch: 2, retiredStores: ["store-1"] });
+    const second = link(address, { epoch: 9 });
+    await eventually("it is told", () => second.removed.length > 0);
+    expect(second.removed[0]).toBe(
+      "data directory store-1 belonged to a member that was removed from the cluster",
+    );
+    expect(replica.received).toEqual([]);
+  });
+
+  test("G6: a stranger is refused without being told that it was removed, for it may be yet to be added", async () => {
+    const { replica, log, address } = await peerServer({ members: ["n3"] });
+    replica.membership = membershipOf(["n2", "n3"], { epoch: 5 });
+    const { removed } = link(address, { epoch: 5 });
+    await eventually("it is refused twice", () => log.lines.length > 1);
+    expect(log.lines[0]?.fields).toMatchObject({ peer: "n1", reason: '"n1" is no member of the cluster' });
+    expect(removed).toEqual([]);
+  });
+
+  test("G5: a stranger that has applied more changes is heard, and answered while it stays, for this node is the ignorant one", async () => {
+    const { replica, guests, address } = await peerServer({ members: ["n3"] });
+    const { peerLink } = link(address, { epoch: 1 });
+    await eventually("the link is open", () => peerLink.isOpen);
+    peerLink.push(heartbeat(1));
+    peerLink.flush();
+    await eventually("it is heard", () => replica.received.length > 0);
+    expect(guests.welcomed).toEqual([`n1 at ${n1.peerAddress}`]);
+    // It turns out that it is none: this node knows as much now.
+    replica.membership = membershipOf(["n2", "n3"], { epoch: 1 });
+    peerLink.push(heartbeat(2));
+    peerLink.flush();
+    await eventually("it is refused", () => guests.dismissed.length > 0);
+    expect(replica.received).toEqual([heartbeat(1)]);
   });
 
   test("messages in another's name or to another are dropped", async () => {
@@ -231,7 +266,7 @@ describe("a link between peers", () => {
           held.push(stream);
           stream.once("data", () => {
             stream.pause();
-            stream.write({ hello: { ...n2, toMemberId: "n1", protocolVersion: 1 } });
+            stream.write({ hello: { ...n2, toMemberId: "n1", protocolVersion: 1, membershipEpoch: 0n } });
           });
         },
       },

@@ -1,0 +1,159 @@
+import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import type { ExchangeRequest, ExchangeResponse, Hello } from "@quorate/proto/raft";
+import type { Log } from "#forward";
+import type { MembershipState } from "#kv";
+import type { Message } from "#raft";
+import {
+  helloFault,
+  helloTo,
+  introductionOf,
+  type MemberRegister,
+  membershipFault,
+  type PeerIdentity,
+  refusalText,
+  storeFault,
+} from "./greeting";
+import { type EntryTraces, GROUP_ID, messageFromWire } from "./message-codec";
+import type { GuestLinks } from "./peer-transport";
+
+export interface PeerStreamOptions {
+  readonly own: PeerIdentity;
+  readonly replica: MemberRegister & { receive(messages: readonly Message[]): void };
+  readonly guests?: GuestLinks | undefined;
+  readonly traces?: EntryTraces | undefined;
+  readonly log: Log;
+  /** How long a new stream may stay without a hello. */
+  readonly helloTimeoutMs?: number;
+}
+
+export type ExchangeStream = ServerDuplexStream<ExchangeRequest, ExchangeResponse>;
+
+const HELLO_TIMEOUT_MS_DEFAULT = 2000;
+
+/** One peer's stream: first its hello, then its messages. */
+export class PeerStream {
+  private readonly stream: ExchangeStream;
+  private readonly options: PeerStreamOptions;
+  private readonly onEnd: () => void;
+  private readonly timer: NodeJS.Timeout;
+  private hello: Hello | null = null;
+  /** Under which the peer was last found to be one: the check is not made anew with every frame. */
+  private checkedUnder: MembershipState | null = null;
+  private isGuest = false;
+  private hasEnded = false;
+
+  constructor(stream: ExchangeStream, options: PeerStreamOptions, onEnd: () => void) {
+    this.stream = stream;
+    this.options = options;
+    this.onEnd = onEnd;
+    this.timer = setTimeout(
+      () => this.refuse("it did not introduce itself in time"),
+      options.helloTimeoutMs ?? HELLO_TIMEOUT_MS_DEFAULT,
+    );
+    stream.on("data", (request: ExchangeRequest) => this.onFrame(request));
+    stream.on("end", () => this.close());
+    stream.on("error", () => this.close());
+    stream.on("cancelled", () => this.close());
+  }
+
+  /** Whose it is; null before it has introduced itself. */
+  get peerId(): string | null {
+    return this.hello?.memberId ?? null;
+  }
+
+  close(): void {
+    if (this.hasEnded) return;
+    this.finish();
+    this.stream.end();
+  }
+
+  private onFrame({ frame }: ExchangeRequest): void {
+    if (this.hasEnded) return;
+    switch (frame?.$case) {
+      case "hello":
+        this.greet(frame.value);
+        return;
+      case "messages": {
+        const { traces } = this.options;
+        const ours = frame.value.messages.filter((wire) => wire.groupId === GROUP_ID);
+        this.receive(ours.map((wire) => messageFromWire(wire, traces)));
+        return;
+      }
+      case undefined:
+        // A frame of a newer version: nothing in it is for us.
+        return;
+    }
+  }
+
+  private greet(hello: Hello): void {
+    const { own, replica, log, guests } = this.options;
+    if (this.hello !== null) {
+      this.refuse("it introduced itself twice");
+      return;
+    }
+    const { membership } = replica;
+    const fault = helloFault(hello, own, replica);
+    if (fault !== null) {
+      this.refuse(fault, hello.memberId);
+      return;
+    }
+    clearTimeout(this.timer);
+    this.hello = hello;
+    this.checkedUnder = membership;
+    replica.noteIntroduction(introductionOf(hello));
+    const isKnown = membership.members.some(({ memberId }) => memberId === hello.memberId);
+    if (!isKnown && hello.peerAddress !== "") {
+      this.isGuest = true;
+      guests?.welcome(hello.memberId, hello.peerAddress);
+    }
+    this.stream.write({ hello: helloTo(hello.memberId, own, membership.epoch) });
+    log.info({ peer: hello.memberId, address: this.stream.getPeer(), isKnown }, "a peer connected");
+  }
+
+  private receive(messages: readonly (Message | null)[]): void {
+    const { hello } = this;
+    const { own, replica } = this.options;
+    if (hello === null) {
+      this.refuse("it sent messages before it introduced itself");
+      return;
+    }
+    const fault = this.faultSince(hello);
+    if (fault !== null) {
+      this.refuse(fault, hello.memberId);
+      return;
+    }
+    // A peer speaks for itself and to this node only.
+    const addressed = messages.filter(
+      (message): message is Message =>
+        message !== null && message.from === hello.memberId && message.to === own.memberId,
+    );
+    replica.receive(addressed);
+  }
+
+  /** What has come to be wrong with the peer since it introduced itself. */
+  private faultSince(hello: Hello): string | null {
+    const { replica } = this.options;
+    const { membership } = replica;
+    if (membership !== this.checkedUnder) {
+      const fault = membershipFault(hello, membership);
+      if (fault !== null) return fault;
+      this.checkedUnder = membership;
+    }
+    return storeFault(hello, replica);
+  }
+
+  private refuse(why: string, peer = ""): void {
+    if (this.hasEnded) return;
+    const { log } = this.options;
+    log.warn({ peer, address: this.stream.getPeer(), reason: why }, "refused a peer");
+    this.finish();
+    this.stream.emit("error", { code: status.FAILED_PRECONDITION, details: refusalText(why) });
+  }
+
+  private finish(): void {
+    this.hasEnded = true;
+    clearTimeout(this.timer);
+    if (this.isGuest && this.hello !== null) this.options.guests?.dismiss(this.hello.memberId);
+    this.onEnd();
+  }
+}

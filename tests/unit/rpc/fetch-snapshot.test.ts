@@ -1,0 +1,252 @@
+import { connect, createServer, type Socket } from "node:net";
+import { afterEach, describe, expect, test } from "@jest/globals";
+import type { ImageChunk, IncomingImage, OutgoingImages } from "@quorate/services/replica";
+import {
+  PeerServer,
+  PeerSnapshotSource,
+  type PeerSnapshotSourceOptions,
+  removalIn,
+} from "@quorate/services/rpc";
+import { eventually } from "../../support/eventually";
+import { recordingLog } from "../forward/serving";
+import { FakeImages, FakePeerReplica, identityOf, membershipOf, partsOf } from "./peer-rig";
+
+const KIB = 1024;
+const closing: (() => void)[] = [];
+
+afterEach(() => {
+  for (const close of closing.splice(0).reverse()) close();
+});
+
+async function sender(parts: readonly Uint8Array[]) {
+  const images = new FakeImages(parts);
+  const replica = new FakePeerReplica();
+  replica.images = images as unknown as OutgoingImages;
+  const log = recordingLog();
+  const server = new PeerServer({ own: identityOf("n2"), replica, log, sendingMax: 2 });
+  const port = await server.listen("127.0.0.1:0");
+  closing.push(() => server.close());
+  return { server, images, replica, log, address: `127.0.0.1:${port}` };
+}
+
+function sourceAt(address: string | null, changes: Partial<PeerSnapshotSourceOptions> = {}) {
+  const source = new PeerSnapshotSource({
+    own: identityOf("n1"),
+    addressOf: () => address,
+    epoch: () => 0,
+    ...changes,
+  });
+  closing.push(() => source.close());
+  return source;
+}
+
+const { signal: never } = new AbortController();
+
+async function allOf(image: IncomingImage): Promise<ImageChunk[]> {
+  const chunks: ImageChunk[] = [];
+  for await (const chunk of image.chunks) chunks.push(chunk);
+  return chunks;
+}
+
+function bytesOf(chunks: readonly ImageChunk[]): Buffer {
+  return Buffer.concat(chunks.map(({ data }) => data));
+}
+
+/** A connection that is cut when it has carried so many bytes to the caller. */
+class Cutting {
+  private readonly sockets: Socket[] = [];
+  private readonly listener = createServer((near) => {
+    const far = connect(this.port, "127.0.0.1");
+    near.on("error", () => {});
+    far.on("error", () => {});
+    this.sockets.push(near, far);
+    near.pipe(far);
+    let carried = 0;
+    far.on("data", (bytes: Buffer) => {
+      carried += bytes.length;
+      if (carried > this.bytesMax) {
+        near.destroy();
+        far.destroy();
+      } else if (!near.write(bytes)) {
+        far.pause();
+        near.once("drain", () => far.resume());
+      }
+    });
+  });
+
+  constructor(
+    private readonly port: number,
+    private readonly bytesMax: number,
+  ) {
+    closing.push(() => {
+      for (const socket of this.sockets) socket.destroy();
+      this.listener.close();
+    });
+  }
+
+  async open(): Promise<string> {
+    await new Promise<void>((resolve) => this.listener.listen(0, "127.0.0.1", resolve));
+    const address = this.listener.address();
+    return `127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}`;
+  }
+}
+
+describe("an image of the state from a peer", () => {
+  test("F2: comes whole, in chunks with their checksums, and is given up by its sender then", async () => {
+    const parts = partsOf(40, 200 * KIB);
+    const { images, address } = await sender(parts);
+    const image = await sourceAt(address).fetch("n2", null, never);
+    expect(image).toMatchObject({
+      imageId: 1,
+      header: { format: "memory-1", applied: { index: 70, term: 3 }, revision: 50 },
+    });
+    const chunks = await allOf(image);
+    expect(bytesOf(chunks).equals(Buffer.concat(parts))).toBe(true);
+    expect(chunks.map(({ isLast }) => isLast).indexOf(true)).toBe(39);
+    await eventually("the image is given up", () => images.count === 0);
+    expect(images.touched).toBe(40);
+  });
+
+  test("F3: a stream that broke is gone on with after the last chunk that came, of the same image", async () => {
+    const parts = partsOf(30, 100 * KIB);
+    const { images, address } = await sender(parts);
+    const cutting = await new Cutting(Number(address.split(":")[1]), 1_300_000).open();
+    const first = await sourceAt(cutting).fetch("n2", null, never);
+    const got: ImageChunk[] = [];
+    const breaking = async (): Promise<void> => {
+      for await (const chunk of first.chunks) got.push(chunk);
+    };
+    await expect(breaking()).rejects.toThrow();
+    expect(got.length).toBeGreaterThan(2);
+    expect(got.length).toBeLessThan(20);
+    const { position } = got.at(-1)!;
+    const second = await sourceAt(address).fetch("n2", { imageId: first.imageId, position }, never);
+    expect(second.imageId).toBe(first.imageId);
+    got.push(...(await allOf(second)));
+    expect(bytesOf(got).equals(Buffer.concat(parts))).toBe(true);
+    await eventually("the image is given up", () => images.count === 0);
+  });
+
+  test("an image that its sender does not keep any more is to be asked for anew", async () => {
+    const { address } = await sender(partsOf(1, 10));
+    const resume = { imageId: 9, position: Buffer.from("0") };
+    await expect(sourceAt(address).fetch("n2", resume, never)).rejects.toThrow("no image 9 any more");
+  });
+
+  test("is read from the state no faster than it is taken", async () => {
+    const { images, address } = await sender(partsOf(200, 256 * KIB));
+    const image = await sourceAt(address).fetch("n2", null, never);
+    const state = images.held.get(1)!;
+    let before = -1;
+    await eventually("the sender waits", () => {
+      const isSteady = state.taken === before;
+      before = state.taken;
+      return isSteady && before > 0;
+    });
+    // 50 MiB in all: what is under way are the windows of HTTP/2 and the messages that grpc-js reads ahead.
+    expect(state.taken).toBeLessThan(60);
+    expect(await allOf(image)).toHaveLength(200);
+  });
+
+  test("F3: a peer that never begins is noticed", async () => {
+    const held: Socket[] = [];
+    const silent = createServer((socket) => held.push(socket));
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    closing.push(() => {
+      for (const socket of held) socket.destroy();
+      silent.close();
+    });
+    const { port } = silent.address() as { port: number };
+    const source = sourceAt(`127.0.0.1:${port}`, { silenceMsMax: 200 });
+    await expect(source.fetch("n2", null, never)).rejects.toThrow("no message came within 200 ms");
+  });
+
+  test("F3: a peer that stalls between chunks is noticed, and gone on with where it stalled", async () => {
+    const parts = partsOf(10, 10 * KIB);
+    const { images, address } = await sender(parts);
+    images.before = (at) => (at === 5 ? new Promise(() => {}) : Promise.resolve());
+    const source = sourceAt(address, { silenceMsMax: 300 });
+    const image = await source.fetch("n2", null, never);
+    const got: ImageChunk[] = [];
+    const reading = async (): Promise<void> => {
+      for await (const chunk of image.chunks) got.push(chunk);
+    };
+    await expect(reading()).rejects.toThrow("no message came within 300 ms");
+    expect(got).toHaveLength(5);
+    images.before = () => Promise.resolve();
+    const resume = { imageId: image.imageId, position: got.at(-1)!.position };
+    got.push(...(await allOf(await source.fetch("n2", resume, never))));
+    expect(bytesOf(got).equals(Buffer.concat(parts))).toBe(true);
+  });
+
+  test("whoever asks for an image and forgets about it holds no stream open", async () => {
+    const { log, images, address } = await sender(partsOf(200, 256 * KIB));
+    await sourceAt(address, { silenceMsMax: 200 }).fetch("n2", null, never);
+    const state = images.held.get(1)!;
+    await eventually("the sender was left", () => state.taken > 0);
+    const other = sourceAt(address);
+    // Two are sent at once here: this one can begin only where the first has ended.
+    const first = await other.fetch("n2", null, never);
+    const second = await eventually("a place is free", async () => {
+      return other.fetch("n2", null, never).catch(() => null);
+    });
+    expect(first.imageId).not.toBe(second.imageId);
+    expect(log.lines.length).toBeGreaterThan(0);
+  });
+
+  test("F3: two at once are sent, and a third is turned away until one has ended", async () => {
+    const { address } = await sender(partsOf(100, 256 * KIB));
+    const source = sourceAt(address);
+    const first = await source.fetch("n2", null, never);
+    await source.fetch("n2", null, never);
+    await expect(source.fetch("n2", null, never)).rejects.toThrow("too many images");
+    await allOf(first);
+    const third = await eventually("a place is free", () =>
+      source.fetch("n2", null, never).catch(() => null),
+    );
+    expect(third.imageId).toBe(3);
+  });
+
+  test("what is gone on with takes the place of its own stream before", async () => {
+    const { address } = await sender(partsOf(100, 256 * KIB));
+    const source = sourceAt(address);
+    const first = await source.fetch("n2", null, never);
+    await source.fetch("n2", null, never);
+    const again = await source.fetch("n2", { imageId: first.imageId, position: Buffer.from("97") }, never);
+    expect(await allOf(again)).toHaveLength(2);
+    await expect(allOf(first)).rejects.toThrow();
+  });
+
+  test("a state that is replaced under way ends the stream, and the image", async () => {
+    const { images, address } = await sender(partsOf(100, 256 * KIB));
+    const image = await sourceAt(address).fetch("n2", null, never);
+    images.held.get(1)!.close();
+    await expect(allOf(image)).rejects.toThrow("replaced by a snapshot");
+    await eventually("the image is given up", () => images.count === 0);
+  });
+
+  test("is broken off when it is cancelled, and not begun when it was before", async () => {
+    const { images, address } = await sender(partsOf(100, 256 * KIB));
+    const cancelling = new AbortController();
+    const source = sourceAt(address);
+    const image = await source.fetch("n2", null, cancelling.signal);
+    cancelling.abort();
+    await expect(allOf(image)).rejects.toThrow("cancelled");
+    // Kept, to be gone on with.
+    expect(images.count).toBe(1);
+    await expect(source.fetch("n2", null, cancelling.signal)).rejects.toThrow("cancelled");
+  });
+
+  test("G6: is sent to members only, and a removed one is told so", async () => {
+    const { replica, address } = await sender(partsOf(1, 10));
+    replica.membership = membershipOf(["n2", "n3"], { retiredStores: ["store-4"] });
+    const stranger = sourceAt(address).fetch("n2", null, never);
+    await expect(stranger).rejects.toThrow('refused: "n1" is no member of the cluster');
+    const error = await sourceAt(address, { own: identityOf("n4") })
+      .fetch("n2", null, never)
+      .catch((thrown: unknown) => thrown);
+    expect(removalIn(error)).toContain("data directory store-4");
+    expect(removalIn(await stranger.catch((thrown: unknown) => thrown))).toBeNull();
+    await expect(sourceAt(null).fetch("n2", null, never)).rejects.toThrow("not known where n2 is reached");
+  });
+});
