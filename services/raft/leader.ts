@@ -64,10 +64,11 @@ export class Leader implements Role {
       // A target that has not taken over in an election timeout never will: proposals go on (thesis 3.10).
       this.target = null;
     }
-    this.leaveJoint();
     if (this.heartbeatElapsedTicks >= config.heartbeatTicks) {
       this.heartbeatElapsedTicks = 0;
       this.replication.broadcastHeartbeat(this.reads.latestSequence);
+      // It may have been refused while leadership was to be handed over.
+      this.leaveJoint();
     }
   }
 
@@ -272,12 +273,12 @@ export class Leader implements Role {
     progress.isRecentlyActive = true;
     progress.isLowOnSpace = message.lowOnSpace;
     progress.isFlowPaused = false;
-    // The offer may have been lost, or forgotten in a crash.
-    if (progress.state === "snapshot") this.replication.sendSnapshot(message.from, progress);
     // A follower that is behind, or whose place is not known, is spoken to again in case the last message was lost.
     if (progress.match < log.lastIndex || progress.state === "probe") {
       this.replication.sendAppend(message.from, progress);
     }
+    // The offer may have been lost, or forgotten in a crash.
+    if (progress.state === "snapshot") this.replication.sendSnapshot(message.from, progress);
     if (message.readSequence === 0) return;
     this.reads.confirm(message.from, message.readSequence);
     this.answerConfirmedReads();

@@ -52,10 +52,15 @@ export class Member {
       "no entry is newer than the stored term",
     );
     // A state that was brought from elsewhere may be of terms that this member has not heard of: it promised nothing in
-    // them. Entries of its own log would have been stored with their term.
-    const isBehind = beginsAfterSnapshot && hardState.term < lastTerm;
-    this.term = isBehind ? lastTerm : hardState.term;
-    this.vote = isBehind ? null : hardState.vote;
+    // them. Entries of its own log would have been stored with their term. Before the first election a group may also be
+    // founded on a snapshot of term 1, in which nobody led (as those of etcd-io/raft are).
+    const isBehind = beginsAfterSnapshot && hardState.term < lastTerm && lastTerm > 1;
+    this.term = hardState.term;
+    this.vote = hardState.vote;
+    if (isBehind) {
+      this.term = lastTerm;
+      this.vote = null;
+    }
     this.randomizedElectionTicks = this.drawElectionTicks();
     this.role = new Follower(this);
     this.trace("InitState");

@@ -82,7 +82,9 @@ function messageDetails(message: Message): string[] {
     case "heartbeat":
       return [`commit ${message.commit}`, ...describeRead(message.readSequence)];
     case "heartbeat_response":
-      return describeRead(message.readSequence);
+      return [...describeRead(message.readSequence), ...(message.lowOnSpace ? ["low on space"] : [])];
+    case "snapshot":
+      return [`state ${message.last.index}@${message.last.term}`];
     case "propose":
       return [message.proposals.map(({ data }) => quoted(data)).join(" ")];
     case "read_index":

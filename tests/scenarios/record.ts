@@ -121,6 +121,7 @@ export function messageRecordOf(message: Message): MessageRecord {
       };
     case "pre_vote":
     case "vote":
+    case "snapshot":
       return { ...blank, logTerm: message.last.term, index: message.last.index };
     case "pre_vote_response":
     case "vote_response":

@@ -199,6 +199,11 @@ function memberIds(size: number): MemberId[] {
   return Array.from({ length: size }, (_, at) => `n${at + 1}`);
 }
 
+/** What a follower says to a heartbeat of n1. */
+export function heartbeatAnswer(from: MemberId, term: number, lowOnSpace = false): Message {
+  return { kind: "heartbeat_response", from, to: "n1", term, readSequence: 0, lowOnSpace };
+}
+
 /** A stored log that holds an entry of each of these terms, from index 1 on. */
 export function logOf(...terms: number[]): MemoryLog {
   const log = new MemoryLog();

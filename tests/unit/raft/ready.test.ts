@@ -51,6 +51,7 @@ describe("a Ready", () => {
       messagesAfterPersist: [],
       committedEntries: [],
       readStates: [],
+      snapshotOffer: null,
       mustSync: false,
     });
   });

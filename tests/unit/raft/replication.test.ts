@@ -1,6 +1,16 @@
 import { describe, expect, test } from "@jest/globals";
 import type { AppendMessage, Message, ProgressStatus } from "@quorate/services/raft";
-import { ELECTION_TICKS, Group, idOf, logOf, member, type Node, text, textOf } from "./group";
+import {
+  ELECTION_TICKS,
+  Group,
+  heartbeatAnswer,
+  idOf,
+  logOf,
+  member,
+  type Node,
+  text,
+  textOf,
+} from "./group";
 
 function appendsTo(messages: readonly Message[], to: string): AppendMessage[] {
   return messages.filter(
@@ -219,8 +229,7 @@ describe("the flow to a follower", () => {
     node.raft.propose([text("a")]);
     node.raft.propose([text("b")]);
     node.handleReady();
-    const heard = { kind: "heartbeat_response", from: "n2", to: "n1", term: 1, readSequence: 0 } as const;
-    node.raft.step(heard);
+    node.raft.step(heartbeatAnswer("n2", 1));
     expect(appendsTo(node.handleReady(), "n2").map(({ entries }) => entries.length)).toEqual([0]);
   });
 
@@ -235,53 +244,6 @@ describe("the flow to a follower", () => {
     group.tick(2);
     expect(progressOf(group, "n1", "n3")).toMatchObject({ state: "replicate", match: 3 });
     expect(group.commands("n3")).toEqual(["a", "b"]);
-  });
-
-  test("says when only a snapshot can help a follower", () => {
-    const stored = logOf(1, 1, 1, 1).compactedTo({ term: 1, index: 2 });
-    const node = member("n1", 3, { log: stored, hardState: { term: 1, vote: null, commit: 4 } });
-    node.raft.campaign();
-    node.handleReady();
-    node.raft.step({ kind: "vote_response", from: "n2", to: "n1", term: 2, rejected: false });
-    node.handleReady();
-    node.raft.step({
-      kind: "append_response",
-      from: "n3",
-      to: "n1",
-      term: 2,
-      index: 4,
-      hint: { term: 0, index: 0 },
-    });
-    const progress = node.raft.status().progress?.find(({ id }) => id === "n3");
-    expect(progress).toMatchObject({ needsSnapshot: true, match: 0, next: 3, isPaused: true });
-    expect(node.handleReady()).toEqual([]);
-  });
-
-  test("asks a follower that seems out of reach once a heartbeat, and goes on when it is not", () => {
-    const stored = logOf(1, 1, 1, 1).compactedTo({ term: 1, index: 2 });
-    const node = member("n1", 3, { log: stored, hardState: { term: 1, vote: null, commit: 4 } });
-    node.raft.campaign();
-    node.handleReady();
-    node.raft.step({ kind: "vote_response", from: "n2", to: "n1", term: 2, rejected: false });
-    node.handleReady();
-    node.raft.step({ kind: "append_response", from: "n3", to: "n1", term: 2, index: 0, hint: null });
-    const heard = { kind: "heartbeat_response", from: "n3", to: "n1", term: 2, readSequence: 0 } as const;
-    node.raft.step(heard);
-    expect(appendsTo(node.handleReady(), "n3")).toMatchObject([{ previous: { term: 1, index: 2 } }]);
-    node.raft.step({
-      kind: "append_response",
-      from: "n3",
-      to: "n1",
-      term: 2,
-      index: 2,
-      hint: { term: 0, index: 1 },
-    });
-    expect(node.handleReady()).toEqual([]);
-    node.raft.step(heard);
-    expect(appendsTo(node.handleReady(), "n3")).toHaveLength(1);
-    acknowledge(node, "n3", 5);
-    const progress = node.raft.status().progress?.find(({ id }) => id === "n3");
-    expect(progress).toMatchObject({ needsSnapshot: false, match: 5, state: "replicate" });
   });
 });
 
