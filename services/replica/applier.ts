@@ -103,7 +103,7 @@ export class Applier {
    * their way are reported as applied and not carried out.
    */
   replaced(machine: StateMachine, applied: EntryId): void {
-    assert(applied.index > this.appliedId.index, "a state is replaced by a newer one");
+    assert(applied.index >= this.appliedId.index, "a state is not replaced by an older one");
     this.machine = machine;
     this.visible.replaced(machine.resident());
     this.appliedId = applied;

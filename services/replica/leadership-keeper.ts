@@ -1,5 +1,6 @@
 import type { MembershipState } from "#kv";
 import type { MemberId, RaftStatus } from "#raft";
+import { heardOf } from "./activity";
 
 /** How many entries whoever is to lead may lack. */
 const LAG_MAX = 64;
@@ -36,9 +37,9 @@ export class LeadershipKeeper {
       id: own.id,
       merit: meritOf(priorities.get(own.id) ?? 0, own.isLowOnSpace),
     };
-    for (const peer of progress ?? []) {
-      if (peer.id === own.id || !membership.configuration.voters.includes(peer.id)) continue;
-      if (!peer.isRecentlyActive || last.index - peer.match > LAG_MAX) continue;
+    for (const peer of heardOf(progress ?? [], own.id)) {
+      if (!membership.configuration.voters.includes(peer.id)) continue;
+      if (last.index - peer.match > LAG_MAX) continue;
       const merit = meritOf(priorities.get(peer.id) ?? 0, peer.isLowOnSpace);
       if (merit > best.merit) best = { id: peer.id, merit };
     }

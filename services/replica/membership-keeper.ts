@@ -6,11 +6,15 @@ import {
   PRIORITY_DEFAULT,
 } from "#kv";
 import { changedConfiguration, type MemberChange, type MemberId, type RaftStatus } from "#raft";
+import { heardOf } from "./activity";
 import type { MembershipOutcome, MembershipRequest } from "./outcome";
 
 /** How many entries a learner may lack and still be made a voter: what it gets within a heartbeat or so. */
 const CATCH_UP_LAG_MAX = 256;
 const MEMBERS_MAX = 31;
+
+/** What a leader knows of the others. */
+type LeaderView = Pick<RaftStatus, "id" | "progress" | "last">;
 
 /** What is to be proposed, or why nothing is. */
 export type MembershipPlan =
@@ -26,7 +30,7 @@ export type MembershipPlan =
 export function membershipPlan(
   request: MembershipRequest,
   membership: MembershipState,
-  raft: Pick<RaftStatus, "progress" | "last">,
+  raft: LeaderView,
 ): MembershipPlan {
   switch (request.kind) {
     case "add":
@@ -43,15 +47,12 @@ export function membershipPlan(
 }
 
 /** The learner that has caught up and is to be a voter, or null. */
-export function promotionDue(
-  membership: MembershipState,
-  raft: Pick<RaftStatus, "progress" | "last">,
-): MemberId | null {
+export function promotionDue(membership: MembershipState, raft: LeaderView): MemberId | null {
   const { configuration, members } = membership;
   if (configuration.votersOutgoing.length > 0) return null;
   for (const { memberId, promoteWhenCaughtUp } of members) {
     if (!promoteWhenCaughtUp || !configuration.learners.includes(memberId)) continue;
-    if (lagOf(memberId, raft) <= CATCH_UP_LAG_MAX) return memberId;
+    if (hasCaughtUp(memberId, raft)) return memberId;
   }
   return null;
 }
@@ -78,16 +79,11 @@ function additionPlan(
   return changed(membership, [{ kind: "add_learner", id: memberId }], [member]);
 }
 
-function promotionPlan(
-  memberId: MemberId,
-  membership: MembershipState,
-  raft: Pick<RaftStatus, "progress" | "last">,
-): MembershipPlan {
+function promotionPlan(memberId: MemberId, membership: MembershipState, raft: LeaderView): MembershipPlan {
   const member = find(memberId, membership);
   if (member === null) return { kind: "unknown_member", memberId };
   if (membership.configuration.voters.includes(memberId)) return { kind: "changed", membership };
-  const lag = lagOf(memberId, raft);
-  if (lag > CATCH_UP_LAG_MAX) return { kind: "not_caught_up", memberId, lag };
+  if (!hasCaughtUp(memberId, raft)) return { kind: "not_caught_up", memberId, lag: lagOf(memberId, raft) };
   const changes: MemberChange[] = [{ kind: "add_voter", id: memberId }];
   // Whoever it replaces may have been removed meanwhile.
   if (find(member.replaces, membership) !== null) changes.push({ kind: "remove", id: member.replaces });
@@ -119,7 +115,7 @@ function updatePlan(
 function changePlan(
   request: Extract<MembershipRequest, { kind: "change" }>,
   membership: MembershipState,
-  raft: Pick<RaftStatus, "progress" | "last">,
+  raft: LeaderView,
 ): MembershipPlan {
   const { voters } = membership.configuration;
   const changes: MemberChange[] = [];
@@ -131,9 +127,9 @@ function changePlan(
       case "voter": {
         // A voter that has nothing yet would only take part in deciding that nothing can be decided.
         if (member === null) return { kind: "not_caught_up", memberId, lag: raft.last.index };
-        const lag = lagOf(memberId, raft);
-        if (!voters.includes(memberId) && lag > CATCH_UP_LAG_MAX)
-          return { kind: "not_caught_up", memberId, lag };
+        if (!voters.includes(memberId) && !hasCaughtUp(memberId, raft)) {
+          return { kind: "not_caught_up", memberId, lag: lagOf(memberId, raft) };
+        }
         changes.push({ kind: "add_voter", id: memberId });
         infos.push({ ...member, promoteWhenCaughtUp: false, replaces: "" });
         break;
@@ -183,9 +179,14 @@ function find(memberId: MemberId, membership: MembershipState): MemberState | nu
   return membership.members.find((member) => member.memberId === memberId) ?? null;
 }
 
+/** One that never acknowledged anything has not, however short the log is. */
+function hasCaughtUp(memberId: MemberId, raft: LeaderView): boolean {
+  const match = raft.progress?.find(({ id }) => id === memberId)?.match ?? 0;
+  return match > 0 && lagOf(memberId, raft) <= CATCH_UP_LAG_MAX;
+}
+
 /** How many entries it lacks; all of the log where it was not heard of lately. */
-function lagOf(memberId: MemberId, { progress, last }: Pick<RaftStatus, "progress" | "last">): number {
-  const found = progress?.find(({ id }) => id === memberId);
-  if (found === undefined || !found.isRecentlyActive) return last.index;
-  return Math.max(0, last.index - found.match);
+function lagOf(memberId: MemberId, { id, progress, last }: LeaderView): number {
+  const found = heardOf(progress ?? [], id).find((peer) => peer.id === memberId);
+  return found === undefined ? last.index : Math.max(0, last.index - found.match);
 }

@@ -3,6 +3,7 @@ import {
   type LeaseStatus,
   type MembershipState,
   type NamespaceState,
+  type ResidentState,
   type StateMachine,
   type StateMeta,
   type StateWrites,
@@ -21,6 +22,7 @@ import {
   voteResult,
 } from "#raft";
 import { assert, BoundedQueue } from "#std";
+import { heardOf } from "./activity";
 import { type AppliedEntry, Applier } from "./applier";
 import { HistoryKeeper } from "./history-keeper";
 import { type Introduction, Introductions } from "./introductions";
@@ -165,7 +167,6 @@ export class Replica {
       source: options.snapshots ?? NO_SNAPSHOTS,
       state,
       retryTicks: timing.electionTicks,
-      isWanted: ({ applied: { index } }) => index > this.applier.applied.index,
     });
     this.installer = this.makeInstaller();
     this.cutter = new LogCutter({
@@ -284,6 +285,11 @@ export class Replica {
     this.takeTurn();
     if (!this.isLeader) return { kind: "not_leader", leaderId: this.leaderId };
     return this.membershipChanges.make(request);
+  }
+
+  /** All that is kept beside the records. Within written() exactly as that left it, later perhaps a batch ahead of it. */
+  resident(): ResidentState {
+    return this.machine.resident();
   }
 
   /** Begins a round of comparing replicas; on the leader. */
@@ -615,16 +621,13 @@ export class Replica {
     for (const listener of this.listeners) listener.leaderChanged?.(this.leaderId, this.term);
   }
 
-  /**
-   * One that was heard of since the leader last counted its followers, if there is one: just after the count nobody was
-   * heard of yet, and all may be well.
-   */
   private mostUpToDateVoter(): MemberId | null {
     const { progress, configuration } = this.raft.status();
-    const others = (progress ?? []).filter(({ id }) => id !== this.id && configuration.voters.includes(id));
-    const heard = others.filter(({ isRecentlyActive }) => isRecentlyActive);
     let best: { readonly id: MemberId; readonly match: number } | null = null;
-    for (const { id, match } of heard.length > 0 ? heard : others) {
+    for (const { id, match } of heardOf(
+      (progress ?? []).filter(({ id }) => configuration.voters.includes(id)),
+      this.id,
+    )) {
       if (best === null || match > best.match) best = { id, match };
     }
     return best?.id ?? null;

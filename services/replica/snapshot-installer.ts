@@ -51,8 +51,11 @@ export class SnapshotInstaller {
     const { applier, receiver } = this.parts;
     return this.attempt(() =>
       applier.exclusive(async (applied) => {
-        const received = await receiver.bring(from);
-        return received !== null && (await this.install(received, applied));
+        // Others may have nothing newer, and what they have at the same entry is right.
+        const received = await receiver.bring(from, (image) => image.applied.index >= applied.index);
+        if (received === null) return false;
+        await this.install(received);
+        return true;
       }),
     );
   }
@@ -72,27 +75,28 @@ export class SnapshotInstaller {
 
   private async bringAndInstall(from: MemberId): Promise<boolean> {
     const { applier, receiver } = this.parts;
-    const received = await receiver.bring(from);
+    const isNewer = (image: { readonly applied: EntryId }): boolean =>
+      image.applied.index > applier.applied.index;
+    const received = await receiver.bring(from, isNewer);
     if (received === null) return false;
     try {
-      return await applier.exclusive((applied) => this.install(received, applied));
+      return await applier.exclusive(async () => {
+        if (!isNewer(received.opened)) return false;
+        await this.install(received);
+        return true;
+      });
     } finally {
       await received.receiver.abandon();
     }
   }
 
   /** Nothing is being applied. */
-  private async install({ receiver, opened }: ReceivedState, applied: EntryId): Promise<boolean> {
+  private async install({ receiver, opened }: ReceivedState): Promise<void> {
     const { raft } = this.parts;
     const last = opened.applied;
-    if (last.index <= applied.index) {
-      await receiver.abandon();
-      return false;
-    }
     if (last.index <= raft.status().commit) await this.installOverLog(receiver);
     else await this.installWithLog(receiver, last);
     this.installedCount += 1;
-    return true;
   }
 
   /** The log holds what the state has applied: it stays, and what is on its way up to there is not applied again. */

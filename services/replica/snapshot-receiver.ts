@@ -44,8 +44,6 @@ export class SnapshotReceiver {
       readonly state: Pick<StateStore, "receive">;
       /** Between attempts. */
       readonly retryTicks: number;
-      /** Whether an image that was made at this index would still help. */
-      readonly isWanted: (header: ImageHeader) => boolean;
     },
   ) {}
 
@@ -57,8 +55,12 @@ export class SnapshotReceiver {
     return this.current !== null;
   }
 
-  /** Resolves with null where it was given up. Rejects with StoreFailure only. Not while another one is being brought. */
-  async bring(from: MemberId): Promise<ReceivedState | null> {
+  /**
+   * Resolves with null where it was given up. Rejects with StoreFailure only. Not while another one is being brought.
+   *
+   * @param isWanted whether an image would still help
+   */
+  async bring(from: MemberId, isWanted: (header: ImageHeader) => boolean): Promise<ReceivedState | null> {
     this.current = { from, index: 0, bytes: 0, resumptions: 0 };
     const canceller = new Canceller();
     this.canceller = canceller;
@@ -67,11 +69,12 @@ export class SnapshotReceiver {
     let failures = 0;
     try {
       while (failures < ATTEMPTS_MAX && !canceller.aborted) {
-        if (failures > 0) await this.pause();
+        // At once where the stream had brought something: it is worth going on with.
+        if (failures > 1) await this.pause();
         try {
           const resume = resumptionOf(receiver, imageId);
           const image = await this.parts.source.fetch(from, resume, canceller);
-          if (!this.parts.isWanted(image.header)) return null;
+          if (!isWanted(image.header)) return null;
           if (receiver === null || image.imageId !== imageId) {
             await receiver?.abandon();
             receiver = await this.parts.state.receive(image.header);

@@ -1,4 +1,11 @@
-import { type Answer, encodeCommand, incrementCommand, putCommand, StateMachine } from "@quorate/services/kv";
+import {
+  type Answer,
+  encodeCommand,
+  foundingMembership,
+  incrementCommand,
+  putCommand,
+  StateMachine,
+} from "@quorate/services/kv";
 import {
   MemoryLogDisk,
   MemoryStateDisk,
@@ -6,13 +13,21 @@ import {
   openMemoryStateStore,
 } from "@quorate/services/memory";
 import type { Message } from "@quorate/services/raft";
-import { Replica, type ReplicaBounds, type SubmitOutcome } from "@quorate/services/replica";
+import {
+  DEFAULT_LOG_KEEPING,
+  type ImageChunk,
+  type LogKeeping,
+  Replica,
+  type ReplicaBounds,
+  type SnapshotSource,
+  type SubmitOutcome,
+} from "@quorate/services/replica";
 import { seededRandom } from "@quorate/services/std";
 
 const ELECTION_TICKS = 10;
 
 /** One member: its disks outlive its replica. */
-interface Seat {
+export interface Seat {
   readonly id: string;
   readonly log: MemoryLogDisk;
   readonly state: MemoryStateDisk;
@@ -25,27 +40,42 @@ interface Seat {
  * test ticks. Everything runs in one process, without a timer.
  */
 export class ReplicaRig {
-  readonly seats: readonly Seat[];
+  readonly seats: Seat[];
   /** Links that drop everything, as "n1>n2". */
   readonly cut = new Set<string>();
   /** Every message that was sent, for tests that look at the traffic. */
   readonly sent: Message[] = [];
   nowMs = 1_000;
+  /** What becomes of the chunks of images on their way: throw to break the stream. */
+  onChunk: (chunk: ImageChunk, to: string) => ImageChunk = (chunk) => chunk;
   private readonly network: Message[] = [];
   private readonly turns: (() => void)[] = [];
 
   constructor(
     size: number,
     private readonly bounds: Partial<ReplicaBounds> = {},
+    private readonly logKeeping: LogKeeping = DEFAULT_LOG_KEEPING,
   ) {
-    this.seats = Array.from({ length: size }, (_, at) => ({
-      id: `n${at + 1}`,
-      log: new MemoryLogDisk(),
-      state: new MemoryStateDisk(),
-      replica: null,
-      starts: 0,
-    }));
+    const ids = Array.from({ length: size }, (_, at) => `n${at + 1}`);
+    this.seats = ids.map((id) => seatOf(id, ids));
     for (const seat of this.seats) this.start(seat.id);
+  }
+
+  /** A seat for a member that joins, with the state of another. */
+  async join(id: string, from: string): Promise<Replica> {
+    this.seats.push(seatOf(id, []));
+    const image = this.replica(from).state.freeze();
+    const store = openMemoryStateStore(this.seat(id).state);
+    const receiver = await store.receive(image.header);
+    for await (const chunk of image.chunks(null)) await receiver.put(chunk);
+    await receiver.complete();
+    const { applied } = await store.install(receiver);
+    await store.close();
+    const log = openMemoryLogStore(this.seat(id).log);
+    await log.reset(applied);
+    await log.close();
+    image.close();
+    return this.start(id);
   }
 
   /** @param stateDisk another than the seat's own, such as an empty one */
@@ -56,17 +86,12 @@ export class ReplicaRig {
     seat.replica = new Replica({
       id,
       storeId: `store-${id}`,
-      configuration: {
-        voters: this.seats.map((other) => other.id),
-        votersOutgoing: [],
-        learners: [],
-        learnersNext: [],
-        autoLeave: false,
-      },
       timing: { electionTicks: ELECTION_TICKS, heartbeatTicks: 1 },
       log: openMemoryLogStore(seat.log),
       state,
-      machine: new StateMachine(state.opened.resident),
+      machineOf: (resident) => new StateMachine(resident),
+      snapshots: this.snapshotsTo(id),
+      logKeeping: this.logKeeping,
       transport: { send: (messages) => this.send(messages) },
       clock: { monotonicMs: () => this.nowMs, wallMs: () => 1_700_000_000_000 + this.nowMs },
       scheduler: { afterThisTurn: (run) => this.turns.push(run) },
@@ -74,6 +99,14 @@ export class ReplicaRig {
       bounds: this.bounds,
     });
     return seat.replica;
+  }
+
+  /** A state as it was before the first command. */
+  emptyStateDisk(): MemoryStateDisk {
+    return seatOf(
+      "",
+      this.seats.map(({ id }) => id),
+    ).state;
   }
 
   /** The power goes: what was not synced is lost. */
@@ -112,7 +145,8 @@ export class ReplicaRig {
       for (const turn of turns) turn();
       const messages = this.network.splice(0);
       for (const message of messages) {
-        if (!this.cut.has(`${message.from}>${message.to}`)) this.seat(message.to).replica?.receive([message]);
+        if (this.cut.has(`${message.from}>${message.to}`)) continue;
+        this.seats.find(({ id }) => id === message.to)?.replica?.receive([message]);
       }
       quiet = turns.length + messages.length === 0 ? quiet + 1 : 0;
     }
@@ -139,10 +173,42 @@ export class ReplicaRig {
     throw new Error("no leader was elected");
   }
 
+  private snapshotsTo(to: string): SnapshotSource {
+    return {
+      fetch: async (from, resume) => {
+        if (this.cut.has(`${from}>${to}`)) throw new Error("cut");
+        const replica = this.replica(from);
+        const image = resume === null ? replica.images.open() : replica.images.resume(resume.imageId);
+        if (image === "too_many" || image === null) throw new Error("no such image");
+        const { imageId, state } = image;
+        const { onChunk } = this;
+        return {
+          imageId,
+          header: state.header,
+          chunks: (async function* () {
+            for await (const chunk of state.chunks(resume?.position ?? null)) {
+              const arrived = onChunk(chunk, to);
+              if (chunk.isLast) replica.images.release(imageId);
+              yield arrived;
+            }
+          })(),
+        };
+      },
+    };
+  }
+
   private send(messages: readonly Message[]): void {
     this.sent.push(...messages);
     this.network.push(...messages);
   }
+}
+
+function seatOf(id: string, founders: readonly string[]): Seat {
+  const membership = foundingMembership(
+    founders.map((founder) => ({ id: founder, clientAddress: `${founder}:1`, peerAddress: `${founder}:2` })),
+  );
+  const state = new MemoryStateDisk(undefined, undefined, membership);
+  return { id, log: new MemoryLogDisk(), state, replica: null, starts: 0 };
 }
 
 const encoder = new TextEncoder();

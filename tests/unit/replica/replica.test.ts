@@ -369,13 +369,14 @@ describe("replicas", () => {
   it("record each member's store once, through the log", async () => {
     const rig = new ReplicaRig(3);
     const leader = await rig.elect();
-    for (const { id } of rig.seats) leader.noteStore(id, `store-${id}`);
-    leader.noteStore("stranger", "store-x");
+    for (const { id } of rig.seats)
+      leader.noteIntroduction({ memberId: id, storeId: `store-${id}`, addresses: null, epoch: 0 });
+    leader.noteIntroduction({ memberId: "stranger", storeId: "store-x", addresses: null, epoch: 0 });
     await rig.tick(12);
     for (const { id } of rig.seats) {
       for (const other of rig.seats) expect(rig.replica(id).memberStore(other.id)).toBe(`store-${other.id}`);
     }
-    leader.noteStore("n1", "another");
+    leader.noteIntroduction({ memberId: "n1", storeId: "another", addresses: null, epoch: 0 });
     await rig.tick(12);
     expect(leader.memberStore("n1")).toBe("store-n1");
     expect(leader.memberStore("stranger")).toBeNull();
@@ -384,11 +385,12 @@ describe("replicas", () => {
   it("remember which stores the log names while their state is behind it", async () => {
     const rig = new ReplicaRig(3);
     const leader = await rig.elect();
-    for (const { id } of rig.seats) leader.noteStore(id, `store-${id}`);
+    for (const { id } of rig.seats)
+      leader.noteIntroduction({ memberId: id, storeId: `store-${id}`, addresses: null, epoch: 0 });
     await rig.tick(30);
     const { id } = rig.seats.find((seat) => seat.id !== leader.id) as (typeof rig.seats)[number];
     rig.crash(id);
-    const state = new MemoryStateDisk();
+    const state = rig.emptyStateDisk();
     const restarted = rig.start(id, state);
 
     expect(state.applied.index).toBe(0);

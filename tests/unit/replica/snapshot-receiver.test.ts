@@ -80,21 +80,23 @@ function stateWith(faults: { put?: (at: ImageChunk) => void; complete?: () => vo
   };
 }
 
-function receiverOf(source: SnapshotSource, state = stateWith(), isWanted = () => true): SnapshotReceiver {
-  return new SnapshotReceiver({ source, state, retryTicks: 1, isWanted });
+function receiverOf(source: SnapshotSource, state = stateWith()): SnapshotReceiver {
+  return new SnapshotReceiver({ source, state, retryTicks: 1 });
 }
 
 /** Lets retries come to their turn. */
-async function brought(receiver: SnapshotReceiver): Promise<unknown> {
+async function brought(receiver: SnapshotReceiver, isWanted = true): Promise<unknown> {
   let result: unknown = "pending";
-  const settled = receiver.bring("n1").then(
-    (received) => {
-      result = received;
-    },
-    (error: unknown) => {
-      result = error;
-    },
-  );
+  const settled = receiver
+    .bring("n1", () => isWanted)
+    .then(
+      (received) => {
+        result = received;
+      },
+      (error: unknown) => {
+        result = error;
+      },
+    );
   for (let tick = 0; tick < 20 && result === "pending"; tick += 1) {
     await new Promise((resolve) => setImmediate(resolve));
     receiver.tick();
@@ -189,14 +191,14 @@ describe("F3: an image is brought", () => {
   });
 
   test("and given up at once where it would be of no use any more", async () => {
-    const receiver = receiverOf(sourceOf([[chunk(1, true)]]), stateWith(), () => false);
-    expect(await brought(receiver)).toBeNull();
+    const receiver = receiverOf(sourceOf([[chunk(1, true)]]));
+    expect(await brought(receiver, false)).toBeNull();
     expect(log).toEqual(["ask n1"]);
   });
 
   test("and given up when it is cancelled", async () => {
     const receiver = receiverOf(sourceOf([[chunk(1), "break"]]));
-    const result = receiver.bring("n1");
+    const result = receiver.bring("n1", () => true);
     await new Promise((resolve) => setImmediate(resolve));
     receiver.cancel();
     expect(await result).toBeNull();
