@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
 import { encodeCommand, openSessionCommand } from "@quorate/services/kv";
-import { MemoryStateDisk } from "@quorate/services/memory";
 import type { ReadRequest, Replica, SubmitOutcome } from "@quorate/services/replica";
 import { appliedAnswer, increment, put, ReplicaRig } from "./replica-rig";
 
