@@ -44,6 +44,8 @@ export class TestCluster {
   readonly #nodes = new Map<number, Child>();
   readonly #gateways = new Map<number, Child>();
   readonly #paused = new Set<number>();
+  readonly #members: Set<number>;
+  readonly #joiners = new Map<number, number>();
   readonly #endpoints = new Map<string, BareEndpoint>();
   readonly #clients: Quorate[] = [];
   #stopping: Promise<void> | null = null;
@@ -52,11 +54,30 @@ export class TestCluster {
   constructor(options: ClusterOptions, ports: PortBlock) {
     this.#ports = ports;
     this.topology = new Topology(options, ports.base);
+    this.#members = new Set(Array.from({ length: this.topology.nodes }, (_, at) => at + 1));
   }
 
-  /** The numbers of all nodes, running or not. */
+  /**
+   * Starts a spare node, which joins the cluster through the node `via`, and waits until it answers.
+   *
+   * @param more arguments, such as `["--join-as", "learner"]`
+   */
+  async join(node: number, via: number, more: readonly string[] = []): Promise<void> {
+    const argv = this.topology.joinerArgv(node, this.dataDir(node), via, more);
+    this.#nodes.set(node, new Child(this.#workplace, `n${node}`, argv));
+    this.#joiners.set(node, via);
+    this.#members.add(node);
+    await this.#answering(node, {});
+  }
+
+  /** The node takes part no longer, as far as this harness waits for nodes. */
+  leave(node: number): void {
+    this.#members.delete(node);
+  }
+
+  /** The numbers of all nodes that take part, running or not. */
   get numbers(): readonly number[] {
-    return Array.from({ length: this.topology.nodes }, (_, at) => at + 1);
+    return [...this.#members].sort((left, right) => left - right);
   }
 
   /** The numbers of the nodes that run and are not paused. */
@@ -312,7 +333,11 @@ export class TestCluster {
   }
 
   #spawnNode(node: number, bootstrap: boolean): void {
-    const argv = this.topology.nodeArgv(node, this.dataDir(node), bootstrap);
+    const via = this.#joiners.get(node);
+    const argv =
+      via === undefined
+        ? this.topology.nodeArgv(node, this.dataDir(node), bootstrap)
+        : this.topology.joinerArgv(node, this.dataDir(node), via, []);
     this.#nodes.set(node, new Child(this.#workplace, `n${node}`, argv));
   }
 
@@ -337,7 +362,7 @@ export class TestCluster {
   async #agreedLeader(): Promise<number | undefined> {
     const views = await Promise.all(this.live.map((node) => this.status(node, 1000)));
     const leader = views.find(({ role }) => role === Role.LEADER);
-    if (leader === undefined || views.length <= this.topology.nodes / 2) return undefined;
+    if (leader === undefined || views.length <= leader.voters.length / 2) return undefined;
     const followed = views.every(
       ({ term, leaderId }) => term === leader.term && leaderId === leader.memberId,
     );

@@ -10,6 +10,8 @@ const GATEWAY_PROGRAM = resolve(root, "services/dist/gateway/main.js");
 export interface ClusterOptions {
   /** 3 by default. */
   readonly nodes?: number;
+  /** Numbers after those of the nodes, for nodes that join later; 0 by default. */
+  readonly spares?: number;
   /** 0 by default. */
   readonly gateways?: number;
   /** "fast" by default. */
@@ -45,7 +47,8 @@ export class Topology {
 
   /** The offsets in a block of ports that the processes listen on. */
   static portOffsets(options: ClusterOptions): number[] {
-    const nodes = Array.from({ length: options.nodes ?? 3 }, (_, at) => at + 1);
+    const count = (options.nodes ?? 3) + (options.spares ?? 0);
+    const nodes = Array.from({ length: count }, (_, at) => at + 1);
     const gateways = Array.from({ length: options.gateways ?? 0 }, (_, at) => at + 1);
     return [
       ...nodes.flatMap((node) => [node, 20 + node, 40 + node]),
@@ -72,18 +75,37 @@ export class Topology {
     return `127.0.0.1:${this.#basePort + gatewayOffset(gateway)}`;
   }
 
-  /** @param dataDir the node's data directory @param bootstrap whether the node may create it */
+  /** Arguments of a node of the cluster's beginning. @param bootstrap whether the node may create its data directory */
   nodeArgv(node: number, dataDir: string, bootstrap: boolean): string[] {
+    return this.#argv(node, dataDir, [
+      "--cluster-id",
+      this.#clusterId,
+      "--members",
+      this.#members(node),
+      ...(bootstrap ? ["--bootstrap"] : []),
+    ]);
+  }
+
+  /** Arguments of a node that joins the cluster, and of one that joined. @param via a node to ask */
+  joinerArgv(node: number, dataDir: string, via: number, more: readonly string[]): string[] {
+    return this.#argv(node, dataDir, [
+      "--join",
+      this.clientAddress(via),
+      "--advertise-client",
+      this.clientAddress(node),
+      "--advertise-peer",
+      `127.0.0.1:${this.peerPort(node)}`,
+      ...more,
+    ]);
+  }
+
+  #argv(node: number, dataDir: string, more: readonly string[]): string[] {
     const { forwarding = "on", profile = "fast", logLevel = "info", nodeArgs, nodeFlags } = this.#options;
     return [
       ...(nodeFlags?.(node) ?? []),
       NODE_PROGRAM,
       "--id",
       `n${node}`,
-      "--cluster-id",
-      this.#clusterId,
-      "--members",
-      this.#members(node),
       "--data-dir",
       dataDir,
       "--profile",
@@ -92,7 +114,9 @@ export class Topology {
       typeof forwarding === "string" ? forwarding : forwarding(node),
       "--log-level",
       logLevel,
-      ...(bootstrap ? ["--bootstrap"] : []),
+      "--listen-metrics",
+      this.httpAddress(node),
+      ...more,
       ...(nodeArgs?.(node) ?? []),
     ];
   }
