@@ -183,15 +183,15 @@ export const definitions = {
   quorate_verification_round: { type: "gauge", help: "The last round of comparison that is applied here." },
   quorate_verification_agreed_round: {
     type: "gauge",
-    help: "The last round in which this member was found equal.",
+    help: "The last round in which all voters were found equal; on the leader only.",
   },
   quorate_verification_dirty_buckets: {
     type: "gauge",
     help: "Ranges of keys that changed since they were hashed.",
   },
-  quorate_verification_diverged: {
+  quorate_verification_diverged_members: {
     type: "gauge",
-    help: "1 from a difference between replicas until a later round agrees.",
+    help: "Members that differ from the majority, as far as this member knows; the leader knows of all.",
   },
   quorate_verification_repaired_records_total: {
     type: "counter",

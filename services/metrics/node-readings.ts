@@ -2,14 +2,19 @@ import type { ProgressStatus, RaftStatus } from "#raft";
 import type { Replica, ReplicaListener, ReplicaStatus } from "#replica";
 import type { MetricSet } from "./metric-set";
 
+/** What an alarm may be about, by the names of quorate.cluster.v1.AlarmKind. */
+export const ALARM_KINDS = ["no_space", "diverged", "member_down"] as const;
+export type AlarmKind = (typeof ALARM_KINDS)[number];
+
 /** How the comparison of the replicas stands at this member. */
 export interface VerificationReading {
-  /** The last round that is applied here; 0 for none. */
+  /** The last round that was finished here; 0 for none. */
   readonly round: number;
-  /** The last round in which this member was found equal; 0 for none. */
+  /** The last round in which all voters were found equal, as the leader knows; 0 for none. */
   readonly agreedRound: number;
   readonly dirtyBuckets: number;
-  readonly isDiverged: boolean;
+  /** Members that are known to differ from the majority. */
+  readonly divergedMembers: number;
   readonly repairedRecords: number;
   /** Of the last round. */
   readonly hashingMs: number;
@@ -32,9 +37,7 @@ export interface NodeSources {
   /** null where replicas are not compared. */
   readonly verification: () => VerificationReading | null;
   /** The kinds of the alarms that are raised, one for each. */
-  readonly alarms: () => readonly string[];
-  /** Every kind that there is. */
-  readonly alarmKinds: readonly string[];
+  readonly alarms: () => readonly AlarmKind[];
 }
 
 /** Beyond this the size of the data directory is what it was at the last scrape. */
@@ -95,7 +98,7 @@ export class NodeReadings implements ReplicaListener {
     const raised = sources.alarms();
     metrics.replace(
       "quorate_alarms",
-      sources.alarmKinds.map((kind) => ({
+      ALARM_KINDS.map((kind) => ({
         labels: { kind },
         value: raised.filter((one) => one === kind).length,
       })),
@@ -184,7 +187,7 @@ export class NodeReadings implements ReplicaListener {
     metrics.set("quorate_verification_round", reading.round);
     metrics.set("quorate_verification_agreed_round", reading.agreedRound);
     metrics.set("quorate_verification_dirty_buckets", reading.dirtyBuckets);
-    metrics.set("quorate_verification_diverged", flag(reading.isDiverged));
+    metrics.set("quorate_verification_diverged_members", reading.divergedMembers);
     metrics.setTotal("quorate_verification_repaired_records_total", reading.repairedRecords);
     metrics.set("quorate_verification_hashing_seconds", reading.hashingMs / 1000);
     metrics.setTotal("quorate_verification_moved_bytes_total", reading.bytesMoved);

@@ -1,4 +1,4 @@
-import { Instruments, type MetricsOptions } from "@quorate/services/metrics";
+import { type AlarmKind, Instruments, type MetricsOptions } from "@quorate/services/metrics";
 import type { ReplicaListener, ReplicaStatus } from "@quorate/services/replica";
 
 /** A node for metrics to read: every field can be set. */
@@ -6,7 +6,7 @@ export interface NodeDouble {
   status: ReplicaStatus;
   hasFailed: boolean;
   isClosing: boolean;
-  alarms: readonly string[];
+  alarms: readonly AlarmKind[];
   diskBytes: () => Promise<number>;
   readonly listeners: Set<ReplicaListener>;
   readonly options: Omit<MetricsOptions, "listen" | "log">;
@@ -99,7 +99,6 @@ export function nodeDouble(): NodeDouble {
       diskFreeBytes: () => 1e9,
       verification: () => null,
       alarms: () => double.alarms,
-      alarmKinds: ["divergence", "low_space"],
     },
     tellLeader(leaderId) {
       for (const listener of listeners) listener.leaderChanged?.(leaderId, 4);

@@ -217,19 +217,19 @@ describe("health over HTTP", () => {
 
   it("is degraded, and ready, while an alarm is raised", async () => {
     const node = nodeDouble();
-    node.alarms = ["low_space"];
+    node.alarms = ["no_space"];
     const url = await start(node);
     expect(await textOf(`${url}/readyz`)).toBe("ok\n");
     const health = await (await fetch(`${url}/healthz`)).json();
     expect(health).toMatchObject({
       status: "degraded",
       reason: null,
-      alarms: ["low_space"],
+      alarms: ["no_space"],
       leader_id: "n1",
     });
     const text = await textOf(`${url}/metrics`);
-    expect(sampleOf(text, "quorate_alarms", { kind: "low_space" })).toBe(1);
-    expect(sampleOf(text, "quorate_alarms", { kind: "divergence" })).toBe(0);
+    expect(sampleOf(text, "quorate_alarms", { kind: "no_space" })).toBe(1);
+    expect(sampleOf(text, "quorate_alarms", { kind: "diverged" })).toBe(0);
   });
 });
 
