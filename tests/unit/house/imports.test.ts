@@ -53,7 +53,9 @@ const rooms: Record<string, Room> = {
     uses: ["#std", "@opentelemetry/api"],
     types: ["#raft", "#replica", "#forward", "#metrics"],
   },
-  "services/gateway": { uses: ["#std", "#settings", "#forward", "@quorate/proto", "@grpc/grpc-js", "pino"] },
+  "services/gateway": {
+    uses: ["#std", "#settings", "#forward", "#tracing", "@quorate/proto", "@grpc/grpc-js", "pino"],
+  },
   "services/node": {
     uses: [
       "#std",
@@ -66,6 +68,8 @@ const rooms: Record<string, Room> = {
       "#forward",
       "#rpc",
       "#watch",
+      "#metrics",
+      "#tracing",
       "@quorate/proto",
       "@grpc/grpc-js",
       "pino",
