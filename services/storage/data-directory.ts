@@ -1,8 +1,7 @@
-import { randomBytes } from "node:crypto";
-import { mkdir, readdir, rm, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { foundingMembership } from "#kv";
-import { syncDirectory } from "./durable-file";
+import { beginMaking, drawnIdentity, finishMaking, forgetMaking } from "./directory-making";
+import { type DirectoryRefusal, refusal } from "./directory-refusal";
 import { errorText } from "./error-fields";
 import {
   type BootstrapMember,
@@ -11,7 +10,6 @@ import {
   identityPath,
   inOrderOfIds,
   readIdentity,
-  writeIdentity,
 } from "./identity";
 import { createLog } from "./log-open";
 import { createFirstState } from "./state-create";
@@ -22,30 +20,9 @@ export interface DataDirectory {
   readonly identity: DataIdentity;
 }
 
-/** Why a directory is not opened. `message` is one line that says what to do. */
-export interface DirectoryRefusal {
-  readonly kind: "refused";
-  readonly reason:
-    | "not_bootstrapped"
-    /** It holds files, but no identity: something else's, or a member's that lost its identity. */
-    | "not_ours"
-    | "other_member"
-    | "other_cluster"
-    | "other_members"
-    | "unknown_format"
-    | "damaged"
-    | "not_accessible"
-    /** Another process has it open. */
-    | "locked";
-  readonly message: string;
-}
-
 export type DataDirectoryOutcome =
   | { readonly kind: "opened"; readonly directory: DataDirectory; readonly created: boolean }
   | DirectoryRefusal;
-
-/** There from the first step of a creation to its last: what lies beside it without an identity is half made. */
-const CREATING_FILE = "creating";
 
 /** What tells a log directory apart. */
 export function logPath(dataPath: string): string {
@@ -75,27 +52,13 @@ export async function createDataDirectory(options: {
         `${path} was bootstrapped with other members than those given: start it without --bootstrap, or with an empty --data-dir`,
       );
     }
-    const madeFirst = await mkdir(path, { recursive: true });
-    const found = await readdir(path);
-    if (found.length > 0 && !found.includes(CREATING_FILE)) {
-      return refusal(
-        "not_ours",
-        `${path} holds files but no ${identityPath("")}: give an empty --data-dir, or restore the whole directory`,
-      );
-    }
-    const identity: DataIdentity = {
-      formatVersion: FORMAT_VERSION,
-      clusterId: options.clusterId,
-      memberId: options.memberId,
-      storeId: randomBytes(16).toString("hex"),
-      members,
-      origin: "bootstrap",
-    };
-    await create(path, identity, async () => {
-      await createLog(logPath(path), { term: 0, index: 0 });
-      await createFirstState(path, foundingMembership(members));
-    });
-    await syncParents(path, madeFirst ?? path);
+    const begun = await beginMaking(path);
+    if (begun.kind === "refused") return begun;
+    const { clusterId, memberId } = options;
+    const identity = drawnIdentity({ clusterId, memberId, members, origin: "bootstrap" });
+    await createLog(logPath(path), { term: 0, index: 0 });
+    await createFirstState(path, foundingMembership(members));
+    await finishMaking(begun.place, identity);
     return { kind: "opened", directory: { path, identity }, created: true };
   } catch (error) {
     return refusal("not_accessible", `${path} cannot be made into a data directory: ${errorText(error)}`);
@@ -144,33 +107,10 @@ export async function openDataDirectory(options: {
         `${path} belongs to cluster ${identity.clusterId}, not ${options.clusterId}: check --cluster-id and --data-dir`,
       );
     }
-    await rm(join(path, CREATING_FILE), { force: true });
+    await forgetMaking(path);
     return { kind: "opened", directory: { path, identity }, created: false };
   } catch (error) {
     return refusal("not_accessible", `${path} cannot be read: ${errorText(error)}`);
-  }
-}
-
-/** The identity comes last, when everything that it vouches for is durable. */
-async function create(path: string, identity: DataIdentity, makeStores: () => Promise<void>): Promise<void> {
-  const marker = join(path, CREATING_FILE);
-  await writeFile(marker, "");
-  await syncDirectory(path);
-  for (const name of await readdir(path)) {
-    if (name !== CREATING_FILE) await rm(join(path, name), { recursive: true, force: true });
-  }
-  await makeStores();
-  await syncDirectory(path);
-  await writeIdentity(path, identity);
-  await rm(marker);
-  await syncDirectory(path);
-}
-
-/** Makes the entries of `path` and of the directories made above it, up to `madeFirst`, durable in their parents. */
-async function syncParents(path: string, madeFirst: string): Promise<void> {
-  for (let at = path; ; at = dirname(at)) {
-    await syncDirectory(dirname(at));
-    if (at === madeFirst || at === dirname(at)) return;
   }
 }
 
@@ -180,8 +120,4 @@ function sameMembers(left: readonly BootstrapMember[], right: readonly Bootstrap
 
 function memberFields(member: BootstrapMember): readonly string[] {
   return [member.id, member.clientAddress, member.peerAddress];
-}
-
-export function refusal(reason: DirectoryRefusal["reason"], message: string): DirectoryRefusal {
-  return { kind: "refused", reason, message };
 }

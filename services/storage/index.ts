@@ -3,11 +3,21 @@ export {
   createDataDirectory,
   type DataDirectory,
   type DataDirectoryOutcome,
-  type DirectoryRefusal,
   openDataDirectory,
 } from "./data-directory";
+export type { DirectoryRefusal } from "./directory-refusal";
 export { diskBytes } from "./disk-space";
 export type { BootstrapMember, DataIdentity } from "./identity";
+export {
+  beginImageDirectory,
+  createDataDirectoryFromImage,
+  ImageDirectory,
+  type ImageDirectoryOptions,
+  type ImageDirectoryOutcome,
+  installReceived,
+  receiveState,
+} from "./image-directory";
+export { type ImageCounts, type ImageSummary, LEVEL_IMAGE_FORMAT, verifyImageRows } from "./image-rows";
 export type { StateLimits } from "./level-state";
 export { liveTables } from "./leveldb-manifest";
 export { faultyTable } from "./leveldb-table";

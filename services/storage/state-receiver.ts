@@ -71,7 +71,6 @@ export class LevelStateReceiver implements StateReceiver {
 
   put(chunk: ImageChunk): Promise<void> {
     return this.inTurn(async () => {
-      this.handle.check();
       const batch = this.handle.database.batch();
       for (const [key, value] of this.reader.take(chunk)) batch.put(key, value);
       await this.handle.write(batch, { sync: false });
@@ -86,7 +85,7 @@ export class LevelStateReceiver implements StateReceiver {
   /** @param membership takes the place of the one that the image has; null to keep that */
   completeWith(membership: MembershipState | null): Promise<WholeState> {
     return this.inTurn(async () => {
-      this.handle.check();
+      if (this.whole !== null && membership === null) return this.whole;
       const head = headOfImage(this.reader.head());
       const batch = this.handle.database.batch();
       if (membership !== null) writeMembership(this.writer, membership).putInto(batch);
@@ -123,7 +122,8 @@ export class LevelStateReceiver implements StateReceiver {
 
   private inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
     const ran = this.queue.then(async () => {
-      assert(!this.isTaken && !this.isAbandoned, "nothing is put into what was installed or abandoned");
+      assert(!this.isTaken, "nothing is put into what was installed");
+      this.handle.check();
       return run();
     });
     this.queue = ran.catch(() => undefined);

@@ -13,6 +13,8 @@ export class RandomBatches {
   private changes: Change[] = [];
   private deleted: { readonly id: number; readonly generation: number }[] = [];
   private touched = new Set<number>();
+  /** The keys that are there, of each namespace. */
+  private readonly keys = new Map<number, Set<string>>();
 
   constructor(
     private readonly random: Random,
@@ -51,6 +53,8 @@ export class RandomBatches {
     for (const [ordinal, name] of (keys.length === 0 ? [this.pick(this.keyNames)] : keys).entries()) {
       const key = bytes(name);
       const isDelete = this.random.below(3) === 0;
+      if (isDelete) this.keysOf(target.id).delete(name);
+      else this.keysOf(target.id).add(name);
       const origin = changeOrigin(
         isDelete ? "delete_range" : "txn",
         this.random.below(2) === 0 ? null : this.index,
@@ -61,6 +65,13 @@ export class RandomBatches {
           : { kind: "put", ...place, ordinal, record: this.record(key, revision), origin },
       );
     }
+    this.put({ ...target, keyCount: this.keysOf(target.id).size });
+  }
+
+  private keysOf(namespaceId: number): Set<string> {
+    const keys = this.keys.get(namespaceId) ?? new Set();
+    this.keys.set(namespaceId, keys);
+    return keys;
   }
 
   private record(key: Uint8Array, revision: number): StoredRecord {
@@ -91,7 +102,8 @@ export class RandomBatches {
     const revision = this.advance();
     this.end(target, revision, "truncate");
     const floors = { oldestRevision: revision, firstEventRevision: revision };
-    this.put({ ...target, ...floors, generation: target.generation + 1 });
+    this.keysOf(target.id).clear();
+    this.put({ ...target, ...floors, generation: target.generation + 1, keyCount: 0 });
   }
 
   private create(): void {
