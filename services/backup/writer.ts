@@ -12,8 +12,10 @@ import {
   MAGIC,
 } from "./format";
 
+const PIECE_BYTES_MAX = 1024 * 1024;
+
 /**
- * The bytes of a backup file, in pieces of at most one chunk of the state. The state is frozen by the caller, and
+ * The bytes of a backup file, in pieces of at most 1 MiB. The state is frozen by the caller, and
  * closed by it once this has ended.
  *
  * @throws StoreFailure when the store fails, StateReplaced when the state was closed meanwhile
@@ -41,7 +43,9 @@ export async function* backup(
     counts.chunks += 1;
     counts.bytes += chunk.data.byteLength;
     digest.update(piece);
-    yield piece;
+    // A chunk of one large record may be longer than what one message is to carry.
+    for (let at = 0; at < piece.byteLength; at += PIECE_BYTES_MAX)
+      yield piece.subarray(at, at + PIECE_BYTES_MAX);
   }
   yield trailer(counts, digest.digest());
 }

@@ -1,12 +1,14 @@
+export { AddressBook } from "./address-book";
 export { type NodeConfig, type NodeConfigOutcome, type NodeStart, nodeConfig } from "./config";
 export { type FreeSpaceOptions, FreeSpaceWatch, freeBytesOf } from "./free-space";
-export { type Admission, admission, type JoiningConfig, type StartRefusal } from "./joining";
-export { Node, type NodePorts, type OpenOutcome } from "./node";
+export { type Admission, admission, type JoiningConfig } from "./joining";
+export { Node, type NodeOwner, type OpenOutcome, type ServedAddresses } from "./node";
 export { sha256Digest, systemClock, turnScheduler } from "./platform";
 export { HEARTBEAT_TICKS, type Profile, type ProfileName, profiles, ticksOf } from "./profile";
 export type { NodeSeams } from "./seams";
 export { type ClusterView, SeedCluster, type SeedClusterOptions, type SeedOutcome } from "./seed-cluster";
 export { settings as nodeSettings } from "./settings";
 export { ListenFailure, listening, startFault } from "./start-fault";
+export type { StartRefusal } from "./start-refusal";
 export { fetchState, type StateFetchOptions, type StateFetchOutcome } from "./state-fetch";
 export { softwareVersion } from "./version";

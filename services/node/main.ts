@@ -1,11 +1,18 @@
-import pino from "pino";
+import "./quiet-grpc";
+
+import pino, { type Logger } from "pino";
+import { verifyBackup } from "#backup";
 import type { StoreFailure } from "#replica";
 import { FAULT_EXIT_CODE, faultLine } from "#settings";
-import { nodeConfig, PROGRAM_NAME } from "./config";
-import { Node } from "./node";
+import { type NodeConfig, nodeConfig, PROGRAM_NAME } from "./config";
+import { Node, type ServedAddresses } from "./node";
+import { startFault } from "./start-fault";
 
 /** EX_SOFTWARE of sysexits.h: whoever supervises the process may start it again, which verifies the disk anew. */
 const STORE_FAILURE_EXIT_CODE = 70;
+
+/** Starting it again is of no use: the cluster refuses this data directory for good. */
+const REMOVED_EXIT_CODE = 3;
 
 async function main(): Promise<void> {
   const outcome = nodeConfig(process.argv.slice(2), process.env);
@@ -17,19 +24,27 @@ async function main(): Promise<void> {
       process.stderr.write(`${faultLine(PROGRAM_NAME, outcome)}\n`);
       process.exitCode = FAULT_EXIT_CODE;
       return;
+    case "verify_backup":
+      process.exitCode = await tellOfBackup(outcome.file);
+      return;
     case "config":
-      break;
+      await run(outcome.config);
   }
-  const { config } = outcome;
-  const log = pino({ level: config.logLevel, base: { node: config.id } }, pino.destination(2));
+}
 
+async function run(config: NodeConfig): Promise<void> {
+  const log = pino({ level: config.logLevel, base: { node: config.id } }, pino.destination(2));
   let node: Node | null = null;
   let exitCode: number | null = null;
+  const starting = new AbortController();
   const exitWhenClosed = (code: number): void => {
     // A second reason to stop while the first is being followed: at once.
     if (exitCode !== null) process.exit(code === 0 ? 1 : code);
     exitCode = code;
-    Promise.resolve(node?.close()).then(
+    starting.abort();
+    // A start that is under way ends by itself, and then the process.
+    if (node === null) return;
+    node.close().then(
       () => process.exit(code),
       (error: unknown) => {
         log.error({ err: error }, "shutdown failed");
@@ -44,37 +59,62 @@ async function main(): Promise<void> {
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
 
-  const onFailure = (failure: StoreFailure): void => {
-    log.error({ err: failure, dataLoss: failure.dataLoss }, `a store failed: ${failure.message}`);
-    exitWhenClosed(STORE_FAILURE_EXIT_CODE);
+  const owner = {
+    signal: starting.signal,
+    failed: (failure: StoreFailure): void => {
+      log.error({ err: failure, dataLoss: failure.dataLoss }, `a store failed: ${failure.message}`);
+      exitWhenClosed(STORE_FAILURE_EXIT_CODE);
+    },
+    removed: (): void => exitWhenClosed(REMOVED_EXIT_CODE),
   };
   try {
-    const opened = await Node.open(config, log, onFailure);
+    const opened = await Node.open(config, log, owner);
+    if (opened.kind === "aborted") process.exit(exitCode ?? 0);
     if (opened.kind === "refused") {
-      process.stderr.write(
-        `${faultLine(PROGRAM_NAME, { kind: "fault", setting: "data-dir", problem: opened.message })}\n`,
-      );
+      const { setting, message } = opened;
+      process.stderr.write(`${faultLine(PROGRAM_NAME, { kind: "fault", setting, problem: message })}\n`);
       process.exit(FAULT_EXIT_CODE);
     }
     node = opened.node;
-    const [client, peer] = [
-      withPort(config.listenClient, opened.ports.client),
-      withPort(config.listenPeer, opened.ports.peer),
-    ];
-    log.info({ client, peer, dataDir: config.dataDir }, "serving");
-    process.stdout.write(`quorate node ${config.id} ready: clients ${client}, peers ${peer}\n`);
+    tellReady(config, log, opened.served);
+    if (exitCode !== null) await node.close().then(() => process.exit(exitCode ?? 0));
   } catch (error) {
-    const isStoreFailure = error instanceof Error && error.name === "StoreFailure";
-    log.error(
-      { err: error },
-      `the node cannot start: ${error instanceof Error ? error.message : String(error)}`,
-    );
-    process.exit(isStoreFailure ? STORE_FAILURE_EXIT_CODE : 1);
+    process.exit(tellOfFailedStart(error, log));
   }
 }
 
-function withPort(address: string, port: number): string {
-  return `${address.slice(0, address.lastIndexOf(":"))}:${port}`;
+function tellReady({ id, dataDir }: NodeConfig, log: Logger, served: ServedAddresses): void {
+  log.info({ ...served, dataDir }, "serving");
+  process.stdout.write(`quorate node ${id} ready: clients ${served.client}, peers ${served.peer}\n`);
+}
+
+/** @returns the exit code */
+function tellOfFailedStart(error: unknown, log: Logger): number {
+  const fault = startFault(error);
+  if (fault !== null) {
+    process.stderr.write(`${faultLine(PROGRAM_NAME, fault)}\n`);
+    return FAULT_EXIT_CODE;
+  }
+  log.error(
+    { err: error },
+    `the node cannot start: ${error instanceof Error ? error.message : String(error)}`,
+  );
+  return error instanceof Error && error.name === "StoreFailure" ? STORE_FAILURE_EXIT_CODE : 1;
+}
+
+/** @returns the exit code */
+async function tellOfBackup(file: string): Promise<number> {
+  const check = await verifyBackup(file);
+  if (check.kind === "refused") {
+    process.stderr.write(`${PROGRAM_NAME}: verify-backup: ${check.message}\n`);
+    return 1;
+  }
+  const { clusterId, revision, applied, wallMs } = check.info;
+  const taken = new Date(wallMs).toISOString();
+  process.stdout.write(
+    `${file} is sound: cluster ${clusterId} at revision ${revision}, entry ${applied.index}, taken ${taken}; ${check.counts.bytes} bytes in ${check.counts.chunks} chunks\n`,
+  );
+  return 0;
 }
 
 void main();

@@ -1,43 +1,13 @@
-import { randomInt } from "node:crypto";
-import {
-  ByteChannels,
-  ByteServer,
-  channelOptions,
-  Health,
-  LeaderDirectory,
-  type Log,
-  MESSAGE_BYTES_MAX_DEFAULT,
-  Reflection,
-} from "#forward";
-import { StateMachine } from "#kv";
-import { configurationOf, type MemberId } from "#raft";
-import { Replica, type StoreFailure } from "#replica";
-import { CallCounters, type NodeContext, NodeService, PeerServer, PeerTransport } from "#rpc";
-import { seededRandom } from "#std";
-import {
-  createDataDirectory,
-  type DataIdentity,
-  type DirectoryRefusal,
-  type OpenedStores,
-  openDataDirectory,
-  openStores,
-} from "#storage";
-import { type WatchHub, watchReplica } from "#watch";
+import type { Log } from "#forward";
+import { type RunningMetrics, startMetrics } from "#metrics";
+import type { Replica, StoreFailure } from "#replica";
+import { assemble, closeNetwork, dismantle, type NodeParts } from "./assembly";
 import type { NodeConfig } from "./config";
-import { sha256Digest, systemClock, turnScheduler } from "./platform";
-import { NodeFacts } from "./process-facts";
-import { HEARTBEAT_TICKS, ticksOf } from "./profile";
+import { openData } from "./opening";
+import { ticksOf } from "./profile";
 import type { NodeSeams } from "./seams";
-import { softwareVersion } from "./version";
-
-/** What a unary call gets that brings no deadline. */
-const DEFAULT_DEADLINE_MS = 30_000;
-
-/**
- * How much larger a request may be than its limit and still be answered in our own words; above it gRPC refuses it,
- * before it is read whole.
- */
-const REQUEST_SLACK_BYTES = 64 * 1024;
+import { listening } from "./start-fault";
+import type { StartRefusal } from "./start-refusal";
 
 /** How long a handover of leadership at shutdown may take. */
 const HANDOVER_MS_MAX = 1000;
@@ -45,74 +15,71 @@ const HANDOVER_MS_MAX = 1000;
 /** After a failed store nothing can succeed any more: only the answers that say so are still to be sent. */
 const FAILED_DRAIN_MS = 500;
 
-export interface NodePorts {
-  readonly client: number;
-  readonly peer: number;
+/** Where a node listens, host:port with the port that the system gave where the configuration said 0. */
+export interface ServedAddresses {
+  readonly client: string;
+  readonly peer: string;
+  /** null where none are served. */
+  readonly metrics: string | null;
 }
 
 export type OpenOutcome =
-  | { readonly kind: "opened"; readonly node: Node; readonly ports: NodePorts }
-  | DirectoryRefusal;
+  | { readonly kind: "opened"; readonly node: Node; readonly served: ServedAddresses }
+  | StartRefusal
+  /** The signal of the owner came first. */
+  | { readonly kind: "aborted" };
 
-interface NodeParts {
-  readonly config: NodeConfig;
-  readonly log: Log;
-  readonly stores: OpenedStores;
-  readonly replica: Replica;
-  readonly watches: WatchHub;
-  readonly directory: LeaderDirectory;
-  readonly facts: NodeFacts;
-  readonly health: Health;
-  readonly reflection: Reflection;
-  readonly channels: ByteChannels;
-  readonly transport: PeerTransport;
-  readonly peerServer: PeerServer;
-  readonly clientServer: ByteServer;
-  readonly tick: () => void;
+/** Whoever runs a node: it is told, once, why the node does nothing more, and is to close it then. */
+export interface NodeOwner {
+  /** A store failed. */
+  failed(failure: StoreFailure): void;
+  /** The cluster has removed this member. @param why in words */
+  removed?(why: string): void;
+  /** Gives up a start that waits for other nodes. */
+  readonly signal?: AbortSignal;
+}
+
+interface Running {
+  readonly parts: NodeParts;
+  readonly metrics: RunningMetrics | null;
 }
 
 /** One member of a cluster as a process part: opened from its configuration, closed in the order that loses nothing. */
 export class Node {
   private readonly parts: NodeParts;
+  private readonly metrics: RunningMetrics | null;
   private readonly ticking: NodeJS.Timeout;
   private closing: Promise<void> | null = null;
 
-  private constructor(parts: NodeParts) {
+  private constructor({ parts, metrics }: Running) {
     this.parts = parts;
+    this.metrics = metrics;
     const { tickMs } = ticksOf(parts.config.profile);
     this.ticking = setInterval(parts.tick, tickMs);
   }
 
   /**
-   * Opens the data directory, and serves once everything in it was verified.
+   * Opens the data directory, bringing what is to be brought from other nodes, and serves once everything in it was
+   * verified.
    *
-   * @param onFailure told once when a store fails: the node does nothing more, and is to be closed
    * @param seams where tests put something in between; nothing by default
-   * @throws StoreFailure when what is on disk cannot be trusted; an error when a port cannot be taken
+   * @throws StoreFailure when what is on disk cannot be trusted; ListenFailure when a port cannot be taken
    */
   static async open(
     config: NodeConfig,
     log: Log,
-    onFailure: (failure: StoreFailure) => void,
+    owner: NodeOwner,
     seams: NodeSeams = {},
   ): Promise<OpenOutcome> {
-    const { id, clusterId, members, dataDir, bootstrap } = config;
-    const outcome =
-      bootstrap && clusterId !== null
-        ? await createDataDirectory({ path: dataDir, clusterId, memberId: id, members })
-        : await openDataDirectory({ path: dataDir, clusterId, memberId: id });
-    if (outcome.kind === "refused") return outcome;
-    const { identity } = outcome.directory;
-    const strangers = membersRefusal(identity, members);
-    if (strangers !== null) return strangers;
-    const storesOutcome = await openStores(outcome.directory);
-    if (storesOutcome.kind === "refused") return storesOutcome;
-    const { stores } = storesOutcome;
+    const signal = owner.signal ?? new AbortController().signal;
+    const data = await openData(config, log, signal);
+    if (data.kind !== "opened") return data;
+    const { stores } = data;
     try {
-      const own = { clusterId: identity.clusterId, memberId: id, storeId: identity.storeId };
-      const parts = await assemble(config, log, stores, own, seams);
+      const removal = new Removal(log, owner);
+      const parts = assemble(config, log, data, removal, seams);
       try {
-        return await serve(parts, onFailure);
+        return await serve(parts, owner, removal);
       } catch (error) {
         await dismantle(parts, 0);
         throw error;
@@ -124,8 +91,8 @@ export class Node {
   }
 
   /** Takes over what serve() has set up. */
-  static running(parts: NodeParts): Node {
-    return new Node(parts);
+  static running(running: Running): Node {
+    return new Node(running);
   }
 
   /**
@@ -149,23 +116,23 @@ export class Node {
   }
 
   private async dropAll(): Promise<void> {
-    const { health, reflection, transport, peerServer, channels, clientServer, replica, watches, stores } =
-      this.parts;
+    const { health, reflection, clientServer, replica, watches, freeSpace, stores } = this.parts;
     clearInterval(this.ticking);
-    transport.close();
-    peerServer.close();
-    channels.close();
+    freeSpace.close();
+    closeNetwork(this.parts);
     health.close();
     reflection.close();
     // Not waited for: a write that a fail point has ended the node in never returns. The stores wait for their own.
     void replica.stop();
     await clientServer.close(0);
     watches.close();
+    await this.metrics?.close();
     await stores.close();
   }
 
   private async shutDown(): Promise<void> {
     const { health, reflection, clientServer, facts, config } = this.parts;
+    facts.noteClosing();
     health.close();
     reflection.close();
     // At once, not after the last call has ended: a leader that takes no calls is no use to anyone.
@@ -174,6 +141,8 @@ export class Node {
     await handedOver;
     clearInterval(this.ticking);
     await dismantle(this.parts, 0);
+    // Last, so that readiness is told as long as anything is under way.
+    await this.metrics?.close();
   }
 
   private async handOver(): Promise<void> {
@@ -189,143 +158,100 @@ export class Node {
   }
 }
 
-/** The members are fixed at bootstrap: another list would count another majority. Addresses may change. */
-function membersRefusal(
-  identity: DataIdentity,
-  members: readonly { readonly id: MemberId }[],
-): DirectoryRefusal | null {
-  const bootstrapped = identity.members.map(({ id }) => id).join(", ");
-  const given = members.map(({ id }) => id).join(", ");
-  if (given === bootstrapped) return null;
-  return {
-    kind: "refused",
-    reason: "other_members",
-    message: `the cluster was bootstrapped with members ${bootstrapped}, and --members has ${given}: give those`,
-  };
-}
+/** That this member was removed is learned in several ways, and said once. */
+class Removal {
+  private isKnown = false;
 
-async function assemble(
-  config: NodeConfig,
-  log: Log,
-  stores: OpenedStores,
-  own: { readonly clusterId: string; readonly memberId: MemberId; readonly storeId: string },
-  seams: NodeSeams,
-): Promise<NodeParts> {
-  const { id, members, limits, profile } = config;
-  const { state, log: logStore } = stores;
-  if (stores.stateRebuiltBecause !== null) {
-    log.warn({ reason: stores.stateRebuiltBecause }, "the state is rebuilt from the log");
+  constructor(
+    private readonly log: Log,
+    private readonly owner: NodeOwner,
+  ) {}
+
+  removed(why: string): void {
+    if (this.isKnown) return;
+    this.isKnown = true;
+    this.log.warn(
+      { reason: why },
+      "this member was removed from the cluster and stops: its data directory is of no more use; to come back it joins with an empty one",
+    );
+    this.owner.removed?.(why);
   }
-  // After a crash the state may be ahead of the log only if it was installed whole; the log then goes on behind it.
-  if (logStore.lastIndex() < state.opened.applied.index) await logStore.reset(state.opened.applied);
-
-  const random = seededRandom(randomInt(2 ** 32));
-  const directory = new LeaderDirectory(members.map((member) => [member.id, member.clientAddress]));
-  const peers = new Map(
-    members.filter((member) => member.id !== id).map((member) => [member.id, member.peerAddress]),
-  );
-  const transport = new PeerTransport({ own, peers, random: random.fork(), log });
-  const replica = new Replica({
-    id,
-    storeId: own.storeId,
-    configuration: configurationOf(members.map((member) => member.id)),
-    timing: { heartbeatTicks: HEARTBEAT_TICKS, electionTicks: ticksOf(profile).electionTicks },
-    log: seams.log?.(logStore) ?? logStore,
-    state: seams.state?.(state) ?? state,
-    machine: new StateMachine(state.opened.resident),
-    transport: seams.transport?.(transport) ?? transport,
-    clock: systemClock,
-    scheduler: seams.scheduler ?? turnScheduler,
-    random: random.fork(),
-    history: config.history,
-  });
-
-  const watches = watchReplica(replica, { noLeaderMs: 2 * profile.electionTimeoutMs });
-  const facts = new NodeFacts(config.dataDir);
-  const counters = new CallCounters();
-  const messageBytesMax = Math.max(MESSAGE_BYTES_MAX_DEFAULT, limits.requestBytesMax + REQUEST_SLACK_BYTES);
-  const channels = new ByteChannels(channelOptions(messageBytesMax, { timeMs: 2000, timeoutMs: 1000 }));
-  const context: NodeContext = {
-    ...own,
-    softwareVersion: softwareVersion(),
-    members,
-    replica,
-    watches,
-    directory,
-    limits,
-    digest: sha256Digest,
-    counters,
-    facts,
-    log,
-    forwarding: config.forwarding,
-    clients: () => clientServer.connections,
-    wallMs: () => systemClock.wallMs(),
-  };
-  const service = new NodeService(context, seams.channels?.(channels) ?? channels);
-  const clientServer = new ByteServer({
-    service: seams.service?.(service) ?? service,
-    log,
-    defaultDeadlineMs: DEFAULT_DEADLINE_MS,
-    messageBytesMax: limits.requestBytesMax + REQUEST_SLACK_BYTES,
-    onEnd: (method, code) => counters.ended(method, code),
-  });
-  const tick = (): void => {
-    replica.tick();
-    watches.tick(systemClock.monotonicMs());
-  };
-  const health = new Health();
-  const reflection = new Reflection();
-  health.addTo(clientServer);
-  reflection.addTo(clientServer);
-  const peerServer = new PeerServer({ own, isMember: (member) => peers.has(member), replica, log });
-  return {
-    config,
-    log,
-    stores,
-    replica,
-    watches,
-    directory,
-    facts,
-    health,
-    reflection,
-    channels,
-    transport,
-    peerServer,
-    clientServer,
-    tick: seams.tick?.(tick) ?? tick,
-  };
 }
 
 /** Peers first: a node that clients can reach should be able to know its leader. */
-async function serve(parts: NodeParts, onFailure: (failure: StoreFailure) => void): Promise<OpenOutcome> {
-  const { config, log, replica, directory, facts, health, transport, peerServer, clientServer } = parts;
+async function serve(parts: NodeParts, owner: NodeOwner, removal: Removal): Promise<OpenOutcome> {
+  const { config, own, replica, directory, transport, peerServer, clientServer, freeSpace } = parts;
+  follow(parts, owner, removal);
+  const { leader } = replica;
+  directory.replaceLeader(leader.id, leader.term);
+  const listenPeer = config.listenPeer ?? own.peerAddress;
+  const listenClient = config.listenClient ?? own.clientAddress;
+  const peer = await listening("listen-peer", listenPeer, peerServer.listen(listenPeer));
+  const client = await listening("listen-client", listenClient, clientServer.listen(listenClient));
+  const metrics = await serveMetrics(parts);
+  await freeSpace.look();
+  transport.open(replica);
+  const served = {
+    client: withPort(listenClient, client),
+    peer: withPort(listenPeer, peer),
+    metrics: metrics === null ? null : withPort(config.listenMetrics ?? "", metrics.port),
+  };
+  return { kind: "opened", node: Node.running({ parts, metrics }), served };
+}
+
+function withPort(address: string, port: number): string {
+  return `${address.slice(0, address.lastIndexOf(":"))}:${port}`;
+}
+
+/** What the parts learn from the replica as long as they live. */
+function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
+  const { log, replica, directory, addresses, facts, health, transport } = parts;
+  const takeAddresses = (): void => {
+    addresses.update(replica.membership);
+    transport.setPeers(addresses.peers);
+    directory.setAddresses(addresses.clients);
+  };
   replica.subscribe({
     leaderChanged: (leaderId, term) => {
       directory.replaceLeader(leaderId, term);
       health.setLeaderKnown(leaderId !== null);
       log.info({ leader: leaderId, term }, leaderId === null ? "no leader is known" : "leader known");
     },
+    membershipChanged: ({ epoch, configuration }) => {
+      takeAddresses();
+      log.info({ epoch, ...configuration }, "the members changed");
+    },
+    installed: () => {
+      takeAddresses();
+      log.info({ appliedIndex: replica.status().appliedIndex }, "installed a snapshot of the state");
+    },
+    removed: () => removal.removed("the change of the membership that removed it was applied here"),
     failed: (failure) => {
       facts.noteFailure();
       health.stop();
-      onFailure(failure);
+      owner.failed(failure);
     },
   });
-  const { leader } = replica;
-  directory.replaceLeader(leader.id, leader.term);
-  const peer = await peerServer.listen(config.listenPeer);
-  const client = await clientServer.listen(config.listenClient);
-  transport.open(replica);
-  return { kind: "opened", node: Node.running(parts), ports: { client, peer } };
 }
 
-async function dismantle(parts: NodeParts, drainMs: number): Promise<void> {
-  const { replica, watches, stores, transport, peerServer, clientServer, channels } = parts;
-  await clientServer.close(drainMs);
-  watches.close();
-  await replica.stop();
-  transport.close();
-  peerServer.close();
-  channels.close();
-  await stores.close();
+async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
+  const { config, log, replica, watches, facts, instruments, counters, clientServer } = parts;
+  const { listenMetrics } = config;
+  if (listenMetrics === null) return null;
+  const running = startMetrics({
+    instruments,
+    listen: listenMetrics,
+    log,
+    replica,
+    watches,
+    connections: () => clientServer.connections.length,
+    callsForwarded: () => counters.forwarded,
+    hasFailed: () => facts.hasFailed(),
+    isClosing: () => facts.isClosing(),
+    diskBytes: () => facts.diskBytes(),
+    diskFreeBytes: () => facts.diskFreeBytes(),
+    verification: () => null,
+    alarms: () => [],
+  });
+  return listening("listen-metrics", listenMetrics, running);
 }

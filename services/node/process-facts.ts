@@ -6,12 +6,15 @@ const DISK_BYTES_AGE_MS_MAX = 1000;
 
 export class NodeFacts implements ProcessFacts {
   private readonly dataDir: string;
+  private readonly freeSpace: { readonly freeBytes: number | null };
   private failed = false;
+  private closing = false;
   private walked: Promise<number> | null = null;
   private walkedAtMs = 0;
 
-  constructor(dataDir: string) {
+  constructor(dataDir: string, freeSpace: { readonly freeBytes: number | null }) {
     this.dataDir = dataDir;
+    this.freeSpace = freeSpace;
   }
 
   noteFailure(): void {
@@ -22,8 +25,21 @@ export class NodeFacts implements ProcessFacts {
     return this.failed;
   }
 
+  noteClosing(): void {
+    this.closing = true;
+  }
+
+  /** Whether the node is on its way down. */
+  isClosing(): boolean {
+    return this.closing;
+  }
+
   uptimeMs(): number {
     return process.uptime() * 1000;
+  }
+
+  diskFreeBytes(): number | null {
+    return this.freeSpace.freeBytes;
   }
 
   memoryBytes(): number {

@@ -1,5 +1,5 @@
 import type { ByteService, CallChannels } from "#forward";
-import type { LogStore, Scheduler, StateStore, Transport } from "#replica";
+import type { LogStore, Scheduler, SnapshotSource, StateStore, Transport } from "#replica";
 
 /** Where a test may put something between the parts of a node. Asked once, when the node is put together. */
 export interface NodeSeams {
@@ -7,6 +7,8 @@ export interface NodeSeams {
   readonly state?: (store: StateStore) => StateStore;
   /** To peers. */
   readonly transport?: (transport: Transport) => Transport;
+  /** Images of the state from peers. */
+  readonly snapshots?: (source: SnapshotSource) => SnapshotSource;
   /** To the client ports of other nodes, for calls that are passed on. */
   readonly channels?: (channels: CallChannels) => CallChannels;
   /** What clients reach. */

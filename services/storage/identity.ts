@@ -20,6 +20,8 @@ export interface DataIdentity {
   readonly members: readonly BootstrapMember[];
   /** `bootstrap`: the state began empty, with these members, so that the log from its first entry makes it anew. */
   readonly origin: "bootstrap" | "image";
+  /** A change to another cluster was begun and not finished: see changeCluster(). */
+  readonly isChangingCluster?: true;
 }
 
 /** The layout of the data directory and of all keys and values in it. */

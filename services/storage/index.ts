@@ -1,3 +1,4 @@
+export { changeCluster } from "./cluster-change";
 export { crc32c } from "./crc32c";
 export {
   createDataDirectory,

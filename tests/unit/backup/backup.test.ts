@@ -78,6 +78,16 @@ describe("a backup file", () => {
     );
   });
 
+  test("is written in pieces that a message can carry, however large a record is", async () => {
+    const sizes: number[] = [];
+    for await (const piece of backup(frozen(chunksOf([10, 3_500_000, 10])), FACTS))
+      sizes.push(piece.byteLength);
+    expect(Math.max(...sizes)).toBe(1024 * 1024);
+    const path = workplace.at("large");
+    writeFileSync(path, await bytesOf([10, 3_500_000, 10]));
+    expect(await verifyBackup(path)).toMatchObject({ kind: "sound", counts: { bytes: 3_500_020 } });
+  });
+
   test.each([1, 7, 4096])("is read the same from pieces of %d bytes", async (size) => {
     const bytes = await bytesOf([10, 2000, 3]);
     async function* pieces(): AsyncIterable<Uint8Array> {

@@ -45,13 +45,15 @@ function seeds(views: SeedOutcome<ClusterView>[], added?: SeedOutcome<readonly M
   };
 }
 
+const ready = async (): Promise<null> => null;
+
 describe("a node that joins", () => {
   test.each([
     ["voter", true],
     ["learner", false],
   ] as const)("is added as a %s that says where it is reached", async (as, promoteWhenCaughtUp) => {
     const cluster = seeds([view()], { kind: "answered", value: [...founders, newcomer] });
-    expect(await admission(CONFIG, as, cluster)).toEqual({
+    expect(await admission(CONFIG, as, cluster, ready)).toEqual({
       kind: "admitted",
       view: { clusterId: "c", members: [...founders, newcomer] },
     });
@@ -69,13 +71,13 @@ describe("a node that joins", () => {
 
   test("is not added twice where an operator, or an earlier start, had it added", async () => {
     const cluster = seeds([view([...founders, newcomer])]);
-    expect(await admission(CONFIG, "voter", cluster)).toMatchObject({ kind: "admitted" });
+    expect(await admission(CONFIG, "voter", cluster, ready)).toMatchObject({ kind: "admitted" });
     expect(cluster.requests).toEqual([]);
   });
 
   test("goes on where it was added though the answer was lost", async () => {
     const cluster = seeds([view(), view([...founders, newcomer])], { kind: "refused", why: "it exists" });
-    expect(await admission(CONFIG, "voter", cluster)).toMatchObject({ kind: "admitted" });
+    expect(await admission(CONFIG, "voter", cluster, ready)).toMatchObject({ kind: "admitted" });
   });
 
   test.each<[string, string, Parameters<typeof seeds>, object]>([
@@ -105,7 +107,7 @@ describe("a node that joins", () => {
       {},
     ],
   ])("is refused in words where %s", async (_, said, answers, changes) => {
-    const outcome = await admission({ ...CONFIG, ...changes }, "voter", seeds(...answers));
+    const outcome = await admission({ ...CONFIG, ...changes }, "voter", seeds(...answers), ready);
     expect(outcome.kind).toBe("refused");
     if (outcome.kind !== "refused") return;
     const line = `${outcome.setting}: ${outcome.message}`;
@@ -113,9 +115,18 @@ describe("a node that joins", () => {
     expect(line).not.toContain("\n");
   });
 
+  test("is not added where its own disk is in the way", async () => {
+    const cluster = seeds([view()]);
+    const refusal = { kind: "refused", setting: "data-dir", message: "it holds files" } as const;
+    expect(await admission(CONFIG, "voter", cluster, async () => refusal)).toEqual(refusal);
+    expect(cluster.requests).toEqual([]);
+  });
+
   test("is broken off at a Ctrl-C", async () => {
-    expect(await admission(CONFIG, "voter", seeds([{ kind: "aborted" }]))).toEqual({ kind: "aborted" });
-    expect(await admission(CONFIG, "voter", seeds([view()], { kind: "aborted" }))).toEqual({
+    expect(await admission(CONFIG, "voter", seeds([{ kind: "aborted" }]), ready)).toEqual({
+      kind: "aborted",
+    });
+    expect(await admission(CONFIG, "voter", seeds([view()], { kind: "aborted" }), ready)).toEqual({
       kind: "aborted",
     });
   });

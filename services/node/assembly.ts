@@ -1,0 +1,221 @@
+import { randomInt } from "node:crypto";
+import {
+  ByteChannels,
+  ByteServer,
+  channelOptions,
+  Health,
+  LeaderDirectory,
+  type Log,
+  MESSAGE_BYTES_MAX_DEFAULT,
+  Reflection,
+} from "#forward";
+import { StateMachine } from "#kv";
+import { Instruments, observeLogStore, observeSnapshots, observeStateStore } from "#metrics";
+import { Replica } from "#replica";
+import {
+  CallCounters,
+  type NodeContext,
+  NodeService,
+  type PeerIdentity,
+  PeerServer,
+  PeerSnapshotSource,
+  PeerTransport,
+} from "#rpc";
+import { seededRandom } from "#std";
+import type { OpenedStores } from "#storage";
+import { type WatchHub, watchReplica } from "#watch";
+import { AddressBook } from "./address-book";
+import type { NodeConfig } from "./config";
+import { FreeSpaceWatch } from "./free-space";
+import { sha256Digest, systemClock, turnScheduler } from "./platform";
+import { NodeFacts } from "./process-facts";
+import { HEARTBEAT_TICKS, ticksOf } from "./profile";
+import type { NodeSeams } from "./seams";
+import { softwareVersion } from "./version";
+
+/** What a unary call gets that brings no deadline. */
+const DEFAULT_DEADLINE_MS = 30_000;
+
+/**
+ * How much larger a request may be than its limit and still be answered in our own words; above it gRPC refuses it,
+ * before it is read whole.
+ */
+const REQUEST_SLACK_BYTES = 64 * 1024;
+
+/** What a node consists of. */
+export interface NodeParts {
+  readonly config: NodeConfig;
+  readonly log: Log;
+  readonly own: PeerIdentity;
+  readonly stores: OpenedStores;
+  readonly replica: Replica;
+  readonly watches: WatchHub;
+  readonly directory: LeaderDirectory;
+  readonly addresses: AddressBook;
+  readonly facts: NodeFacts;
+  readonly freeSpace: FreeSpaceWatch;
+  readonly instruments: Instruments;
+  readonly counters: CallCounters;
+  readonly health: Health;
+  readonly reflection: Reflection;
+  readonly channels: ByteChannels;
+  readonly snapshots: PeerSnapshotSource;
+  readonly transport: PeerTransport;
+  readonly peerServer: PeerServer;
+  readonly clientServer: ByteServer;
+  readonly tick: () => void;
+}
+
+/** Who the node learns things from that its parts cannot settle by themselves. */
+export interface NodeEvents {
+  /** A peer says, in words, that this member was removed. */
+  removed(why: string): void;
+}
+
+/** Puts the parts of a node together. Nothing runs yet but the watch of the disk. */
+export function assemble(
+  config: NodeConfig,
+  log: Log,
+  given: { readonly stores: OpenedStores; readonly own: PeerIdentity },
+  events: NodeEvents,
+  seams: NodeSeams,
+): NodeParts {
+  const { id, limits, profile } = config;
+  const { stores, own } = given;
+  const { state, log: logStore } = stores;
+  const { membership } = state.opened.resident;
+  const instruments = new Instruments({ ...own, softwareVersion: softwareVersion() });
+
+  const random = seededRandom(randomInt(2 ** 32));
+  const { clientAddress, peerAddress } = own;
+  const others = config.members.filter((member) => member.id !== id);
+  const addresses = new AddressBook(membership, [...others, { id, clientAddress, peerAddress }]);
+  const directory = new LeaderDirectory(addresses.clients);
+  const transport = new PeerTransport({
+    own,
+    peers: addresses.peers,
+    random: random.fork(),
+    log,
+    onRemoved: (why) => events.removed(why),
+  });
+  const snapshots = new PeerSnapshotSource({
+    own,
+    addressOf: (member) => addresses.peerAddress(member),
+    epoch: () => replica.membership.epoch,
+  });
+  const replica: Replica = new Replica({
+    id,
+    storeId: own.storeId,
+    addresses: { clientAddress, peerAddress },
+    timing: { heartbeatTicks: HEARTBEAT_TICKS, electionTicks: ticksOf(profile).electionTicks },
+    log: observeLogStore(seams.log?.(logStore) ?? logStore, [instruments]),
+    state: observeStateStore(seams.state?.(state) ?? state, [instruments]),
+    machineOf: (resident) => new StateMachine(resident),
+    transport: seams.transport?.(transport) ?? transport,
+    snapshots: observeSnapshots(seams.snapshots?.(snapshots) ?? snapshots, instruments),
+    clock: systemClock,
+    scheduler: seams.scheduler ?? turnScheduler,
+    random: random.fork(),
+    bounds: { imagesMax: config.snapshotsSendingMax },
+    history: config.history,
+    logKeeping: config.logKeeping,
+  });
+
+  const watches = watchReplica(replica, { noLeaderMs: 2 * profile.electionTimeoutMs });
+  const freeSpace = new FreeSpaceWatch({
+    path: config.dataDir,
+    freeBytesMin: config.freeBytesMin,
+    log,
+    onChange: (isLow) => replica.setLowOnSpace(isLow),
+  });
+  const facts = new NodeFacts(config.dataDir, freeSpace);
+  const counters = new CallCounters();
+  const messageBytesMax = Math.max(MESSAGE_BYTES_MAX_DEFAULT, limits.requestBytesMax + REQUEST_SLACK_BYTES);
+  const channels = new ByteChannels(channelOptions(messageBytesMax, { timeMs: 2000, timeoutMs: 1000 }));
+  const context: NodeContext = {
+    clusterId: own.clusterId,
+    memberId: id,
+    storeId: own.storeId,
+    softwareVersion: softwareVersion(),
+    get members() {
+      return addresses.members;
+    },
+    replica,
+    watches,
+    directory,
+    limits,
+    digest: sha256Digest,
+    counters,
+    facts,
+    log,
+    forwarding: config.forwarding,
+    clients: () => clientServer.connections,
+    wallMs: () => systemClock.wallMs(),
+  };
+  const service = new NodeService(context, seams.channels?.(channels) ?? channels);
+  const clientServer: ByteServer = new ByteServer({
+    service: seams.service?.(service) ?? service,
+    log,
+    defaultDeadlineMs: DEFAULT_DEADLINE_MS,
+    messageBytesMax: limits.requestBytesMax + REQUEST_SLACK_BYTES,
+    onEnd: (method, code, elapsedMs) => {
+      counters.ended(method, code);
+      instruments.callEnded(method, code, elapsedMs);
+    },
+  });
+  const tick = (): void => {
+    replica.tick();
+    watches.tick(systemClock.monotonicMs());
+  };
+  const health = new Health();
+  const reflection = new Reflection();
+  health.addTo(clientServer);
+  reflection.addTo(clientServer);
+  const peerServer = new PeerServer({
+    own,
+    replica,
+    guests: addresses.noting(transport),
+    log,
+    sendingMax: config.snapshotsSendingMax,
+  });
+  return {
+    config,
+    log,
+    own,
+    stores,
+    replica,
+    watches,
+    directory,
+    addresses,
+    facts,
+    freeSpace,
+    instruments,
+    counters,
+    health,
+    reflection,
+    channels,
+    snapshots,
+    transport,
+    peerServer,
+    clientServer,
+    tick: seams.tick?.(tick) ?? tick,
+  };
+}
+
+/** In the order that loses nothing: clients first, stores last. Safe to call twice. */
+export async function dismantle(parts: NodeParts, drainMs: number): Promise<void> {
+  await parts.clientServer.close(drainMs);
+  parts.freeSpace.close();
+  parts.watches.close();
+  await parts.replica.stop();
+  closeNetwork(parts);
+  await parts.stores.close();
+}
+
+/** Cuts what leads to other nodes. Safe to call twice. */
+export function closeNetwork({ transport, snapshots, peerServer, channels }: NodeParts): void {
+  transport.close();
+  snapshots.close();
+  peerServer.close();
+  channels.close();
+}

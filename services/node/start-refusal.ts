@@ -1,0 +1,15 @@
+/** Why a node does not start: the setting that it is about, and what would be right. */
+export interface StartRefusal {
+  readonly kind: "refused";
+  readonly setting: string;
+  /** One line. */
+  readonly message: string;
+}
+
+export function startRefusal(setting: string, message: string): StartRefusal {
+  return { kind: "refused", setting, message };
+}
+
+export function dataRefusal(message: string): StartRefusal {
+  return startRefusal("data-dir", message);
+}
