@@ -23,8 +23,6 @@ import { kindOfKey, RANGE_OF_IMAGE } from "./state-layout";
 import { readHead } from "./state-records";
 import { scanSnapshot } from "./state-scan";
 
-/** An image's chunks are no longer, unless one row is. */
-const CHUNK_BYTES_MAX = 256 * 1024;
 const ROWS_PER_READ = 4096;
 const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
 
@@ -39,7 +37,7 @@ export class LevelFrozenState implements FrozenState {
   constructor(
     private readonly handle: DatabaseHandle,
     private readonly source: RecordSource,
-    private readonly scanChunkBytes: number,
+    private readonly limits: { readonly scanChunkBytes: number; readonly imageChunkBytes: number },
   ) {
     handle.check();
     this.snapshot = handle.database.snapshot();
@@ -65,7 +63,7 @@ export class LevelFrozenState implements FrozenState {
       const { handle, source, snapshot } = this;
       const parts = { handle, source, snapshot };
       const asOfNow = { ...query, revision: NEWEST_REVISION };
-      for await (const chunk of scanSnapshot(parts, asOfNow, this.scanChunkBytes)) {
+      for await (const chunk of scanSnapshot(parts, asOfNow, this.limits.scanChunkBytes)) {
         yield chunk;
         this.check();
       }
@@ -96,7 +94,7 @@ export class LevelFrozenState implements FrozenState {
     for await (const rows of this.rowsAfter(lastKey)) {
       for (const row of rows) {
         const bytes = rowBytes(row);
-        if (pendingBytes + bytes > CHUNK_BYTES_MAX && pending.length > 0) {
+        if (pendingBytes + bytes > this.limits.imageChunkBytes && pending.length > 0) {
           yield taken(false);
           this.check();
         }
@@ -114,7 +112,7 @@ export class LevelFrozenState implements FrozenState {
       ...(isAtStart ? { gte: RANGE_OF_IMAGE.gte } : { gt: key }),
       lt: RANGE_OF_IMAGE.lt,
       snapshot: this.snapshot,
-      highWaterMarkBytes: CHUNK_BYTES_MAX,
+      highWaterMarkBytes: this.limits.imageChunkBytes,
     });
     try {
       for (;;) {

@@ -37,6 +37,8 @@ export interface StateLimits extends CheckpointLimits {
   /** Of records kept in memory. */
   readonly cacheBytesMax: number;
   readonly scanChunkBytes: number;
+  /** A chunk of an image is longer only where one row is. */
+  readonly imageChunkBytes: number;
 }
 
 const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
@@ -108,7 +110,8 @@ export class LevelState {
   repair(repairs: readonly RecordRepair[]): Promise<void> {
     return this.alone(async () => {
       this.handle.check();
-      const prepared = await this.repairs.prepared(repairs);
+      const snapshot = this.handle.database.snapshot();
+      const prepared = await this.repairs.prepared(repairs, snapshot).finally(() => snapshot.close());
       await this.writer.write((batch) => this.repairs.putInto(batch, prepared), null);
       this.newest.noteRepaired(
         repairs.map(({ namespaceId, generation, key }) => cacheKeyOf(namespaceId, generation, key)),
@@ -121,7 +124,7 @@ export class LevelState {
   }
 
   freeze(): FrozenState {
-    return new LevelFrozenState(this.handle, this.source, this.limits.scanChunkBytes);
+    return new LevelFrozenState(this.handle, this.source, this.limits);
   }
 
   /** Runs what nothing may be written beside. */

@@ -16,8 +16,6 @@ import { type NewestVersion, readNewest, readVersion, revisionOfVersionKey } fro
 /** Up to so many keys synchronous reads (3 to 15 us each) are cheaper than a turn of the thread pool. */
 const SYNC_READS_MAX = 48;
 
-const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
-
 /** A version by its place. */
 export interface VersionId {
   readonly key: Uint8Array;
@@ -107,27 +105,6 @@ export class RecordSource {
     if (row === undefined) return { modRevision: 0, valueBytes: 0 };
     const [storedKey, value] = row;
     return { modRevision: revisionOfVersionKey(storedKey), valueBytes: value.length };
-  }
-
-  /** The revisions of versions that are stored of a key, the newest first. */
-  async versionsOf(
-    { namespaceId, generation }: KeySpace,
-    key: Uint8Array,
-    wanted: { readonly newerThan: number; readonly limit: number },
-  ): Promise<readonly number[]> {
-    const { gte } = rangeOfVersions(this.writer, namespaceId, generation, key, NEWEST_REVISION);
-    const lt = versionKey(this.writer, namespaceId, generation, key, wanted.newerThan).takeKey();
-    const revisions: number[] = [];
-    this.handle.check();
-    try {
-      for await (const storedKey of this.handle.database.keys({ gte, lt })) {
-        if (revisions.length === wanted.limit) break;
-        revisions.push(revisionOfVersionKey(storedKey));
-      }
-    } catch (error) {
-      throw this.handle.fault("could not be read", error);
-    }
-    return revisions;
   }
 
   /** Whether the newest that there is of a key is its deletion at that revision. Reads within this turn. */

@@ -19,6 +19,7 @@ export interface StoreOptions {
   readonly checkpointBytes: number;
   readonly checkpointBatches: number;
   readonly scanChunkBytes: number;
+  readonly imageChunkBytes: number;
 }
 
 export const DEFAULT_STORE_OPTIONS: StoreOptions = {
@@ -28,6 +29,7 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   checkpointBytes: 4 * 1024 * 1024,
   checkpointBatches: 4096,
   scanChunkBytes: 256 * 1024,
+  imageChunkBytes: 256 * 1024,
 };
 
 export interface OpenedStores {

@@ -2,6 +2,7 @@ import { beforeAll } from "@jest/globals";
 import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
 import { findBatchClass, LevelRig } from "./level-rig";
 import { stateHistoryCompliance } from "./state-history";
+import { stateImageCompliance } from "./state-image";
 import { stateResidentCompliance } from "./state-resident";
 import { type StateRig, stateStoreCompliance } from "./state-store";
 
@@ -21,10 +22,10 @@ function levelRig(options: Parameters<typeof LevelRig.create>[0]): () => Promise
 }
 
 const rigs: readonly (readonly [string, () => Promise<StateRig>])[] = [
-  ["LevelDB", levelRig({})],
+  ["LevelDB", levelRig({ imageChunkBytes: 4000 })],
   [
     "LevelDB, without a cache, in small chunks, a checkpoint every other batch",
-    levelRig({ recordCacheBytesMax: 0, scanChunkBytes: 1000, checkpointBatches: 2 }),
+    levelRig({ recordCacheBytesMax: 0, scanChunkBytes: 1000, imageChunkBytes: 500, checkpointBatches: 2 }),
   ],
   ["memory", memoryRig],
 ];
@@ -33,6 +34,7 @@ for (const [name, create] of rigs) {
   stateStoreCompliance(name, create);
   stateResidentCompliance(name, create);
   stateHistoryCompliance(name, create);
+  stateImageCompliance(name, create);
 }
 
 async function memoryRig(): Promise<StateRig> {
