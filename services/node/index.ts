@@ -3,6 +3,7 @@ export { type NodeConfig, type NodeConfigOutcome, type NodeStart, nodeConfig } f
 export { type FreeSpaceOptions, FreeSpaceWatch, freeBytesOf } from "./free-space";
 export { type Admission, admission, type JoiningConfig } from "./joining";
 export { Node, type NodeOwner, type OpenOutcome, type ServedAddresses } from "./node";
+export { type DataOutcome, openData } from "./opening";
 export { sha256Digest, systemClock, turnScheduler } from "./platform";
 export { HEARTBEAT_TICKS, type Profile, type ProfileName, profiles, ticksOf } from "./profile";
 export type { NodeSeams } from "./seams";

@@ -1,0 +1,267 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { backup, verifyBackup } from "@quorate/services/backup";
+import { SILENT_LOG } from "@quorate/services/forward";
+import { decodeCommand } from "@quorate/services/kv";
+import { type DataOutcome, nodeConfig, openData } from "@quorate/services/node";
+import type { Entry } from "@quorate/services/raft";
+import { batch, namespace, pairs, put } from "../../compliance/state-samples";
+import { Workplace } from "../../support/workplace";
+
+const MEMBERS = "n1=127.0.0.1:1/127.0.0.1:21,n2=127.0.0.1:2/127.0.0.1:22,n3=127.0.0.1:3/127.0.0.1:23";
+const KEYS = 2000;
+
+let workplace: Workplace;
+
+beforeEach(() => {
+  workplace = new Workplace();
+});
+
+afterEach(() => workplace.remove());
+
+async function opened(...more: readonly string[]): Promise<DataOutcome> {
+  const outcome = nodeConfig(["--id", "n1", "--data-dir", workplace.at("n1"), ...more], {});
+  if (outcome.kind !== "config") throw new Error(JSON.stringify(outcome));
+  return openData(outcome.config, SILENT_LOG, new AbortController().signal);
+}
+
+type Opened = Extract<DataOutcome, { readonly kind: "opened" }>;
+
+async function sound(...more: readonly string[]): Promise<Opened> {
+  const outcome = await opened(...more);
+  if (outcome.kind !== "opened") throw new Error(JSON.stringify(outcome));
+  return outcome;
+}
+
+function said(outcome: DataOutcome): string {
+  return outcome.kind === "refused" ? `${outcome.setting}: ${outcome.message}` : outcome.kind;
+}
+
+function entry(index: number): Entry {
+  return { term: 1, index, kind: "normal", data: Uint8Array.of(index % 256) };
+}
+
+/** The directory of n1 as some writes left it: log and state end alike. @returns its store id */
+async function written(): Promise<string> {
+  const { stores, own } = await sound("--bootstrap", "--members", MEMBERS, "--cluster-id", "c");
+  const entries = Array.from({ length: KEYS }, (_, at) => entry(at + 1));
+  await stores.log.append({ entries, hardState: { term: 1, vote: "n2", commit: KEYS } }, { sync: true });
+  for (const { index } of entries) {
+    const change = put(`k${String(index).padStart(5, "0")}`, `v${index}`, index);
+    await stores.state.write(batch(index, [change], { namespaces: [namespace({ keyCount: index })] }));
+  }
+  await stores.close();
+  return own.storeId;
+}
+
+/** A backup of what the directory of n1 holds. */
+async function backedUp(): Promise<string> {
+  const { stores } = await sound();
+  const file = workplace.at("backup");
+  const frozen = stores.state.freeze();
+  const pieces: Uint8Array[] = [];
+  const facts = { clusterId: "c", wallMs: 0, softwareVersion: "test" };
+  for await (const piece of backup(frozen, facts)) pieces.push(piece);
+  frozen.close();
+  await stores.close();
+  writeFileSync(file, Buffer.concat(pieces));
+  return file;
+}
+
+/** Flags of the first start of a cluster that begins with a backup. */
+function restoring(
+  file: string,
+  changes: { readonly id?: string; readonly clusterId?: string } = {},
+): string[] {
+  const { id = "n1", clusterId = "c2" } = changes;
+  const members = ["--members", "n1=10.0.0.1:1/10.0.0.1:2,n9=10.0.0.9:1/10.0.0.9:2"];
+  return [
+    ...["--id", id, "--data-dir", workplace.at(`${id}-restored`), "--cluster-id", clusterId],
+    ...["--bootstrap", "--restore", file, ...members],
+  ];
+}
+
+describe("a cluster that begins with a backup", () => {
+  test("F6: has its records and revisions, and members of its own", async () => {
+    await written();
+    const file = await backedUp();
+    expect(await verifyBackup(file)).toMatchObject({ kind: "sound", info: { revision: KEYS } });
+    const ends = new Set<string>();
+    for (const id of ["n1", "n9"]) {
+      const { stores, own } = await sound(...restoring(file, { id }));
+      const { resident, applied } = stores.state.opened;
+      expect(own).toMatchObject({ clusterId: "c2", memberId: id });
+      expect(resident.meta.revision).toBe(KEYS);
+      expect(resident.membership.members.map(({ memberId, storeId }) => [memberId, storeId])).toEqual([
+        ["n1", null],
+        ["n9", null],
+      ]);
+      expect(resident.membership.configuration.voters).toEqual(["n1", "n9"]);
+      expect(await pairs(stores.state)).toHaveLength(KEYS);
+      expect([stores.log.firstIndex(), stores.log.lastIndex()]).toEqual([KEYS + 1, KEYS]);
+      ends.add(JSON.stringify([applied, stores.log.hardState]));
+      await stores.close();
+    }
+    // Each member of the new cluster begins alike.
+    expect([...ends]).toEqual([
+      JSON.stringify([
+        { term: 1, index: KEYS },
+        { term: 1, vote: null, commit: KEYS },
+      ]),
+    ]);
+  });
+
+  test("F6: is started again like any other", async () => {
+    await written();
+    const file = await backedUp();
+    const first = await sound(...restoring(file));
+    await first.stores.close();
+    await rm(file);
+    const again = await sound(...restoring(file));
+    expect(again.own.storeId).toBe(first.own.storeId);
+    await again.stores.close();
+  });
+
+  test("F6: is refused where the file is damaged anywhere, and nothing is made", async () => {
+    await written();
+    const file = await backedUp();
+    const bytes = readFileSync(file);
+    const places = Array.from({ length: 40 }, (_, at) => Math.floor((at * bytes.byteLength) / 40));
+    const refusals = new Set<string>();
+    for (const place of [...places, bytes.byteLength - 1]) {
+      const damaged = Buffer.from(bytes);
+      damaged[place] = (damaged[place] as number) ^ 0x10;
+      writeFileSync(file, damaged);
+      refusals.add(
+        said(await opened(...restoring(file)))
+          .replace(/\d+/g, "N")
+          .slice(0, "restore".length),
+      );
+    }
+    for (const length of [0, 7, 100, bytes.byteLength / 2, bytes.byteLength - 1]) {
+      writeFileSync(file, bytes.subarray(0, length));
+      refusals.add(said(await opened(...restoring(file))).slice(0, "restore".length));
+    }
+    writeFileSync(file, Buffer.concat([bytes, Buffer.from("more")]));
+    refusals.add(said(await opened(...restoring(file))).slice(0, "restore".length));
+    expect([...refusals]).toEqual(["restore"]);
+    expect(existsSync(workplace.at("n1-restored"))).toBe(false);
+  });
+
+  test("F6: does not take the id of the one that the backup is of", async () => {
+    await written();
+    const file = await backedUp();
+    expect(said(await opened(...restoring(file, { clusterId: "c" })))).toMatch(
+      /^cluster-id: c is the cluster that the backup was taken from/,
+    );
+    expect(existsSync(workplace.at("n1-restored"))).toBe(false);
+  });
+
+  test("is not put into a directory that holds something else", async () => {
+    await written();
+    const file = await backedUp();
+    writeFileSync(workplace.at("n1-restored"), "a file");
+    expect(said(await opened(...restoring(file)))).toMatch(/^data-dir: /);
+    expect(readFileSync(workplace.at("n1-restored"), "utf8")).toBe("a file");
+  });
+});
+
+describe("a forced new cluster", () => {
+  const FORCED = ["--force-new-cluster", "n1", "--cluster-id", "alone"];
+
+  test("has its member alone, all that the log held, and another id", async () => {
+    const storeId = await written();
+    const { stores, own } = await sound(...FORCED);
+    expect(own).toEqual({
+      clusterId: "alone",
+      memberId: "n1",
+      storeId,
+      clientAddress: "127.0.0.1:1",
+      peerAddress: "127.0.0.1:21",
+    });
+    const { log } = stores;
+    expect(log.hardState).toEqual({ term: 2, vote: null, commit: KEYS + 1 });
+    const [added] = log.entries({ from: KEYS + 1, toExclusive: KEYS + 2, bytesMax: 1_000_000 });
+    expect(added).toMatchObject({ term: 2, kind: "conf_change_v2" });
+    const command = decodeCommand((added as Entry).data);
+    expect(command).toMatchObject({
+      operation: {
+        $case: "changeMembership",
+        value: { configuration: { voters: ["n1"], votersOutgoing: [] } },
+      },
+    });
+    await stores.close();
+  });
+
+  test("is forced once, however often it is started so", async () => {
+    await written();
+    for (const _ of [1, 2]) {
+      const { stores } = await sound(...FORCED);
+      expect(stores.log.lastIndex()).toBe(KEYS + 1);
+      await stores.close();
+    }
+    const { stores } = await sound("--cluster-id", "alone");
+    await stores.close();
+    expect(said(await opened("--cluster-id", "c"))).toContain("belongs to cluster alone, not c");
+  });
+});
+
+describe("what is on the disk of a node", () => {
+  test("E8: a state that is lost while the log is whole is built anew", async () => {
+    await written();
+    await rm(workplace.at("n1", "state-1"), { recursive: true });
+    const { stores } = await sound();
+    expect(stores.state.opened.applied.index).toBe(0);
+    expect(stores.log.lastIndex()).toBe(KEYS);
+    await stores.close();
+  });
+
+  test("E8: a state that is lost with the log's beginning is asked of the others, and what is missing is said", async () => {
+    await written();
+    const { stores } = await sound();
+    await stores.state.checkpoint();
+    await stores.log.cut(KEYS / 2);
+    await stores.close();
+    await rm(workplace.at("n1", "state-1"), { recursive: true });
+    // Nobody is there: the ports belong to nobody, and the start is patient for a second only.
+    const line = said(await opened("--join-timeout-ms", "1000"));
+    expect(line).toMatch(/^data-dir: .*no other member gave its state: .*quorate member replace n1 NEWID$/);
+    expect(line).not.toContain("\n");
+  });
+
+  test("a disk that was wiped is no voter's: what to do is said", async () => {
+    await written();
+    await rm(workplace.at("n1"), { recursive: true });
+    expect(said(await opened())).toMatch(
+      /^data-dir: .* holds no data of a member: .*; to replace it: quorate member replace n1 NEWID$/,
+    );
+  });
+
+  test("the directory of another cluster is refused by both ids", async () => {
+    await written();
+    expect(said(await opened("--cluster-id", "other"))).toMatch(/belongs to cluster c, not other: check/);
+  });
+
+  test("a node that joins leaves nothing where nobody answers", async () => {
+    const taker = createServer();
+    const port = await new Promise<number>((resolve) => {
+      taker.listen(0, "127.0.0.1", () => resolve((taker.address() as { port: number }).port));
+    });
+    await new Promise((resolve) => taker.close(resolve));
+    const outcome = await opened(
+      ...[
+        "--join",
+        `127.0.0.1:${port}`,
+        "--advertise-client",
+        "127.0.0.1:1",
+        "--advertise-peer",
+        "127.0.0.1:21",
+      ],
+      ...["--join-timeout-ms", "1000"],
+    );
+    expect(said(outcome)).toMatch(/^join: no node of the cluster could be asked/);
+    expect(readdirSync(workplace.path)).toEqual(["pids"]);
+  });
+});
