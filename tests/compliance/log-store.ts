@@ -183,6 +183,87 @@ export function logStoreCompliance(name: string, create: () => Promise<LogRig>):
       expect(log.hardState).toEqual({ term: 7, vote: null, commit: 20 });
     });
 
+    it("J9: gives up entries at its front, and goes on after the last of them", async () => {
+      await append(entry(1, 1), entry(2, 1), entry(3, 2), entry(4, 2), entry(5, 4));
+      await log.append({ entries: [], hardState: { term: 4, vote: "n1", commit: 5 } }, SYNC);
+      const bytesOf = (...indexes: number[]) =>
+        allEntries(log)
+          .filter(({ index }) => indexes.includes(index))
+          .reduce((bytes, each) => bytes + entryBytes(each), 0);
+      expect(log.bytes).toBe(bytesOf(1, 2, 3, 4, 5));
+      await log.cut(3);
+      for (const round of ["at once", "after a restart"]) {
+        if (round !== "at once") {
+          await rig.kill();
+          log = await rig.open();
+        }
+        expect([log.firstIndex(), log.lastIndex()]).toEqual([4, 5]);
+        expect([2, 3, 4, 5, 6].map((index) => log.term(index))).toEqual([
+          "compacted",
+          2,
+          2,
+          4,
+          "unavailable",
+        ]);
+        expect(allEntries(log)).toEqual([entry(4, 2), entry(5, 4)]);
+        expect(log.bytes).toBe(bytesOf(4, 5));
+        expect(log.hardState).toEqual({ term: 4, vote: "n1", commit: 5 });
+      }
+      await append(entry(5, 5), entry(6, 5));
+      await log.cut(6);
+      expect(log.bytes).toBe(0);
+      expect([log.firstIndex(), log.lastIndex()]).toEqual([7, 6]);
+      await rig.kill();
+      log = await rig.open();
+      expect([log.firstIndex(), log.lastIndex(), log.term(6)]).toEqual([7, 6, 5]);
+      await append(entry(7, 6));
+      expect(ids(log)).toBe("6/7");
+    });
+
+    it("gives nothing up that is given up already", async () => {
+      await append(entry(1, 1), entry(2, 1), entry(3, 2));
+      await log.cut(2);
+      await log.cut(1);
+      await log.cut(2);
+      await log.cut(0);
+      expect(ids(log)).toBe("2/3");
+    });
+
+    it("cuts in the order of the calls, while it is appended to", async () => {
+      const written: Promise<void>[] = [];
+      for (let index = 1; index <= 600; index += 1) {
+        written.push(append(entry(index, 1)));
+        if (index % 50 === 0) written.push(log.cut(index - 20));
+      }
+      await Promise.all(written);
+      expect([log.firstIndex(), log.lastIndex()]).toEqual([581, 600]);
+      await rig.kill();
+      log = await rig.open();
+      expect([log.firstIndex(), log.lastIndex()]).toEqual([581, 600]);
+      expect(allEntries(log)).toEqual(Array.from({ length: 20 }, (_, at) => entry(581 + at, 1)));
+    });
+
+    it("keeps its size by what it holds, whatever is replaced, reset or given up", async () => {
+      await append(entry(1, 1, "x".repeat(1000)), entry(2, 1, "x".repeat(500)), entry(3, 1));
+      await append(entry(2, 2, "y"));
+      expect(log.bytes).toBe(allEntries(log).reduce((bytes, each) => bytes + entryBytes(each), 0));
+      await log.reset({ term: 2, index: 9 });
+      expect(log.bytes).toBe(0);
+      await append(entry(10, 2), entry(11, 2));
+      await log.cut(10);
+      expect(log.bytes).toBe(entryBytes(entry(11, 2)));
+    });
+
+    it("a cut that fails ends it, and leaves what was there", async () => {
+      await append(entry(1, 1), entry(2, 1));
+      rig.failNextWrite();
+      await expect(log.cut(1)).rejects.toBeInstanceOf(StoreFailure);
+      await expect(append(entry(3, 1))).rejects.toBeInstanceOf(StoreFailure);
+      await log.close();
+      log = await rig.open();
+      expect(ids(log)).toBe("1/1 1/2");
+    });
+
     it("is not moved by what its caller does to the list it handed over", async () => {
       const entries = [entry(1, 1)];
       const appended = log.append({ entries, hardState: null }, SYNC);
