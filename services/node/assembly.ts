@@ -10,7 +10,6 @@ import {
   Reflection,
 } from "#forward";
 import { StateMachine } from "#kv";
-import { Instruments, observeLogStore, observeSnapshots, observeStateStore } from "#metrics";
 import { Replica } from "#replica";
 import {
   CallCounters,
@@ -27,6 +26,7 @@ import { type WatchHub, watchReplica } from "#watch";
 import { AddressBook } from "./address-book";
 import type { NodeConfig } from "./config";
 import { FreeSpaceWatch } from "./free-space";
+import { Observation } from "./observation";
 import { sha256Digest, systemClock, turnScheduler } from "./platform";
 import { NodeFacts } from "./process-facts";
 import { HEARTBEAT_TICKS, ticksOf } from "./profile";
@@ -54,7 +54,7 @@ export interface NodeParts {
   readonly addresses: AddressBook;
   readonly facts: NodeFacts;
   readonly freeSpace: FreeSpaceWatch;
-  readonly instruments: Instruments;
+  readonly observation: Observation;
   readonly counters: CallCounters;
   readonly health: Health;
   readonly reflection: Reflection;
@@ -84,7 +84,10 @@ export function assemble(
   const { stores, own } = given;
   const { state, log: logStore } = stores;
   const { membership } = state.opened.resident;
-  const instruments = new Instruments({ ...own, softwareVersion: softwareVersion() });
+  const observation = new Observation(
+    { ...own, softwareVersion: softwareVersion() },
+    { tracing: config.tracing, appliedIndex: state.opened.applied.index },
+  );
 
   const random = seededRandom(randomInt(2 ** 32));
   const { clientAddress, peerAddress } = own;
@@ -97,6 +100,7 @@ export function assemble(
     random: random.fork(),
     log,
     onRemoved: (why) => events.removed(why),
+    traces: observation.entryTraces,
   });
   const snapshots = new PeerSnapshotSource({
     own,
@@ -108,11 +112,11 @@ export function assemble(
     storeId: own.storeId,
     addresses: { clientAddress, peerAddress },
     timing: { heartbeatTicks: HEARTBEAT_TICKS, electionTicks: ticksOf(profile).electionTicks },
-    log: observeLogStore(seams.log?.(logStore) ?? logStore, [instruments]),
-    state: observeStateStore(seams.state?.(state) ?? state, [instruments]),
+    log: observation.log(seams.log?.(logStore) ?? logStore),
+    state: observation.state(seams.state?.(state) ?? state),
     machineOf: (resident) => new StateMachine(resident),
     transport: seams.transport?.(transport) ?? transport,
-    snapshots: observeSnapshots(seams.snapshots?.(snapshots) ?? snapshots, instruments),
+    snapshots: observation.snapshots(seams.snapshots?.(snapshots) ?? snapshots),
     clock: systemClock,
     scheduler: seams.scheduler ?? turnScheduler,
     random: random.fork(),
@@ -148,19 +152,20 @@ export function assemble(
     counters,
     facts,
     log,
+    commands: observation.commands,
     forwarding: config.forwarding,
     clients: () => clientServer.connections,
     wallMs: () => systemClock.wallMs(),
   };
   const service = new NodeService(context, seams.channels?.(channels) ?? channels);
   const clientServer: ByteServer = new ByteServer({
-    service: seams.service?.(service) ?? service,
+    service: observation.service(seams.service?.(service) ?? service),
     log,
     defaultDeadlineMs: DEFAULT_DEADLINE_MS,
     messageBytesMax: limits.requestBytesMax + REQUEST_SLACK_BYTES,
     onEnd: (method, code, elapsedMs) => {
       counters.ended(method, code);
-      instruments.callEnded(method, code, elapsedMs);
+      observation.callEnded(method, code, elapsedMs);
     },
   });
   const tick = (): void => {
@@ -177,6 +182,7 @@ export function assemble(
     guests: addresses.noting(transport),
     log,
     sendingMax: config.snapshotsSendingMax,
+    traces: observation.entryTraces,
   });
   return {
     config,
@@ -189,7 +195,7 @@ export function assemble(
     addresses,
     facts,
     freeSpace,
-    instruments,
+    observation,
     counters,
     health,
     reflection,

@@ -1,5 +1,5 @@
 import type { Log } from "#forward";
-import { type RunningMetrics, startMetrics } from "#metrics";
+import type { RunningMetrics } from "#metrics";
 import type { Replica, StoreFailure } from "#replica";
 import { assemble, closeNetwork, dismantle, type NodeParts } from "./assembly";
 import type { NodeConfig } from "./config";
@@ -235,11 +235,10 @@ function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
 }
 
 async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
-  const { config, log, replica, watches, facts, instruments, counters, clientServer } = parts;
+  const { config, log, replica, watches, facts, observation, counters, clientServer } = parts;
   const { listenMetrics } = config;
   if (listenMetrics === null) return null;
-  const running = startMetrics({
-    instruments,
+  const running = observation.serve({
     listen: listenMetrics,
     log,
     replica,
