@@ -98,6 +98,8 @@ export class Replica {
   private term: Term;
   private isTurnPlanned = false;
   private isHeld = false;
+  /** As of the last write of the membership. */
+  private isMember: boolean;
   private isLowOnSpace = false;
   private hasSpace = true;
   private condition: "running" | "stopping" | "failed" = "running";
@@ -111,7 +113,8 @@ export class Replica {
     this.id = id;
     this.state = state;
     this.bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
-    const applied = state.opened.applied;
+    const { applied, resident } = state.opened;
+    this.isMember = resident.membership.members.some(({ memberId }) => memberId === id);
     assert(log.lastIndex() >= applied.index, "the log reaches the applied state");
 
     const config = raftConfigOf(options, this.bounds);
@@ -488,7 +491,10 @@ export class Replica {
   private membershipHasChanged(membership: MembershipState): void {
     this.membershipChanges.changed();
     for (const listener of this.listeners) listener.membershipChanged?.(membership);
-    if (membership.members.some(({ memberId }) => memberId === this.id)) return;
+    const wasMember = this.isMember;
+    this.isMember = membership.members.some(({ memberId }) => memberId === this.id);
+    // One that joins may have begun with a state from before it was added.
+    if (this.isMember || !wasMember) return;
     for (const listener of this.listeners) listener.removed?.();
   }
 
