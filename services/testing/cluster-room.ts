@@ -1,5 +1,5 @@
 import type { Connect } from "@quorate/client";
-import type { Interference, NetworkControls } from "@quorate/services/faults";
+import type { ImageInterference, Interference, NetworkControls } from "@quorate/services/faults";
 import type { ClusterTime } from "./cluster-time";
 import type { Host } from "./host";
 
@@ -8,7 +8,11 @@ export interface ClusterRoom {
   readonly time: ClusterTime;
   /** In the order of their numbers. */
   readonly hosts: readonly Host[];
+  /** A place for one more node, which has not joined yet. @throws TestClusterError where there is none left */
+  addHost(): Host;
   /** Everything that a cut has to be said to; filters go to the first. */
+  /** What troubles images of the state on their way. */
+  readonly images: ImageInterference;
   readonly networks: readonly [NetworkControls, ...NetworkControls[]];
   /** Knows the cuts that there are. */
   readonly cuts: Interference;

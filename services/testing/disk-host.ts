@@ -1,9 +1,12 @@
 import {
   FailPoints,
+  FilteredSnapshotSource,
   FilteredTransport,
   guardLogStore,
+  guardSnapshotSource,
   guardStateStore,
   guardTransport,
+  type ImageInterference,
   type Interference,
 } from "@quorate/services/faults";
 import { DEFAULT_LIMITS } from "@quorate/services/kv";
@@ -18,8 +21,15 @@ import { TestClusterError } from "./test-cluster-error";
 
 /** Beside what all hosts share: where they keep their data, and what troubles their network. */
 export interface DiskFrame extends ClusterFrame {
-  /** Sorted by id. */
-  readonly members: readonly MemberAddresses[];
+  /** Those that the cluster began with, sorted by id. */
+  readonly founders: readonly MemberAddresses[];
+  /** Of any node, a founder or not. */
+  addresses(id: MemberId): MemberAddresses;
+  /** Client addresses of nodes that run. */
+  running(): readonly string[];
+  /** null: replicas are never compared by themselves. */
+  readonly verifyIntervalMs: number | null;
+  readonly images: ImageInterference;
   readonly interference: Interference;
   dataDir(id: MemberId): string;
 }
@@ -32,7 +42,7 @@ export class DiskHost implements Host {
   failure: StoreFailure | null = null;
   private node: Node | null = null;
   private ending: Promise<void> = Promise.resolve();
-  private isBootstrapped = false;
+  private hasData = false;
 
   constructor(
     readonly id: MemberId,
@@ -47,16 +57,34 @@ export class DiskHost implements Host {
     return this.node?.replica ?? null;
   }
 
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    return this.open(this.hasData ? { kind: "open" } : { kind: "bootstrap" });
+  }
+
+  join(as: "voter" | "learner"): Promise<void> {
+    return this.open({ kind: "join", seeds: this.frame.running(), as });
+  }
+
+  private async open(start: NodeConfig["start"]): Promise<void> {
     await this.ending;
     this.failure = null;
     const { frame, id, own } = this;
+    const isFounder = frame.founders.some((founder) => founder.id === id);
     const config: NodeConfig = {
       id,
       clusterId: frame.clusterId,
-      members: frame.members,
+      members: isFounder ? frame.founders : [],
       dataDir: frame.dataDir(id),
-      bootstrap: !this.isBootstrapped,
+      start,
+      advertiseClient: own.clientAddress,
+      advertisePeer: own.peerAddress,
+      listenMetrics: null,
+      tracing: false,
+      logKeeping: frame.logKeeping,
+      snapshotsSendingMax: 4,
+      verifyIntervalMs: frame.verifyIntervalMs,
+      freeBytesMin: 0,
+      joinTimeoutMs: 10_000,
       profile: frame.profile,
       forwarding: true,
       logLevel: "silent",
@@ -66,13 +94,17 @@ export class DiskHost implements Host {
       history: frame.history,
       drainMs: 0,
     };
-    const onFailure = (failure: StoreFailure): void => {
-      this.failure ??= failure;
-      void this.kill();
+    const owner = {
+      failed: (failure: StoreFailure): void => {
+        this.failure ??= failure;
+        void this.kill();
+      },
+      removed: (): void => void this.kill(),
     };
-    const outcome = await Node.open(config, frame.log, onFailure, this.seams());
+    const outcome = await Node.open(config, frame.log, owner, this.seams());
     if (outcome.kind === "refused") throw new TestClusterError(`${id} does not start: ${outcome.message}`);
-    this.isBootstrapped = true;
+    if (outcome.kind === "aborted") throw new TestClusterError(`${id} does not start: it was told to stop`);
+    this.hasData = true;
     this.node = outcome.node;
   }
 
@@ -93,6 +125,8 @@ export class DiskHost implements Host {
         const filtered = new FilteredTransport(transport, frame.interference);
         return guardTransport({ send: (messages) => gate.pass(() => filtered.send(messages)) }, failPoints);
       },
+      snapshots: (source) =>
+        guardSnapshotSource(new FilteredSnapshotSource(source, id, frame.images), failPoints),
       channels: (channels) => linkedChannels(frame, id, channels),
       service: (service) => new PausedService(service, gate),
       // What comes from peers waits in the inbox for the next turn.
@@ -104,8 +138,6 @@ export class DiskHost implements Host {
   }
 
   private get own(): MemberAddresses {
-    const own = this.frame.members.find(({ id }) => id === this.id);
-    if (own === undefined) throw new TestClusterError(`${this.id} is no member`);
-    return own;
+    return this.frame.addresses(this.id);
   }
 }

@@ -3,7 +3,7 @@ import type { CallChannels, Log } from "@quorate/services/forward";
 import type { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { Profile } from "@quorate/services/node";
 import type { MemberId } from "@quorate/services/raft";
-import type { HistoryLimits, Replica, StoreFailure } from "@quorate/services/replica";
+import type { HistoryLimits, LogKeeping, Replica, StoreFailure } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
 import type { CallLinks } from "./call-links";
 import type { ClusterTime } from "./cluster-time";
@@ -12,11 +12,11 @@ import type { PauseGate } from "./pause-gate";
 /** What the nodes of one cluster share. */
 export interface ClusterFrame {
   readonly clusterId: string;
-  readonly ids: readonly MemberId[];
   readonly time: ClusterTime;
   readonly random: Random;
   readonly profile: Profile;
   readonly history: HistoryLimits;
+  readonly logKeeping: LogKeeping;
   readonly links: CallLinks;
   readonly log: Log;
   /** The member whose client services have this address, host:port. */
@@ -43,6 +43,8 @@ export interface Host {
   /** In memory only. */
   readonly disks: MemoryDisks | null;
   start(): Promise<void>;
+  /** Joins the cluster of the others as a new member, which it has not been before, and starts. */
+  join(as: "voter" | "learner"): Promise<void>;
   /** As a crash. Safe while it is down. */
   kill(): Promise<void>;
 }

@@ -1,12 +1,21 @@
 import {
   FailPoints,
+  FilteredSnapshotSource,
   guardLogStore,
+  guardSnapshotSource,
   guardStateStore,
   guardTransport,
+  type ImageInterference,
   type Network,
 } from "@quorate/services/faults";
 import { type ByteService, LeaderDirectory } from "@quorate/services/forward";
-import { DEFAULT_LIMITS, StateMachine } from "@quorate/services/kv";
+import {
+  DEFAULT_LIMITS,
+  type MembershipState,
+  NO_MEMBERS,
+  PRIORITY_DEFAULT,
+  StateMachine,
+} from "@quorate/services/kv";
 import {
   MemoryLogDisk,
   MemoryStateDisk,
@@ -14,24 +23,33 @@ import {
   openMemoryStateStore,
 } from "@quorate/services/memory";
 import { HEARTBEAT_TICKS, sha256Digest, softwareVersion, ticksOf } from "@quorate/services/node";
-import { configurationOf, type MemberId } from "@quorate/services/raft";
+import type { MemberId } from "@quorate/services/raft";
 import { Replica, type StoreFailure, type Transport } from "@quorate/services/replica";
-import { CallCounters, type MemberAddresses, NodeService } from "@quorate/services/rpc";
+import { CallCounters, NodeService } from "@quorate/services/rpc";
 import { type WatchHub, watchReplica } from "@quorate/services/watch";
-import { type ClusterFrame, type Host, linkedChannels } from "./host";
+import { type ClusterFrame, type Host, linkedChannels, type MemoryDisks } from "./host";
 import { ListeningServer } from "./listening-server";
 import { MemoryChannels } from "./memory-channels";
 import { MemoryEndpoint } from "./memory-endpoint";
+import { MemorySnapshots } from "./memory-snapshots";
 import { PauseGate } from "./pause-gate";
 import { PausedService } from "./paused-service";
+import { TestClusterError } from "./test-cluster-error";
 
 /** Beside what all hosts share: the network in memory, and the way to the other nodes' services. */
 export interface MemoryFrame extends ClusterFrame {
   readonly network: Network;
   /** By any address of a node; null while nothing listens there. */
   endpointAt(address: string): MemoryEndpoint | null;
-  /** Of all nodes, as they are now. */
-  members(): readonly MemberAddresses[];
+  /** Those that the cluster began with. */
+  readonly founders: MembershipState;
+  /** Where a node is reached now, a founder or not; null where there is none of that id. */
+  addressOf(id: MemberId): string | null;
+  /** null while the node is down. */
+  replicaOf(id: MemberId): Replica | null;
+  /** Who leads the highest term among those that run; null for nobody. */
+  leader(): Replica | null;
+  readonly images: ImageInterference;
 }
 
 interface Running {
@@ -47,7 +65,7 @@ interface Running {
 export class MemoryHost implements Host {
   readonly gate = new PauseGate();
   readonly failPoints = new FailPoints({ onCrash: () => void this.kill() });
-  readonly disks = { log: new MemoryLogDisk(), state: new MemoryStateDisk() };
+  readonly disks: MemoryDisks;
   failure: StoreFailure | null = null;
   private readonly storeId: string;
   private running: Running | null = null;
@@ -56,7 +74,9 @@ export class MemoryHost implements Host {
   constructor(
     readonly id: MemberId,
     private readonly frame: MemoryFrame,
+    founders: MembershipState = NO_MEMBERS,
   ) {
+    this.disks = { log: new MemoryLogDisk(), state: new MemoryStateDisk(undefined, undefined, founders) };
     this.storeId = `store-${id}-${frame.random.nextUint32().toString(36)}`;
   }
 
@@ -72,23 +92,63 @@ export class MemoryHost implements Host {
     return this.running?.endpoint ?? null;
   }
 
+  /** As a real node does: it is taken in as a learner, brings the state of another, and goes on from there. */
+  async join(as: "voter" | "learner"): Promise<void> {
+    const { frame, id, disks } = this;
+    const leader = frame.leader();
+    if (leader === null) throw new TestClusterError(`${id} cannot join: the cluster has no leader`);
+    const outcome = await leader.changeMembership({
+      kind: "add",
+      memberId: id,
+      clientAddress: this.address,
+      peerAddress: peerAddressOf(id),
+      priority: PRIORITY_DEFAULT,
+      promoteWhenCaughtUp: as === "voter",
+      replaces: null,
+    });
+    if (outcome.kind !== "changed") throw new TestClusterError(`${id} cannot join: ${outcome.kind}`);
+    const image = leader.state.freeze();
+    const state = openMemoryStateStore(disks.state);
+    const log = openMemoryLogStore(disks.log);
+    try {
+      const receiver = await state.receive(image.header);
+      for await (const chunk of image.chunks(null)) await receiver.put(chunk);
+      await receiver.complete();
+      await log.reset((await state.install(receiver)).applied);
+    } finally {
+      image.close();
+      await Promise.all([state.close(), log.close()]);
+    }
+    await this.start();
+  }
+
   async start(): Promise<void> {
     const { frame, id, storeId } = this;
     this.failure = null;
     const log = openMemoryLogStore(this.disks.log);
     const state = openMemoryStateStore(this.disks.state);
-    if (log.lastIndex() < state.opened.applied.index) await log.reset(state.opened.applied);
+    const { applied } = state.opened;
+    if (log.term(applied.index) !== applied.term) await log.reset(applied);
     const { time, profile } = frame;
     const { tickMs, electionTicks } = ticksOf(profile);
     const transport = new LateTransport();
     const replica = new Replica({
       id,
       storeId,
-      configuration: configurationOf(frame.ids),
       timing: { heartbeatTicks: HEARTBEAT_TICKS, electionTicks },
       log: guardLogStore(log, this.failPoints),
       state: guardStateStore(state, this.failPoints),
-      machine: new StateMachine(state.opened.resident),
+      machineOf: (resident) => new StateMachine(resident),
+      addresses: { clientAddress: this.address, peerAddress: peerAddressOf(id) },
+      snapshots: guardSnapshotSource(
+        new FilteredSnapshotSource(
+          new MemorySnapshots((from) => frame.replicaOf(from), time),
+          id,
+          frame.images,
+        ),
+        this.failPoints,
+      ),
+      logKeeping: frame.logKeeping,
       transport: guardTransport(transport, this.failPoints),
       clock: { monotonicMs: () => time.nowMs(), wallMs: () => time.wallMs() },
       scheduler: { afterThisTurn: (run) => time.after(0, () => this.gate.pass(run)) },
@@ -100,7 +160,7 @@ export class MemoryHost implements Host {
     const inner = frame.network.attach({
       id,
       storeId,
-      addresses: null,
+      addresses: { clientAddress: this.address, peerAddress: peerAddressOf(id) },
       get membership() {
         return replica.membership;
       },
@@ -108,7 +168,7 @@ export class MemoryHost implements Host {
       reportUnreachable: (peer) => this.gate.pass(() => replica.reportUnreachable(peer)),
       memberStore: (member) => replica.memberStore(member),
       noteIntroduction: (introduction) => replica.noteIntroduction(introduction),
-      removed: () => undefined,
+      removed: () => void this.kill(),
     });
     transport.inner = { send: (messages) => this.gate.pass(() => inner.send(messages)) };
     const stopTicking = time.every(tickMs, () => {
@@ -142,10 +202,17 @@ export class MemoryHost implements Host {
     await this.openServer();
   }
 
-  /** This node names the others by the addresses that they have now. */
+  /** This node names the members by the addresses that they have now. */
   learnAddresses(): void {
-    for (const { id, clientAddress } of this.frame.members())
-      this.running?.directory.learnMember(id, clientAddress);
+    const { running } = this;
+    running?.directory.setAddresses(this.clientAddresses(running.replica));
+  }
+
+  private clientAddresses(replica: Replica): readonly (readonly [MemberId, string])[] {
+    return replica.membership.members.map(({ memberId, clientAddress }) => [
+      memberId,
+      this.frame.addressOf(memberId) ?? clientAddress,
+    ]);
   }
 
   private async openServer(): Promise<void> {
@@ -158,9 +225,7 @@ export class MemoryHost implements Host {
   private serve(replica: Replica, watches: WatchHub): Pick<Running, "directory" | "service" | "endpoint"> {
     const { frame, id } = this;
     const { time } = frame;
-    const directory = new LeaderDirectory(
-      frame.members().map((member) => [member.id, member.clientAddress] as const),
-    );
+    const directory = new LeaderDirectory(this.clientAddresses(replica));
     const counters = new CallCounters();
     const startedAtMs = time.nowMs();
     const channels = new MemoryChannels(id, (address) => frame.endpointAt(address), time);
@@ -169,9 +234,6 @@ export class MemoryHost implements Host {
       memberId: id,
       storeId: this.storeId,
       softwareVersion: softwareVersion(),
-      get members() {
-        return frame.members();
-      },
       replica,
       watches,
       directory,
@@ -199,6 +261,8 @@ export class MemoryHost implements Host {
         directory.replaceLeader(leaderId, term);
         this.server?.setLeaderKnown(leaderId !== null);
       },
+      membershipChanged: () => directory.setAddresses(this.clientAddresses(replica)),
+      removed: () => void this.kill(),
       failed: (failure) => this.onFailure(replica, failure),
     });
     directory.replaceLeader(replica.leader.id, replica.leader.term);
@@ -211,6 +275,10 @@ export class MemoryHost implements Host {
     this.failure = failure;
     void this.kill();
   }
+}
+
+function peerAddressOf(id: MemberId): string {
+  return `${id}.memory:2`;
 }
 
 /** A replica needs its transport, and the network needs the replica. */

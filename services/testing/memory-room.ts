@@ -1,7 +1,15 @@
 import { type Connect, QuorateError } from "@quorate/client";
-import { Interference, Network, type NetworkControls } from "@quorate/services/faults";
+import {
+  type Direction,
+  ImageInterference,
+  Interference,
+  Network,
+  type NetworkControls,
+} from "@quorate/services/faults";
+import { foundingMembership } from "@quorate/services/kv";
 import { type PortReservation, reservePorts } from "@quorate/services/launcher";
 import { ticksOf } from "@quorate/services/node";
+import type { Replica } from "@quorate/services/replica";
 import { type Random, seededRandom } from "@quorate/services/std";
 import { CallLinks } from "./call-links";
 import type { ClusterRoom } from "./cluster-room";
@@ -13,10 +21,12 @@ import type { CheckedOptions } from "./options";
 
 /** Nodes on memory, in one process, joined by a network in memory. */
 export class MemoryRoom implements ClusterRoom {
-  readonly hosts: readonly MemoryHost[];
+  readonly hosts: MemoryHost[];
+  readonly images: ImageInterference;
   readonly networks: readonly [NetworkControls, ...NetworkControls[]];
   readonly cuts: Interference;
   private readonly links: CallLinks;
+  private readonly frame: MemoryFrame;
   private ports: PortReservation | null = null;
   private isClosed = false;
 
@@ -27,12 +37,13 @@ export class MemoryRoom implements ClusterRoom {
   ) {
     const network = new Network({ timers: time, random: random.fork() });
     this.cuts = new Interference({ timers: time, random: random.fork() });
-    this.links = new CallLinks((direction) => this.cuts.isCut(direction));
+    const isCut = (direction: Direction): boolean => this.cuts.isCut(direction);
+    this.links = new CallLinks(isCut);
+    this.images = new ImageInterference({ timers: time, random: random.fork(), isCut });
     this.networks = [network, this.cuts];
     const ids = Array.from({ length: options.nodes }, (_, at) => `n${at + 1}`);
     const frame: MemoryFrame = {
       clusterId: `test-${options.seed}`,
-      ids: ids.toSorted(),
       time,
       random,
       profile: options.profile,
@@ -40,16 +51,19 @@ export class MemoryRoom implements ClusterRoom {
       links: this.links,
       log: options.log,
       network,
+      logKeeping: options.logKeeping,
+      images: this.images,
+      founders: foundingMembership(
+        ids.map((id) => ({ id, clientAddress: `${id}.memory:1`, peerAddress: `${id}.memory:2` })),
+      ),
+      addressOf: (id) => this.hosts.find((host) => host.id === id)?.address ?? null,
+      replicaOf: (id) => this.hosts.find((host) => host.id === id)?.replica ?? null,
+      leader: () => this.leader,
       memberAt: (address) => this.hostAt(address)?.id ?? null,
       endpointAt: (address) => this.endpointAt(address),
-      members: () =>
-        this.hosts.map((host) => ({
-          id: host.id,
-          clientAddress: host.address,
-          peerAddress: `${host.id}.memory:2`,
-        })),
     };
-    this.hosts = ids.map((id) => new MemoryHost(id, frame));
+    this.frame = frame;
+    this.hosts = ids.map((id) => new MemoryHost(id, frame, frame.founders));
   }
 
   static async open(options: CheckedOptions, time: ClusterTime): Promise<MemoryRoom> {
@@ -57,6 +71,20 @@ export class MemoryRoom implements ClusterRoom {
     for (const host of room.hosts) await host.start();
     room.campaignAtOnce();
     return room;
+  }
+
+  addHost(): MemoryHost {
+    const host = new MemoryHost(`n${this.hosts.length + 1}`, this.frame);
+    this.hosts.push(host);
+    return host;
+  }
+
+  private get leader(): Replica | null {
+    const leaders = this.hosts.flatMap(({ replica }) => (replica?.isLeader === true ? [replica] : []));
+    return leaders.reduce<Replica | null>(
+      (best, replica) => (best === null || replica.leader.term > best.leader.term ? replica : best),
+      null,
+    );
   }
 
   readonly connect: Connect = (address) =>

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { type Log, SILENT_LOG } from "@quorate/services/forward";
 import { NODES_MAX } from "@quorate/services/launcher";
 import { type Profile, type ProfileName, profiles } from "@quorate/services/node";
-import type { HistoryLimits } from "@quorate/services/replica";
+import { DEFAULT_LOG_KEEPING, type HistoryLimits, type LogKeeping } from "@quorate/services/replica";
 import { TestClusterError } from "./test-cluster-error";
 
 /** How a cluster is started. */
@@ -20,6 +20,11 @@ export interface ClusterOptions {
   readonly timing?: ProfileName | Profile;
   /** How many past revisions, and how long, can be read and watched at least; all of them by default. */
   readonly history?: { readonly revisions?: number; readonly ageMs?: number };
+  /**
+   * How long the Raft log may grow before it is cut, and how many entries a cut leaves; as in production by default. Short
+   * ones make that nodes which were away catch up by a snapshot.
+   */
+  readonly logKeeping?: { readonly entriesMax: number; readonly entriesKept: number };
   /** What all chance in the cluster comes from; drawn anew for each cluster by default. */
   readonly seed?: number;
   /** Where the nodes log to; nowhere by default. A pino logger fits. */
@@ -33,6 +38,7 @@ export interface CheckedOptions {
   readonly clock: "real" | "virtual";
   readonly profile: Profile;
   readonly history: HistoryLimits;
+  readonly logKeeping: LogKeeping;
   readonly seed: number;
   readonly log: Log;
 }
@@ -71,7 +77,19 @@ export function checkedOptions(options: ClusterOptions): CheckedOptions {
     }
   }
   const history = { revisionsMax: revisions ?? null, ageMsMax: ageMs ?? null };
-  return { nodes, storage, clock, profile, history, seed, log };
+  const { entriesMax, entriesKept } = options.logKeeping ?? DEFAULT_LOG_KEEPING;
+  if (!(Number.isSafeInteger(entriesMax) && entriesMax >= 1)) {
+    throw new TestClusterError(
+      `logKeeping.entriesMax must be a whole number of at least 1, not ${entriesMax}`,
+    );
+  }
+  if (!(Number.isSafeInteger(entriesKept) && entriesKept >= 0 && entriesKept < entriesMax)) {
+    throw new TestClusterError(
+      `logKeeping.entriesKept must be a whole number from 0 to below entriesMax, not ${entriesKept}`,
+    );
+  }
+  const logKeeping = { ...DEFAULT_LOG_KEEPING, entriesMax, entriesKept };
+  return { nodes, storage, clock, profile, history, logKeeping, seed, log };
 }
 
 function checkChoice(name: string, value: string, choices: readonly string[]): void {

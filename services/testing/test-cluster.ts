@@ -1,5 +1,5 @@
 import { type Kv, Quorate } from "@quorate/client";
-import type { Direction, NetworkFilter } from "@quorate/services/faults";
+import type { Direction, ImageFilter, NetworkFilter } from "@quorate/services/faults";
 import { type Random, seededRandom } from "@quorate/services/std";
 import { ClientTimers } from "./client-timers";
 import type { ClusterRoom } from "./cluster-room";
@@ -23,11 +23,10 @@ export interface WaitOptions {
 
 /** A cluster inside a test. */
 export class TestCluster {
-  /** In the order of their numbers. */
-  readonly nodes: readonly TestNode[];
+  readonly #nodes: TestNode[];
   readonly #room: ClusterRoom;
   readonly #random: Random;
-  readonly #lives: readonly NodeLife[];
+  readonly #lives: NodeLife[];
   readonly #clientTimers: ClientTimers;
   readonly #clients = new Set<Quorate>();
   readonly #filters = new Set<() => void>();
@@ -44,12 +43,41 @@ export class TestCluster {
     this.#random = seededRandom(seed).fork();
     this.#clientTimers = new ClientTimers(room.time);
     this.#lives = room.hosts.map((host) => new NodeLife(host));
-    const home = {
-      client: (endpoints: readonly string[], options: TestClientOptions) => this.#connect(endpoints, options),
-    };
-    this.nodes = room.hosts.map(
-      (host, at) => new TestNode(at + 1, host, { ...home, life: this.#lives[at] as NodeLife }),
-    );
+    this.#nodes = room.hosts.map((host, at) => this.#nodeOf(at + 1, host));
+  }
+
+  /** In the order of their numbers, without those that were removed. */
+  get nodes(): readonly TestNode[] {
+    return this.#nodes.filter(({ isRemoved }) => !isRemoved);
+  }
+
+  /**
+   * Starts one more node, which joins the cluster with the state of another; resolves when it takes part.
+   *
+   * @param as "voter" (the default): it is made one as soon as it has caught up; or "learner"
+   */
+  async addNode({
+    as = "voter",
+    deadlineMs = WAIT_MS,
+  }: WaitOptions & { readonly as?: "voter" | "learner" } = {}): Promise<TestNode> {
+    this.#checkOpen();
+    const leader = await this.leader({ deadlineMs });
+    const host = this.#room.addHost();
+    this.#lives.push(new NodeLife(host));
+    const node = this.#nodeOf(this.#room.hosts.length, host);
+    this.#nodes.push(node);
+    await this.advanceUntil(host.join(as), { deadlineMs });
+    await this.#untilMember(leader, as === "voter" ? "voters" : "learners", node, deadlineMs);
+    return node;
+  }
+
+  /** Removes a node from the cluster, the leader too, and ends it. */
+  async removeNode(name: NodeName, { deadlineMs = WAIT_MS }: WaitOptions = {}): Promise<void> {
+    const node = this.node(name);
+    await this.leader({ deadlineMs });
+    await this.advanceUntil(this.#ownClient.cluster.removeMember(node.id), { deadlineMs });
+    node.remove();
+    await this.kill(node);
   }
 
   /** Keys and values of the cluster, through a client of its own. */
@@ -90,7 +118,7 @@ export class TestCluster {
     const found = this.nodes.find(({ number, id }) => number === name || id === name);
     if (found === undefined) {
       throw new TestClusterError(
-        `there is no node ${name}: they are numbered from 1 to ${this.nodes.length}`,
+        `there is no node ${name}: there are ${this.nodes.map(({ number }) => number).join(", ")}`,
       );
     }
     return found;
@@ -98,7 +126,7 @@ export class TestCluster {
 
   /** The node that leads and can reach a majority; waits until there is one. */
   async leader({ deadlineMs = WAIT_MS }: WaitOptions = {}): Promise<TestNode> {
-    const needed = Math.floor(this.nodes.length / 2) + 1;
+    const needed = Math.floor(this.#voters / 2) + 1;
     return this.#room.time.until(
       () => {
         const running = this.#running();
@@ -197,6 +225,16 @@ export class TestCluster {
     };
   }
 
+  /** Has images of the state on their way between nodes pass through a filter. Returns how to take it away again. */
+  addImageFilter(filter: ImageFilter): () => void {
+    const remove = this.#room.images.add(filter);
+    this.#filters.add(remove);
+    return () => {
+      this.#filters.delete(remove);
+      remove();
+    };
+  }
+
   /** Takes all filters away. Cuts stay until `heal()`. */
   clearFilters(): void {
     for (const remove of this.#filters) remove();
@@ -267,6 +305,36 @@ export class TestCluster {
     const client = new Quorate({ ...options, endpoints }, connect === null ? {} : { connect, timing });
     this.#clients.add(client);
     return client;
+  }
+
+  #nodeOf(number: number, host: Host): TestNode {
+    return new TestNode(number, host, {
+      client: (endpoints: readonly string[], options: TestClientOptions) => this.#connect(endpoints, options),
+      life: this.#lives[number - 1] as NodeLife,
+    });
+  }
+
+  /** How many voters there are, as the node knows that has applied most changes of that. */
+  get #voters(): number {
+    const memberships = this.#running().flatMap(
+      ({ number }) => this.#room.hosts[number - 1]?.replica?.membership ?? [],
+    );
+    const [latest] = memberships.sort((left, right) => right.epoch - left.epoch);
+    return latest?.configuration.voters.length ?? this.nodes.length;
+  }
+
+  async #untilMember(
+    leader: TestNode,
+    part: "voters" | "learners",
+    node: TestNode,
+    deadlineMs: number,
+  ): Promise<void> {
+    const all = [leader, node].map(({ number }) => this.#room.hosts[number - 1]);
+    await this.#room.time.until(
+      () =>
+        all.every((host) => host?.replica?.membership.configuration[part].includes(node.id)) ? true : null,
+      { deadlineMs, late: () => `${node.id} is not among the ${part} within ${deadlineMs} ms` },
+    );
   }
 
   #checkOpen(): void {

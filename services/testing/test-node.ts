@@ -23,6 +23,7 @@ export class TestNode {
   readonly #host: Host;
   readonly #home: NodeHome;
   #client: Quorate | null = null;
+  #isRemoved = false;
 
   /** Nodes are made by their cluster. */
   constructor(
@@ -33,6 +34,16 @@ export class TestNode {
   ) {
     this.#host = host;
     this.#home = home;
+  }
+
+  /** Whether its cluster has removed it. */
+  get isRemoved(): boolean {
+    return this.#isRemoved;
+  }
+
+  /** For its cluster, once it has removed it. */
+  remove(): void {
+    this.#isRemoved = true;
   }
 
   /** Such as "n1". */

@@ -1,0 +1,58 @@
+import { describe, expect, test } from "@jest/globals";
+import { breakStream, firstChunks } from "@quorate/services/faults";
+import { startCluster } from "@quorate/testing";
+
+const SHORT_LOG = { entriesMax: 50, entriesKept: 10 };
+
+describe.each(["memory", "disk"] as const)("on %s, the nodes of a test", (storage) => {
+  test("grow from three to five, and each of the first three goes", async () => {
+    await using cluster = await startCluster({ storage, logKeeping: SHORT_LOG });
+    for (let at = 0; at < 80; at += 1) await cluster.kv.put(`key-${at}`, `value-${at}`);
+    const fourth = await cluster.addNode();
+    const fifth = await cluster.addNode();
+    expect([fourth.id, fifth.id]).toEqual(["n4", "n5"]);
+    await cluster.kv.put("of", "five");
+    await cluster.verifyConsistency();
+    for (const id of ["n1", "n2", "n3"]) {
+      await cluster.removeNode(id);
+      await cluster.kv.put("without", id);
+    }
+    expect(cluster.nodes.map(({ id }) => id)).toEqual(["n4", "n5"]);
+    await cluster.verifyConsistency();
+    expect(await fourth.kv.getText("key-79")).toBe("value-79");
+  });
+
+  test("a learner holds everything and does not vote", async () => {
+    await using cluster = await startCluster({ storage });
+    await cluster.kv.put("k", "v");
+    const learner = await cluster.addNode({ as: "learner" });
+    await cluster.kv.put("k", "w");
+    await cluster.verifyConsistency();
+    expect((await learner.status()).voters).toEqual(["n1", "n2", "n3"]);
+  });
+
+  test("one that was away too long catches up by a snapshot, though its stream breaks", async () => {
+    await using cluster = await startCluster({ storage, logKeeping: SHORT_LOG });
+    const away = (await cluster.leader()).id === "n1" ? "n2" : "n1";
+    await cluster.kill(away);
+    for (let at = 0; at < 200; at += 1) await cluster.kv.put(`key-${at % 20}`, `value-${at}`);
+    await cluster.client().cluster.takeSnapshot({ address: (await cluster.leader()).address });
+    cluster.addImageFilter(firstChunks(1, breakStream()));
+    await cluster.restart(away);
+    await cluster.verifyConsistency();
+    expect((await cluster.node(away).status()).logFirstIndex).toBeGreaterThan(1);
+  });
+});
+
+test("a restarted node that was removed learns of it and ends", async () => {
+  await using cluster = await startCluster({ storage: "memory", nodes: 4 });
+  const removed = (await cluster.leader()).id === "n4" ? "n3" : "n4";
+  await cluster.kill(removed);
+  await cluster.client().cluster.removeMember(removed);
+  const node = cluster.node(removed);
+  await node.restart();
+  const deadline = Date.now() + 5000;
+  while (node.isUp && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
+  expect(node.isUp).toBe(false);
+  await cluster.kv.put("goes", "on");
+});
