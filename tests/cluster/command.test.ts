@@ -121,7 +121,7 @@ describe("quorate", () => {
     const kill = await quorate("cluster", "kill", "n1", "--data-dir", dataDir);
     expect(kill).toMatchObject({ exitCode: 0, out: "killed n1\n" });
     const { exitCode, out } = await quorate("status");
-    expect(exitCode).toBe(1);
+    expect(exitCode).toBe(5);
     expect(out).toMatch(/n1 .*unreachable/);
     expect(await json("cluster", "status", "--data-dir", dataDir)).toMatchObject({
       processes: [

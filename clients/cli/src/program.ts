@@ -1,15 +1,18 @@
 import { Command, CommanderError } from "commander";
+import { addBackupCommand } from "./backup-commands";
 import { addChangeCommands } from "./change-commands";
 import { addClusterCommand } from "./cluster-commands";
 import { addCompactCommand } from "./compact-command";
+import { addCompletionCommand } from "./completion-command";
 import { addCoordinationCommands } from "./coordination-commands";
 import { addDemoCommand } from "./demo-command";
-import { EXIT, type ExitCode } from "./exit-codes";
+import { EXIT, EXIT_HELP, type ExitCode } from "./exit-codes";
 import { addExportCommand } from "./export-command";
 import { addImportCommand } from "./import-command";
 import { addKeyCommands } from "./key-commands";
 import { addLeaseCommand } from "./lease-commands";
 import { addListingCommands } from "./listing-commands";
+import { addMemberCommand } from "./member-commands";
 import { addNamespaceCommand } from "./namespace-commands";
 import { addReplCommand } from "./repl-command";
 import type { Session } from "./session";
@@ -17,6 +20,7 @@ import { addGlobalOptions } from "./settings";
 import { addStatusCommand } from "./status-command";
 import type { Terminal } from "./terminal";
 import { addTxnCommand } from "./txn-command";
+import { addVerifyCommand } from "./verify-command";
 import { addWatchCommand } from "./watch-command";
 
 /** Runs the command line and says what the process should end with. @param argv the arguments alone */
@@ -54,7 +58,7 @@ Examples
   quorate get greeting
   quorate help import
 
-Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.`,
+${EXIT_HELP}`,
     );
   addKeyCommands(program, session);
   addListingCommands(program, session);
@@ -66,10 +70,14 @@ Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.`,
   addCompactCommand(program, session);
   addNamespaceCommand(program, session);
   addStatusCommand(program, session);
+  addMemberCommand(program, session);
+  addVerifyCommand(program, session);
+  addBackupCommand(program, session);
   addDemoCommand(program, session);
   addImportCommand(program, session);
   addExportCommand(program, session);
   addClusterCommand(program, session);
+  addCompletionCommand(program, session);
   addReplCommand(program, session, {
     names: program.commands.map((command) => command.name()),
     run: (argv) => run(argv, session.terminal),

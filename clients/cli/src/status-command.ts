@@ -1,118 +1,125 @@
-import type { NodeStatus, Quorate } from "@quorate/client";
-import Table from "cli-table3";
+import type { Quorate } from "@quorate/client";
+import { QuorateError } from "@quorate/client";
 import type { Command } from "commander";
-import { EXIT } from "./exit-codes";
-import { type Session, withClient } from "./session";
-import type { GlobalOptions } from "./settings";
+import { EXIT, type ExitCode, UsageFault } from "./exit-codes";
+import { describe, type Session, withClient } from "./session";
+import { type GlobalOptions, milliseconds, positiveNumber } from "./settings";
+import { isWell, type MemberReport, reportMember, reportMembers, statusText } from "./status-report";
+import { untilInterrupted } from "./until-interrupted";
 import { writeJson } from "./write-json";
 
-/** How long a node may take to answer before it is shown as unreachable. */
-const NODE_MS_MAX = 1500;
+const INTERVAL_MS = 1000;
 
-/** A member with its status, or why it gave none. */
-export interface MemberReport {
-  readonly memberId: string;
-  readonly address: string;
-  readonly status: NodeStatus | null;
-  readonly failure: string | null;
+/** To the top left, and whatever is below what will be written away. */
+const HOME = "\u001b[H";
+const CLEAR_BELOW = "\u001b[J";
+const CLEAR_LINE = "\u001b[K";
+const CLEAR_ALL = "\u001b[2J";
+
+interface StatusFlags extends GlobalOptions {
+  readonly watch?: boolean;
+  readonly interval?: number;
+  readonly count?: number;
 }
 
 /** status */
 export function addStatusCommand(program: Command, session: Session): void {
   program
     .command("status")
-    .description("show each node's role, progress and resources; exit code 1 when a node cannot be reached")
-    .addHelpText("after", "\nExamples\n  quorate status\n  quorate status --json")
+    .description("show each node's role, progress and resources; exit code 5 when one is not well")
+    .option("--watch", "again and again, until Ctrl-C: in place on a terminal, else one below the other")
+    .option("--interval <time>", "how often (default: 1s)", milliseconds)
+    .option("--count <times>", "stop after so many", positiveNumber)
+    .addHelpText(
+      "after",
+      `
+Examples
+  quorate status
+  quorate status --watch
+  quorate status --watch --interval 10s --json     one line each time
+
+A node is well when it answers, knows a leader, and raises no alarm.`,
+    )
     .action(async (_: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions>();
+      const options = command.optsWithGlobals<StatusFlags>();
       await withClient(session, options, async (client) => {
+        if (options.watch === true) return watch(session, client, options);
+        if (options.interval !== undefined) throw new UsageFault("--interval goes with --watch");
+        if (options.count !== undefined) throw new UsageFault("--count goes with --watch");
         const reports = await reportMembers(client);
         if (options.json) await writeJson(session, { members: reports });
-        else await session.terminal.out(`${statusTable(reports)}\n`);
-        return reports.every(({ status }) => status !== null) ? EXIT.ok : EXIT.failed;
+        else await session.terminal.out(`${statusText(reports)}\n`);
+        return isWell(reports) ? EXIT.ok : EXIT.unhealthy;
       });
     });
 }
 
-/** Asks each member itself, so that one that is down hides no other. */
-export async function reportMembers(client: Quorate): Promise<readonly MemberReport[]> {
-  const members = await client.cluster.members();
-  return Promise.all(
-    members.map(({ memberId, clientAddress }) => reportMember(client, memberId, clientAddress)),
-  );
-}
-
-/** Asks one member at its address. */
-export async function reportMember(
-  client: Quorate,
-  memberId: string,
-  address: string,
-): Promise<MemberReport> {
+/** Shows the status until Ctrl-C, whatever becomes of the nodes. */
+async function watch(session: Session, client: Quorate, options: StatusFlags): Promise<ExitCode> {
+  const { terminal } = session;
+  const { interval = INTERVAL_MS, count = Number.POSITIVE_INFINITY } = options;
+  const inPlace = terminal.isScreen && options.json !== true;
+  const ended = new AbortController();
+  const interrupted = untilInterrupted(ended.signal);
+  let known: readonly MemberReport[] = [];
+  let outcome: ExitCode = EXIT.ok;
   try {
-    const status = await client.cluster.status({ address, deadlineMs: NODE_MS_MAX });
-    return { memberId, address, status, failure: null };
-  } catch (error) {
-    return { memberId, address, status: null, failure: (error as Error).message };
-  }
-}
-
-/** The reports as a table for people. */
-export function statusTable(reports: readonly MemberReport[]): string {
-  const table = new Table({
-    head: [
-      "node",
-      "address",
-      "role",
-      "health",
-      "term",
-      "applied",
-      "last",
-      "revision",
-      "lag",
-      "memory",
-      "disk",
-      "uptime",
-    ],
-    style: { head: [], border: [] },
-  });
-  for (const { memberId, address, status } of reports) {
-    if (status === null) {
-      table.push([memberId, address, { content: "unreachable", colSpan: 10 }]);
-      continue;
+    if (inPlace) await terminal.out(CLEAR_ALL);
+    for (let round = 1; ; round += 1) {
+      const shot = await Promise.race([shotOf(client, known), interrupted]);
+      if (typeof shot === "string") return EXIT.ok;
+      known = shot.reports;
+      outcome = shot.failure === null && isWell(shot.reports) ? EXIT.ok : EXIT.unhealthy;
+      const at = new Date().toISOString();
+      if (options.json) await writeJson(session, { at, members: shot.reports, failure: shot.failure });
+      else await terminal.out(screenOf(`${at}\n${textOf(shot)}\n`, inPlace));
+      if (round >= count) return outcome;
+      if ((await within(interval, interrupted)) !== "late") return EXIT.ok;
     }
-    table.push([
-      memberId,
-      address,
-      status.role,
-      status.health,
-      status.term,
-      status.appliedIndex,
-      status.lastIndex,
-      status.revision,
-      status.lag,
-      size(status.memoryBytes),
-      size(status.diskBytes),
-      duration(status.uptimeMs),
-    ]);
+  } finally {
+    ended.abort();
   }
-  return table.toString();
 }
 
-/** A size in the unit that suits it. */
-export function size(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  if (bytes < 1024 ** 2) return `${(bytes / 1024).toFixed(1)} KiB`;
-  return bytes < 1024 ** 3
-    ? `${(bytes / 1024 ** 2).toFixed(1)} MiB`
-    : `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
+interface Shot {
+  readonly reports: readonly MemberReport[];
+  /** Why no node told who the members are. */
+  readonly failure: string | null;
 }
 
-/** A time in the two largest units that it has. */
-export function duration(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000);
-  if (seconds < 60) return `${seconds} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${seconds % 60} s`;
-  const hours = Math.floor(minutes / 60);
-  return hours < 24 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`;
+/** The members as they are told, or else those known before, each asked by itself. */
+async function shotOf(client: Quorate, known: readonly MemberReport[]): Promise<Shot> {
+  try {
+    return { reports: await reportMembers(client), failure: null };
+  } catch (thrown) {
+    const failure = describe(QuorateError.from(thrown));
+    const reports = await Promise.all(
+      known.map(({ memberId, address }) => reportMember(client, memberId, address)),
+    );
+    return { reports, failure };
+  }
+}
+
+function textOf({ reports, failure }: Shot): string {
+  return [
+    ...(reports.length === 0 ? [] : [statusText(reports)]),
+    ...(failure === null ? [] : [failure]),
+  ].join("\n");
+}
+
+/** On a screen each text is written over the one before. */
+function screenOf(text: string, inPlace: boolean): string {
+  return inPlace ? `${HOME}${text.replaceAll("\n", `${CLEAR_LINE}\n`)}${CLEAR_BELOW}` : text;
+}
+
+async function within<T>(delayMs: number, promise: Promise<T>): Promise<T | "late"> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<"late">((resolve) => {
+    timer = setTimeout(resolve, delayMs, "late");
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }

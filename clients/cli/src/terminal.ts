@@ -19,6 +19,8 @@ export interface Terminal {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Whether standard error is watched by a person. */
   readonly isWatched: boolean;
+  /** Whether standard output is a screen, on which one text can be written over another. */
+  readonly isScreen: boolean;
   /** Whether a person types into standard input. */
   readonly isInteractive: boolean;
   /** Writes to standard output; resolves when more may follow. */
@@ -35,6 +37,7 @@ export interface Terminal {
 export const processTerminal: Terminal = {
   environment: process.env,
   isWatched: process.stderr.isTTY === true,
+  isScreen: process.stdout.isTTY === true,
   isInteractive: process.stdin.isTTY === true,
   out: (data) =>
     new Promise((resolve, reject) => {

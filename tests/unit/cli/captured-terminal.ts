@@ -12,12 +12,14 @@ export async function quorate(
   argv: readonly string[],
   environment: Readonly<Record<string, string>> = {},
   input = "",
+  more: Partial<Terminal> = {},
 ): Promise<CapturedRun> {
   const out: Buffer[] = [];
   let err = "";
   const terminal: Terminal = {
     environment,
     isWatched: false,
+    isScreen: false,
     isInteractive: false,
     out: async (data) => {
       out.push(Buffer.from(data));
@@ -30,6 +32,7 @@ export async function quorate(
       const lines = input === "" ? [] : input.replace(/\n$/, "").split("\n");
       return { next: async () => lines.shift() ?? null, close: () => undefined };
     },
+    ...more,
   };
   const exitCode = await run(argv, terminal);
   return { exitCode, out: Buffer.concat(out).toString(), err };

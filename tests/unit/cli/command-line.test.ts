@@ -55,6 +55,26 @@ describe("wrong usage is one line that names it, exit code 2", () => {
     [["cluster", "start", "--nodes", "0"], "--nodes"],
     [["cluster", "start", "--base-port", "x"], "--base-port"],
     [["cluster", "explode"], "explode"],
+    [["cluster", "transfer"], "id"],
+    [["cluster", "log-level", "loud"], "loud"],
+    [["cluster", "drop-client"], "address"],
+    [["member", "add", "n4"], "--client"],
+    [["member", "add", "n4", "--client", "h:1"], "--peer"],
+    [["member", "add", "n4", "--client", "h", "--peer", "h:1"], "--client"],
+    [["member", "add", "n4", "--client", "h:1", "--peer", "h:66000"], "--peer"],
+    [["member", "replace", "n1"], "new"],
+    [["member", "replace", "n1", "n4", "--client", "h:1", "--peer", "h:2", "--wait", "long"], "--wait"],
+    [["member", "update", "n1"], "--priority"],
+    [["member", "update", "n1", "--priority", "1001"], "--priority"],
+    [["member", "change"], "change"],
+    [["member", "change", "n4"], "voter:ID"],
+    [["member", "change", "remove:n4=h:1/h:2"], "voter:ID"],
+    [["member", "change", "voter:n4=h:1"], "voter:ID"],
+    [["status", "--count", "2"], "--watch"],
+    [["status", "--interval", "2s"], "--watch"],
+    [["backup", "save"], "file"],
+    [["backup", "restore", "f", "--nodes", "0"], "--nodes"],
+    [["completion", "tcsh"], "tcsh"],
   ])("%p", async (argv, name) => {
     const { exitCode, out, err } = await quorate([...argv, ...NOBODY.slice(0, 2)]);
     expect({ exitCode, out }).toEqual({ exitCode: EXIT.usage, out: "" });
@@ -83,6 +103,10 @@ describe("help", () => {
     "compact",
     "namespace",
     "status",
+    "member",
+    "verify",
+    "backup",
+    "completion",
     "repl",
     "demo",
     "import",
@@ -96,7 +120,9 @@ describe("help", () => {
     const [, list = ""] = out.split("\nCommands:\n");
     const listed = [...(list.split("\n\n")[0] ?? "").matchAll(/^ {2}([a-z]+)/gm)].map(([, name]) => name);
     expect(listed.toSorted()).toEqual([...COMMANDS, "help"].toSorted());
-    expect(out).toContain("Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key.");
+    expect(out).toContain(
+      "Exit codes: 0 done, 1 a call failed, 2 wrong usage, 3 no such key, 4 the replicas differ, 5 a node is not well.",
+    );
   });
 
   test.each(COMMANDS)("of %s has an example and the global options", async (command) => {
@@ -109,7 +135,12 @@ describe("help", () => {
   const GROUPS: Readonly<Record<string, readonly string[]>> = {
     lease: ["grant", "keep-alive", "revoke", "ttl", "list"],
     namespace: ["create", "quota", "delete", "list"],
-    cluster: ["start", "stop", "status", "kill", "restart"],
+    member: ["list", "add", "promote", "remove", "replace", "update", "change"],
+    backup: ["save", "verify", "restore"],
+    cluster: [
+      ...["start", "stop", "status", "kill", "restart", "add", "forget", "force-new"],
+      ...["transfer", "step-down", "snapshot", "log-level", "clients", "drop-client", "stats"],
+    ],
   };
 
   test.each(Object.entries(GROUPS))(

@@ -1,5 +1,6 @@
 import { type Kv, op, type Quorate } from "@quorate/client";
-import { duration, reportMembers, size, statusTable } from "#cli/status-command";
+import { reportMembers, statusText } from "#cli/status-report";
+import { duration, size } from "#cli/units";
 import { fields, integer, list, NIL, OK, quoted } from "./reply";
 
 /** What a command of the REPL works with. */
@@ -288,7 +289,7 @@ export const replCommands: Readonly<Record<string, ReplCommand>> = {
     description: "each node's role and progress",
     minimum: 0,
     maximum: 0,
-    run: async ({ client }) => statusTable(await reportMembers(client)),
+    run: async ({ client }) => statusText(await reportMembers(client)),
   },
   use: {
     usage: "namespace",

@@ -1,0 +1,20 @@
+import { walk } from "./bash";
+import type { CommandShape } from "./shape";
+
+/** A completion function for zsh, whose words are counted from 1. */
+export function zshScript(program: CommandShape): string {
+  const { name } = program;
+  const word = (number: string): string => `"\${words[${number} + 1]}"`;
+  return `#compdef ${name}
+# Completion of ${name} for zsh: source <(${name} completion zsh)
+_${name}() {
+${walk(program, { word, current: "CURRENT - 1" })}
+  if [[ -n $found ]]; then
+    compadd -- \${=found}
+  else
+    _files
+  fi
+}
+compdef _${name} ${name}
+`;
+}

@@ -1,0 +1,116 @@
+import { type ConsistencyReport, type Quorate, QuorateError, type RepairReport } from "@quorate/client";
+import type { Command } from "commander";
+import { EXIT, type ExitCode } from "./exit-codes";
+import { keysText, visible } from "./record-output";
+import { describe, errorFields, type Session, withClient } from "./session";
+import type { GlobalOptions } from "./settings";
+import { tableOf } from "./table";
+import { size } from "./units";
+import { writeJson } from "./write-json";
+
+/** How many of the keys that differ are shown to people. */
+const KEYS_SHOWN_MAX = 20;
+
+interface VerifyFlags extends GlobalOptions {
+  readonly repair?: boolean;
+}
+
+interface Repair {
+  readonly memberId: string;
+  readonly report: RepairReport;
+}
+
+/** verify */
+export function addVerifyCommand(program: Command, session: Session): void {
+  program
+    .command("verify")
+    .description(
+      "compare all replicas at one log index; exit code 4 when they differ, 5 when a member did not answer",
+    )
+    .option("--repair", "have members that differ take the records of the majority, then compare again")
+    .addHelpText("after", "\nExamples\n  quorate verify\n  quorate verify --repair\n  quorate verify --json")
+    .action(async (_: unknown, command: Command) => {
+      const options = command.optsWithGlobals<VerifyFlags>();
+      await withClient(session, options, async (client) => {
+        try {
+          return await verify(session, client, options);
+        } catch (thrown) {
+          const error = QuorateError.from(thrown);
+          if (error.reason !== "NO_MAJORITY") throw thrown;
+          // Not a call that failed: the replicas were compared, and differ.
+          session.terminal.err(
+            options.json ? JSON.stringify({ error: errorFields(error) }) : describe(error),
+          );
+          return EXIT.inconsistent;
+        }
+      });
+    });
+}
+
+async function verify(session: Session, client: Quorate, options: VerifyFlags): Promise<ExitCode> {
+  const patience = options.deadline === undefined ? {} : { deadlineMs: options.deadline * 1000 };
+  const first = await client.cluster.verifyConsistency(patience);
+  const wrong = first.members.filter(({ answered, agrees }) => answered && !agrees);
+  if (options.repair !== true || wrong.length === 0) {
+    if (options.json) await writeJson(session, jsonOf(first));
+    else await session.terminal.out(`${textOf(first)}\n`);
+    return exitCodeOf(first);
+  }
+  if (!options.json) await session.terminal.out(`${textOf(first)}\n`);
+  const repairs: Repair[] = [];
+  for (const { memberId } of wrong) {
+    const report = await client.cluster.repairMember(memberId, patience);
+    repairs.push({ memberId, report });
+    if (!options.json) await session.terminal.out(`${repairText(memberId, report)}\n`);
+  }
+  const second = await client.cluster.verifyConsistency(patience);
+  if (options.json) await writeJson(session, { ...jsonOf(second), before: jsonOf(first), repairs });
+  else await session.terminal.out(`${textOf(second)}\n`);
+  return exitCodeOf(second);
+}
+
+function exitCodeOf({ consistent, members }: ConsistencyReport): ExitCode {
+  if (!consistent) return EXIT.inconsistent;
+  return members.every(({ answered }) => answered) ? EXIT.ok : EXIT.unhealthy;
+}
+
+function jsonOf(report: ConsistencyReport): object {
+  return {
+    ...report,
+    diverged: report.diverged.map(({ key, ...rest }) => ({ ...rest, key: visible(key) })),
+  };
+}
+
+function textOf(report: ConsistencyReport): string {
+  const { round, appliedIndex, consistent, members, diverged, divergedCount, bytesMoved } = report;
+  const table = tableOf(
+    ["member", "keys", "root", ""],
+    members.map(({ memberId, answered, agrees, root, keys }) =>
+      answered
+        ? [memberId, keys, `${root.slice(0, 16)}…`, agrees ? "agrees" : "differs"]
+        : [memberId, "", "", "did not answer"],
+    ),
+  );
+  const shown = diverged
+    .slice(0, KEYS_SHOWN_MAX)
+    .map(
+      ({ memberId, namespace, key, difference }) =>
+        `  ${memberId}  ${namespace}  ${visible(key)}  ${difference}`,
+    );
+  const more = divergedCount - shown.length;
+  return [
+    table,
+    consistent
+      ? `the replicas agree at log index ${appliedIndex} (round ${round})`
+      : `THE REPLICAS DIFFER at log index ${appliedIndex} (round ${round}), in ${keysText(divergedCount)}:`,
+    ...(consistent ? [] : [...shown, ...(more > 0 ? [`  … and ${more} more`] : [])]),
+    ...(consistent
+      ? []
+      : [`${size(bytesMoved)} were moved to find them; quorate verify --repair puts them right`]),
+  ].join("\n");
+}
+
+function repairText(memberId: string, { recordsRepaired, stateReplaced, bytesMoved }: RepairReport): string {
+  const what = stateReplaced ? "took the whole state anew" : `had ${recordsRepaired} records put right`;
+  return `${memberId} ${what}, ${size(bytesMoved)} moved`;
+}
