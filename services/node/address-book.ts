@@ -13,7 +13,12 @@ export class AddressBook {
   private readonly guests = new Map<MemberId, string>();
   private membership: MembershipState;
 
-  constructor(membership: MembershipState, given: readonly MemberAddresses[]) {
+  /** @param routes where this node reaches a member's peer service, whatever anybody says */
+  constructor(
+    membership: MembershipState,
+    given: readonly MemberAddresses[],
+    private readonly routes: ReadonlyMap<MemberId, string> = new Map(),
+  ) {
     this.membership = membership;
     this.given = new Map(given.map((member) => [member.id, member]));
     this.recordedAtStart = byId(membership);
@@ -42,7 +47,7 @@ export class AddressBook {
 
   /** host:port of their peer services. */
   get peers(): ReadonlyMap<MemberId, string> {
-    return new Map(this.members.map(({ id, peerAddress }) => [id, peerAddress]));
+    return new Map(this.members.map(({ id, peerAddress }) => [id, this.routes.get(id) ?? peerAddress]));
   }
 
   /** Also of a stranger that knows more than this node, and may lead; null where it is not known. */
@@ -54,8 +59,9 @@ export class AddressBook {
   noting(links: GuestLinks): GuestLinks {
     return {
       welcome: (guest, address) => {
-        this.guests.set(guest, address);
-        links.welcome(guest, address);
+        const route = this.routes.get(guest) ?? address;
+        this.guests.set(guest, route);
+        links.welcome(guest, route);
       },
       dismiss: (guest) => {
         this.guests.delete(guest);

@@ -92,7 +92,8 @@ export function assemble(
   const random = seededRandom(randomInt(2 ** 32));
   const { clientAddress, peerAddress } = own;
   const others = config.members.filter((member) => member.id !== id);
-  const addresses = new AddressBook(membership, [...others, { id, clientAddress, peerAddress }]);
+  const known = [...others, { id, clientAddress, peerAddress }];
+  const addresses = new AddressBook(membership, known, config.peerRoutes);
   const directory = new LeaderDirectory(addresses.clients);
   const transport = new PeerTransport({
     own,

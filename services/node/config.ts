@@ -2,7 +2,7 @@ import { DEFAULT_LIMITS, type Limits, TIME_MS_MAX } from "#kv";
 import { DEFAULT_BOUNDS, DEFAULT_LOG_KEEPING, type HistoryLimits, type LogKeeping } from "#replica";
 import type { MemberAddresses } from "#rpc";
 import { advertisedAddressFault, listenAddressFault, readSettings, type SettingFault } from "#settings";
-import { ID_RULE, idFault, membersOf } from "./member-list";
+import { ID_RULE, idFault, membersOf, peerRoutesOf } from "./member-list";
 import { type Profile, type ProfileName, profiles } from "./profile";
 import { type SettingName, settings } from "./settings";
 import { Values, WrongSetting } from "./values";
@@ -19,6 +19,8 @@ export interface NodeConfig {
   /** host:port, where others reach this node; null: where the cluster has it. */
   readonly advertiseClient: string | null;
   readonly advertisePeer: string | null;
+  /** host:port where this node reaches the peer service of a member, whatever the cluster has. */
+  readonly peerRoutes: ReadonlyMap<string, string>;
   /** host:port; null: the address where others reach it. */
   readonly listenClient: string | null;
   readonly listenPeer: string | null;
@@ -120,6 +122,7 @@ function configOf(values: NodeValues): NodeConfig {
     start,
     advertiseClient,
     advertisePeer,
+    peerRoutes: peerRoutesOf(values.text("peer-routes")),
     listenClient: values.address("listen-client", listenAddressFault),
     listenPeer: values.address("listen-peer", listenAddressFault),
     listenMetrics: values.address("listen-metrics", listenAddressFault),

@@ -40,6 +40,22 @@ export function membersOf(text: string): readonly MemberAddresses[] {
   return members;
 }
 
+/** @throws WrongSetting */
+export function peerRoutesOf(text: string | undefined): ReadonlyMap<string, string> {
+  const routes = new Map<string, string>();
+  for (const part of text === undefined ? [] : text.split(",")) {
+    const shape = /^([^=]*)=(.*)$/.exec(part.trim());
+    if (shape === null) throw new WrongSetting("peer-routes", `"${part}" is not ID=HOST:PORT`);
+    const [, id = "", address = ""] = shape;
+    const fault = idFault(id) ?? withId(id, advertisedAddressFault(address));
+    if (fault !== null) throw new WrongSetting("peer-routes", fault);
+    if (routes.has(id))
+      throw new WrongSetting("peer-routes", `id ${id} occurs twice; give one route a member`);
+    routes.set(id, address);
+  }
+  return routes;
+}
+
 function withId(id: string, fault: string | null): string | null {
   return fault === null ? null : `${id}: ${fault}`;
 }

@@ -64,6 +64,11 @@ export const settings = [
     description: "where others reach this node's peer service, if not as in members",
   },
   {
+    name: "peer-routes",
+    argument: "ID=HOST:PORT,…",
+    description: "where this node alone reaches the peer service of a member, such as through a proxy",
+  },
+  {
     name: "listen-client",
     argument: "HOST:PORT",
     description: "where to serve clients, if not at the advertised address",

@@ -78,6 +78,7 @@ export class DiskHost implements Host {
       start,
       advertiseClient: own.clientAddress,
       advertisePeer: own.peerAddress,
+      peerRoutes: new Map(),
       listenMetrics: null,
       tracing: false,
       logKeeping: frame.logKeeping,

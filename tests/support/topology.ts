@@ -81,7 +81,7 @@ export class Topology {
       "--cluster-id",
       this.#clusterId,
       "--members",
-      this.#members(node),
+      this.#members(),
       ...(bootstrap ? ["--bootstrap"] : []),
     ]);
   }
@@ -116,6 +116,7 @@ export class Topology {
       logLevel,
       "--listen-metrics",
       this.httpAddress(node),
+      ...this.#peerRoutes(node),
       ...more,
       ...(nodeArgs?.(node) ?? []),
     ];
@@ -133,16 +134,18 @@ export class Topology {
     ];
   }
 
-  #members(from: number): string {
-    const { peerAddress } = this.#options;
+  #members(): string {
     return this.#numbers()
-      .map((to) => {
-        const port = this.peerPort(to);
-        const peer =
-          to === from || peerAddress === undefined ? `127.0.0.1:${port}` : peerAddress(from, to, port);
-        return `n${to}=${this.clientAddress(to)}/${peer}`;
-      })
+      .map((node) => `n${node}=${this.clientAddress(node)}/127.0.0.1:${this.peerPort(node)}`)
       .join(",");
+  }
+
+  #peerRoutes(from: number): string[] {
+    const { peerAddress } = this.#options;
+    if (peerAddress === undefined) return [];
+    const others = this.#numbers().filter((to) => to !== from);
+    const routes = others.map((to) => `n${to}=${peerAddress(from, to, this.peerPort(to))}`);
+    return routes.length === 0 ? [] : ["--peer-routes", routes.join(",")];
   }
 
   #numbers(): number[] {

@@ -45,6 +45,13 @@ describe("the addresses of members", () => {
     expect(book.peerAddress("n2")).toBeNull();
   });
 
+  test("are those of this node's own routes, whatever the cluster has", () => {
+    const book = new AddressBook(membership("n1", "n2"), given, new Map([["n2", "proxy:2"]]));
+    book.update(moved(membership("n1", "n2"), "n2", "recorded"));
+    expect([book.peerAddress("n2"), book.peers.get("n1")]).toEqual(["proxy:2", "n1:2"]);
+    expect(book.clients[1]).toEqual(["n2", "recorded:1"]);
+  });
+
   test("of strangers are known while they are answered", () => {
     const book = new AddressBook(membership("n1"), []);
     const told: string[] = [];
