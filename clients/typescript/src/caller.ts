@@ -4,16 +4,19 @@ import { QuorateError, type Reason } from "./errors";
 import { leavesOutcomeOpen, Repetition } from "./repetition";
 import type { Sessions, WriteTicket } from "./session";
 import type { Timing } from "./timing";
+import { type ClientTracer, inSpan } from "./tracing";
 import type { Method } from "./transport";
 
 /** Makes calls: over the endpoints in turn, repeated until the deadline, each write with one request id throughout. */
 export class Caller {
   readonly #pool: EndpointPool;
   readonly #timing: Timing;
+  readonly #tracer: ClientTracer | undefined;
 
-  constructor(pool: EndpointPool, timing: Timing) {
+  constructor(pool: EndpointPool, timing: Timing, tracer?: ClientTracer) {
     this.#pool = pool;
     this.#timing = timing;
+    this.#tracer = tracer;
   }
 
   /** A call that may be sent any number of times. */
@@ -22,11 +25,44 @@ export class Caller {
     request: Request,
     plan: CallPlan,
   ): Promise<Response> {
-    return this.#repeat(method, request, plan, new Repetition(this.#pool, this.#timing, plan), () => ({}));
+    return this.#traced(method, plan, (traced) =>
+      this.#repeat(method, request, traced, new Repetition(this.#pool, this.#timing, traced), () => ({})),
+    );
   }
 
   /** A call that changes something, under a request id, so that sending it again does not do it again. */
-  async write<Request, Response>(
+  write<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    sessions: Sessions,
+    namespace: string,
+  ): Promise<Response> {
+    return this.#traced(method, plan, (traced) => this.#write(method, request, traced, sessions, namespace));
+  }
+
+  /**
+   * A call that changes something and has no request id: sent again only where nothing can have come of it.
+   *
+   * @throws QuorateError with outcome "unknown" when it may have been carried out
+   */
+  change<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+  ): Promise<Response> {
+    return this.#traced(method, plan, (traced) => this.#change(method, request, traced));
+  }
+
+  #traced<Response>(
+    method: { readonly path: string },
+    plan: CallPlan,
+    run: (plan: CallPlan) => Promise<Response>,
+  ): Promise<Response> {
+    return this.#tracer === undefined ? run(plan) : inSpan(this.#tracer, method, plan, run);
+  }
+
+  async #write<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     plan: CallPlan,
@@ -53,12 +89,7 @@ export class Caller {
     }
   }
 
-  /**
-   * A call that changes something and has no request id: sent again only where nothing can have come of it.
-   *
-   * @throws QuorateError with outcome "unknown" when it may have been carried out
-   */
-  async change<Request, Response>(
+  async #change<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     plan: CallPlan,

@@ -117,6 +117,7 @@ export { KvRecord } from "./record";
 export type { ScanOptions } from "./scan";
 export { SESSION_WINDOW } from "./session";
 export { systemTiming, type Timing } from "./timing";
+export type { ClientSpan, ClientTracer } from "./tracing";
 export type { AttemptOptions, Connect, Connection, Method } from "./transport";
 export {
   CollectionView,

@@ -26,6 +26,7 @@ import { SeenRevisions } from "./seen-revisions";
 import { type SessionCalls, Sessions } from "./session";
 import { manyMayListen } from "./signals";
 import { systemTiming, type Timing } from "./timing";
+import type { ClientTracer } from "./tracing";
 import { type Connect, methodOf } from "./transport";
 import { Watches } from "./watch/watches";
 
@@ -54,6 +55,11 @@ export interface ClientOptions {
    * gateways or proxies, where the members' own addresses may be out of reach.
    */
   readonly followMembers?: boolean | "auto";
+  /**
+   * Makes each call a span, and tells the cluster of it, whose nodes go on with the trace if they are started with
+   * `--tracing on`: `trace.getTracer("my-service")` of `@opentelemetry/api`. None by default. Watches and scans are left out.
+   */
+  readonly tracer?: ClientTracer;
 }
 
 /** Time and transport, which tests put in place of the real ones. */
@@ -177,7 +183,7 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
   const connectTimeoutMs = checkedDeadlineMs(options.connectTimeoutMs ?? CONNECT_MS_MAX);
   const connect = ports.connect ?? ((address: string) => new GrpcConnection(address, connectTimeoutMs));
   const pool = new EndpointPool(parseEndpoints(options.endpoints), connect);
-  const caller = new Caller(pool, timing);
+  const caller = new Caller(pool, timing, options.tracer);
   const seen = new SeenRevisions();
   return {
     pool,

@@ -14,6 +14,7 @@ export interface Attempt {
   /** Such as "Put". */
   readonly method: string;
   readonly requestId: string | undefined;
+  readonly traceparent: string | undefined;
   readonly request: unknown;
   readonly timeoutMs: number;
   readonly atMs: number;
@@ -130,6 +131,7 @@ export class ScriptedEndpoints {
       address,
       method: path.slice(path.lastIndexOf("/") + 1),
       requestId: options.metadata["quorate-request-id"],
+      traceparent: options.metadata.traceparent,
       request,
       timeoutMs: options.timeoutMs,
       atMs: this.timing.nowMs(),
