@@ -80,7 +80,11 @@ export class WriteTraces implements LogObserver, StateObserver {
   appended({ entries }: LogBatch, sync: boolean, startMs: number, endMs: number): void {
     for (const entry of entries) {
       const traceparent = this.traceparentOf(entry);
-      if (traceparent === "") continue;
+      if (traceparent === "") {
+        // Another one took the place of an entry that was traced.
+        this.entries.delete(entry.index);
+        continue;
+      }
       this.note(entry, traceparent);
       this.span("quorate.log.append", traceparent, startMs, endMs, {
         "quorate.term": entry.term,
