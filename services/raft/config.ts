@@ -1,5 +1,5 @@
 import type { Random } from "#std";
-import { type Configuration, configurationFault } from "./configuration";
+import { type Configuration, configurationFault, hasNoMembers } from "./configuration";
 import type { HardState, Index, MemberId } from "./entry";
 import type { LogReader } from "./log-reader";
 import type { Tracer } from "./trace";
@@ -7,6 +7,7 @@ import type { Tracer } from "./trace";
 /** Everything a Raft needs to know at construction. Byte bounds may be Infinity. */
 export interface RaftConfig {
   readonly id: MemberId;
+  /** Without any member only where the log has no beginning yet: such a member waits for the state of a leader. */
   readonly configuration: Configuration;
   /** As last stored, or EMPTY_HARD_STATE. */
   readonly hardState: HardState;
@@ -54,7 +55,7 @@ export function raftConfigFault(config: RaftConfig): RaftConfigFault | null {
   const fault = (field: keyof RaftConfig, problem: string): RaftConfigFault => ({ field, problem });
 
   if (config.id.length === 0) return fault("id", "must not be empty");
-  const wrong = configurationFault(config.configuration);
+  const wrong = isBlank(config) ? null : configurationFault(config.configuration);
   if (wrong !== null) return fault("configuration", wrong);
   if (!isWhole(config.heartbeatTicks, 1))
     return fault("heartbeatTicks", "must be a whole number of at least 1");
@@ -81,6 +82,10 @@ export function raftConfigFault(config: RaftConfig): RaftConfigFault | null {
     return fault("readMode", "lease needs checkQuorum, for leases rest on followers that refuse to vote");
   }
   return stateFault(config);
+}
+
+function isBlank({ configuration, log }: RaftConfig): boolean {
+  return hasNoMembers(configuration) && log.firstIndex() === 1 && log.lastIndex() === 0;
 }
 
 /** Whether the state that was restored fits together: what is wrong here was damaged or mixed up on disk. */

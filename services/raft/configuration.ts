@@ -20,6 +20,11 @@ export function configurationOf(voters: readonly MemberId[]): Configuration {
   return { voters, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
 }
 
+/** Whether it is that of a member which knows of nobody yet, itself included. */
+export function hasNoMembers({ voters, votersOutgoing, learners, learnersNext }: Configuration): boolean {
+  return voters.length + votersOutgoing.length + learners.length + learnersNext.length === 0;
+}
+
 /** What is wrong with a configuration, in words, or null when it is sound. */
 export function configurationFault(configuration: Configuration): string | null {
   const { voters, votersOutgoing, learners, learnersNext } = configuration;
@@ -49,7 +54,8 @@ export class Membership {
   private readonly memberSet: ReadonlySet<MemberId>;
 
   constructor(configuration: Configuration) {
-    assert(configurationFault(configuration) === null, "the configuration is sound");
+    const isSound = hasNoMembers(configuration) || configurationFault(configuration) === null;
+    assert(isSound, "the configuration is sound");
     this.configuration = {
       voters: sorted(configuration.voters),
       votersOutgoing: sorted(configuration.votersOutgoing),

@@ -273,12 +273,13 @@ export class Leader implements Role {
     progress.isRecentlyActive = true;
     progress.isLowOnSpace = message.lowOnSpace;
     progress.isFlowPaused = false;
-    // A follower that is behind, or whose place is not known, is spoken to again in case the last message was lost.
-    if (progress.match < log.lastIndex || progress.state === "probe") {
+    // A follower that is behind, or whose place is not known, is spoken to again in case the last message was lost; an
+    // offer may also have been forgotten in a crash.
+    if (progress.state === "snapshot") {
+      this.replication.sendSnapshot(message.from, progress);
+    } else if (progress.match < log.lastIndex || progress.state === "probe") {
       this.replication.sendAppend(message.from, progress);
     }
-    // The offer may have been lost, or forgotten in a crash.
-    if (progress.state === "snapshot") this.replication.sendSnapshot(message.from, progress);
     if (message.readSequence === 0) return;
     this.reads.confirm(message.from, message.readSequence);
     this.answerConfirmedReads();

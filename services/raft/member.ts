@@ -1,7 +1,7 @@
 import { assert } from "#std";
 import { Candidate } from "./candidate";
 import type { RaftConfig } from "./config";
-import { type Configuration, Membership } from "./configuration";
+import { type Configuration, hasNoMembers, Membership } from "./configuration";
 import type { EntryId, HardState, MemberId, Term } from "./entry";
 import { Follower } from "./follower";
 import { Leader } from "./leader";
@@ -77,6 +77,7 @@ export class Member {
 
   /** Takes part in that configuration from now on. */
   configure(configuration: Configuration): void {
+    assert(!hasNoMembers(configuration), "a configuration that came about has members");
     this.membership = new Membership(configuration);
     this.trace("ApplyConfChange");
     this.role.onConfiguration();

@@ -36,9 +36,7 @@ type MessageEventName =
   | "SendRequestVoteRequest"
   | "ReceiveRequestVoteRequest"
   | "SendRequestVoteResponse"
-  | "ReceiveRequestVoteResponse"
-  | "SendSnapshot"
-  | "ReceiveSnapshot";
+  | "ReceiveRequestVoteResponse";
 
 /** A message of an event. Fields that its kind has not are 0 or false. */
 export interface TraceMessage {
@@ -119,7 +117,7 @@ export const messageEventNames = {
   read_index_response: null,
   transfer_leadership: null,
   timeout_now: null,
-  snapshot: { sent: "SendSnapshot", received: "ReceiveSnapshot" },
+  snapshot: { sent: "SendAppendEntriesRequest", received: "ReceiveAppendEntriesRequest" },
 } as const satisfies Record<
   MessageKind,
   { readonly sent: MessageEventName; readonly received: MessageEventName } | null
@@ -144,7 +142,8 @@ function traceMessageOf(message: Message): TraceMessage {
     case "heartbeat":
       return { ...envelope, commit: message.commit };
     case "snapshot":
-      return { ...envelope, logTerm: message.last.term, index: message.last.index };
+      // The model sends the log from its beginning.
+      return { ...envelope, entries: message.last.index, commit: message.last.index };
     case "vote":
       return { ...envelope, logTerm: message.last.term, index: message.last.index };
     case "vote_response":

@@ -14,6 +14,11 @@ export class Arguments {
     return { file: this.#file, line: this.#directive.line };
   }
 
+  /** The lines below the directive, up to ----. */
+  get input(): string {
+    return this.#directive.input;
+  }
+
   fail(what: string): never {
     throw new ScriptError(this.#file, this.#directive.line, `${this.#directive.name}: ${what}`);
   }

@@ -196,11 +196,17 @@ describe("bad input is exit code 2 and one line that names it", () => {
 
   test.each([
     ["an unknown directive", ["fly 1"], ":1: unknown directive fly"],
-    ["a later directive", [three, "compact 1 5"], ":2: directive compact is not supported: snapshots"],
     [
-      "a directive with input",
+      "a foreign directive",
+      [three, "process-append-thread 1"],
+      ":2: directive process-append-thread is not supported: storage",
+    ],
+    ["a change of nothing", [three, "propose-conf-change 1", "x4"], "changes read v4, l4 or r4"],
+    ["a cut of what is not applied", [three, "compact 1 5"], ":2: compact: the log can be cut at 2 to 2"],
+    [
+      "a directive with input for a node that is not there",
       ["propose-conf-change 1", "v4", "----"],
-      ":1: directive propose-conf-change is not",
+      ":1: propose-conf-change: there is no node 1",
     ],
     [
       "an unknown argument",

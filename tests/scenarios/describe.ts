@@ -1,5 +1,6 @@
 import { type Entry, type Message, messageKindNames, type ProgressStatus } from "@quorate/services/raft";
 import { unreachable, utf8Decode } from "@quorate/services/std";
+import { configurationText } from "./configuration-text";
 import type { ScenarioEvent, ScenarioNode } from "./environment";
 
 /** `4@2 "foo"`: index, term and command of an entry; an empty command is left out. */
@@ -29,6 +30,8 @@ export function describeProgress(progress: ProgressStatus): string {
   if (progress.isLearner) parts.push("learner");
   if (!progress.isRecentlyActive) parts.push("silent");
   if (progress.isPaused) parts.push("paused");
+  if (progress.isLowOnSpace) parts.push("low on space");
+  if (progress.needsSnapshot && progress.state !== "snapshot") parts.push("needs a snapshot");
   if (progress.inflightMessages > 0) parts.push(`${progress.inflightMessages} in flight`);
   return parts.join(", ");
 }
@@ -43,6 +46,10 @@ export function describeEvent(event: ScenarioEvent): string {
       return `dropped  ${describeMessage(event.message)}`;
     case "read":
       return `n${event.node} may serve read ${event.read.context} at ${event.read.index}`;
+    case "configured":
+      return `n${event.node} takes part in ${configurationText(event.configuration)}`;
+    case "installed":
+      return `n${event.node} has the state ${event.last.index}@${event.last.term} of ${event.from}`;
     case "refused":
       return `n${event.node} refuses ${event.what}`;
     default:

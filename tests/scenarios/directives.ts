@@ -1,6 +1,7 @@
 import { configurationFault, type Message, type MessageKind, messageKindNames } from "@quorate/services/raft";
 import { utf8Encode } from "@quorate/services/std";
 import type { Arguments } from "./arguments";
+import { memberChangesOf, transitions } from "./configuration-text";
 import { describeEntry, describeNode, describeProgress } from "./describe";
 import { type Environment, electionTicks, heartbeatTicks, type ScenarioNode } from "./environment";
 import { memberIdOf } from "./vocabulary";
@@ -29,6 +30,14 @@ const directives = {
     return [];
   },
   propose,
+  "propose-conf-change": proposeChanges,
+  compact,
+  "send-snapshot": (stage, given) => {
+    given.allowOnly();
+    const [from = 0, to = 0] = given.exactIntegers("node", "to");
+    stage.environment.sendSnapshot(nodeOf(stage, given, from), nodeOf(stage, given, to).id);
+    return [];
+  },
   "tick-election": (stage, given) => tick(stage, given, electionTicks),
   "tick-heartbeat": (stage, given) => tick(stage, given, heartbeatTicks),
   "set-randomized-election-timeout": setRandomizedElectionTimeout,
@@ -81,11 +90,8 @@ const directives = {
 
 type DirectiveName = keyof typeof directives;
 
-/** Directives of the interaction tests of etcd-io/raft that need what this version does not have, and what that is. */
-const laterDirectives: Readonly<Record<string, string>> = {
-  "propose-conf-change": "membership changes come in a later version",
-  compact: "snapshots come in a later version",
-  "send-snapshot": "snapshots come in a later version",
+/** Directives of the interaction tests of etcd-io/raft that have no meaning here, and why. */
+const foreignDirectives: Readonly<Record<string, string>> = {
   "process-append-thread": "storage is always written within process-ready",
   "process-apply-thread": "entries are always applied within process-ready",
 };
@@ -96,7 +102,7 @@ export const directivesWithInput: ReadonlySet<string> = new Set(["propose-conf-c
 /** What is wrong with a directive's name, or null. */
 export function directiveFault(name: string): string | null {
   if (isDirective(name)) return null;
-  const reason = laterDirectives[name];
+  const reason = foreignDirectives[name];
   return reason === undefined ? `unknown directive ${name}` : `directive ${name} is not supported: ${reason}`;
 }
 
@@ -130,8 +136,10 @@ function addNodes(stage: Stage, given: Arguments): readonly string[] {
   if (given.flag("async-storage-writes")) {
     given.fail("argument async-storage-writes: storage is always written within process-ready");
   }
-  // The two flags only say how membership changes go, which a script cannot make yet.
-  given.flag("disable-conf-change-validation");
+  if (given.flag("disable-conf-change-validation")) {
+    given.fail("argument disable-conf-change-validation: changes of the configuration are always checked");
+  }
+  // A leader that is removed always steps down.
   given.flag("step-down-on-removal");
   const configuration = {
     voters: given.numbers("voters").map(memberIdOf),
@@ -141,11 +149,13 @@ function addNodes(stage: Stage, given: Arguments): readonly string[] {
     autoLeave: false,
   };
   if (given.numbers("voters").includes(0)) given.fail("argument voters: ids count from 1");
-  const membersFault = configurationFault(configuration);
-  if (membersFault !== null) given.fail(`arguments voters and learners: ${membersFault}`);
   const snapshotIndex = given.number("index") ?? 0;
-  if (snapshotIndex <= 1)
-    given.fail("argument index: must be greater than 1, for nodes begin with a snapshot");
+  const knowsNothing =
+    snapshotIndex === 0 && configuration.voters.length + configuration.learners.length === 0;
+  const membersFault = knowsNothing ? null : configurationFault(configuration);
+  if (membersFault !== null) given.fail(`arguments voters and learners: ${membersFault}`);
+  if (snapshotIndex <= 1 && !knowsNothing)
+    given.fail("argument index: must be greater than 1, for nodes with members begin with a snapshot");
   const fault = stage.environment.addNodes(count, {
     configuration,
     snapshotIndex,
@@ -166,6 +176,32 @@ function propose(stage: Stage, given: Arguments): readonly string[] {
   if (data === undefined || others.length > 0) given.fail("takes <node> <data>");
   const node = nodeOf(stage, given, given.toInteger("node", id));
   stage.environment.propose(node, utf8Encode(data));
+  return [];
+}
+
+function proposeChanges(stage: Stage, given: Arguments): readonly string[] {
+  given.allowOnly("v1", "transition");
+  const node = theNode(stage, given);
+  const changes = memberChangesOf(given.input);
+  if (changes === null) given.fail(`changes read v4, l4 or r4, not "${given.input}"`);
+  const word = given.text("transition") ?? "auto";
+  const transition = transitions.find((name) => name === word);
+  if (transition === undefined) given.fail(`argument transition is one of ${transitions.join(", ")}`);
+  if (given.flag("v1") && (changes.length !== 1 || transition !== "auto")) {
+    given.fail("argument v1: such a change is a single one, made in one step");
+  }
+  stage.environment.proposeChanges(node, changes, transition);
+  return [];
+}
+
+function compact(stage: Stage, given: Arguments): readonly string[] {
+  given.allowOnly();
+  const [id = 0, index = 0] = given.exactIntegers("node", "index");
+  const { stored, applied } = nodeOf(stage, given, id);
+  if (index < stored.snapshot.index || index > applied) {
+    given.fail(`the log can be cut at ${stored.snapshot.index} to ${applied}, not at ${index}`);
+  }
+  stored.compact(index);
   return [];
 }
 

@@ -1,22 +1,35 @@
 import {
+  type ChangedConfiguration,
   type Configuration,
+  changedConfiguration,
   type Entry,
+  type EntryId,
+  leftConfiguration,
+  type MemberChange,
+  type MemberId,
   type Message,
   Raft,
   type RaftConfig,
   type ReadState,
   raftConfigFault,
+  type SnapshotOffer,
   type Tracer,
+  type Transition,
 } from "@quorate/services/raft";
-import { assert, type Random } from "@quorate/services/std";
+import { assert, type Random, utf8Decode, utf8Encode } from "@quorate/services/std";
+import { configurationOfText, configurationText } from "./configuration-text";
 import { StoredLog } from "./stored-log";
-import { memberIdOf } from "./vocabulary";
+import { memberIdOf, numberOf } from "./vocabulary";
 
 /** What happened in the course of a directive, for its printed outcome. */
 export type ScenarioEvent =
   | { readonly kind: "sent" | "received" | "dropped"; readonly message: Message }
   | { readonly kind: "read"; readonly node: number; readonly read: ReadState }
-  | { readonly kind: "refused"; readonly node: number; readonly what: string };
+  | { readonly kind: "refused"; readonly node: number; readonly what: string }
+  /** The node takes part in another configuration now. */
+  | { readonly kind: "configured"; readonly node: number; readonly configuration: Configuration }
+  /** The node has the state of another one now. */
+  | { readonly kind: "installed"; readonly node: number; readonly from: MemberId; readonly last: EntryId };
 
 /** The settings of `add-nodes` that differ from script to script. */
 export interface NodeSettings {
@@ -38,6 +51,8 @@ export interface ScenarioNode {
   raft: Raft;
   stored: StoredLog;
   applied: number;
+  /** Who takes part, from the entry on that made it so; the last one is in force. */
+  readonly configurations: { readonly since: number; readonly configuration: Configuration }[];
 }
 
 /** Whose messages to deliver, or to drop. */
@@ -80,10 +95,19 @@ export class Environment {
       const id = this.nodes.length + 1;
       const { snapshotIndex } = settings;
       const stored = new StoredLog({ index: snapshotIndex, term: snapshotIndex === 0 ? 0 : 1 });
-      const config = this.#configOf(id, settings, stored, snapshotIndex);
+      const config = this.#configOf(id, settings, settings.configuration, stored, snapshotIndex);
       const fault = raftConfigFault(config);
       if (fault !== null) return `${fault.field} ${fault.problem}`;
-      this.nodes.push({ id, settings, raft: new Raft(config), stored, applied: snapshotIndex });
+      const { configuration } = settings;
+      const configurations = [{ since: snapshotIndex, configuration }];
+      this.nodes.push({
+        id,
+        settings,
+        raft: new Raft(config),
+        stored,
+        applied: snapshotIndex,
+        configurations,
+      });
     }
     return null;
   }
@@ -107,7 +131,8 @@ export class Environment {
 
   /** Starts a node from what it stored; what it had not handed out yet is lost, messages on their way are not. */
   restart(node: ScenarioNode): void {
-    node.raft = new Raft(this.#configOf(node.id, node.settings, node.stored, node.applied));
+    const { id, settings, stored, applied } = node;
+    node.raft = new Raft(this.#configOf(id, settings, configurationAt(node, applied), stored, applied));
   }
 
   tick(node: ScenarioNode, count: number): void {
@@ -125,6 +150,43 @@ export class Environment {
       proposals: [{ kind: "normal", data }],
     });
     if (outcome !== "stepped") this.#refuse(node.id, `the proposal (${outcome})`);
+  }
+
+  /** Changes of the configuration, on the leader; none at all leaves a joint one. */
+  proposeChanges(node: ScenarioNode, changes: readonly MemberChange[], transition: Transition): void {
+    const current = node.raft.status().configuration;
+    const isLeaving = changes.length === 0 && current.votersOutgoing.length > 0;
+    const changed: ChangedConfiguration = isLeaving
+      ? { kind: "changed", configuration: leftConfiguration(current) }
+      : changedConfiguration(current, changes, transition);
+    if (changed.kind === "fault") {
+      this.#refuse(node.id, `the change (${changed.fault})`);
+      return;
+    }
+    const { configuration } = changed;
+    const outcome = node.raft.proposeConfiguration(
+      configuration,
+      utf8Encode(configurationText(configuration)),
+    );
+    if (outcome.kind === "accepted") return;
+    const why = outcome.kind === "configuration_fault" ? outcome.fault : outcome.kind;
+    this.#refuse(node.id, `the change (${why})`);
+  }
+
+  /** Sends the message that offers a state, whether or not anyone needs it. */
+  sendSnapshot(node: ScenarioNode, to: number): void {
+    const index = node.applied;
+    const term = node.stored.term(index);
+    assert(typeof term === "number", "the log knows the applied entry");
+    const message: Message = {
+      kind: "snapshot",
+      from: memberIdOf(node.id),
+      to: memberIdOf(to),
+      term: node.raft.status().term,
+      last: { term, index },
+    };
+    this.messages.push(message);
+    this.#events.push({ kind: "sent", message });
   }
 
   readIndex(node: ScenarioNode, context: string): void {
@@ -154,11 +216,13 @@ export class Environment {
       readyNumber: ready.number,
       last: lastStored === undefined ? null : { term: lastStored.term, index: lastStored.index },
     });
+    for (const entry of ready.committedEntries) this.#apply(node, entry);
     const lastApplied = ready.committedEntries.at(-1);
     if (lastApplied !== undefined) {
       node.applied = lastApplied.index;
       node.raft.applied(lastApplied.index);
     }
+    if (ready.snapshotOffer !== null) this.#install(node, ready.snapshotOffer);
   }
 
   /** Delivers or drops what waits for one recipient. Returns how many messages that were. */
@@ -201,6 +265,30 @@ export class Environment {
     return false;
   }
 
+  #apply(node: ScenarioNode, { kind, data, index }: Entry): void {
+    if (kind === "normal") return;
+    const configuration =
+      data.length === 0
+        ? leftConfiguration(node.raft.status().configuration)
+        : configurationOfText(utf8Decode(data) ?? "");
+    node.configurations.push({ since: index, configuration });
+    this.#events.push({ kind: "configured", node: node.id, configuration });
+    node.raft.applyConfiguration(configuration);
+  }
+
+  /** Brings the state that was offered, as of the entry that was named, and puts it in the place of the node's own. */
+  #install(node: ScenarioNode, { from, last }: SnapshotOffer): void {
+    const sender = this.nodes[numberOf(from) - 1];
+    assert(sender !== undefined, "a state is offered by a node that exists");
+    const configuration = configurationAt(sender, last.index);
+    node.stored.continueAfter(last);
+    node.applied = last.index;
+    node.configurations.push({ since: last.index, configuration });
+    this.#events.push({ kind: "installed", node: node.id, from, last });
+    const outcome = node.raft.restore({ last, configuration });
+    assert(outcome === "restored", "what was offered is beyond what was committed");
+  }
+
   /** A message of a node to itself (a transfer to the leader, by way of a follower) crosses no network: it stays. */
   #split(recipient: Recipient, kind: Message["kind"] | null): [Message[], Message[]] {
     const to = memberIdOf(recipient.id);
@@ -214,8 +302,14 @@ export class Environment {
     return [taken, rest];
   }
 
-  #configOf(id: number, settings: NodeSettings, stored: StoredLog, applied: number): RaftConfig {
-    const config = configOf(id, settings, stored, applied);
+  #configOf(
+    id: number,
+    settings: NodeSettings,
+    configuration: Configuration,
+    stored: StoredLog,
+    applied: number,
+  ): RaftConfig {
+    const config = configOf(id, settings, configuration, stored, applied);
     return this.#tracer === null ? config : { ...config, tracer: this.#tracer };
   }
 
@@ -224,10 +318,23 @@ export class Environment {
   }
 }
 
-function configOf(id: number, settings: NodeSettings, stored: StoredLog, applied: number): RaftConfig {
+/** Who takes part when the entry at that index, or none after it, is applied. */
+function configurationAt(node: ScenarioNode, index: number): Configuration {
+  const found = node.configurations.findLast(({ since }) => since <= index);
+  assert(found !== undefined, "a node knows its configuration from its first index on");
+  return found.configuration;
+}
+
+function configOf(
+  id: number,
+  settings: NodeSettings,
+  configuration: Configuration,
+  stored: StoredLog,
+  applied: number,
+): RaftConfig {
   return {
     id: memberIdOf(id),
-    configuration: settings.configuration,
+    configuration,
     hardState: stored.hardState,
     appliedIndex: applied,
     log: stored,

@@ -12,7 +12,7 @@ import { assert } from "@quorate/services/std";
 export class StoredLog implements LogReader {
   hardState: HardState = EMPTY_HARD_STATE;
   #entries: readonly Entry[];
-  readonly #snapshot: EntryId;
+  #snapshot: EntryId;
 
   constructor(snapshot: EntryId, entries: readonly Entry[] = []) {
     this.#snapshot = snapshot;
@@ -57,6 +57,21 @@ export class StoredLog implements LogReader {
       found.push(entry);
     }
     return found;
+  }
+
+  /** Forgets the entries up to there; the caller has seen that the log holds that one. */
+  compact(index: number): void {
+    const term = this.term(index);
+    assert(typeof term === "number", "the log is cut at an entry that it holds");
+    this.#entries = this.#entries.slice(index + 1 - this.firstIndex());
+    this.#snapshot = { term, index };
+  }
+
+  /** Goes on after the entry that an installed state has applied, with what follows it where it holds that entry. */
+  continueAfter(last: EntryId): void {
+    if (this.term(last.index) === last.term) return;
+    this.#entries = [];
+    this.#snapshot = last;
   }
 
   /** Writes entries over whatever the log holds from the first of them on. */

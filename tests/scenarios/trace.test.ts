@@ -5,8 +5,11 @@ import type { TraceEvent } from "@quorate/services/raft";
 import { TraceModel } from "#support";
 import { runCommandLine } from "./command-line";
 
-/** What the model does not know (see services/raft/trace.ts): pre-vote, check-quorum, and another disk in mid-run. */
-const BEYOND_THE_MODEL = /prevote=true|checkquorum=true|set-log/;
+/**
+ * What the model does not know (see services/raft/trace.ts): pre-vote, check-quorum, another disk in mid-run, and members
+ * and snapshots that come and go.
+ */
+const BEYOND_THE_MODEL = /prevote=true|checkquorum=true|set-log|propose-conf-change|compact|send-snapshot/;
 
 const scripts = readdirSync(__dirname).filter(
   (name) => name.endsWith(".txt") && !BEYOND_THE_MODEL.test(readFileSync(join(__dirname, name), "utf8")),
