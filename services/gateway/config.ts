@@ -11,6 +11,8 @@ export interface GatewayConfig {
   readonly nodes: readonly string[];
   readonly logLevel: string;
   readonly drainMs: number;
+  /** Whether calls become spans. */
+  readonly tracing: boolean;
 }
 
 export type GatewayConfigOutcome =
@@ -36,6 +38,11 @@ const settings: readonly SettingSpec[] = [
     name: "drain-ms",
     argument: "MS",
     description: "how long calls under way may take at shutdown; 5000 by default",
+  },
+  {
+    name: "tracing",
+    argument: "on|off",
+    description: "whether calls become spans of the OpenTelemetry SDK that is loaded; off by default",
   },
 ];
 
@@ -77,7 +84,13 @@ export function gatewayConfig(
   if (!/^\d{1,7}$/.test(drainText)) {
     return fault("drain-ms", `"${drainText}" must be a whole number of milliseconds from 0 to 9999999`);
   }
-  return { kind: "config", config: { listen, nodes, logLevel, drainMs: Number(drainText) } };
+
+  const tracing = values.get("tracing") ?? "off";
+  if (tracing !== "on" && tracing !== "off") return fault("tracing", `"${tracing}" is none of on, off`);
+  return {
+    kind: "config",
+    config: { listen, nodes, logLevel, drainMs: Number(drainText), tracing: tracing === "on" },
+  };
 }
 
 function fault(setting: string, problem: string): SettingFault {

@@ -1,6 +1,7 @@
 import {
   ByteChannels,
   ByteServer,
+  type ByteService,
   channelOptions,
   Health,
   LeaderDirectory,
@@ -8,6 +9,7 @@ import {
   Reflection,
 } from "#forward";
 import type { Random } from "#std";
+import { quorateTracer, traceService } from "#tracing";
 import { GatewayService, type GatewayTiming } from "./gateway-service";
 import { StatusPoller } from "./status-poller";
 
@@ -19,6 +21,8 @@ export interface GatewayOptions {
   readonly log: Log;
   readonly random: Random;
   readonly timing?: Partial<GatewayTiming>;
+  /** Whether calls become spans; not by default. */
+  readonly tracing?: boolean;
 }
 
 /** What a call gets that brings no deadline. */
@@ -57,7 +61,7 @@ export class Gateway {
       ...(timing === undefined ? {} : { timing }),
     });
     this.server = new ByteServer({
-      service,
+      service: options.tracing === true ? traced(service) : service,
       log,
       defaultDeadlineMs: DEFAULT_DEADLINE_MS,
       messageBytesMax: MESSAGE_BYTES_MAX,
@@ -81,4 +85,8 @@ export class Gateway {
     this.poller.stop();
     this.channels.close();
   }
+}
+
+function traced(service: ByteService): ByteService {
+  return traceService(service, { tracer: quorateTracer(), attributes: { "quorate.gateway": true } });
 }

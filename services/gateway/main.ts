@@ -18,9 +18,9 @@ async function main(): Promise<void> {
     case "config":
       break;
   }
-  const { listen, nodes, logLevel, drainMs } = outcome.config;
+  const { listen, nodes, logLevel, drainMs, tracing } = outcome.config;
   const log = pino({ level: logLevel, base: { program: "gateway" } }, pino.destination(2));
-  const gateway = new Gateway({ listen, nodes, log, random: seededRandom(randomInt(2 ** 32)) });
+  const gateway = new Gateway({ listen, nodes, log, random: seededRandom(randomInt(2 ** 32)), tracing });
   let port: number;
   try {
     port = await gateway.open();
