@@ -1,3 +1,4 @@
+import { rmSync } from "node:fs";
 import { type ClientOptions, connect, type Quorate } from "@quorate/client";
 import {
   type ClusterServiceClient,
@@ -68,6 +69,11 @@ export class TestCluster {
     this.#joiners.set(node, via);
     this.#members.add(node);
     await this.#answering(node, {});
+  }
+
+  /** Removes all data of a node that has ended, as a new disk would. */
+  wipe(node: number): void {
+    rmSync(this.dataDir(node), { recursive: true, force: true });
   }
 
   /** The node takes part no longer, as far as this harness waits for nodes. */

@@ -14,6 +14,7 @@ export {
 export { bytes, hex, noise, text } from "./bytes";
 export { Child, type Exit } from "./child";
 export { type Agreement, startTestCluster, TestCluster } from "./cluster";
+export { type Corruption, corruptStoredRecords } from "./corrupt-record";
 export { eventually, NeverWill, type Patience } from "./eventually";
 export { clusterOfFile, type FileCluster, withCluster } from "./file-cluster";
 export { Link, type LinkFault } from "./link";

@@ -1,0 +1,169 @@
+import { readdir, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "@jest/globals";
+import { clusterOfFile, type TestCluster } from "../support";
+import { expectNothingLost, Load } from "./load";
+import { inTime, patientKv, patientTests } from "./patient";
+
+patientTests();
+
+const KEPT = 20;
+const SHORT_LOG = ["--log-entries-max", "300", "--log-entries-kept", String(KEPT)];
+const cluster = clusterOfFile({ nodeArgs: () => SHORT_LOG });
+
+/** Bytes of the files of a directory, which may be changing. */
+async function sizeOf(directory: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(directory)) {
+    bytes += await stat(join(directory, name)).then(
+      ({ size }) => size,
+      () => 0,
+    );
+  }
+  return bytes;
+}
+
+async function written(cluster: TestCluster, prefix: string, writes: number, valueBytes = 0): Promise<Load> {
+  const load = Load.closedLoop(patientKv(cluster, cluster.live), prefix, {
+    callers: 32,
+    writesMax: writes,
+    valueBytes,
+  });
+  return load.done();
+}
+
+/** Cuts the logs of all that run as far as they can be. */
+async function cut(cluster: TestCluster): Promise<void> {
+  for (const node of cluster.live) await cluster.node(node).admin.call("takeSnapshot", {});
+}
+
+async function awayAndBack(cluster: TestCluster, prefix: string): Promise<{ away: number; load: Load }> {
+  const [away] = (await cluster.followers()) as [number];
+  await cluster.kill(away);
+  const load = await written(cluster, prefix, 600);
+  await cut(cluster);
+  return { away, load };
+}
+
+cluster.test("F1: the log is cut by itself, and its disk use falls", async (cluster) => {
+  const node = await cluster.leader();
+  await written(cluster, "f1-", 2000, 8192);
+  const log = join(cluster.dataDir(node), "log");
+  await inTime("the log is short", async () => {
+    const { logFirstIndex, lastIndex, snapshotIndex } = await cluster.status(node);
+    expect(snapshotIndex).toBeGreaterThan(1000);
+    expect(logFirstIndex).toBeGreaterThan(1000);
+    return lastIndex - logFirstIndex < 600;
+  });
+  const reply = await cluster.node(node).admin.call("takeSnapshot", {});
+  expect(Number(reply.logFirstIndex)).toBeGreaterThan(2000);
+  await inTime("the space is returned", async () => (await sizeOf(log)) < 8 * 1024 * 1024);
+});
+
+cluster.test(
+  "F2, C5: a long-stopped follower catches up by snapshot, agrees, and serves reads",
+  async (cluster) => {
+    const { away, load } = await awayAndBack(cluster, "f2-");
+    await cluster.restart(away);
+    await cluster.agree();
+    expect((await cluster.status(away)).logFirstIndex).toBeGreaterThan(300);
+    expect(cluster.logs(away)).toMatch(/snapshot/i);
+    await expectNothingLost(patientKv(cluster, away), load);
+  },
+);
+
+cluster.test(
+  "F3: a snapshot under load, with the receiver killed midway, comes in the end",
+  async (cluster) => {
+    const { away } = await awayAndBack(cluster, "f3-");
+    const load = Load.closedLoop(patientKv(cluster, cluster.live), "f3-during-", {
+      callers: 8,
+      valueBytes: 2000,
+    });
+    for (let round = 0; round < 3; round += 1) {
+      cluster.launch(away);
+      await inTime("it is up", () => cluster.status(away));
+      await cluster.kill(away);
+      const before = load.acknowledged.size;
+      await inTime("writes go on", () => load.acknowledged.size >= before + 300);
+      await cut(cluster);
+    }
+    await cluster.restart(away);
+    await load.stop();
+    await cluster.agree();
+    expect([...load.refused, ...load.open]).toEqual([]);
+    await expectNothingLost(patientKv(cluster, away), load);
+  },
+);
+
+cluster.test("F3: the leader that sends dies midway; another one goes on", async (cluster) => {
+  const { away, load } = await awayAndBack(cluster, "f3-leader-");
+  const leader = await cluster.leader();
+  cluster.launch(away);
+  await cluster.kill(leader);
+  await cluster.restart(leader);
+  await cluster.agree();
+  await expectNothingLost(patientKv(cluster, away), load);
+});
+
+cluster.test("F4: 50 entries behind, again and again: caught up from the log", async (cluster) => {
+  const kv = patientKv(cluster);
+  for (let round = 0; round < 3; round += 1) {
+    for (const follower of await cluster.followers()) {
+      cluster.pause(follower);
+      await written(cluster, `f4-${round}-${follower}-`, 50);
+      cluster.resume(follower);
+      await cluster.agree();
+    }
+  }
+  expect(await kv.count({ prefix: "f4-" })).toBe(300);
+});
+
+cluster.test(
+  "E6: term, vote, membership, log, snapshot and applied index survive a restart",
+  async (cluster) => {
+    await written(cluster, "e6-", 400);
+    await cut(cluster);
+    await cluster.agree();
+    const before = await Promise.all(cluster.numbers.map((node) => cluster.status(node)));
+    await cluster.killAll();
+    await cluster.restartAll();
+    await cluster.agree();
+    for (const [at, node] of cluster.numbers.entries()) {
+      const earlier = before[at] as (typeof before)[number];
+      const now = await cluster.status(node);
+      expect(now.term).toBeGreaterThan(earlier.term);
+      expect(now).toMatchObject({
+        storeId: earlier.storeId,
+        clusterId: earlier.clusterId,
+        voters: earlier.voters,
+        revision: earlier.revision,
+      });
+      expect(now.logFirstIndex).toBeGreaterThanOrEqual(earlier.logFirstIndex);
+      expect(now.snapshotIndex).toBeGreaterThanOrEqual(earlier.snapshotIndex);
+      expect(now.appliedIndex).toBeGreaterThanOrEqual(earlier.appliedIndex);
+    }
+  },
+);
+
+cluster.test(
+  "C10: a repeated request id is applied once, across a snapshot and a change of leader",
+  async (cluster) => {
+    const leader = await cluster.leader();
+    const kv = cluster.node(leader).kv;
+    const { clientId } = await kv.call("openSession", { ttlMs: 600_000n });
+    const metadata = { "quorate-request-id": `${clientId}/1/1` };
+    const request = { key: Buffer.from("c10"), delta: 7n };
+    const first = await kv.call("increment", request, { metadata });
+    const { away } = await awayAndBack(cluster, "c10-");
+    await cluster.restart(away);
+    await cluster.agree();
+    await cluster.node(await cluster.leader()).admin.call("transferLeadership", { memberId: `n${away}` });
+    const again = await cluster.node(away).kv.call("increment", request, { metadata });
+    expect({ value: again.value, revision: again.header?.revision }).toEqual({
+      value: first.value,
+      revision: first.header?.revision,
+    });
+    expect(await patientKv(cluster, away).getText("c10")).toBe("7");
+  },
+);
