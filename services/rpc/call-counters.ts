@@ -32,6 +32,12 @@ export class CallCounters {
     this.forwardedCount += 1;
   }
 
+  /** All start from zero again. */
+  reset(): void {
+    this.counts.clear();
+    this.forwardedCount = 0;
+  }
+
   /** Methods that were called, sorted by name. */
   methods(): MethodCount[] {
     return sortedEntries(this.counts).map(([path, { ok, failed }]) => ({

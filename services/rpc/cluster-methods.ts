@@ -1,13 +1,10 @@
 import {
   HashRequest,
   HashResponse,
-  Health,
   ListClientsRequest,
   ListClientsResponse,
   ListMembersRequest,
   ListMembersResponse,
-  type PeerProgress,
-  Role,
   StatsRequest,
   StatsResponse,
   StatusRequest,
@@ -16,32 +13,26 @@ import {
   TransferLeadershipResponse,
 } from "@quorate/proto/cluster";
 import type { ByteCall, CallFailure } from "#forward";
-import { DEFAULT_NAMESPACE, MerkleBuilder, prefixRange, SESSION_WINDOW_MAX } from "#kv";
-import type { ProgressStatus, RaftStatus, RoleName } from "#raft";
+import { DEFAULT_NAMESPACE, MerkleBuilder, prefixRange } from "#kv";
 import type { ReadPoint } from "#replica";
+import { statusOf } from "./cluster-status";
+import { memberList } from "./membership-methods";
 import { type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
-import { readFailure, transferFailure } from "./outcome-failures";
+import { isStateReplaced, readFailure, transferFailure } from "./outcome-failures";
 import { checkCount, checkNamespace, checkRange } from "./request-fields";
 
 const NO_BYTES = new Uint8Array(0);
 
+/** How often a hash is begun before its caller is told that the state is being replaced under it. */
+const HASH_ATTEMPTS_MAX = 3;
+
 export const clusterMethods = {
   status: unaryMethod(StatusRequest, StatusResponse, async (node) => statusOf(node)),
 
-  listMembers: unaryMethod(ListMembersRequest, ListMembersResponse, async (node) => {
-    const { configuration } = node.replica.status().raft;
-    return {
-      members: node.members.map((member) => ({
-        memberId: member.id,
-        clientAddress: member.clientAddress,
-        peerAddress: member.peerAddress,
-        storeId: node.replica.memberStore(member.id) ?? "",
-        leader: member.id === node.directory.knownLeaderId,
-        voter: configuration.voters.includes(member.id),
-      })),
-    };
-  }),
+  listMembers: unaryMethod(ListMembersRequest, ListMembersResponse, async (node) => ({
+    members: memberList(node),
+  })),
 
   transferLeadership: unaryMethod(
     TransferLeadershipRequest,
@@ -66,43 +57,46 @@ export const clusterMethods = {
 
   hash: unaryMethod(HashRequest, HashResponse, async (node, request, call) => {
     checkRange({ start: NO_BYTES, end: NO_BYTES, prefix: request.prefix }, node.limits);
-    const point = await hashPoint(node, request, call);
-    const { namespaceId, generation, revision } = point;
-    const builder = new MerkleBuilder(node.digest);
-    const query = {
-      ...prefixRange(request.prefix),
-      namespaceId,
-      generation,
-      revision,
-      reverse: false,
-      keysOnly: false,
-    };
-    for await (const chunk of node.replica.state.scan(query)) {
-      for (const record of chunk) builder.add(record.key, record.value);
-      if (call.aborted) break;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await hash(node, request, call);
+      } catch (error) {
+        // A hash has no cursor: it begins anew in the state that took the place of the one before.
+        if (!isStateReplaced(error) || attempt === HASH_ATTEMPTS_MAX) throw error;
+      }
     }
-    return {
-      root: builder.root(),
-      count: BigInt(builder.count),
-      revision: BigInt(revision),
-      memberId: node.memberId,
-      appliedIndex: BigInt(point.appliedIndex),
-    };
   }),
 
-  stats: unaryMethod(StatsRequest, StatsResponse, async (node) => {
+  stats: unaryMethod(StatsRequest, StatsResponse, async (node, { reset }) => {
     const { keys, bytes } = node.replica.status();
-    return {
-      memberId: node.memberId,
-      methods: node.counters
-        .methods()
-        .map(({ method, ok, failed }) => ({ method, ok: BigInt(ok), failed: BigInt(failed) })),
-      forwarded: BigInt(node.counters.forwarded),
-      keys: BigInt(keys),
-      bytes: BigInt(bytes),
-    };
+    const { counters } = node;
+    const methods = counters
+      .methods()
+      .map(({ method, ok, failed }) => ({ method, ok: BigInt(ok), failed: BigInt(failed) }));
+    const forwarded = BigInt(counters.forwarded);
+    if (reset) counters.reset();
+    return { memberId: node.memberId, methods, forwarded, keys: BigInt(keys), bytes: BigInt(bytes) };
   }),
 } as const satisfies Record<string, UnaryMethod>;
+
+async function hash(node: NodeContext, request: HashRequest, call: ByteCall): Promise<HashResponse> {
+  const point = await hashPoint(node, request, call);
+  const { namespaceId, generation, revision } = point;
+  const builder = new MerkleBuilder(node.digest);
+  const range = prefixRange(request.prefix);
+  const query = { ...range, namespaceId, generation, revision, reverse: false, keysOnly: false };
+  for await (const chunk of node.replica.state.scan(query)) {
+    for (const record of chunk) builder.add(record.key, record.value);
+    if (call.aborted) break;
+  }
+  return {
+    root: builder.root(),
+    count: BigInt(builder.count),
+    revision: BigInt(revision),
+    memberId: node.memberId,
+    appliedIndex: BigInt(point.appliedIndex),
+  };
+}
 
 /** A named revision is waited for in this node's own state; without one, the newest is asked of the quorum. */
 async function hashPoint(node: NodeContext, request: HashRequest, call: ByteCall): Promise<ReadPoint> {
@@ -118,66 +112,4 @@ async function hashPoint(node: NodeContext, request: HashRequest, call: ByteCall
   if (outcome.kind === "ready") return outcome;
   const failure: CallFailure = readFailure(outcome, read);
   throw failure;
-}
-
-const rolesByName = {
-  follower: Role.FOLLOWER,
-  pre_candidate: Role.PRE_CANDIDATE,
-  candidate: Role.CANDIDATE,
-  leader: Role.LEADER,
-} as const satisfies Record<RoleName, Role>;
-
-async function statusOf(node: NodeContext): Promise<StatusResponse> {
-  const { facts, limits, directory } = node;
-  const status = node.replica.status();
-  const { raft } = status;
-  const leaderId = raft.leaderId;
-  return {
-    clusterId: node.clusterId,
-    memberId: node.memberId,
-    storeId: node.storeId,
-    role: raft.configuration.learners.includes(raft.id) ? Role.LEARNER : rolesByName[raft.role],
-    term: BigInt(raft.term),
-    leaderId: leaderId ?? "",
-    leaderAddress: leaderId === null ? "" : (directory.address(leaderId) ?? ""),
-    lastIndex: BigInt(raft.last.index),
-    commitIndex: BigInt(raft.commit),
-    appliedIndex: BigInt(status.appliedIndex),
-    // No snapshots are made yet.
-    snapshotIndex: 0n,
-    revision: BigInt(status.revision),
-    lag: BigInt(Math.max(0, raft.commit - status.appliedIndex)),
-    peers: peersOf(raft),
-    uptimeMs: BigInt(Math.floor(facts.uptimeMs())),
-    memoryBytes: BigInt(facts.memoryBytes()),
-    diskBytes: BigInt(await facts.diskBytes()),
-    limits: {
-      keyBytesMax: BigInt(limits.keyBytesMax),
-      valueBytesMax: BigInt(limits.valueBytesMax),
-      requestBytesMax: BigInt(limits.requestBytesMax),
-      txnOperationsMax: BigInt(limits.txnOperationsMax),
-      batchRecordsMax: BigInt(limits.batchRecordsMax),
-      sessionWindowMax: BigInt(SESSION_WINDOW_MAX),
-    },
-    softwareVersion: node.softwareVersion,
-    health: facts.hasFailed() ? Health.UNHEALTHY : leaderId === null ? Health.DEGRADED : Health.HEALTHY,
-    replicatedTimeMs: BigInt(status.timeMs),
-    logSyncs: BigInt(status.log.syncs),
-    logEntriesSynced: BigInt(status.log.entriesSynced),
-    sessions: BigInt(status.sessions),
-  };
-}
-
-/** How far the others are, as the leader sees it; empty on any other member. */
-function peersOf(raft: RaftStatus): PeerProgress[] {
-  const peers = (raft.progress ?? []).filter(({ id }) => id !== raft.id);
-  return peers.map((peer: ProgressStatus) => ({
-    memberId: peer.id,
-    matchIndex: BigInt(peer.match),
-    nextIndex: BigInt(peer.next),
-    state: peer.state,
-    lag: BigInt(Math.max(0, raft.last.index - peer.match)),
-    recentlyActive: peer.isRecentlyActive,
-    catchUpPercent: raft.last.index === 0 ? 100 : (peer.match / raft.last.index) * 100,
-  }));
 }

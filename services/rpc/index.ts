@@ -1,3 +1,4 @@
+export { AlarmBoard, type AlarmBoardOptions, type AlarmName, alarmNames, type RaisedAlarm } from "./alarms";
 export { CallCounters, type MethodCount } from "./call-counters";
 export {
   helloFault,
@@ -6,7 +7,17 @@ export {
   REMOVED_PREFIX,
 } from "./greeting";
 export { type EntryTraces, messageFromWire, messageToWire } from "./message-codec";
-export type { CommandObserver, MemberAddresses, NodeContext, ProcessFacts, ServedReplica } from "./node-context";
+export {
+  type Administration,
+  type CommandObserver,
+  type LogLevel,
+  logLevels,
+  type MemberAddresses,
+  type NodeContext,
+  type ProcessFacts,
+  type ServedReplica,
+  type ServedVerification,
+} from "./node-context";
 export { NodeService } from "./node-service";
 export { PeerLink, type PeerLinkBounds, type PeerLinkOptions } from "./peer-link";
 export { removalIn } from "./peer-refusal";

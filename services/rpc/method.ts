@@ -6,6 +6,9 @@ import { isWellFormedMessage } from "./well-formed-message";
 /** A unary call served here: from the bytes of the request to the bytes of the answer. */
 export type UnaryMethod = (node: NodeContext, call: ByteCall) => Promise<Uint8Array>;
 
+/** A call with a streamed answer served here, as ByteService.stream() has it. */
+export type StreamMethod = (node: NodeContext, call: ByteCall, sink: ByteSink) => Promise<void>;
+
 /** A stream both ways served here, as ByteService.duplex() has it. */
 export type DuplexMethod = (
   node: NodeContext,

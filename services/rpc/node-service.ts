@@ -22,22 +22,28 @@ import {
   outgoingCall,
 } from "#forward";
 import { assert, unreachable } from "#std";
+import { administrationMethods } from "./administration-methods";
+import { backup } from "./backup";
 import { clusterMethods } from "./cluster-methods";
 import { keepAlive } from "./keep-alive";
 import { leaseMethods } from "./lease-methods";
-import type { DuplexMethod, UnaryMethod } from "./method";
+import { membershipMethods } from "./membership-methods";
+import type { DuplexMethod, StreamMethod, UnaryMethod } from "./method";
 import { namespaceMethods } from "./namespace-methods";
 import type { NodeContext } from "./node-context";
 import {
   isReadExpired,
+  isStateReplaced,
   isStoreFailure,
   notLeaderFailure,
   readExpired,
+  stateReplaced,
   storeFailure,
 } from "./outcome-failures";
 import { readMethods } from "./read-methods";
 import { tooLarge } from "./request-fields";
 import { scan } from "./scan";
+import { verificationMethods } from "./verification-methods";
 import { watch } from "./watch";
 import { writeMethods } from "./write-methods";
 
@@ -51,6 +57,13 @@ const kvMethods = { ...writeMethods, ...readMethods } as const satisfies Record<
   UnaryMethod
 >;
 
+const allClusterMethods = {
+  ...clusterMethods,
+  ...membershipMethods,
+  ...administrationMethods,
+  ...verificationMethods,
+} as const satisfies Record<Exclude<ClusterMethod, "backup">, UnaryMethod>;
+
 /** The handler of each unary method, by path. */
 const unaryMethods: ReadonlyMap<string, UnaryMethod> = new Map([
   ...Object.entries(kvMethods).map(
@@ -62,7 +75,7 @@ const unaryMethods: ReadonlyMap<string, UnaryMethod> = new Map([
   ...Object.entries(namespaceMethods satisfies Record<NamespaceMethod, UnaryMethod>).map(
     ([name, method]) => [methodPath(NamespaceServiceDefinition, name), method] as const,
   ),
-  ...Object.entries(clusterMethods satisfies Record<ClusterMethod, UnaryMethod>).map(
+  ...Object.entries(allClusterMethods).map(
     ([name, method]) => [methodPath(ClusterServiceDefinition, name), method] as const,
   ),
 ]);
@@ -73,7 +86,11 @@ const duplexMethods: ReadonlyMap<string, DuplexMethod> = new Map([
   [methodPath(LeaseServiceDefinition, "keepAlive"), keepAlive],
 ]);
 
-const SCAN_PATH = methodPath(KvServiceDefinition, "scan");
+/** The handler of each method whose answer is a stream, by path. */
+const streamMethods: ReadonlyMap<string, StreamMethod> = new Map([
+  [methodPath(KvServiceDefinition, "scan"), scan],
+  [methodPath(ClusterServiceDefinition, "backup"), backup],
+]);
 
 /** Where a call is to be served. */
 type Place = { readonly kind: "here" } | { readonly kind: "at"; readonly address: string };
@@ -109,14 +126,15 @@ export class NodeService implements ByteService {
   }
 
   async stream(call: ByteCall, sink: ByteSink): Promise<void> {
-    assert(call.method.path === SCAN_PATH, "Scan is the only method that streams its answer");
     const place = this.place(call);
     if (place.kind === "at") {
       this.node.counters.noteForwarded();
       return forwardStream(this.channels.to(place.address), call, sink);
     }
+    const method = streamMethods.get(call.method.path);
+    assert(method !== undefined, "every method of the public services has a handler");
     try {
-      await scan(this.node, call, sink);
+      await method(this.node, call, sink);
     } catch (error) {
       throw failureOf(error);
     }
@@ -203,5 +221,6 @@ export class NodeService implements ByteService {
 function failureOf(error: unknown): CallFailure {
   if (isStoreFailure(error)) return storeFailure(error);
   if (isReadExpired(error)) return readExpired();
+  if (isStateReplaced(error)) return stateReplaced();
   return CallFailure.from(error);
 }

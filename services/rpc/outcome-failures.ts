@@ -2,6 +2,7 @@ import { ErrorReason, type LeaderHint, Outcome } from "@quorate/proto/kv";
 import { Refusal, type Refused } from "@quorate/proto/log";
 import { CallFailure } from "#forward";
 import type {
+  MembershipOutcome,
   NotAppliedReason,
   ReadOutcome,
   ReadPoint,
@@ -149,6 +150,46 @@ export function transferFailure(
   }
 }
 
+/** Of a change of the membership that was not made. */
+export function membershipFailure(
+  node: NodeContext,
+  outcome: Exclude<MembershipOutcome, { kind: "changed" }>,
+): CallFailure {
+  switch (outcome.kind) {
+    case "not_leader":
+      return notLeaderFailure(node);
+    case "unknown_member":
+      return new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${outcome.memberId}"`);
+    case "member_exists":
+      return new CallFailure(ErrorReason.MEMBER_EXISTS, `there is a member "${outcome.memberId}" already`);
+    case "not_caught_up":
+      return new CallFailure(
+        ErrorReason.LEARNER_NOT_READY,
+        `${outcome.memberId} lacks ${outcome.lag} log entries, too many to vote; try again when it has caught up`,
+      );
+    case "last_voter":
+      return new CallFailure(
+        ErrorReason.LAST_VOTER,
+        "the last voter cannot be removed: nobody would be left",
+      );
+    case "changing":
+      return new CallFailure(
+        ErrorReason.MEMBERSHIP_CHANGING,
+        "another change of the members is under way; try again when it is made",
+      );
+    case "too_many_members":
+      return new CallFailure(ErrorReason.TOO_MANY_MEMBERS, "there are as many members as there may be");
+    case "invalid":
+      return new CallFailure(ErrorReason.INVALID_ARGUMENT, outcome.fault);
+    case "not_applied":
+      return notAppliedFailure(node, outcome.reason);
+    case "unknown":
+      return unknownFailure(outcome.reason);
+    default:
+      return unreachable(outcome);
+  }
+}
+
 /** What a failed store means for a read that was under way. */
 export function storeFailure(failure: StoreFailure): CallFailure {
   return failure.dataLoss
@@ -174,4 +215,16 @@ export function readExpired(): CallFailure {
 /** Told by its name, like isStoreFailure. */
 export function isReadExpired(error: unknown): boolean {
   return error instanceof Error && error.name === "ReadExpired";
+}
+
+/** An installed snapshot took the place of the state that was being read. Told by its name, like isStoreFailure. */
+export function isStateReplaced(error: unknown): boolean {
+  return error instanceof Error && error.name === "StateReplaced";
+}
+
+export function stateReplaced(): CallFailure {
+  return new CallFailure(
+    ErrorReason.SCAN_CUT,
+    "the state was replaced by a snapshot while it was read; ask again, or go on from the cursor where there is one",
+  );
 }

@@ -1,6 +1,8 @@
 import { ErrorReason } from "@quorate/proto/kv";
 import { CallFailure } from "#forward";
-import { type KeyRange, type Limits, prefixEnd } from "#kv";
+import { type KeyRange, type Limits, PRIORITY_MAX, prefixEnd } from "#kv";
+import type { MemberId } from "#raft";
+import { advertisedAddressFault } from "#settings";
 import { compareBytes } from "#std";
 
 const NAMESPACE_LENGTH_MAX = 255;
@@ -54,6 +56,28 @@ export function checkKeys(keys: readonly Uint8Array[], limits: Limits): readonly
   }
   for (const key of keys) checkKey(key, limits, "each of keys");
   return keys;
+}
+
+const MEMBER_ID = /^[A-Za-z0-9._-]{1,64}$/;
+
+/** The id of a member, present or to come. */
+export function checkMemberId(memberId: string, field = "member_id"): MemberId {
+  if (MEMBER_ID.test(memberId)) return memberId;
+  throw invalid(`${field} must be 1 to 64 letters, digits, dots, dashes or underscores`);
+}
+
+/** host:port as others reach it. */
+export function checkAddress(address: string, field: string): string {
+  const fault = advertisedAddressFault(address);
+  if (fault !== null) throw invalid(`${field}: ${fault}`);
+  return address;
+}
+
+export function checkPriority(priority: number): number {
+  if (priority < 0 || priority > PRIORITY_MAX) {
+    throw invalid(`priority is ${priority}, not between 0 and ${PRIORITY_MAX}`);
+  }
+  return priority;
 }
 
 /** A range or a prefix, never both; nothing set means all keys. */

@@ -5,6 +5,7 @@ import { compareBytes, EMPTY_BYTES } from "#std";
 import { recordOfStored, responseHeader } from "./header";
 import { decodeRequest } from "./method";
 import type { NodeContext } from "./node-context";
+import { isStateReplaced } from "./outcome-failures";
 import { placeOf, RECORD_OVERHEAD_BYTES, readPoint } from "./read-methods";
 import { checkCount, checkRange, invalid } from "./request-fields";
 
@@ -35,11 +36,12 @@ export async function scan(node: NodeContext, call: ByteCall, sink: ByteSink): P
   let partBytes = 0;
   let count = 0;
   let lastKey: Uint8Array = EMPTY_BYTES;
-  if (!rangeIsEmpty(range)) {
+  if (rangeIsEmpty(range)) return send(part, null);
+  try {
     for await (const chunk of node.replica.state.scan({ ...placeOf(point), ...range, reverse, keysOnly })) {
       for (const record of chunk) {
         // One record past the limit shows that there is more.
-        if (count === limit) return send(part, cursorAfter(lastKey));
+        if (count === limit) return await send(part, cursorAfter(lastKey));
         if (partBytes >= PART_BYTES_MIN) {
           await send(part, null);
           part = [];
@@ -51,6 +53,10 @@ export async function scan(node: NodeContext, call: ByteCall, sink: ByteSink): P
         lastKey = record.key;
       }
     }
+  } catch (error) {
+    // What was read is good, and the rest is in the state that took the place of this one.
+    if (isStateReplaced(error) && count > 0) await send(part, cursorAfter(lastKey));
+    throw error;
   }
   return send(part, null);
 }

@@ -10,8 +10,18 @@ import {
   type NamespaceState,
   type StoredRecord,
 } from "@quorate/services/kv";
-import type { ReadOutcome, ReadRequest, SubmitOutcome, TransferResult } from "@quorate/services/replica";
-import { CallCounters, type NodeContext, NodeService } from "@quorate/services/rpc";
+import type { RaftStatus } from "@quorate/services/raft";
+import type {
+  MembershipOutcome,
+  MembershipRequest,
+  ReadOutcome,
+  ReadRequest,
+  ReplicaStatus,
+  SubmitOutcome,
+  TransferResult,
+} from "@quorate/services/replica";
+import { CallCounters, type LogLevel, type NodeContext, NodeService } from "@quorate/services/rpc";
+import { membershipOf } from "./peer-rig";
 
 /** What a command did, of which only these fields matter. */
 export function done(fields: Partial<Done> = {}): Done {
@@ -52,6 +62,51 @@ export function applied(fields: Partial<Done> = {}): SubmitOutcome {
 
 export const DONE: SubmitOutcome = applied();
 
+export const RAFT_STATUS: RaftStatus = {
+  id: "n1",
+  role: "leader",
+  term: 2,
+  vote: "n1",
+  leaderId: "n1",
+  commit: 90,
+  applied: 88,
+  firstIndex: 60,
+  last: { term: 2, index: 95 },
+  configuration: {
+    voters: ["n1", "n2"],
+    votersOutgoing: [],
+    learners: ["n3"],
+    learnersNext: [],
+    autoLeave: false,
+  },
+  transferTarget: null,
+  randomizedElectionTicks: 10,
+  progress: null,
+};
+
+export const REPLICA_STATUS: ReplicaStatus = {
+  raft: RAFT_STATUS,
+  appliedIndex: 88,
+  revision: 44,
+  timeMs: 5000,
+  sessions: 3,
+  leases: 2,
+  keys: 10,
+  bytes: 1000,
+  openCommands: 0,
+  openReads: 0,
+  inboxMessages: 0,
+  log: { syncs: 7, entriesSynced: 20 },
+  checkpointIndex: 80,
+  logFirstIndex: 60,
+  logBytes: 4096,
+  receiving: null,
+  imagesOpen: 1,
+  imagesInstalled: 0,
+  isLowOnSpace: false,
+  hasSpace: true,
+};
+
 /** A node whose replica answers what the test tells it to. */
 export class FakeNode {
   readonly commands: Command[] = [];
@@ -70,6 +125,14 @@ export class FakeNode {
   read: ReadOutcome = READY;
   transferred: TransferResult = { kind: "transferred", leaderId: "n2", term: 3 };
   storeFails: Error | null = null;
+  /** Thrown by each scan behind so many chunks; the next scan is as if nothing had been. */
+  scanFails: { readonly error: Error; readonly afterChunks: number } | null = null;
+  membership = membershipOf(["n1", "n2", "n3"]);
+  readonly changes: MembershipRequest[] = [];
+  changed: MembershipOutcome | null = null;
+  status: ReplicaStatus = REPLICA_STATUS;
+  logLevel: LogLevel = "info";
+  connections: string[] = [];
 
   constructor(readonly memberId = "n1") {
     this.directory.replaceLeader("n1", 2);
@@ -96,10 +159,14 @@ export class FakeNode {
           return Promise.resolve(this.read);
         },
         transferLeadership: () => Promise.resolve(this.transferred),
-        status: () => {
-          throw new Error("no status here");
+        status: () => this.status,
+        memberStore: (id) => this.membership.members.find(({ memberId }) => memberId === id)?.storeId ?? null,
+        membership: this.membership,
+        changeMembership: (request) => {
+          this.changes.push(request);
+          return Promise.resolve(this.changed ?? { kind: "changed", membership: this.membership });
         },
-        memberStore: () => null,
+        takeSnapshot: () => Promise.resolve({ index: 70, logFirstIndex: 60 }),
         namespaces: () => this.namespaces,
         meta: INITIAL_STATE.meta,
         lease: (leaseId) => this.leases.find((lease) => lease.leaseId === leaseId) ?? null,
@@ -116,11 +183,16 @@ export class FakeNode {
               }),
             );
           },
-          scan: (query) => scanOf(this.records, query),
+          scan: (query) => {
+            const fails = this.scanFails;
+            this.scanFails = null;
+            return scanOf(this.records, query, fails);
+          },
         },
       },
       watches: {
         watchesMax: 0,
+        size: 0,
         open: () => {
           throw new Error("no watches here");
         },
@@ -139,7 +211,23 @@ export class FakeNode {
         uptimeMs: () => 0,
         memoryBytes: () => 0,
         diskBytes: () => Promise.resolve(0),
+        diskFreeBytes: () => null,
         hasFailed: () => false,
+      },
+      alarms: { observe: () => {}, list: [] },
+      verification: null,
+      administration: {
+        backup: null,
+        dropClient: (address) => {
+          const isThere = this.connections.includes(address);
+          this.connections = this.connections.filter((present) => present !== address);
+          return isThere;
+        },
+        setLogLevel: (level) => {
+          const before = this.logLevel;
+          this.logLevel = level;
+          return before;
+        },
       },
       log: SILENT_LOG,
       forwarding: true,
@@ -153,13 +241,17 @@ export class FakeNode {
 async function* scanOf(
   records: readonly StoredRecord[],
   query: { start: Uint8Array; end: Uint8Array | null; reverse: boolean; keysOnly: boolean },
+  fails: { readonly error: Error; readonly afterChunks: number } | null,
 ): AsyncGenerator<readonly StoredRecord[]> {
   const within = records.filter(
     ({ key }) =>
       Buffer.compare(key, query.start) >= 0 && (query.end === null || Buffer.compare(key, query.end) < 0),
   );
   const ordered = query.reverse ? within.toReversed() : within;
-  for (let at = 0; at < ordered.length; at += 3) yield ordered.slice(at, at + 3);
+  for (let at = 0; at < ordered.length; at += 3) {
+    if (fails !== null && at >= 3 * fails.afterChunks) throw fails.error;
+    yield ordered.slice(at, at + 3);
+  }
 }
 
 export function stored(key: string, value: string | Uint8Array = `value of ${key}`): StoredRecord {
