@@ -183,7 +183,7 @@ export function logStoreCompliance(name: string, create: () => Promise<LogRig>):
       expect(log.hardState).toEqual({ term: 7, vote: null, commit: 20 });
     });
 
-    it("J9: gives up entries at its front, and goes on after the last of them", async () => {
+    it("F1: gives up entries at its front, and goes on after the last of them", async () => {
       await append(entry(1, 1), entry(2, 1), entry(3, 2), entry(4, 2), entry(5, 4));
       await log.append({ entries: [], hardState: { term: 4, vote: "n1", commit: 5 } }, SYNC);
       const bytesOf = (...indexes: number[]) =>

@@ -77,7 +77,7 @@ export function stateImageCompliance(name: string, create: () => Promise<StateRi
     }
 
     it.each([1, 2, 3])(
-      "E10: is what the state was when it was frozen, while writing goes on (seed %i)",
+      "F3: is what the state was when it was frozen, while writing goes on (seed %i)",
       async (seed) => {
         const { model, batches } = await written(seed, 120);
         const asOfNow = source.state.freeze();
@@ -113,7 +113,7 @@ export function stateImageCompliance(name: string, create: () => Promise<StateRi
       },
     );
 
-    it("E10: has sessions, leases, members and rounds of verification", async () => {
+    it("F3: has sessions, leases, members and rounds of verification", async () => {
       const session = { clientId: 4, namespaceId: 1, ttlMs: 7, deadlineMs: null, firstUnanswered: 1 };
       const member = {
         memberId: "n9",
@@ -153,7 +153,7 @@ export function stateImageCompliance(name: string, create: () => Promise<StateRi
       expect(resident).toEqual(source.state.opened.resident);
     });
 
-    it("E11: is gone on with where it was broken off, by a receiver that has a part of it", async () => {
+    it("F3: is gone on with where it was broken off, by a receiver that has a part of it", async () => {
       const { model } = await written(4, 150);
       const frozen = source.state.freeze();
       const whole = await chunksOf(frozen, null);
@@ -221,7 +221,7 @@ export function stateImageCompliance(name: string, create: () => Promise<StateRi
       }
     });
 
-    it("E11: a crash before the new state is installed leaves the old one, at each step of receiving", async () => {
+    it("F3: a crash before the new state is installed leaves the old one, at each step of receiving", async () => {
       await written(7, 40);
       const frozen = source.state.freeze();
       await target.state.write(batch(1, [put("own", "1", 1)], { namespaces: [namespace({ keyCount: 1 })] }));
@@ -245,7 +245,7 @@ export function stateImageCompliance(name: string, create: () => Promise<StateRi
       }
     });
 
-    it("E11: a crash after it was installed leaves the new one", async () => {
+    it("F3: a crash after it was installed leaves the new one", async () => {
       const { model } = await written(8, 60);
       await target.state.write(batch(1, [put("own", "1", 1)]));
       await target.state.install(await receivedWhole(source.state.freeze()));
@@ -383,7 +383,7 @@ export function stateImageCompliance(name: string, create: () => Promise<StateRi
       expect(source.state.checkpointIndex).toBeGreaterThanOrEqual(5);
     });
 
-    it("H4: repair puts records right as newest versions, and tells nothing of it", async () => {
+    it("H5: repair puts records right as newest versions, and tells nothing of it", async () => {
       const { state } = source;
       await state.write(
         batch(1, [

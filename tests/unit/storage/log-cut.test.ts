@@ -46,7 +46,7 @@ describe("cutting the log, in LevelDB", () => {
     return count;
   }
 
-  it("J2: the space of what was given up comes back", async () => {
+  it("F1: the space of what was given up comes back", async () => {
     const log = await rig.openLog();
     await append(log, 1, 30_000);
     const before = await diskBytes(logPath());
@@ -63,7 +63,7 @@ describe("cutting the log, in LevelDB", () => {
     expect(await storedEntries()).toBe(150);
   });
 
-  it("J2: so does that of a log that is reset", async () => {
+  it("F1: so does that of a log that is reset", async () => {
     const log = await rig.openLog();
     await append(log, 1, 20_000);
     const before = await diskBytes(logPath());
