@@ -5,13 +5,13 @@ import {
   channelOptions,
   Health,
   LeaderDirectory,
-  type Log,
   MESSAGE_BYTES_MAX_DEFAULT,
   Reflection,
 } from "#forward";
 import { StateMachine } from "#kv";
 import { Replica } from "#replica";
 import {
+  AlarmBoard,
   CallCounters,
   type NodeContext,
   NodeService,
@@ -24,8 +24,10 @@ import { seededRandom } from "#std";
 import type { OpenedStores } from "#storage";
 import { type WatchHub, watchReplica } from "#watch";
 import { AddressBook } from "./address-book";
+import { administration } from "./administration";
 import type { NodeConfig } from "./config";
 import { FreeSpaceWatch } from "./free-space";
+import type { LeveledLog } from "./leveled-log";
 import { Observation } from "./observation";
 import { sha256Digest, systemClock, turnScheduler } from "./platform";
 import { NodeFacts } from "./process-facts";
@@ -45,7 +47,7 @@ const REQUEST_SLACK_BYTES = 64 * 1024;
 /** What a node consists of. */
 export interface NodeParts {
   readonly config: NodeConfig;
-  readonly log: Log;
+  readonly log: LeveledLog;
   readonly own: PeerIdentity;
   readonly stores: OpenedStores;
   readonly replica: Replica;
@@ -54,6 +56,7 @@ export interface NodeParts {
   readonly addresses: AddressBook;
   readonly facts: NodeFacts;
   readonly freeSpace: FreeSpaceWatch;
+  readonly alarms: AlarmBoard;
   readonly observation: Observation;
   readonly counters: CallCounters;
   readonly health: Health;
@@ -75,7 +78,7 @@ export interface NodeEvents {
 /** Puts the parts of a node together. Nothing runs yet but the watch of the disk. */
 export function assemble(
   config: NodeConfig,
-  log: Log,
+  log: LeveledLog,
   given: { readonly stores: OpenedStores; readonly own: PeerIdentity },
   events: NodeEvents,
   seams: NodeSeams,
@@ -134,6 +137,7 @@ export function assemble(
     onChange: (isLow) => replica.setLowOnSpace(isLow),
   });
   const facts = new NodeFacts(config.dataDir, freeSpace);
+  const alarms = new AlarmBoard({ replica, verification: null, clock: systemClock });
   const counters = new CallCounters();
   const messageBytesMax = Math.max(MESSAGE_BYTES_MAX_DEFAULT, limits.requestBytesMax + REQUEST_SLACK_BYTES);
   const channels = new ByteChannels(channelOptions(messageBytesMax, { timeMs: 2000, timeoutMs: 1000 }));
@@ -152,6 +156,16 @@ export function assemble(
     digest: sha256Digest,
     counters,
     facts,
+    alarms,
+    verification: null,
+    administration: administration({
+      clusterId: own.clusterId,
+      softwareVersion: softwareVersion(),
+      state: replica.state,
+      dropConnection: (address) => clientServer.dropConnection(address),
+      log,
+      wallMs: systemClock.wallMs,
+    }),
     log,
     commands: observation.commands,
     forwarding: config.forwarding,
@@ -196,6 +210,7 @@ export function assemble(
     addresses,
     facts,
     freeSpace,
+    alarms,
     observation,
     counters,
     health,

@@ -1,6 +1,6 @@
 import { DEFAULT_LIMITS, type Limits, TIME_MS_MAX } from "#kv";
 import { DEFAULT_BOUNDS, DEFAULT_LOG_KEEPING, type HistoryLimits, type LogKeeping } from "#replica";
-import type { MemberAddresses } from "#rpc";
+import { type LogLevel, logLevels, type MemberAddresses } from "#rpc";
 import { advertisedAddressFault, listenAddressFault, readSettings, type SettingFault } from "#settings";
 import { ID_RULE, idFault, membersOf, peerRoutesOf } from "./member-list";
 import { type Profile, type ProfileName, profiles } from "./profile";
@@ -30,7 +30,7 @@ export interface NodeConfig {
   readonly tracing: boolean;
   readonly profile: Profile;
   readonly forwarding: boolean;
-  readonly logLevel: string;
+  readonly logLevel: LogLevel;
   readonly limits: Limits;
   readonly history: HistoryLimits;
   readonly logKeeping: LogKeeping;
@@ -66,8 +66,6 @@ export type NodeConfigOutcome =
   | SettingFault;
 
 export const PROGRAM_NAME = "quorate-node";
-
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
 
 const MIB = 1024 * 1024;
 const VERIFY_INTERVAL_MS_MIN = 100;
@@ -129,7 +127,7 @@ function configOf(values: NodeValues): NodeConfig {
     tracing: values.choice("tracing", ["on", "off"], "off") === "on",
     profile: profileOf(values),
     forwarding: values.choice("forwarding", ["on", "off"], "on") === "on",
-    logLevel: values.choice("log-level", LOG_LEVELS, "info"),
+    logLevel: values.choice("log-level", logLevels, "info"),
     limits: limitsOf(values),
     history: historyOf(values),
     logKeeping: logKeepingOf(values),

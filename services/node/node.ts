@@ -3,6 +3,7 @@ import type { RunningMetrics } from "#metrics";
 import type { Replica, StoreFailure } from "#replica";
 import { assemble, closeNetwork, dismantle, type NodeParts } from "./assembly";
 import type { NodeConfig } from "./config";
+import { leveled } from "./leveled-log";
 import { openData } from "./opening";
 import { ticksOf } from "./profile";
 import type { NodeSeams } from "./seams";
@@ -11,6 +12,9 @@ import type { StartRefusal } from "./start-refusal";
 
 /** How long a handover of leadership at shutdown may take. */
 const HANDOVER_MS_MAX = 1000;
+
+/** How often it is looked at what an operator should know of. */
+const ALARM_LOOK_MS = 1000;
 
 /** After a failed store nothing can succeed any more: only the answers that say so are still to be sent. */
 const FAILED_DRAIN_MS = 500;
@@ -49,6 +53,7 @@ export class Node {
   private readonly parts: NodeParts;
   private readonly metrics: RunningMetrics | null;
   private readonly ticking: NodeJS.Timeout;
+  private readonly looking: NodeJS.Timeout;
   private closing: Promise<void> | null = null;
 
   private constructor({ parts, metrics }: Running) {
@@ -56,6 +61,7 @@ export class Node {
     this.metrics = metrics;
     const { tickMs } = ticksOf(parts.config.profile);
     this.ticking = setInterval(parts.tick, tickMs);
+    this.looking = setInterval(() => parts.alarms.observe(), ALARM_LOOK_MS);
   }
 
   /**
@@ -67,7 +73,7 @@ export class Node {
    */
   static async open(
     config: NodeConfig,
-    log: Log,
+    log: Log & { level?: string },
     owner: NodeOwner,
     seams: NodeSeams = {},
   ): Promise<OpenOutcome> {
@@ -77,7 +83,7 @@ export class Node {
     const { stores } = data;
     try {
       const removal = new Removal(log, owner);
-      const parts = assemble(config, log, data, removal, seams);
+      const parts = assemble(config, leveled(log, config.logLevel), data, removal, seams);
       try {
         return await serve(parts, owner, removal);
       } catch (error) {
@@ -115,9 +121,14 @@ export class Node {
     return this.parts.replica;
   }
 
+  private stopTime(): void {
+    clearInterval(this.ticking);
+    clearInterval(this.looking);
+  }
+
   private async dropAll(): Promise<void> {
     const { health, reflection, clientServer, replica, watches, freeSpace, stores } = this.parts;
-    clearInterval(this.ticking);
+    this.stopTime();
     freeSpace.close();
     closeNetwork(this.parts);
     health.close();
@@ -139,7 +150,7 @@ export class Node {
     const handedOver = this.handOver();
     await clientServer.close(facts.hasFailed() ? FAILED_DRAIN_MS : config.drainMs);
     await handedOver;
-    clearInterval(this.ticking);
+    this.stopTime();
     await dismantle(this.parts, 0);
     // Last, so that readiness is told as long as anything is under way.
     await this.metrics?.close();
@@ -235,7 +246,7 @@ function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
 }
 
 async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
-  const { config, log, replica, watches, facts, observation, counters, clientServer } = parts;
+  const { config, log, replica, watches, facts, alarms, observation, counters, clientServer } = parts;
   const { listenMetrics } = config;
   if (listenMetrics === null) return null;
   const running = observation.serve({
@@ -250,7 +261,7 @@ async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
     diskBytes: () => facts.diskBytes(),
     diskFreeBytes: () => facts.diskFreeBytes(),
     verification: () => null,
-    alarms: () => [],
+    alarms: () => alarms.list.map(({ kind }) => kind),
   });
   return listening("listen-metrics", listenMetrics, running);
 }
