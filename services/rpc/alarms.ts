@@ -28,12 +28,16 @@ export interface AlarmBoardOptions {
 /** A member that the leader has not heard of for so long is down. */
 const DOWN_AFTER_MS = 10_000;
 
+/** Who did not look for so long, such as a process that was stopped, knows nothing of what was heard meanwhile. */
+const UNOBSERVED_MS_MAX = 5_000;
+
 /** What is wrong now, each with the time since when: to be looked at about once a second. */
 export class AlarmBoard {
   private readonly options: AlarmBoardOptions;
   private readonly raised = new Map<string, RaisedAlarm>();
   /** When this leader last heard of each other member, by its own clock; empty while it does not lead. */
   private readonly heardAtMs = new Map<MemberId, number>();
+  private observedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: AlarmBoardOptions) {
     this.options = options;
@@ -69,6 +73,8 @@ export class AlarmBoard {
   /** Other members that were not heard of for a while. A leader begins to count when it begins to lead. */
   private silent(others: readonly ProgressStatus[]): MemberId[] {
     const nowMs = this.options.clock.monotonicMs();
+    if (nowMs - this.observedAtMs > UNOBSERVED_MS_MAX) this.heardAtMs.clear();
+    this.observedAtMs = nowMs;
     const present = new Set(others.map(({ id }) => id));
     for (const id of [...this.heardAtMs.keys()]) if (!present.has(id)) this.heardAtMs.delete(id);
     return others.flatMap(({ id, isRecentlyActive }) => {

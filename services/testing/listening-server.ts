@@ -52,6 +52,11 @@ export class ListeningServer {
     this.listening?.health.setLeaderKnown(isKnown);
   }
 
+  /** Cuts the connection from that address. @returns whether there was one */
+  dropClient(address: string): boolean {
+    return this.listening?.server.dropConnection(address) ?? false;
+  }
+
   /** Cuts all connections. */
   async close(): Promise<void> {
     const { listening } = this;

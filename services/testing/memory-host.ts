@@ -25,7 +25,7 @@ import {
 import { HEARTBEAT_TICKS, sha256Digest, softwareVersion, ticksOf } from "@quorate/services/node";
 import type { MemberId } from "@quorate/services/raft";
 import { Replica, type StoreFailure, type Transport } from "@quorate/services/replica";
-import { CallCounters, NodeService } from "@quorate/services/rpc";
+import { AlarmBoard, CallCounters, NodeService } from "@quorate/services/rpc";
 import { type WatchHub, watchReplica } from "@quorate/services/watch";
 import { type ClusterFrame, type Host, linkedChannels, type MemoryDisks } from "./host";
 import { ListeningServer } from "./listening-server";
@@ -227,6 +227,7 @@ export class MemoryHost implements Host {
     const { time } = frame;
     const directory = new LeaderDirectory(this.clientAddresses(replica));
     const counters = new CallCounters();
+    const clock = { monotonicMs: () => time.nowMs(), wallMs: () => time.wallMs() };
     const startedAtMs = time.nowMs();
     const channels = new MemoryChannels(id, (address) => frame.endpointAt(address), time);
     const context = {
@@ -234,6 +235,8 @@ export class MemoryHost implements Host {
       memberId: id,
       storeId: this.storeId,
       softwareVersion: softwareVersion(),
+      // They are where the cluster has recorded them.
+      members: [],
       replica,
       watches,
       directory,
@@ -244,7 +247,15 @@ export class MemoryHost implements Host {
         uptimeMs: () => time.nowMs() - startedAtMs,
         memoryBytes: () => process.memoryUsage.rss(),
         diskBytes: () => Promise.resolve(0),
+        diskFreeBytes: () => null,
         hasFailed: () => this.failure !== null,
+      },
+      alarms: new AlarmBoard({ replica, verification: null, clock }),
+      verification: null,
+      administration: {
+        backup: null,
+        dropClient: (address: string) => this.server?.dropClient(address) ?? false,
+        setLogLevel: () => "silent" as const,
       },
       log: frame.log,
       forwarding: true,

@@ -41,9 +41,9 @@ const rooms: Record<string, Room> = {
     ],
   },
   "services/rpc": {
-    // Of kv: how commands are encoded, ranges, and the Merkle tree.
-    uses: ["#std", "#forward", "#kv", "@quorate/proto", "@grpc/grpc-js"],
-    types: ["#raft", "#replica", "#watch"],
+    // Of kv: how commands are encoded, ranges, and the Merkle tree; of settings what an address is.
+    uses: ["#std", "#settings", "#forward", "#kv", "@quorate/proto", "@grpc/grpc-js"],
+    types: ["#raft", "#replica", "#watch", "#verification"],
   },
   "services/metrics": {
     uses: ["#std", "@grpc/grpc-js", "prom-client"],
