@@ -106,6 +106,10 @@ function addRemove(member: Command, session: Session): void {
 function addReplace(member: Command, session: Session): void {
   withAddresses(member.command("replace"))
     .description("put a new member in the place of another, and wait until it votes and the other has left")
+    .addHelpText(
+      "after",
+      "\nWithout --client and --peer the new member is where the old one was: the same machine, with an empty directory.",
+    )
     .argument("<old>", "the member that leaves; it need not run")
     .argument("<new>", "the id of the one that comes")
     .option("--wait <time>", "how long to wait; the rest happens by itself", milliseconds, 600_000)
@@ -113,7 +117,7 @@ function addReplace(member: Command, session: Session): void {
     .action(async (old: string, by: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<ReplaceFlags>();
       await withClient(session, options, async ({ cluster }) => {
-        const member = newMember(by, options);
+        const member = newMember(by, { ...(await placeOf(cluster, old)), ...options });
         if (options.wait === false) {
           return show(session, options, await cluster.addMember({ ...member, replaces: old }));
         }
@@ -172,6 +176,15 @@ function withAddresses(command: Command): Command {
       "0 to 1000, 100 by default: who leads among equals; 0: only if nobody else can",
       priority,
     );
+}
+
+/** Where a member is, as flags. */
+async function placeOf(
+  cluster: Quorate["cluster"],
+  memberId: string,
+): Promise<{ readonly client?: string; readonly peer?: string }> {
+  const found = (await cluster.members()).find((member) => member.memberId === memberId);
+  return found === undefined ? {} : { client: found.clientAddress, peer: found.peerAddress };
 }
 
 function newMember(memberId: string, options: AddressFlags): NewMember {

@@ -93,7 +93,7 @@ export function alarmsOf(reports: readonly MemberReport[]): readonly NodeAlarm[]
 }
 
 function alarmLine({ kind, memberId, message, sinceMs }: NodeAlarm): string {
-  return `ALARM ${kind} ${memberId} since ${new Date(sinceMs).toISOString()}: ${message}`;
+  return `ALARM ${kind} ${memberId === "" ? "of the cluster" : memberId} since ${new Date(sinceMs).toISOString()}: ${message}`;
 }
 
 /** What is under way, and how the comparison of the replicas stands. */

@@ -138,6 +138,7 @@ describe("quorate member", () => {
     ],
     [["replace", "n1", "n4", ...addresses, "--no-wait"], "addMember", { ...n4, replaces: "n1" }],
     [["replace", "n9", "n4", ...addresses], "addMember", { ...n4, replaces: "n9" }],
+    [["replace", "n2", "n4", "--no-wait"], "addMember", { memberId: "n4", peerAddress: "127.0.0.1:2" }],
     [["promote", "n4"], "promoteMember", { memberId: "n4" }],
     [["remove", "n1"], "removeMember", { memberId: "n1" }],
     [
