@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Change, INITIAL_STATE } from "@quorate/services/kv";
+import { type Change, INITIAL_STATE, type NamespaceState } from "@quorate/services/kv";
 import type { Entry } from "@quorate/services/raft";
 import { createDataDirectory, diskBytes, type OpenedStores, openStores } from "@quorate/services/storage";
 
@@ -50,6 +50,13 @@ class StorageBench {
     private readonly stores: OpenedStores,
     private readonly path: string,
   ) {}
+
+  /** The same directory, opened anew. */
+  with(stores: OpenedStores): StorageBench {
+    const bench = new StorageBench(stores, this.path);
+    bench.index = this.index;
+    return bench;
+  }
 
   async appends(perBatch: number, batches: number, sync: boolean): Promise<void> {
     const prepared = Array.from({ length: batches }, () => this.entries(perBatch));
@@ -111,6 +118,58 @@ class StorageBench {
     report("history with values: a change", changes, measured);
   }
 
+  /** Sends the state to a store beside it, as a peer would get it, while nothing is written. */
+  async image(target: OpenedStores): Promise<void> {
+    const { namespaces } = INITIAL_STATE;
+    await this.write(
+      [],
+      0,
+      namespaces.map((namespace) => ({ ...namespace, keyCount: KEY_COUNT })),
+    );
+    const frozen = this.stores.state.freeze();
+    let bytes = 0;
+    const sent = await measure(async () => {
+      for await (const { data } of frozen.chunks(null)) bytes += data.length;
+    });
+    report(`image sent, ${(bytes / 1e6).toFixed(0)} MB: a key`, KEY_COUNT, sent);
+    const receiver = await target.state.receive(frozen.header);
+    const received = await measure(async () => {
+      for await (const chunk of frozen.chunks(null)) await receiver.put(chunk);
+    });
+    report("image sent and received: a key", KEY_COUNT, received);
+    report("image completed", 1, await measure(() => receiver.complete().then(() => undefined)));
+    report("image installed", 1, await measure(() => target.state.install(receiver).then(() => undefined)));
+    frozen.close();
+  }
+
+  /** Gives up nine tenths of the log while it is appended to. */
+  async cut(): Promise<void> {
+    const { log } = this.stores;
+    const first = log.firstIndex();
+    const count = Math.floor((log.lastIndex() - first) * 0.9);
+    const bytesBefore = await diskBytes(this.path);
+    report("log cut by 90,000 entries, durably", 1, await measure(() => log.cut(first + count)));
+    let slowestMs = 0;
+    const removed = await measure(async () => {
+      let isRemoved = false;
+      const settled = (log as unknown as { settle(): Promise<void> }).settle().then(() => {
+        isRemoved = true;
+      });
+      while (!isRemoved) {
+        const { wallMs } = await measure(() =>
+          log.append({ entries: this.entries(1), hardState: null }, { sync: true }),
+        );
+        slowestMs = Math.max(slowestMs, wallMs);
+      }
+      await settled;
+    });
+    report("and removed, appends beside it: an entry", count, removed);
+    const [before, after] = [bytesBefore, await diskBytes(this.path)].map((bytes) =>
+      (bytes / 1e6).toFixed(0),
+    );
+    console.log(`on disk ${before} MB before, ${after} MB after; slowest append ${slowestMs.toFixed(0)} ms`);
+  }
+
   /** Gives up all history, of keys that were each written several times. */
   async compaction(): Promise<void> {
     const { state } = this.stores;
@@ -152,11 +211,15 @@ class StorageBench {
     await this.write(changes, 0);
   }
 
-  private async write(changes: readonly Change[], compactedRevision: number): Promise<void> {
+  private async write(
+    changes: readonly Change[],
+    compactedRevision: number,
+    namespaces: readonly NamespaceState[] = [],
+  ): Promise<void> {
     this.applied += 1;
     const meta = { ...INITIAL_STATE.meta, revision: this.revision, compactedRevision };
     const nothing = {
-      namespaces: [],
+      namespaces,
       sessions: [],
       sessionsEnded: [],
       answers: [],
@@ -174,11 +237,13 @@ class StorageBench {
 }
 
 async function main(): Promise<void> {
-  const path = await mkdtemp(join(process.argv[2] ?? tmpdir(), "quorate-bench-"));
+  const root = await mkdtemp(join(process.argv[2] ?? tmpdir(), "quorate-bench-"));
   try {
-    const created = await createDataDirectory({ path, clusterId: "bench", memberId: "n1", members: [] });
-    if (created.kind !== "opened") throw new Error(created.message);
-    const open = async (): Promise<OpenedStores> => {
+    const path = join(root, "n1");
+    const open = async (name = "n1"): Promise<OpenedStores> => {
+      const identity = { clusterId: "bench", memberId: name, members: [] };
+      const created = await createDataDirectory({ path: join(root, name), ...identity });
+      if (created.kind !== "opened") throw new Error(created.message);
       const outcome = await openStores(created.directory);
       if (outcome.kind !== "opened") throw new Error(`the stores are ${outcome.kind}`);
       return outcome.stores;
@@ -191,6 +256,9 @@ async function main(): Promise<void> {
     await bench.appends(100, 445, false);
     await bench.puts(100, KEY_COUNT / 100);
     await bench.puts(1, 2000);
+    const target = await open("n2");
+    await bench.image(target);
+    await target.close();
     await bench.gets("at random", 20_000, (at) => (at * 7919) % KEY_COUNT);
     await bench.gets("one of 100", 20_000, (at) => at % 100);
     await bench.scan("with values", false, false);
@@ -208,10 +276,12 @@ async function main(): Promise<void> {
           stores = await open();
         }),
       );
-      await stores.close();
+      if (round === "first") await stores.close();
     }
+    await bench.with(stores).cut();
+    await stores.close();
   } finally {
-    await rm(path, { recursive: true, force: true });
+    await rm(root, { recursive: true, force: true });
   }
 }
 
