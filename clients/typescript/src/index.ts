@@ -1,12 +1,3 @@
-export { type BytesLike, endOfPrefix, toBytes, toText } from "./bytes";
-export type {
-  CallOptions,
-  ConditionalWriteOptions,
-  ReadConsistency,
-  ReadOptions,
-  ReplyHeader,
-  WriteOptions,
-} from "./call-options";
 export type {
   AlarmName,
   Cluster,
@@ -34,7 +25,16 @@ export type {
   RepairReport,
   SnapshotPoint,
   StatsOptions,
-} from "./cluster";
+} from "./administration";
+export { type BytesLike, endOfPrefix, toBytes, toText } from "./bytes";
+export type {
+  CallOptions,
+  ConditionalWriteOptions,
+  ReadConsistency,
+  ReadOptions,
+  ReplyHeader,
+  WriteOptions,
+} from "./call-options";
 export { bytes, type Codec, integer, json, text } from "./codec";
 export { type ProtobufMessageType, type ProtobufRuntime, protobuf } from "./codecs/protobuf";
 export {

@@ -1,4 +1,4 @@
-import type { ClusterCallOptions, ClusterMember } from "./cluster";
+import type { ClusterCallOptions, ClusterMember } from "./administration";
 import type { EndpointPool, PoolObserver } from "./endpoint-pool";
 import { QuorateError } from "./errors";
 import type { Timing } from "./timing";

@@ -1,6 +1,6 @@
 import { KvServiceDefinition } from "@quorate/proto/kv";
+import { Cluster } from "./administration";
 import { Caller } from "./caller";
-import { Cluster } from "./cluster";
 import { type Codec, text } from "./codec";
 import {
   Barrier,
