@@ -185,6 +185,7 @@ export const definitions = {
     type: "gauge",
     help: "The last round in which all voters were found equal; on the leader only.",
   },
+  quorate_verification_buckets: { type: "gauge", help: "Ranges of keys that are hashed as one." },
   quorate_verification_dirty_buckets: {
     type: "gauge",
     help: "Ranges of keys that changed since they were hashed.",
@@ -193,14 +194,31 @@ export const definitions = {
     type: "gauge",
     help: "Members that differ from the majority, as far as this member knows; the leader knows of all.",
   },
+  quorate_verification_split: {
+    type: "gauge",
+    help: "1 where the last comparison found no majority; on the leader only.",
+  },
   quorate_verification_repaired_records_total: {
     type: "counter",
     help: "Records that were put right here.",
   },
-  quorate_verification_hashing_seconds: { type: "gauge", help: "How long the last round hashed." },
-  quorate_verification_moved_bytes_total: {
+  quorate_verification_replaced_states_total: {
     type: "counter",
-    help: "Bytes that this member moved to compare and repair.",
+    help: "How often this member took its whole state anew, for more than records differed.",
+  },
+  quorate_verification_hashed_rounds_total: { type: "counter", help: "Rounds that were hashed here." },
+  quorate_verification_hashed_keys_total: { type: "counter", help: "Keys that were hashed here." },
+  quorate_verification_hashing_seconds_total: {
+    type: "counter",
+    help: "Time that the rounds took from first to last hash.",
+  },
+  quorate_verification_taken_bytes_total: {
+    type: "counter",
+    help: "Bytes that this member took from others to compare and repair.",
+  },
+  quorate_verification_served_bytes_total: {
+    type: "counter",
+    help: "Bytes that this member gave to others to compare and repair.",
   },
 
   quorate_alarms: {

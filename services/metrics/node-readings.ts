@@ -1,5 +1,6 @@
 import type { ProgressStatus, RaftStatus } from "#raft";
 import type { Replica, ReplicaListener, ReplicaStatus } from "#replica";
+import type { VerificationStatus } from "#verification";
 import type { MetricSet } from "./metric-set";
 
 /** What an alarm may be about, by the names of quorate.cluster.v1.AlarmKind. */
@@ -7,20 +8,23 @@ export const ALARM_KINDS = ["no_space", "diverged", "member_down"] as const;
 export type AlarmKind = (typeof ALARM_KINDS)[number];
 
 /** How the comparison of the replicas stands at this member. */
-export interface VerificationReading {
-  /** The last round that was finished here; 0 for none. */
-  readonly round: number;
-  /** The last round in which all voters were found equal, as the leader knows; 0 for none. */
-  readonly agreedRound: number;
-  readonly dirtyBuckets: number;
-  /** Members that are known to differ from the majority. */
-  readonly divergedMembers: number;
-  readonly repairedRecords: number;
-  /** Of the last round. */
-  readonly hashingMs: number;
-  /** To compare and to repair, since the start. */
-  readonly bytesMoved: number;
-}
+export type VerificationReading = Pick<
+  VerificationStatus,
+  | "round"
+  | "agreedRound"
+  | "buckets"
+  | "dirtyBuckets"
+  | "diverged"
+  | "isSplit"
+  | "isWrong"
+  | "recordsRepaired"
+  | "statesReplaced"
+  | "rounds"
+  | "keysHashed"
+  | "hashingMs"
+  | "bytesMoved"
+  | "bytesServed"
+>;
 
 /** What the metrics of a node are read from, when they are asked for. */
 export interface NodeSources {
@@ -186,11 +190,21 @@ export class NodeReadings implements ReplicaListener {
     const { metrics } = this;
     metrics.set("quorate_verification_round", reading.round);
     metrics.set("quorate_verification_agreed_round", reading.agreedRound);
+    metrics.set("quorate_verification_buckets", reading.buckets);
     metrics.set("quorate_verification_dirty_buckets", reading.dirtyBuckets);
-    metrics.set("quorate_verification_diverged_members", reading.divergedMembers);
-    metrics.setTotal("quorate_verification_repaired_records_total", reading.repairedRecords);
-    metrics.set("quorate_verification_hashing_seconds", reading.hashingMs / 1000);
-    metrics.setTotal("quorate_verification_moved_bytes_total", reading.bytesMoved);
+    // A member that knows of itself need not lead, and then knows of no other.
+    metrics.set(
+      "quorate_verification_diverged_members",
+      Math.max(reading.diverged.length, flag(reading.isWrong)),
+    );
+    metrics.set("quorate_verification_split", flag(reading.isSplit));
+    metrics.setTotal("quorate_verification_repaired_records_total", reading.recordsRepaired);
+    metrics.setTotal("quorate_verification_replaced_states_total", reading.statesReplaced);
+    metrics.setTotal("quorate_verification_hashed_rounds_total", reading.rounds);
+    metrics.setTotal("quorate_verification_hashed_keys_total", reading.keysHashed);
+    metrics.setTotal("quorate_verification_hashing_seconds_total", reading.hashingMs / 1000);
+    metrics.setTotal("quorate_verification_taken_bytes_total", reading.bytesMoved);
+    metrics.setTotal("quorate_verification_served_bytes_total", reading.bytesServed);
   }
 }
 

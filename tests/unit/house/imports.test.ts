@@ -47,7 +47,7 @@ const rooms: Record<string, Room> = {
   },
   "services/metrics": {
     uses: ["#std", "@grpc/grpc-js", "prom-client"],
-    types: ["#raft", "#replica", "#forward"],
+    types: ["#raft", "#replica", "#forward", "#verification"],
   },
   "services/tracing": {
     uses: ["#std", "@opentelemetry/api"],

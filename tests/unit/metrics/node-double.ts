@@ -1,4 +1,9 @@
-import { type AlarmKind, Instruments, type MetricsOptions } from "@quorate/services/metrics";
+import {
+  type AlarmKind,
+  Instruments,
+  type MetricsOptions,
+  type VerificationReading,
+} from "@quorate/services/metrics";
 import type { ReplicaListener, ReplicaStatus } from "@quorate/services/replica";
 
 /** A node for metrics to read: every field can be set. */
@@ -7,6 +12,7 @@ export interface NodeDouble {
   hasFailed: boolean;
   isClosing: boolean;
   alarms: readonly AlarmKind[];
+  verification: VerificationReading | null;
   diskBytes: () => Promise<number>;
   readonly listeners: Set<ReplicaListener>;
   readonly options: Omit<MetricsOptions, "listen" | "log">;
@@ -76,6 +82,7 @@ export function nodeDouble(): NodeDouble {
     hasFailed: false,
     isClosing: false,
     alarms: [],
+    verification: null,
     diskBytes: async () => 1000,
     listeners,
     options: {
@@ -97,7 +104,7 @@ export function nodeDouble(): NodeDouble {
       isClosing: () => double.isClosing,
       diskBytes: () => double.diskBytes(),
       diskFreeBytes: () => 1e9,
-      verification: () => null,
+      verification: () => double.verification,
       alarms: () => double.alarms,
     },
     tellLeader(leaderId) {

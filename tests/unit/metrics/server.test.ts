@@ -54,6 +54,32 @@ describe("metrics over HTTP", () => {
     expect(sampleOf(text, "quorate_peer_lag_entries", { peer: "n2" })).toBe(5);
   });
 
+  it("says how the comparison of the replicas stands", async () => {
+    const node = nodeDouble();
+    const url = await start(node);
+    node.verification = {
+      ...{
+        round: 9,
+        agreedRound: 8,
+        buckets: 30,
+        dirtyBuckets: 4,
+        diverged: [],
+        isSplit: false,
+        isWrong: true,
+      },
+      ...{ recordsRepaired: 3, statesReplaced: 1, rounds: 7, keysHashed: 900, hashingMs: 250 },
+      ...{ bytesMoved: 10, bytesServed: 20 },
+    };
+    const text = await textOf(`${url}/metrics`);
+    const value = (name: string) => sampleOf(text, `quorate_verification_${name}`);
+    expect(["round", "agreed_round", "buckets", "dirty_buckets", "split"].map(value)).toEqual([
+      9, 8, 30, 4, 0,
+    ]);
+    expect(value("diverged_members")).toBe(1);
+    expect(value("hashing_seconds_total")).toBe(0.25);
+    expect(["repaired_records", "replaced_states"].map((name) => value(`${name}_total`))).toEqual([3, 1]);
+  });
+
   it("forgets the peers of a leader that leads no more", async () => {
     const node = nodeDouble();
     const url = await start(node);
