@@ -24,3 +24,4 @@ export {
   type VerifierOptions,
   type VerifyOutcome,
 } from "./ports";
+export { Verifier, verifyReplica } from "./verifier";

@@ -1,0 +1,99 @@
+import { type Digest, StateReplaced } from "#replica";
+import type { CountedPeers } from "./counted-peers";
+import type { Wrong } from "./follower-comparison";
+import type { Hashing } from "./hashing";
+import { Inspection } from "./inspection";
+import type { DivergedKey, RepairOutcome, VerificationLimits, VerifiedReplica } from "./ports";
+import type { KeptRound } from "./rounds";
+import { SelfRepair } from "./self-repair";
+import type { Timer } from "./timer";
+
+/** How often records are put right in vain, in rounds, before the whole state is taken. */
+const RECORD_REPAIRS_MAX = 3;
+/** How often an image of the whole state is asked for in a round, and how long after one another. */
+const REINSTALL_ATTEMPTS = 5;
+const REINSTALL_PAUSE_MS = 500;
+
+/** Puts this member's own state right where the majority has another one. One repair at a time. */
+export class Healing {
+  recordsRepaired = 0;
+  statesReplaced = 0;
+  /** In which it was found to differ last. */
+  lastDiverged: readonly DivergedKey[] = [];
+  private isBusy = false;
+  private repairs = 0;
+
+  constructor(
+    private readonly replica: VerifiedReplica,
+    private readonly hashing: Hashing,
+    private readonly timer: Timer,
+    private readonly parts: { readonly digest: Digest; readonly limits: VerificationLimits },
+  ) {}
+
+  /** It was found to be right. */
+  agreed(): void {
+    this.repairs = 0;
+  }
+
+  /** null where a repair is under way already. */
+  async heal(wrong: Wrong, round: KeptRound, peers: CountedPeers): Promise<RepairOutcome | null> {
+    if (this.isBusy) return null;
+    this.isBusy = true;
+    try {
+      return await this.repair(wrong, round, peers);
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  private async repair(
+    { from, differsBeside }: Wrong,
+    { round, revision }: KeptRound,
+    peers: CountedPeers,
+  ): Promise<RepairOutcome> {
+    const { id } = this.replica;
+    const inspection = new Inspection(id, this.hashing.rounds, peers);
+    const located = await inspection.locate(
+      round,
+      { wrong: id, right: from },
+      this.parts.limits.repairKeysMax,
+    );
+    if (located !== null) {
+      this.lastDiverged = located.keys.map(({ right: _, ...key }) => ({ member: id, ...key }));
+    }
+    // Counters, sessions or leases that are wrong cannot be put right one by one: they say what commands came to here.
+    if (differsBeside || located?.isCut === true || this.repairs >= RECORD_REPAIRS_MAX)
+      return this.reinstall(from);
+    if (located === null) return { kind: "put_off", why: `round ${round} cannot be asked for any more` };
+    this.repairs += 1;
+    if (located.keys.length === 0) {
+      this.hashing.map.forget();
+      return { kind: "put_off", why: "no key differs: everything is hashed anew" };
+    }
+    const repair = new SelfRepair(this.replica, peers, this.hashing.map, this.parts.digest);
+    const repaired = await repair.repair(located.keys, from, revision);
+    this.recordsRepaired += repaired.records;
+    return repaired.kind === "put_off" ? repaired : { kind: "records", from, records: repaired.records };
+  }
+
+  private async reinstall(from: string): Promise<RepairOutcome> {
+    for (let attempt = 1; attempt <= REINSTALL_ATTEMPTS && !this.timer.isClosed; attempt += 1) {
+      if (await this.replica.reinstall(from)) {
+        this.statesReplaced += 1;
+        this.repairs = 0;
+        return { kind: "state", from };
+      }
+      await this.timer.sleep(REINSTALL_PAUSE_MS);
+    }
+    return { kind: "put_off", why: `no state could be had from ${from} that is as new as this one` };
+  }
+}
+
+/** Rejections of a repair that change nothing for anyone else: the next round tells what is left to do. */
+export function whyPutOff(error: unknown): string | null {
+  if (error instanceof StateReplaced) return error.message;
+  // The replica has stopped or its store failed, which its owner hears of.
+  if (error instanceof Error && (error.name === "ApplierStopped" || error.name === "StoreFailure"))
+    return error.message;
+  return null;
+}
