@@ -24,4 +24,6 @@ export { removalIn } from "./peer-refusal";
 export { PeerServer, type PeerServerOptions } from "./peer-server";
 export { PeerSnapshotSource, type PeerSnapshotSourceOptions } from "./peer-snapshot-source";
 export { type GuestLinks, PeerTransport, type PeerTransportOptions } from "./peer-transport";
+export { PeerVerification, type PeerVerificationOptions } from "./peer-verification";
+export type { AnsweringVerifier } from "./verification-server";
 export { isWellFormedMessage } from "./well-formed-message";

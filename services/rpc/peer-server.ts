@@ -2,17 +2,28 @@ import { Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCa
 import {
   ExchangeRequest,
   ExchangeResponse,
+  FetchRecordsRequest,
+  FetchRecordsResponse,
   FetchSnapshotRequest,
   FetchSnapshotResponse,
   PeerServiceDefinition,
+  VerificationBucketsRequest,
+  VerificationBucketsResponse,
+  VerificationKeysRequest,
+  VerificationKeysResponse,
+  VerificationRequest,
+  VerificationResponse,
 } from "@quorate/proto/raft";
 import { asBuffer, methodPath, serverOptions } from "#forward";
 import type { Replica } from "#replica";
 import { PEER_MESSAGE_BYTES_MAX } from "./peer-options";
 import { type ExchangeStream, PeerStream, type PeerStreamOptions } from "./peer-stream";
 import { SnapshotSender, type SnapshotStream } from "./snapshot-sender";
+import { VerificationServer, type VerificationServerOptions } from "./verification-server";
 
-export interface PeerServerOptions extends PeerStreamOptions {
+export interface PeerServerOptions
+  extends PeerStreamOptions,
+    Pick<VerificationServerOptions, "verification"> {
   readonly replica: PeerStreamOptions["replica"] & Pick<Replica, "images">;
   /** How many images of the state are sent at once. */
   readonly sendingMax?: number;
@@ -42,10 +53,15 @@ export class PeerServer {
       "grpc.keepalive_time_ms": 2000,
       "grpc.keepalive_timeout_ms": 1000,
     });
+    const verification = new VerificationServer(options);
     this.server.addService(definition, {
       exchange: (stream: ExchangeStream) => this.accept(stream),
       fetchSnapshot: (stream: SnapshotStream) => this.snapshots.serve(stream),
-    } satisfies Record<keyof typeof definition, UntypedHandleCall>);
+      verification: verification.root.bind(verification),
+      verificationBuckets: verification.buckets.bind(verification),
+      verificationKeys: verification.keys.bind(verification),
+      fetchRecords: verification.records.bind(verification),
+    } satisfies Record<PeerMethod, UntypedHandleCall>);
   }
 
   /** Ids of the peers that have a stream to this node, sorted. */
@@ -82,7 +98,15 @@ export class PeerServer {
 const definition = {
   exchange: methodDefinition("exchange", ExchangeRequest, ExchangeResponse),
   fetchSnapshot: methodDefinition("fetchSnapshot", FetchSnapshotRequest, FetchSnapshotResponse),
-} as const satisfies ServiceDefinition;
+  verification: methodDefinition("verification", VerificationRequest, VerificationResponse),
+  verificationBuckets: methodDefinition(
+    "verificationBuckets",
+    VerificationBucketsRequest,
+    VerificationBucketsResponse,
+  ),
+  verificationKeys: methodDefinition("verificationKeys", VerificationKeysRequest, VerificationKeysResponse),
+  fetchRecords: methodDefinition("fetchRecords", FetchRecordsRequest, FetchRecordsResponse),
+} as const satisfies ServiceDefinition & Record<PeerMethod, unknown>;
 
 function methodDefinition<Request, Response>(
   method: PeerMethod,
