@@ -1,5 +1,6 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { verifyBackupFile } from "./backup-file";
 import {
   type ClusterDescription,
   LAUNCHER_NAME,
@@ -146,6 +147,7 @@ export class LocalCluster {
   async start(): Promise<void> {
     this.#checkNothingRuns();
     await assertPortsFree(portUses(this.#description));
+    await this.#checkBackup();
     writeDescription(this.dataDir, this.#description);
     try {
       for (const { id } of this.members) this.#spawn(id);
@@ -277,6 +279,14 @@ export class LocalCluster {
   #describe(description: ClusterDescription): void {
     writeDescription(this.dataDir, description);
     this.#description = description;
+  }
+
+  /** Before anything is written: of a damaged backup nothing is to be left. */
+  async #checkBackup(): Promise<void> {
+    const { restore } = this.#description;
+    if (restore === undefined) return;
+    const { isSound, line } = await verifyBackupFile(restore);
+    if (!isSound) throw new LauncherFault(line);
   }
 
   #checkNothingRuns(): void {

@@ -100,7 +100,7 @@ export function assemble(
   const directory = new LeaderDirectory(addresses.clients);
   const transport = new PeerTransport({
     own,
-    peers: addresses.peers,
+    peers: new Map([...addresses.peers].filter(([member]) => member !== id)),
     random: random.fork(),
     log,
     onRemoved: (why) => events.removed(why),

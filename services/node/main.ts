@@ -71,9 +71,9 @@ async function run(config: NodeConfig): Promise<void> {
     const opened = await Node.open(config, log, owner);
     if (opened.kind === "aborted") process.exit(exitCode ?? 0);
     if (opened.kind === "refused") {
-      const { setting, message } = opened;
+      const { setting, message, isRemoval } = opened;
       process.stderr.write(`${faultLine(PROGRAM_NAME, { kind: "fault", setting, problem: message })}\n`);
-      process.exit(FAULT_EXIT_CODE);
+      process.exit(isRemoval === true ? REMOVED_EXIT_CODE : FAULT_EXIT_CODE);
     }
     node = opened.node;
     tellReady(config, log, opened.served);

@@ -158,7 +158,9 @@ export class Node {
 
   private async handOver(): Promise<void> {
     const { replica, facts, log } = this.parts;
-    if (!replica.isLeader || facts.hasFailed()) return;
+    // One that was removed has handed over where it could.
+    const isMember = replica.membership.members.some(({ memberId }) => memberId === replica.id);
+    if (!replica.isLeader || facts.hasFailed() || !isMember) return;
     let timer: NodeJS.Timeout | undefined;
     const tooLate = new Promise<"timed_out">((resolve) => {
       timer = setTimeout(() => resolve("timed_out"), HANDOVER_MS_MAX);
@@ -217,6 +219,7 @@ function withPort(address: string, port: number): string {
 /** What the parts learn from the replica as long as they live. */
 function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
   const { log, replica, directory, addresses, facts, health, transport } = parts;
+  let { epoch: knownEpoch } = replica.membership;
   const takeAddresses = (): void => {
     addresses.update(replica.membership);
     transport.setPeers(addresses.peers);
@@ -230,7 +233,8 @@ function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
     },
     membershipChanged: ({ epoch, configuration }) => {
       takeAddresses();
-      log.info({ epoch, ...configuration }, "the members changed");
+      if (epoch !== knownEpoch) log.info({ epoch, ...configuration }, "the members changed");
+      knownEpoch = epoch;
     },
     installed: () => {
       takeAddresses();

@@ -46,7 +46,7 @@ export async function openData(config: NodeConfig, log: Log, signal: AbortSignal
   if (stores.stateRebuiltBecause !== null) {
     log.warn({ reason: stores.stateRebuiltBecause }, "the state is rebuilt from the log");
   }
-  const own = ownIdentity(directory, config, stores);
+  const own = removalOf(directory, stores) ?? ownIdentity(directory, config, stores);
   if (own.kind === "refused") {
     await stores.close();
     return own;
@@ -157,6 +157,17 @@ async function openAdvised(directory: DataDirectory): Promise<StoresOutcome> {
       cause: error,
     });
   }
+}
+
+/** As far as this member has heard of it itself; else its peers tell it. */
+function removalOf({ path, identity }: DataDirectory, { state }: OpenedStores): StartRefusal | null {
+  const { members, retiredStores } = state.opened.resident.membership;
+  const isMember = members.some(({ memberId }) => memberId === identity.memberId);
+  if (isMember || !retiredStores.includes(identity.storeId)) return null;
+  const refusal = dataRefusal(
+    `${path} is that of a member that was removed from the cluster: to come back it joins with an empty one, quorate-node --join`,
+  );
+  return { ...refusal, isRemoval: true };
 }
 
 function ownIdentity(

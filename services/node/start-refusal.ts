@@ -4,6 +4,8 @@ export interface StartRefusal {
   readonly setting: string;
   /** One line. */
   readonly message: string;
+  /** The cluster has removed this member: starting it again never helps. */
+  readonly isRemoval?: true;
 }
 
 export function startRefusal(setting: string, message: string): StartRefusal {

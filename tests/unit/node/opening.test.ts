@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { backup, verifyBackup } from "@quorate/services/backup";
 import { SILENT_LOG } from "@quorate/services/forward";
-import { decodeCommand } from "@quorate/services/kv";
+import { decodeCommand, foundingMembership } from "@quorate/services/kv";
 import { type DataOutcome, nodeConfig, openData } from "@quorate/services/node";
 import type { Entry } from "@quorate/services/raft";
 import { batch, namespace, pairs, put } from "../../compliance/state-samples";
@@ -237,6 +237,18 @@ describe("what is on the disk of a node", () => {
     expect(said(await opened())).toMatch(
       /^data-dir: .* holds no data of a member: .*; to replace it: quorate member replace n1 NEWID$/,
     );
+  });
+
+  test("G6: a member that was removed stays away: its start says so, and nothing is asked of anyone", async () => {
+    const storeId = await written();
+    const { stores } = await sound();
+    const membership = { ...foundingMembership([]), epoch: 1, retiredStores: [storeId] };
+    await stores.state.write(batch(KEYS + 1, [], { membership }));
+    await stores.log.append({ entries: [entry(KEYS + 1)], hardState: null }, { sync: true });
+    await stores.close();
+    const outcome = await opened();
+    expect(outcome).toMatchObject({ kind: "refused", isRemoval: true });
+    expect(said(outcome)).toMatch(/^data-dir: .* is that of a member that was removed from the cluster/);
   });
 
   test("the directory of another cluster is refused by both ids", async () => {
