@@ -93,14 +93,15 @@ export class DiskHost implements Host {
       listenPeer: own.peerAddress,
       limits: DEFAULT_LIMITS,
       history: frame.history,
-      drainMs: 0,
+      // Of a node that was removed only: every other one is killed.
+      drainMs: 1000,
     };
     const owner = {
       failed: (failure: StoreFailure): void => {
         this.failure ??= failure;
         void this.kill();
       },
-      removed: (): void => void this.kill(),
+      removed: (): void => this.leave(),
     };
     const outcome = await Node.open(config, frame.log, owner, this.seams());
     if (outcome.kind === "refused") throw new TestClusterError(`${id} does not start: ${outcome.message}`);
@@ -115,6 +116,13 @@ export class DiskHost implements Host {
     this.gate.drop();
     if (node !== null) this.ending = node.kill();
     return this.ending;
+  }
+
+  /** The cluster has removed it: it ends by itself, and answers first whoever asked for that. */
+  private leave(): void {
+    const { node } = this;
+    this.node = null;
+    if (node !== null) this.ending = node.close();
   }
 
   private seams(): NodeSeams {

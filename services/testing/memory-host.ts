@@ -52,6 +52,9 @@ export interface MemoryFrame extends ClusterFrame {
   readonly images: ImageInterference;
 }
 
+/** How long a node goes on that was removed. */
+const LEAVE_MS = 300;
+
 interface Running {
   readonly replica: Replica;
   readonly watches: WatchHub;
@@ -168,7 +171,7 @@ export class MemoryHost implements Host {
       reportUnreachable: (peer) => this.gate.pass(() => replica.reportUnreachable(peer)),
       memberStore: (member) => replica.memberStore(member),
       noteIntroduction: (introduction) => replica.noteIntroduction(introduction),
-      removed: () => void this.kill(),
+      removed: () => this.leave(),
     });
     transport.inner = { send: (messages) => this.gate.pass(() => inner.send(messages)) };
     const stopTicking = time.every(tickMs, () => {
@@ -273,11 +276,19 @@ export class MemoryHost implements Host {
         this.server?.setLeaderKnown(leaderId !== null);
       },
       membershipChanged: () => directory.setAddresses(this.clientAddresses(replica)),
-      removed: () => void this.kill(),
+      removed: () => this.leave(),
       failed: (failure) => this.onFailure(replica, failure),
     });
     directory.replaceLeader(replica.leader.id, replica.leader.term);
     return { directory, service, endpoint };
+  }
+
+  /** The cluster has removed it: it ends by itself, and answers first whoever asked for that. */
+  private leave(): void {
+    const { running } = this;
+    this.frame.time.after(LEAVE_MS, () => {
+      if (this.running === running) void this.kill();
+    });
   }
 
   /** A node whose store failed ends, as its process would. */

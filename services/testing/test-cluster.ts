@@ -294,7 +294,10 @@ export class TestCluster {
     return this.#client;
   }
 
-  #connect(endpoints: readonly string[], options: TestClientOptions): Quorate {
+  #connect(
+    endpoints: readonly string[],
+    options: TestClientOptions & { readonly followMembers?: boolean },
+  ): Quorate {
     this.#checkOpen();
     const { time, connect } = this.#room;
     const timing = {
@@ -309,7 +312,7 @@ export class TestCluster {
 
   #nodeOf(number: number, host: Host): TestNode {
     return new TestNode(number, host, {
-      client: (endpoints: readonly string[], options: TestClientOptions) => this.#connect(endpoints, options),
+      client: (endpoints, options) => this.#connect(endpoints, options),
       life: this.#lives[number - 1] as NodeLife,
     });
   }

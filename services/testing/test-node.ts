@@ -7,7 +7,10 @@ import { TestClusterError } from "./test-cluster-error";
 /** What a node needs of its cluster. */
 export interface NodeHome {
   readonly life: NodeLife;
-  client(endpoints: readonly string[], options: TestClientOptions): Quorate;
+  client(
+    endpoints: readonly string[],
+    options: TestClientOptions & { readonly followMembers?: boolean },
+  ): Quorate;
 }
 
 /** How a client in a test is made. */
@@ -90,7 +93,7 @@ export class TestNode {
 
   /** A new client whose calls go to this node alone; what belongs to the leader is passed on by the node. */
   client(options: TestClientOptions = {}): Quorate {
-    return this.#home.client([this.address], options);
+    return this.#home.client([this.address], { ...options, followMembers: false });
   }
 
   /** Keys and values through this node. */

@@ -152,7 +152,12 @@ export class TestCluster {
     const addresses = list.map((endpoint) =>
       typeof endpoint === "number" ? this.address(endpoint) : endpoint,
     );
-    const client = connect({ ...options, endpoints: addresses });
+    // Who names one node means that node.
+    const client = connect({
+      ...(addresses.length === 1 ? { followMembers: false } : {}),
+      ...options,
+      endpoints: addresses,
+    });
     this.#clients.push(client);
     return client;
   }

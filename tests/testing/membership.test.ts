@@ -47,11 +47,18 @@ describe.each(["memory", "disk"] as const)("on %s, the nodes of a test", (storag
 test("a restarted node that was removed learns of it and ends", async () => {
   await using cluster = await startCluster({ storage: "memory", nodes: 4 });
   const removed = (await cluster.leader()).id === "n4" ? "n3" : "n4";
+  // Before its data directory was recorded nobody could tell it apart.
+  const deadline = Date.now() + 10_000;
+  const isRecorded = async (): Promise<boolean> =>
+    (await cluster.client().cluster.members()).some(
+      ({ memberId, storeId }) => memberId === removed && storeId !== "",
+    );
+  while (!(await isRecorded()) && Date.now() < deadline)
+    await new Promise((resolve) => setImmediate(resolve));
   await cluster.kill(removed);
   await cluster.client().cluster.removeMember(removed);
   const node = cluster.node(removed);
   await node.restart();
-  const deadline = Date.now() + 5000;
   while (node.isUp && Date.now() < deadline) await new Promise((resolve) => setImmediate(resolve));
   expect(node.isUp).toBe(false);
   await cluster.kv.put("goes", "on");
