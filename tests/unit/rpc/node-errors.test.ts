@@ -44,6 +44,7 @@ describe("the error table, produced by the handlers", () => {
   test.each<[SubmitOutcome, status, keyof typeof ErrorReason, keyof typeof Outcome]>([
     [notApplied("transferring"), status.UNAVAILABLE, "NO_LEADER", "NOT_APPLIED"],
     [notApplied("backlog_full"), status.RESOURCE_EXHAUSTED, "BACKLOG_FULL", "NOT_APPLIED"],
+    [notApplied("no_space"), status.RESOURCE_EXHAUSTED, "NO_SPACE", "NOT_APPLIED"],
     [notApplied("superseded"), status.ABORTED, "SUPERSEDED", "NOT_APPLIED"],
     [notApplied("stopping"), status.UNAVAILABLE, "SHUTTING_DOWN", "NOT_APPLIED"],
     [unknown("leadership_lost"), status.UNKNOWN, "LEADERSHIP_LOST", "UNKNOWN"],
@@ -66,6 +67,7 @@ describe("the error table, produced by the handlers", () => {
     [refusal(Refusal.COMPACTED), status.OUT_OF_RANGE, "COMPACTED", "NOT_APPLIED"],
     [refusal(Refusal.FUTURE_REVISION), status.OUT_OF_RANGE, "FUTURE_REVISION", "NOT_APPLIED"],
     [refusal(Refusal.PERMANENT_NAMESPACE), status.FAILED_PRECONDITION, "PERMANENT_NAMESPACE", "NOT_APPLIED"],
+    [refusal(Refusal.UNKNOWN_MEMBER), status.NOT_FOUND, "UNKNOWN_MEMBER", "NOT_APPLIED"],
     [refusal(Refusal.STORE_MISMATCH), status.INTERNAL, "INTERNAL", "NOT_APPLIED"],
     [refusal(Refusal.UNKNOWN_COMMAND), status.INTERNAL, "INTERNAL", "NOT_APPLIED"],
   ])("B7: a write that ends as %j", async (outcome, code, reason, known) => {
