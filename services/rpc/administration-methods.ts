@@ -33,7 +33,7 @@ export const administrationMethods = {
   setLogLevel: unaryMethod(SetLogLevelRequest, SetLogLevelResponse, async (node, { level }) => {
     if (!isLogLevel(level)) throw invalid(`level is "${level}", not one of ${logLevels.join(", ")}`);
     const previous = node.administration.setLogLevel(level);
-    node.log.info({ level, previous }, "the log level was changed");
+    node.log.info({ logLevel: level, previous }, "the log level was changed");
     return { previous };
   }),
 } as const satisfies Record<string, UnaryMethod>;
