@@ -19,9 +19,11 @@ import {
   PeerServer,
   PeerSnapshotSource,
   PeerTransport,
+  PeerVerification,
 } from "#rpc";
 import { seededRandom } from "#std";
 import type { OpenedStores } from "#storage";
+import type { Verifier } from "#verification";
 import { type WatchHub, watchReplica } from "#watch";
 import { AddressBook } from "./address-book";
 import { administration } from "./administration";
@@ -33,6 +35,7 @@ import { sha256Digest, systemClock, turnScheduler } from "./platform";
 import { NodeFacts } from "./process-facts";
 import { HEARTBEAT_TICKS, ticksOf } from "./profile";
 import type { NodeSeams } from "./seams";
+import { verifierOf } from "./verification";
 import { softwareVersion } from "./version";
 
 /** What a unary call gets that brings no deadline. */
@@ -57,6 +60,8 @@ export interface NodeParts {
   readonly facts: NodeFacts;
   readonly freeSpace: FreeSpaceWatch;
   readonly alarms: AlarmBoard;
+  readonly verifier: Verifier;
+  readonly verificationPeers: PeerVerification;
   readonly observation: Observation;
   readonly counters: CallCounters;
   readonly health: Health;
@@ -129,6 +134,12 @@ export function assemble(
     logKeeping: config.logKeeping,
   });
 
+  const verificationPeers = new PeerVerification({
+    own,
+    addressOf: (member) => addresses.peerAddress(member),
+    epoch: () => replica.membership.epoch,
+  });
+  const verifier = verifierOf(replica, verificationPeers, { intervalMs: config.verifyIntervalMs, log });
   const watches = watchReplica(replica, { noLeaderMs: 2 * profile.electionTimeoutMs });
   const freeSpace = new FreeSpaceWatch({
     path: config.dataDir,
@@ -137,7 +148,7 @@ export function assemble(
     onChange: (isLow) => replica.setLowOnSpace(isLow),
   });
   const facts = new NodeFacts(config.dataDir, freeSpace);
-  const alarms = new AlarmBoard({ replica, verification: null, clock: systemClock });
+  const alarms = new AlarmBoard({ replica, verification: verifier, clock: systemClock });
   const counters = new CallCounters();
   const messageBytesMax = Math.max(MESSAGE_BYTES_MAX_DEFAULT, limits.requestBytesMax + REQUEST_SLACK_BYTES);
   const channels = new ByteChannels(channelOptions(messageBytesMax, { timeMs: 2000, timeoutMs: 1000 }));
@@ -157,7 +168,11 @@ export function assemble(
     counters,
     facts,
     alarms,
-    verification: null,
+    verification: {
+      status: () => verifier.status(),
+      verify: () => verifier.verifyNow(),
+      repairMember: (member) => verifier.repair(member),
+    },
     administration: administration({
       clusterId: own.clusterId,
       softwareVersion: softwareVersion(),
@@ -185,7 +200,9 @@ export function assemble(
   });
   const tick = (): void => {
     replica.tick();
-    watches.tick(systemClock.monotonicMs());
+    const nowMs = systemClock.monotonicMs();
+    watches.tick(nowMs);
+    verifier.tick(nowMs);
   };
   const health = new Health();
   const reflection = new Reflection();
@@ -196,6 +213,7 @@ export function assemble(
     replica,
     guests: addresses.noting(transport),
     log,
+    verification: verifier,
     sendingMax: config.snapshotsSendingMax,
     traces: observation.entryTraces,
   });
@@ -211,6 +229,8 @@ export function assemble(
     facts,
     freeSpace,
     alarms,
+    verifier,
+    verificationPeers,
     observation,
     counters,
     health,
@@ -229,15 +249,18 @@ export async function dismantle(parts: NodeParts, drainMs: number): Promise<void
   await parts.clientServer.close(drainMs);
   parts.freeSpace.close();
   parts.watches.close();
+  parts.verifier.close();
   await parts.replica.stop();
   closeNetwork(parts);
   await parts.stores.close();
 }
 
 /** Cuts what leads to other nodes. Safe to call twice. */
-export function closeNetwork({ transport, snapshots, peerServer, channels }: NodeParts): void {
+export function closeNetwork(parts: NodeParts): void {
+  const { transport, snapshots, verificationPeers, peerServer, channels } = parts;
   transport.close();
   snapshots.close();
+  verificationPeers.close();
   peerServer.close();
   channels.close();
 }

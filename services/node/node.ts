@@ -127,7 +127,7 @@ export class Node {
   }
 
   private async dropAll(): Promise<void> {
-    const { health, reflection, clientServer, replica, watches, freeSpace, stores } = this.parts;
+    const { health, reflection, clientServer, replica, watches, verifier, freeSpace, stores } = this.parts;
     this.stopTime();
     freeSpace.close();
     closeNetwork(this.parts);
@@ -137,6 +137,7 @@ export class Node {
     void replica.stop();
     await clientServer.close(0);
     watches.close();
+    verifier.close();
     await this.metrics?.close();
     await stores.close();
   }
@@ -250,7 +251,8 @@ function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
 }
 
 async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
-  const { config, log, replica, watches, facts, alarms, observation, counters, clientServer } = parts;
+  const { config, log, replica, watches, facts, alarms, verifier, observation, counters, clientServer } =
+    parts;
   const { listenMetrics } = config;
   if (listenMetrics === null) return null;
   const running = observation.serve({
@@ -264,7 +266,7 @@ async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
     isClosing: () => facts.isClosing(),
     diskBytes: () => facts.diskBytes(),
     diskFreeBytes: () => facts.diskFreeBytes(),
-    verification: () => null,
+    verification: () => verifier.status(),
     alarms: () => alarms.list.map(({ kind }) => kind),
   });
   return listening("listen-metrics", listenMetrics, running);

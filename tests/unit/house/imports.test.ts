@@ -72,6 +72,7 @@ const rooms: Record<string, Room> = {
       "#tracing",
       "@quorate/proto",
       "@grpc/grpc-js",
+      "#verification",
       "pino",
     ],
   },
