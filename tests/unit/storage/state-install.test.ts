@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { EntryId } from "@quorate/services/raft";
 import type { FrozenState, ImageChunk, StateReceiver, StateStore } from "@quorate/services/replica";
-import { ImageDamaged, StoreFailure } from "@quorate/services/replica";
+import { ImageDamaged, StateReplaced, StoreFailure } from "@quorate/services/replica";
 import { installReceived, openStores, rebuildState, receiveState } from "@quorate/services/storage";
 import { corruptStoredRecords } from "#support";
 import { findBatchClass, LevelRig } from "../../compliance/level-rig";
 import { entry, ids } from "../../compliance/log-store";
-import { batch, bytes, get, namespace, pairs, put, remove } from "../../compliance/state-samples";
+import { batch, bytes, get, namespace, pairs, put, remove, truncate } from "../../compliance/state-samples";
 import { editDatabase, flipBit, largestFile } from "./damaged-files";
 import { chunkWith } from "./image-chunks";
 
@@ -121,6 +121,39 @@ describe("a state that takes another's place, in a data directory", () => {
     expect(installed.opened.applied.index).toBe(4);
     expect(await get(installed, "k3")).toBe("4");
     expect(await stateNames()).toEqual(["state-2"]);
+  });
+
+  it("F3: where the pointer cannot be replaced the store ends, and the old state is there", async () => {
+    const frozen = await frozenAt({ term: 1, index: 4 });
+    const state = await rig.openState();
+    await state.write(batch(1, [put("own", "1", 1)]));
+    const receiver = await received(frozen, (header) => state.receive(header));
+    await mkdir(join(rig.path, "state.current.partial"));
+    await expect(state.install(receiver)).rejects.toMatchObject({ name: "StoreFailure", dataLoss: false });
+    await expect(state.write(batch(2, [put("own", "2", 2)]))).rejects.toBeInstanceOf(StoreFailure);
+    await rig.close();
+    await rm(join(rig.path, "state.current.partial"), { recursive: true });
+    expect(await pairs(await rig.openState())).toEqual(["own=1"]);
+    expect(await stateNames()).toEqual(["state-1"]);
+  });
+
+  it("F3: takes the place of a state that is being reclaimed and has a checkpoint on its way", async () => {
+    const frozen = await frozenAt({ term: 1, index: 9 });
+    const state = await rig.openState();
+    const many = Array.from({ length: 3000 }, (_, at) => put(`old${at}`, "x".repeat(200), at + 1));
+    await state.write(batch(1, many));
+    const receiver = await received(frozen, (header) => state.receive(header));
+    await state.write(batch(2, [truncate(3001)], { namespaces: [namespace({ generation: 2 })] }));
+    const checkpoint = state.checkpoint().catch((error: unknown) => error);
+    await state.install(receiver);
+    const outcome = await checkpoint;
+    expect(outcome === undefined || outcome instanceof StateReplaced).toBe(true);
+    expect(await get(state, "k3")).toBe("9");
+    await state.write(batch(10, [put("k3", "10", 10)]));
+    await rig.kill();
+    const reopened = await rig.openState();
+    expect(reopened.opened.applied.index).toBe(10);
+    expect(await get(reopened, "k3")).toBe("10");
   });
 
   it("F1: the old state's directory goes when another one takes its place", async () => {
