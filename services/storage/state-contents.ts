@@ -31,7 +31,7 @@ export interface StateContents {
 const ROWS_PER_READ = 1000;
 const BYTES_PER_READ = 1024 * 1024;
 
-/** @throws StoreFailure with dataLoss where it is damaged, or as a batch is missing: see missingBatch */
+/** Does not see whether a batch is missing: see missingBatch(). @throws StoreFailure with dataLoss where it is damaged */
 export async function readContents(database: Database, path: string): Promise<StateContents> {
   const head = readStoredHead(database, path);
   const numbers = await batchNumbers(database, path);
