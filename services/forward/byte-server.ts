@@ -109,6 +109,11 @@ export class ByteServer {
     this.server.addService(definition, handlers as Parameters<Server["addService"]>[1]);
   }
 
+  /** Streams both ways that are open: watches and keep-alives. */
+  get openStreams(): number {
+    return this.duplexStreams.size;
+  }
+
   /** The connections of clients that are open, oldest first. */
   get connections(): readonly ClientConnection[] {
     return this.accepted.list();

@@ -147,6 +147,10 @@ export const definitions = {
     help: "Calls that were passed on to the member they are for.",
   },
   quorate_client_connections: { type: "gauge", help: "Connections of clients and gateways." },
+  quorate_client_streams: {
+    type: "gauge",
+    help: "Streams both ways that clients have open: one or more for watches, one for leases.",
+  },
   quorate_watches: { type: "gauge", help: "Open watches." },
   quorate_watch_waiting_bytes: {
     type: "gauge",

@@ -32,6 +32,8 @@ export interface NodeSources {
   readonly watches: { readonly size: number; readonly waitingBytes: number };
   /** Connections of clients that are open. */
   readonly connections: () => number;
+  /** Streams both ways that clients have open. */
+  readonly streams: () => number;
   /** Calls that were passed on, since the start. */
   readonly callsForwarded: () => number;
   readonly hasFailed: () => boolean;
@@ -95,6 +97,7 @@ export class NodeReadings implements ReplicaListener {
     metrics.set("quorate_state_namespaces", sources.replica.namespaces().length);
     metrics.set("quorate_store_failed", flag(sources.hasFailed()));
     metrics.set("quorate_client_connections", sources.connections());
+    metrics.set("quorate_client_streams", sources.streams());
     metrics.setTotal("quorate_calls_forwarded_total", sources.callsForwarded());
     metrics.set("quorate_watches", sources.watches.size);
     metrics.set("quorate_watch_waiting_bytes", sources.watches.waitingBytes);

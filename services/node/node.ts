@@ -261,6 +261,7 @@ async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
     replica,
     watches,
     connections: () => clientServer.connections.length,
+    streams: () => clientServer.openStreams,
     callsForwarded: () => counters.forwarded,
     hasFailed: () => facts.hasFailed(),
     isClosing: () => facts.isClosing(),

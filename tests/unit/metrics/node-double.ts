@@ -99,6 +99,7 @@ export function nodeDouble(): NodeDouble {
       },
       watches: { size: 2, waitingBytes: 5 },
       connections: () => 3,
+      streams: () => 2,
       callsForwarded: () => 9,
       hasFailed: () => double.hasFailed,
       isClosing: () => double.isClosing,
