@@ -10,7 +10,7 @@ import type { Timer } from "./timer";
 
 /** How often records are put right in vain, in rounds, before the whole state is taken. */
 const RECORD_REPAIRS_MAX = 3;
-/** How often an image of the whole state is asked for in a round, and how long after one another. */
+/** How often an image of the whole state is asked for in a round, and how long before each. */
 const REINSTALL_ATTEMPTS = 5;
 const REINSTALL_PAUSE_MS = 500;
 
@@ -78,12 +78,13 @@ export class Healing {
 
   private async reinstall(from: string): Promise<RepairOutcome> {
     for (let attempt = 1; attempt <= REINSTALL_ATTEMPTS && !this.timer.isClosed; attempt += 1) {
+      // First of all the leader may want to look at what is wrong: with the state go its rounds.
+      await this.timer.sleep(REINSTALL_PAUSE_MS);
       if (await this.replica.reinstall(from)) {
         this.statesReplaced += 1;
         this.repairs = 0;
         return { kind: "state", from };
       }
-      await this.timer.sleep(REINSTALL_PAUSE_MS);
     }
     return { kind: "put_off", why: `no state could be had from ${from} that is as new as this one` };
   }

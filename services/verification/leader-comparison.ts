@@ -29,13 +29,14 @@ export async function compareMembers(
     const right = donorOf(judgement, roots, configuration, self);
     if (right === null) break;
     const located = await inspection.locate(round, { wrong: member, right }, repairKeysMax);
+    if (located?.isCut === true || !isSameBeside(roots.get(member), roots.get(right)))
+      wholeState.push(member);
     if (located === null) continue;
     divergedCount += located.keys.length;
     for (const { namespaceId, generation, key, difference } of located.keys) {
       if (diverged.length >= DIVERGED_KEYS_MAX) break;
       diverged.push({ member, namespaceId, generation, key, difference });
     }
-    if (located.isCut || !isSameBeside(roots.get(member), roots.get(right))) wholeState.push(member);
   }
   const voters = new Set(votersOf(configuration));
   return {

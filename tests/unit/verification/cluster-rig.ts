@@ -148,7 +148,7 @@ export class VirtualMember {
       namespaces: () => member.machine.resident().namespaces,
       status: () => ({ appliedIndex: member.appliedIndex }),
       proposeVerify: async () => {
-        const index = await cluster.commit(verifyCommand(1000));
+        const index = await cluster.propose(verifyCommand(1000));
         return { kind: "applied", answer: { revision: 0n, result: undefined }, entry: { term: 1, index } };
       },
       exclusive: (run) =>
@@ -226,14 +226,9 @@ export class VirtualCluster {
 
   /** Commits commands, and applies them on those that are not behind; returns the index of the last one. */
   async commit(...commands: readonly Command[]): Promise<number> {
-    for (const command of commands) this.log.entries.push(encodeCommand(command));
-    const index = this.log.entries.length;
-    for (const member of this.members) {
-      if (this.behind.has(member.id)) continue;
-      const applied = member.applyTo(index);
-      if (member.id === this.leaderId) await applied;
-    }
-    return index;
+    for (const command of commands) this.append(command);
+    await Promise.all(this.replicated());
+    return this.lastIndex;
   }
 
   /** Time passes until the promise settles. */
@@ -260,8 +255,43 @@ export class VirtualCluster {
     return compared(await this.until(this.leader.verifier.verifyNow()));
   }
 
+  /** The same, once the leader has applied it. */
+  async propose(command: Command): Promise<number> {
+    this.append(command);
+    const index = this.lastIndex;
+    for (const applied of this.replicated()) void applied;
+    await this.leader.applyTo(index);
+    return index;
+  }
+
+  /** Puts a command into the log, which nobody applies yet. */
+  append(command: Command): void {
+    this.log.entries.push(encodeCommand(command));
+  }
+
+  /** Begins a round and does not wait for it. */
+  async begin(): Promise<void> {
+    await this.commit(verifyCommand(1000));
+  }
+
+  /** One round, until all members that are not behind have hashed it; returns its number. */
+  async round(): Promise<number> {
+    await this.commit(verifyCommand(1000));
+    const round = this.leader.machine.meta.verifyRound;
+    const present = this.members.filter(({ id }) => !this.behind.has(id));
+    await this.eventually("all have hashed the round", () =>
+      present.every(({ verifier }) => verifier.status().round >= round),
+    );
+    return round;
+  }
+
   close(): void {
     for (const member of this.members) member.verifier.close();
+  }
+
+  private replicated(): Promise<void>[] {
+    const present = this.members.filter(({ id }) => !this.behind.has(id));
+    return present.map((member) => member.applyTo(this.lastIndex));
   }
 
   peersOf(id: string): VerificationPeers {
@@ -277,7 +307,8 @@ export class VirtualCluster {
     };
   }
 
-  private async step(): Promise<void> {
+  /** Time passes a little. */
+  async step(): Promise<void> {
     this.nowMs += 10;
     for (const { verifier } of this.members) verifier.tick(this.nowMs);
     await turn();
