@@ -20,6 +20,15 @@ export class ByteChannels {
     return channel;
   }
 
+  /** Closes those to other addresses; calls under way go on to their end. */
+  keepOnly(addresses: readonly string[]): void {
+    for (const [address, channel] of [...this.channels]) {
+      if (addresses.includes(address)) continue;
+      channel.close();
+      this.channels.delete(address);
+    }
+  }
+
   /** Safe to call twice. */
   close(): void {
     for (const channel of this.channels.values()) channel.close();

@@ -25,8 +25,8 @@ import { type Random, unreachable } from "#std";
 import { ReplayedMessages } from "./replayed-messages";
 
 export interface GatewayServiceOptions {
-  /** Client addresses of nodes, host:port each: those that are asked who leads. At least one. */
-  readonly nodes: readonly string[];
+  /** Where what any node may answer is sent now, host:port each; at least one. */
+  readonly readers: () => readonly string[];
   readonly directory: LeaderDirectory;
   readonly channels: ByteChannels;
   readonly random: Random;
@@ -109,7 +109,7 @@ export class GatewayService implements ByteService {
   constructor(options: GatewayServiceOptions) {
     this.options = options;
     this.timing = { ...DEFAULT_TIMING, ...options.timing };
-    this.turn = options.random.below(options.nodes.length);
+    this.turn = options.random.below(options.readers().length);
   }
 
   async unary(call: ByteCall): Promise<Uint8Array> {
@@ -252,9 +252,9 @@ export class GatewayService implements ByteService {
   }
 
   private anyNode(): string {
-    const { nodes } = this.options;
-    this.turn = (this.turn + 1) % nodes.length;
-    return nodes[this.turn] as string;
+    const readers = this.options.readers();
+    this.turn = (this.turn + 1) % readers.length;
+    return readers[this.turn] as string;
   }
 
   private attemptDeadlineMs({ call, hasRequestId, attempts }: Journey): number {

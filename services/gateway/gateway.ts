@@ -50,10 +50,13 @@ export class Gateway {
       directory,
       channels: this.channels,
       log,
-      onAnswer: () => this.health.setLeaderKnown(directory.leader !== null),
+      onAnswer: () => {
+        this.health.setLeaderKnown(directory.leader !== null);
+        this.channels.keepOnly(this.poller.addresses);
+      },
     });
     const service = new GatewayService({
-      nodes,
+      readers: () => this.poller.readers,
       directory,
       channels: this.channels,
       random,

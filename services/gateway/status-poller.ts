@@ -14,12 +14,13 @@ import {
   type Log,
   methodPath,
 } from "#forward";
+import { ClusterView } from "./cluster-view";
 
 export interface StatusPollerOptions {
-  /** Client addresses of nodes, host:port each. */
+  /** Client addresses of nodes, host:port each: those that are asked first. At least one. */
   readonly nodes: readonly string[];
   readonly directory: LeaderDirectory;
-  readonly channels: ByteChannels;
+  readonly channels: Pick<ByteChannels, "to">;
   readonly log: Log;
   /** Told after each answer. */
   readonly onAnswer: () => void;
@@ -33,27 +34,42 @@ const MEMBERS_PATH = methodPath(ClusterServiceDefinition, "listMembers");
 const STATUS_BODY = asBuffer(StatusRequest.encode({}).finish());
 const MEMBERS_BODY = asBuffer(ListMembersRequest.encode({}).finish());
 
-/** Asks every node again and again who it is and who leads, each on its own, so that one that hangs delays no other. */
+/**
+ * Asks every node again and again who it is, who leads and who the members are, each on its own, so that one that hangs
+ * delays no other. Members that come are asked from then on, and those that go no longer: so a gateway outlives the
+ * replacement of every node that it was told of.
+ */
 export class StatusPoller {
   private readonly options: StatusPollerOptions;
   private readonly timers = new Map<string, NodeJS.Timeout>();
   private readonly asking = new Set<string>();
   private readonly hurried = new Set<string>();
   private readonly stopped = new AbortController();
-  private knowsMembers = false;
+  private readonly view: ClusterView;
 
   constructor(options: StatusPollerOptions) {
     this.options = options;
+    this.view = new ClusterView(options.nodes, options.directory);
+  }
+
+  /** All that are asked now, host:port each. */
+  get addresses(): readonly string[] {
+    return this.view.addresses;
+  }
+
+  /** Where what any node may answer is sent, host:port each; at least one. */
+  get readers(): readonly string[] {
+    return this.view.readers;
   }
 
   start(): void {
-    for (const address of this.options.nodes) this.poll(address);
+    this.pollNewcomers();
   }
 
   /** Asks soon again, for what is known turned out to be wrong. */
   refresh(): void {
     const soonMs = this.options.searchIntervalMs ?? SEARCH_INTERVAL_MS_DEFAULT;
-    for (const address of this.options.nodes)
+    for (const address of this.addresses)
       if (!this.asking.has(address)) this.schedule(address, soonMs, "sooner");
   }
 
@@ -68,18 +84,29 @@ export class StatusPoller {
     this.ask(address)
       .catch((error: unknown) => {
         this.options.log.debug({ address, reason: CallFailure.from(error).message }, "a node did not answer");
+        this.view.silent(address);
       })
       .finally(() => {
         this.asking.delete(address);
         const { directory, intervalMs, searchIntervalMs, onAnswer } = this.options;
         if (this.stopped.signal.aborted) return;
         onAnswer();
+        this.pollNewcomers(address);
+        if (!this.addresses.includes(address)) return;
         const waitMs =
           directory.leader === null
             ? (searchIntervalMs ?? SEARCH_INTERVAL_MS_DEFAULT)
             : (intervalMs ?? INTERVAL_MS_DEFAULT);
         this.schedule(address, waitMs, "as planned");
       });
+  }
+
+  /** Asks at once whoever is to be asked and is not yet. @param asked who has just been */
+  private pollNewcomers(asked: string | null = null): void {
+    for (const address of this.addresses) {
+      const isNew = address !== asked && !this.asking.has(address) && !this.timers.has(address);
+      if (isNew) this.poll(address);
+    }
   }
 
   private schedule(address: string, waitMs: number, how: "sooner" | "as planned"): void {
@@ -105,16 +132,9 @@ export class StatusPoller {
   private async ask(address: string): Promise<void> {
     const { directory } = this.options;
     const status = StatusResponse.decode(await this.call(address, STATUS_PATH, STATUS_BODY));
-    directory.learnMember(status.memberId, address);
+    const { members } = ListMembersResponse.decode(await this.call(address, MEMBERS_PATH, MEMBERS_BODY));
+    this.view.answered(address, status, members);
     const leaderId = status.leaderId === "" ? null : status.leaderId;
-    if (!this.knowsMembers || (leaderId !== null && directory.address(leaderId) === null)) {
-      // A member that does not answer, or that this gateway was not told of, goes by the address that the others know.
-      const { members } = ListMembersResponse.decode(await this.call(address, MEMBERS_PATH, MEMBERS_BODY));
-      for (const { memberId, clientAddress } of members) {
-        if (directory.address(memberId) === null) directory.learnMember(memberId, clientAddress);
-      }
-      this.knowsMembers = true;
-    }
     directory.learnLeader(leaderId, Number(status.term));
   }
 

@@ -100,7 +100,7 @@ async function cluster() {
   const channels = new ByteChannels(channelOptions(4 * 1024 * 1024, { timeMs: 1000, timeoutMs: 1000 }));
   let refreshes = 0;
   const service = new GatewayService({
-    nodes: addresses,
+    readers: () => addresses,
     directory,
     channels,
     random: seededRandom(1),
