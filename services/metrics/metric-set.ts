@@ -1,5 +1,6 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { assert } from "#std";
+import { CountedHistogram } from "./counted-histogram";
 import {
   type CounterName,
   definitions,
@@ -15,7 +16,7 @@ export class MetricSet {
   private readonly registry = new Registry();
   private readonly gauges = new Map<string, Gauge>();
   private readonly counters = new Map<string, Counter>();
-  private readonly histograms = new Map<string, Histogram>();
+  private readonly histograms = new Map<string, CountedHistogram>();
 
   constructor(common: Labels) {
     this.registry.setDefaultLabels({ ...common });
@@ -30,7 +31,7 @@ export class MetricSet {
           this.counters.set(name, new Counter(options));
           break;
         case "histogram":
-          this.histograms.set(name, new Histogram({ ...options, buckets: [...buckets] }));
+          this.histograms.set(name, new CountedHistogram({ ...options, buckets: [...buckets] }));
           break;
       }
     }
@@ -62,8 +63,7 @@ export class MetricSet {
   observer(name: HistogramName, labels: Labels = {}): (value: number) => void {
     const histogram = this.histograms.get(name);
     assert(histogram !== undefined, "every histogram of the table is made");
-    const series = Object.keys(labels).length === 0 ? histogram : histogram.labels({ ...labels });
-    return (value) => series.observe(value);
+    return histogram.observer(labels);
   }
 
   /** In the text format of Prometheus. */
