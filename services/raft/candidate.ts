@@ -1,5 +1,5 @@
 import { unreachable } from "#std";
-import { campaign, tickElection } from "./election";
+import { campaign, onRefusal, tickElection } from "./election";
 import type { MemberId } from "./entry";
 import type { Member } from "./member";
 import type { PreVoteResponseMessage, VoteResponseMessage } from "./message";
@@ -89,6 +89,12 @@ export class Candidate implements Role {
 
   private onVote(message: PreVoteResponseMessage | VoteResponseMessage): void {
     const { member } = this;
+    onRefusal(member, message);
+    if (member.log.hasUnappliedConfigurationChange()) {
+      // Which votes are needed is not known before it is applied.
+      member.becomeFollower(member.term, null);
+      return;
+    }
     // The first answer of a voter stands: a repeated message changes nothing.
     if (!this.votes.has(message.from)) this.votes.set(message.from, !message.rejected);
     const result = voteResult(member.membership.configuration, this.votes);

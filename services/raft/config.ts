@@ -7,7 +7,7 @@ import type { Tracer } from "./trace";
 /** Everything a Raft needs to know at construction. Byte bounds may be Infinity. */
 export interface RaftConfig {
   readonly id: MemberId;
-  /** Without any member only where the log has no beginning yet: such a member waits for the state of a leader. */
+  /** Without any member only where nothing is applied yet: such a member waits for what a leader sends it. */
   readonly configuration: Configuration;
   /** As last stored, or EMPTY_HARD_STATE. */
   readonly hardState: HardState;
@@ -84,8 +84,8 @@ export function raftConfigFault(config: RaftConfig): RaftConfigFault | null {
   return stateFault(config);
 }
 
-function isBlank({ configuration, log }: RaftConfig): boolean {
-  return hasNoMembers(configuration) && log.firstIndex() === 1 && log.lastIndex() === 0;
+function isBlank({ appliedIndex, configuration, log }: RaftConfig): boolean {
+  return hasNoMembers(configuration) && log.firstIndex() === 1 && appliedIndex === 0;
 }
 
 /** Whether the state that was restored fits together: what is wrong here was damaged or mixed up on disk. */

@@ -1,6 +1,7 @@
 import { assert } from "#std";
+import type { EntryId } from "./entry";
 import type { Member } from "./member";
-import type { PreVoteMessage, VoteMessage } from "./message";
+import type { PreVoteMessage, PreVoteResponseMessage, VoteMessage, VoteResponseMessage } from "./message";
 
 /**
  * How an election begins: by asking whether it could be won, for real, or for real at the bidding of the leader, which
@@ -57,6 +58,17 @@ export function isLoyal(member: Member, request: VoteMessage | PreVoteMessage): 
 }
 
 /**
+ * A candidate that needs the vote of a member which was removed may be refused for its log although the entry that
+ * removed that member is committed: all that it lacks is to know so (tikv/raft-rs, maybe_commit_by_vote).
+ */
+export function onRefusal(member: Member, { committed }: PreVoteResponseMessage | VoteResponseMessage): void {
+  const { log } = member;
+  if (committed === undefined || committed.index <= log.commit || !log.matches(committed)) return;
+  // Everything else the next leader finds out by itself.
+  if (log.hasConfigurationChange(log.commit + 1, committed.index)) log.commitTo(committed.index);
+}
+
+/**
  * Grants or refuses a vote of this term, or a pre-vote of this or a later one (Raft paper, 5.2 and 5.4.1). Learners vote
  * too: one may have been promoted without having heard of it.
  */
@@ -74,10 +86,17 @@ export function onVoteRequest(member: Member, request: VoteMessage | PreVoteMess
     // A granted pre-vote names the future term that was asked for, or a member that fell behind would ignore it.
     term: isGranted ? request.term : member.term,
     rejected: !isGranted,
+    ...(isGranted ? {} : knownCommitted(member)),
   });
   if (isGranted && !isPre) {
     assert(request.term === member.term, "a vote is cast in the term of the voter");
     member.restartElectionTimeout();
     member.vote = request.from;
   }
+}
+
+function knownCommitted({ log }: Member): { readonly committed?: EntryId } {
+  const index = log.commit;
+  const term = log.term(index);
+  return index === 0 || typeof term !== "number" ? {} : { committed: { term, index } };
 }

@@ -1,5 +1,5 @@
 import { unreachable } from "#std";
-import { startElection, tickElection } from "./election";
+import { onRefusal, startElection, tickElection } from "./election";
 import type { MemberId } from "./entry";
 import type { Member } from "./member";
 import type { AppendMessage, HeartbeatMessage, SnapshotMessage } from "./message";
@@ -57,10 +57,12 @@ export class Follower implements Role {
       case "timeout_now":
         this.onTimeoutNow();
         return "stepped";
-      case "append_response":
-      case "heartbeat_response":
       case "pre_vote_response":
       case "vote_response":
+        onRefusal(member, message);
+        return "stepped";
+      case "append_response":
+      case "heartbeat_response":
         // Answers to what this member sent in a role that it has left.
         return "stepped";
       default:

@@ -228,9 +228,14 @@ export class RaftLog {
 
   /** Whether a change of the configuration is committed but not applied: its outcome is unknown here. */
   hasUnappliedConfigurationChange(): boolean {
-    let from = this.appliedIndex + 1;
-    while (from <= this.commitIndex) {
-      const entries = this.slice(from, this.commitIndex + 1, this.applyingBytesMax);
+    return this.hasConfigurationChange(this.appliedIndex + 1, this.commitIndex);
+  }
+
+  /** Whether a change of the configuration lies in [first, last], none of which may be compacted. */
+  hasConfigurationChange(first: Index, last: Index): boolean {
+    let from = first;
+    while (from <= last) {
+      const entries = this.slice(from, last + 1, this.applyingBytesMax);
       assert(entries !== "compacted", "only applied entries are compacted");
       assert(entries.length > 0, "the log holds what is committed");
       if (entries.some((entry) => entry.kind !== "normal")) return true;

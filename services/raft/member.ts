@@ -86,10 +86,11 @@ export class Member {
   /** Takes over a state that has applied `last`. False where everything up to there is committed here. */
   restore(last: EntryId, configuration: Configuration): boolean {
     assert(this.role.name !== "leader", "a leader's log holds all that is committed");
-    assert(last.term <= this.term, "a state is brought in a term that is known");
     if (last.index <= this.log.commit) return false;
-    // Votes were asked for in the name of a log that ended elsewhere.
-    if (this.role.name !== "follower") this.becomeFollower(this.term, null);
+    // Votes were asked for in the name of a log that ended elsewhere. And a state may come from a later term than any
+    // that this member was told of.
+    const isBehind = this.term < last.term;
+    if (isBehind || this.role.name !== "follower") this.becomeFollower(Math.max(this.term, last.term), null);
     this.log.restore(last);
     this.snapshotOffer = null;
     this.configure(configuration);

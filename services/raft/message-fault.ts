@@ -39,6 +39,8 @@ export function messageFault(message: Message): string | null {
       return isWhole(message.index) ? null : "its index is not a whole number";
     case "pre_vote_response":
     case "vote_response":
+      if (message.committed === undefined || isEntryId(message.committed)) return null;
+      return "its committed entry is not an entry id";
     case "transfer_leadership":
     case "timeout_now":
       return null;

@@ -37,10 +37,15 @@ export interface PreVoteMessage extends Envelope {
   readonly last: EntryId;
 }
 
-/** Granted: the term of the request. Rejected: the voter's own term (MsgPreVoteResp). */
-export interface PreVoteResponseMessage extends Envelope {
-  readonly kind: "pre_vote_response";
+interface VoteAnswer extends Envelope {
   readonly rejected: boolean;
+  /** With a refusal: the last entry that the voter knows to be committed, which the candidate may not. */
+  readonly committed?: EntryId;
+}
+
+/** Granted: the term of the request. Rejected: the voter's own term (MsgPreVoteResp). */
+export interface PreVoteResponseMessage extends VoteAnswer {
+  readonly kind: "pre_vote_response";
 }
 
 /** `transfer`: the leader asked for this election, so a follower's loyalty to it is no reason to refuse (MsgVote). */
@@ -50,9 +55,8 @@ export interface VoteMessage extends Envelope {
   readonly transfer: boolean;
 }
 
-export interface VoteResponseMessage extends Envelope {
+export interface VoteResponseMessage extends VoteAnswer {
   readonly kind: "vote_response";
-  readonly rejected: boolean;
 }
 
 /**

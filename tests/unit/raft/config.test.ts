@@ -15,7 +15,7 @@ describe("a config", () => {
 
   const rows: readonly [keyof RaftConfig, Partial<RaftConfig>][] = [
     ["id", { id: "" }],
-    ["configuration", { configuration: configurationOf([]), log: logOf(1) }],
+    ["configuration", { configuration: configurationOf([]), log: logOf(1), appliedIndex: 1 }],
     ["heartbeatTicks", { heartbeatTicks: 0 }],
     ["electionTicks", { electionTicks: 1.5 }],
     ["electionTicks", { electionTicks: 3, heartbeatTicks: 3 }],

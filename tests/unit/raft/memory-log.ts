@@ -4,7 +4,7 @@ import { type Entry, type EntryId, entryBytes, type LogReader } from "@quorate/s
 export class MemoryLog implements LogReader {
   private entriesHeld: Entry[] = [];
 
-  constructor(private readonly snapshot: EntryId = { term: 0, index: 0 }) {}
+  constructor(private snapshot: EntryId = { term: 0, index: 0 }) {}
 
   firstIndex(): number {
     return this.snapshot.index + 1;
@@ -45,6 +45,21 @@ export class MemoryLog implements LogReader {
     const log = new MemoryLog(id);
     log.entriesHeld = this.entriesHeld.slice(id.index + 1 - this.firstIndex());
     return log;
+  }
+
+  /** Forgets the entries up to there, in place. */
+  compact(index: number): void {
+    const term = this.term(index);
+    if (typeof term !== "number") throw new Error(`the log does not hold ${index}`);
+    this.entriesHeld = this.entriesHeld.slice(index + 1 - this.firstIndex());
+    this.snapshot = { term, index };
+  }
+
+  /** Goes on after that entry, unless it holds it. */
+  continueAfter(id: EntryId): void {
+    if (this.term(id.index) === id.term) return;
+    this.entriesHeld = [];
+    this.snapshot = id;
   }
 
   get all(): readonly Entry[] {
