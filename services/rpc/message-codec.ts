@@ -89,6 +89,7 @@ export function messageToWire(message: Message, traces: EntryTraces | null = nul
     case "vote_response":
     case "pre_vote_response":
       wire.reject = message.rejected;
+      if (message.committed !== undefined) setPlace(wire, message.committed);
       return wire;
     case "heartbeat":
       wire.commit = BigInt(message.commit);
@@ -148,9 +149,9 @@ export function messageFromWire(wire: WireMessage, traces: EntryTraces | null = 
     case MessageType.PRE_VOTE:
       return { kind: "pre_vote", from, to, term, last: place };
     case MessageType.VOTE_RESPONSE:
-      return { kind: "vote_response", from, to, term, rejected: wire.reject };
+      return { kind: "vote_response", from, to, term, rejected: wire.reject, ...committedAt(place) };
     case MessageType.PRE_VOTE_RESPONSE:
-      return { kind: "pre_vote_response", from, to, term, rejected: wire.reject };
+      return { kind: "pre_vote_response", from, to, term, rejected: wire.reject, ...committedAt(place) };
     case MessageType.HEARTBEAT: {
       const commit = Number(wire.commit);
       const readSequence = Number(wire.readSequence);
@@ -180,6 +181,11 @@ export function messageFromWire(wire: WireMessage, traces: EntryTraces | null = 
       // A newer peer may send kinds that this version does not know; Raft bears the loss of any message.
       return null;
   }
+}
+
+/** What a vote's answer says to be committed; a member of an earlier version says nothing of it. */
+function committedAt(place: EntryId): { readonly committed?: EntryId } {
+  return place.index === 0 ? {} : { committed: place };
 }
 
 function setPlace(wire: WireMessage, { term, index }: EntryId): void {

@@ -8,6 +8,7 @@ const number = fc.nat({ max: Number.MAX_SAFE_INTEGER });
 const id = fc.string({ minLength: 1, maxLength: 8 });
 const bytes = fc.uint8Array({ maxLength: 40 });
 const place = fc.record({ term: number, index: number });
+const committed = fc.record({ term: number, index: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) });
 const kind = fc.constantFrom("normal" as const, "conf_change" as const, "conf_change_v2" as const);
 const entry = fc.record({ term: number, index: number, kind, data: bytes });
 const envelope = { from: id, to: id, term: number };
@@ -29,9 +30,15 @@ const messages = {
     hint: fc.option(place),
   }),
   pre_vote: fc.record({ ...envelope, kind: is("pre_vote"), last: place }),
-  pre_vote_response: fc.record({ ...envelope, kind: is("pre_vote_response"), rejected: fc.boolean() }),
+  pre_vote_response: fc.oneof(
+    fc.record({ ...envelope, kind: is("pre_vote_response"), rejected: fc.boolean() }),
+    fc.record({ ...envelope, kind: is("pre_vote_response"), rejected: fc.boolean(), committed }),
+  ),
   vote: fc.record({ ...envelope, kind: is("vote"), last: place, transfer: fc.boolean() }),
-  vote_response: fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean() }),
+  vote_response: fc.oneof(
+    fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean() }),
+    fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean(), committed }),
+  ),
   heartbeat: fc.record({ ...envelope, kind: is("heartbeat"), commit: number, readSequence: number }),
   heartbeat_response: fc.record({
     ...envelope,
