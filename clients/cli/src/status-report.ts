@@ -118,13 +118,11 @@ function progressLines(reports: readonly MemberReport[]): readonly string[] {
         `${peer.memberId} is a learner with ${peer.catchUpPercent.toFixed(0)} % of the log, ${peer.lag} entries behind`,
       );
     }
-    if (status.role === "leader" && verification !== undefined && verification.round > 0) {
+    if (status.role === "leader" && verification !== undefined) {
       const { round, agreedRound, diverged } = verification;
-      lines.push(
-        diverged.length > 0
-          ? `compared: ${diverged.join(", ")} differ since round ${agreedRound + 1} (now ${round})`
-          : `compared: all replicas agreed in round ${agreedRound}`,
-      );
+      if (diverged.length > 0) lines.push(`compared: ${diverged.join(", ")} differed in round ${round}`);
+      // A new leader has yet to compare anything.
+      else if (agreedRound > 0) lines.push(`compared: all replicas agreed in round ${agreedRound}`);
     }
     return lines;
   });
