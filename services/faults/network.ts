@@ -36,6 +36,8 @@ export interface NetworkPort extends NetworkControls {
   halfOpen(direction: Direction): void;
   /** The connection is lost, and no attempt at a new one completes: the sender is told after its connect timeout. */
   refuseConnections(direction: Direction): void;
+  /** Whether bytes get there: neither a cut nor a spoiled connection is in their way. For what is no message. */
+  isOpen(direction: Direction): boolean;
 }
 
 export interface NetworkOptions {
@@ -114,6 +116,10 @@ export class Network implements NetworkPort {
 
   refuseConnections(direction: Direction): void {
     this.spoil(this.link(direction), "unanswered");
+  }
+
+  isOpen(direction: Direction): boolean {
+    return !this.interference.isCut(direction) && this.link(direction).condition === "working";
   }
 
   mend(direction: Direction): void {

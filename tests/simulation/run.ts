@@ -9,6 +9,7 @@ import {
   checkSessionEvents,
   checkSurvival,
   checkTransactions,
+  configurationText,
   invariants,
 } from "./invariants";
 import { Violation, type ViolationKind } from "./violation";
@@ -171,10 +172,17 @@ function leaders(world: SimulatedWorld): readonly string[] {
   return world.seats.filter((seat) => seat.condition === "up" && seat.replica?.isLeader).map(({ id }) => id);
 }
 
+/** All members that can run do, and are equal; and nobody runs that has been removed. */
 function isSettled(world: SimulatedWorld): boolean {
+  const { members, configuration, retiredStores } = world.membership;
+  if (configuration.votersOutgoing.length > 0) return false;
   let index: number | null = null;
-  for (const { condition, replica } of world.seats) {
+  for (const { id, storeId, condition, replica } of world.seats) {
     if (condition === "refused") continue;
+    if (!members.some(({ memberId }) => memberId === id)) {
+      if (replica !== null && retiredStores.includes(storeId)) return false;
+      continue;
+    }
     if (condition !== "up" || replica === null) return false;
     const { appliedIndex, raft } = replica.status();
     if (appliedIndex !== raft.commit || raft.commit !== raft.last.index) return false;
@@ -190,7 +198,9 @@ function describe(world: SimulatedWorld): string {
     const { raft, appliedIndex } = replica.status();
     return `  ${id} is ${condition}: ${raft.role} t${raft.term}, leader ${raft.leaderId}, last ${raft.last.index}/${raft.last.term}, commit ${raft.commit}, applied ${appliedIndex}`;
   });
-  return [`  at ${secondsText(world.timeline.nowUs)} s`, ...lines].join("\n");
+  const { epoch, configuration } = world.membership;
+  const members = `  change ${epoch}: ${configurationText(configuration)}`;
+  return [`  at ${secondsText(world.timeline.nowUs)} s`, members, ...lines].join("\n");
 }
 
 async function judged(world: SimulatedWorld, run: () => Promise<void>): Promise<Finding | null> {

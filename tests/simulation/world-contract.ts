@@ -1,7 +1,15 @@
-import type { NetworkPort } from "@quorate/services/faults";
+import type { ImageFilter, NetworkPort } from "@quorate/services/faults";
+import type { MembershipState } from "@quorate/services/kv";
 import type { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
-import type { MemberId, Message } from "@quorate/services/raft";
-import type { HistoryLimits, LogBatch, Replica, ReplicaBounds, StateBatch } from "@quorate/services/replica";
+import type { EntryId, Index, MemberId, Message } from "@quorate/services/raft";
+import type {
+  HistoryLimits,
+  LogBatch,
+  LogKeeping,
+  Replica,
+  ReplicaBounds,
+  StateBatch,
+} from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
 import type { WatchHub } from "@quorate/services/watch";
 
@@ -23,14 +31,22 @@ export interface Seat {
   readonly replica: Replica | null;
   /** The watches of its replica; null with it. */
   readonly hub: WatchHub | null;
-  /** down: restarts when asked. refused: its store does not open or nobody talks to it; it stays so to the end. */
-  readonly condition: "up" | "paused" | "down" | "refused";
+  readonly condition: SeatCondition;
+  /** It runs on a directory that somebody made for it by mistake: nothing of it counts. */
+  readonly isStrange: boolean;
   /** How many times it was started. */
   readonly starts: number;
   /** Knobs that faults turn. */
   readonly clock: SeatClock;
   readonly disk: SeatDisk;
 }
+
+/**
+ * down: restarts when asked. bringing: its process has no state yet, and asks its peers for one. vacant: nobody has made
+ * a directory for it. removed: it has heard that the cluster did without it. refused: its store does not open or nobody
+ * talks to it. The last three stay so until it joins anew.
+ */
+export type SeatCondition = "up" | "paused" | "down" | "bringing" | "vacant" | "removed" | "refused";
 
 export interface SeatClock {
   /** How fast it runs: 1 is true time, 1.1 a tenth too fast, 0 frozen. Its ticks come at that rate too. */
@@ -56,8 +72,10 @@ export interface World {
   readonly seed: number;
   readonly timeline: Timeline;
   readonly network: NetworkPort;
-  /** n1, n2, … in order. */
+  /** n1, n2, … in order: those that the cluster begins with, and some that may join. */
   readonly seats: readonly Seat[];
+  /** What the cluster begins with. */
+  readonly founding: MembershipState;
   readonly configuration: {
     readonly electionTicks: number;
     readonly heartbeatTicks: number;
@@ -67,6 +85,8 @@ export interface World {
   readonly bounds: ReplicaBounds;
   /** Which history replicas keep. */
   readonly history: HistoryLimits;
+  /** How much of their logs replicas keep. */
+  readonly logKeeping: LogKeeping;
   /** For whoever needs chance: an independent generator for each name, whatever the others draw. */
   random(name: string): Random;
   seat(id: MemberId): Seat;
@@ -76,7 +96,19 @@ export interface World {
    */
   call(id: MemberId, run: (replica: Replica) => void): void;
 
+  /** As the seat knows it that has applied the most changes. */
+  readonly membership: MembershipState;
+  /** Between images of the state and those who bring them. Returns how to take it away again. */
+  addImageFilter(filter: ImageFilter): () => void;
+
   start(id: MemberId): void;
+  /**
+   * Gives the seat an empty directory of its own, whatever it was before, and a process that brings the state of a peer
+   * and starts with it.
+   */
+  join(id: MemberId): void;
+  /** Its process comes back some time later, and is reached at other addresses. */
+  move(id: MemberId): void;
   /** SIGKILL and the power: what was not synced is lost, a write under way is there whole or not at all. */
   crash(id: MemberId): void;
   /** The process stands still; what is sent to it waits, and what it waits for waits. */
@@ -91,8 +123,10 @@ export interface World {
   corruptLog(id: MemberId): void;
   /** A down seat's state gets a hole: found at the next start, and the state is rebuilt from the log. */
   corruptState(id: MemberId): void;
-  /** A down seat's state is replaced by an old copy of it; the log is replayed from there. */
+  /** A down seat's state is replaced by an old copy of it; the log is replayed from there, or a peer's state brought. */
   rollBackState(id: MemberId): void;
+  /** Whether the seat's disk is nearly full. */
+  setLowOnSpace(id: MemberId, isLow: boolean): void;
 
   /** A line of the trace. */
   note(line: string): void;
@@ -104,6 +138,8 @@ export interface World {
 export interface Observer {
   /** Before the first event of a replica's life, its stores are open. */
   started?(seat: Seat): void;
+  /** Its directory is a new and empty one that speaks for the member. */
+  joined?(seat: Seat): void;
   /** Its process has ended, whatever the cause; the disks are as the next start will find them. */
   crashed?(seat: Seat): void;
   /** This member now knows of another leader, or of none. */
@@ -115,6 +151,16 @@ export interface Observer {
   appending?(seat: Seat, batch: LogBatch): void;
   /** The batch is on the log disk, synced, and its writer does not know yet. */
   appended?(seat: Seat, batch: LogBatch): void;
+  /** The log on disk goes on after `entry`. */
+  logReset?(seat: Seat, entry: EntryId): void;
+  /** The log on disk begins after `index`. */
+  logCut?(seat: Seat, index: Index): void;
+  /** A step of a snapshot is about to be made on the state's disk: nothing of it is there. */
+  receiving?(seat: Seat, step: "put" | "complete" | "install"): void;
+  /** The state of a peer is on the disk, in the place of one that had applied `before`. */
+  installed?(seat: Seat, before: Index): void;
+  /** Records on the disk were put right. */
+  repaired?(seat: Seat): void;
   stateWriting?(seat: Seat, batch: StateBatch): void;
   /** The batch is in the state, and its writer does not know yet. */
   stateWritten?(seat: Seat, batch: StateBatch): void;

@@ -7,7 +7,7 @@ import { HistoryRecorder } from "../../judge/history-recorder";
 import type { SessionEvent } from "../../judge/session-guarantees";
 import type { RecordedTransaction } from "../../judge/transactions";
 import type { ClientFaults } from "../faults/client-faults";
-import type { World } from "../world-contract";
+import type { Seat, World } from "../world-contract";
 import { Asker } from "./asking";
 import { Banker } from "./banker";
 import { Caller } from "./caller";
@@ -51,6 +51,7 @@ const REST_SHARE = 0.7;
 /** Below the bound of the liveness phase, which waits for whoever rests. */
 const REST_US_MAX = 8_000_000;
 const RETRY_US = 60_000;
+const ANSWER_US_MAX = 2_000_000;
 
 /** Starts clients that begin to work at once, as far as the world runs. */
 export function startClients(world: World, options: ClientsOptions): Clients {
@@ -159,8 +160,8 @@ export class Clients {
     while (!(await lists.readAll(LIST_KEYS))) await this.pass(RETRY_US);
     const banker = this.newBanker("final bank");
     while (!(await banker.readAll())) await this.pass(RETRY_US);
-    for (const { id, condition } of this.world.seats) {
-      while (condition === "up" && !(await this.isAnswering(id))) await this.pass(RETRY_US);
+    for (const seat of this.world.seats) {
+      while (this.isToAnswer(seat) && !(await this.isAnswering(seat.id))) await this.pass(RETRY_US);
     }
     let lastRevision: number | null = null;
     while (lastRevision === null) {
@@ -173,9 +174,15 @@ export class Clients {
     this.isFinished = true;
   }
 
+  private isToAnswer({ id, condition }: Seat): boolean {
+    return condition === "up" && this.world.membership.members.some(({ memberId }) => memberId === id);
+  }
+
   /** Whether that very member answers a read that must be linearizable, be it that it has to ask its leader. */
   private isAnswering(member: MemberId): Promise<boolean> {
     return new Promise((resolve) => {
+      // Its process may end meanwhile, or be one that nobody talks to any more.
+      this.world.timeline.after(ANSWER_US_MAX, () => resolve(false));
       this.world.call(member, (replica) => {
         void replica
           .readPoint({ namespace: "", ...LINEARIZABLE })

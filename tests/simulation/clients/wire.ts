@@ -100,7 +100,7 @@ export class Wire {
       this.send(() => onReply(answer));
     this.send(() => {
       const { condition } = this.world.seat(member);
-      if (condition === "down" || condition === "refused") reply({ kind: "unreachable" });
+      if (condition !== "up" && condition !== "paused") reply({ kind: "unreachable" });
       else this.world.call(member, (replica) => run(replica, reply));
     });
   }

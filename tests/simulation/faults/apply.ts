@@ -1,5 +1,7 @@
 import {
+  breakStream,
   type Direction,
+  damageChunks,
   direction,
   drop,
   duplicate,
@@ -8,6 +10,8 @@ import {
   inOrder,
   type NetworkFilter,
   reorder,
+  stallStream,
+  whenChunk,
 } from "@quorate/services/faults";
 import type { MemberId } from "@quorate/services/raft";
 import { type Random, unreachable } from "@quorate/services/std";
@@ -15,9 +19,10 @@ import type { Seat, World } from "../world-contract";
 import { type Breakage, BrokenLinks } from "./broken-links";
 import { CrashPoints, type Trap } from "./crash-points";
 import { Downtime } from "./downtime";
-import { type DiskFault, type Fault, type FaultOf, LEADER, type Target } from "./fault";
-import { clockRate, Layers, wallOffsetMs, writeMeanUs } from "./layers";
+import { type DiskFault, damagedMember, type Fault, type FaultOf, LEADER, type Target } from "./fault";
+import { clockRate, Layers, shortage, wallOffsetMs, writeMeanUs } from "./layers";
 import { between, ringLinks, splitLinks, without } from "./links";
+import { Operator } from "./operator";
 import { Pauses } from "./pauses";
 import type { Schedule } from "./schedule";
 
@@ -30,9 +35,11 @@ export class Attack {
   private readonly pauses: Pauses;
   private readonly links: BrokenLinks;
   private readonly crashPoints: CrashPoints;
+  private readonly operator: Operator;
   private readonly clockRates = new Layers(clockRate);
   private readonly wallOffsets = new Layers(wallOffsetMs);
   private readonly writeTimes = new Layers(writeMeanUs);
+  private readonly shortages: Layers;
   private readonly members: readonly MemberId[];
   private readonly random: Random;
   private readonly ends = new Set<End>();
@@ -43,16 +50,23 @@ export class Attack {
     private readonly schedule: Schedule,
   ) {
     this.random = world.random("faults");
+    this.shortages = new Layers(shortage((id, isLow) => world.setLowOnSpace(id, isLow)));
     this.members = world.seats.map(({ id }) => id);
     this.downtime = new Downtime(world);
     this.pauses = new Pauses(world);
     this.links = new BrokenLinks(world.network);
     this.crashPoints = new CrashPoints(world, this.downtime, this.random);
+    this.operator = new Operator({
+      world,
+      random: world.random("operator"),
+      victims: new Set(schedule.faults.map(damagedMember).filter((member) => member !== null)),
+    });
   }
 
   start(): void {
     const { world, schedule } = this;
     world.observe(this.crashPoints);
+    this.operator.start();
     if (schedule.latencyMeanMs > 0) {
       world.network.add(inOrder(exponentialLatency({ meanMs: schedule.latencyMeanMs })));
     }
@@ -64,10 +78,11 @@ export class Attack {
     if (this.isOver) return;
     this.isOver = true;
     for (const end of [...this.ends]) end();
+    this.operator.end();
     this.crashPoints.end();
     this.links.end();
     this.world.network.clear();
-    for (const layers of [this.clockRates, this.wallOffsets, this.writeTimes]) layers.clear();
+    for (const layers of [this.clockRates, this.wallOffsets, this.writeTimes, this.shortages]) layers.clear();
     for (const seat of this.world.seats) {
       seat.logDisk.faults.takeFailure();
       seat.stateDisk.faults.takeFailure();
@@ -131,6 +146,13 @@ export class Attack {
       case "stuck_connect":
         return this.breakLinks([fault.direction], "stuck_connect");
 
+      case "image_break":
+        return this.world.addImageFilter(breakStream(fault.probability));
+      case "image_stall":
+        return this.world.addImageFilter(whenChunk(({ number }) => number >= fault.chunk, stallStream()));
+      case "image_damage":
+        return this.world.addImageFilter(damageChunks(fault.probability));
+
       case "crash":
         this.downtime.crash(this.seatOf(fault.target).id, fault.downUs);
         return null;
@@ -158,6 +180,8 @@ export class Attack {
       case "write_error":
         this.seatOf(fault.target).disk.failNextWrite(fault.disk, "lost");
         return null;
+      case "low_space":
+        return this.lowOnSpace(fault.members);
       case "disk_full":
         return this.fill(fault);
       case "torn_write":
@@ -189,6 +213,40 @@ export class Attack {
         return null;
       case "forced_campaign":
         this.forceCampaign(fault.member);
+        return null;
+      case "member_add":
+        this.operator.add(
+          fault.member,
+          { promoteWhenCaughtUp: fault.promotes, replaces: null },
+          fault.joinsInUs,
+        );
+        return null;
+      case "member_promote":
+        this.operator.promote(fault.member);
+        return null;
+      case "member_remove":
+        this.operator.remove(this.seatOf(fault.target).id);
+        return null;
+      case "member_replace": {
+        const replaces = this.seatOf(fault.target).id;
+        if (replaces === fault.member) return null;
+        this.operator.add(fault.member, { promoteWhenCaughtUp: false, replaces }, fault.joinsInUs);
+        return null;
+      }
+      case "member_recover":
+        this.operator.recover(fault.member);
+        return null;
+      case "member_changes":
+        this.operator.change(fault.changes);
+        return null;
+      case "member_priority":
+        this.operator.setPriority(this.seatOf(fault.target).id, fault.priority);
+        return null;
+      case "member_move":
+        this.world.move(this.seatOf(fault.target).id);
+        return null;
+      case "snapshot":
+        this.operator.takeSnapshot(this.seatOf(fault.target).id);
         return null;
       default:
         return unreachable(fault);
@@ -278,6 +336,14 @@ export class Attack {
     const resume = this.pauses.pause(id);
     this.after(fault.stallUs, resume);
     this.after(fault.everyUs, () => this.stall(id, fault));
+  }
+
+  /** More than one may want a disk to be nearly full: the last of them gives the space back. */
+  private lowOnSpace(members: readonly MemberId[]): End {
+    const ends = members.map((id) => this.shortages.put(this.world.seat(id), 1));
+    return () => {
+      for (const end of ends) end();
+    };
   }
 
   /** Whoever is started again meanwhile finds the disk as full as before. */

@@ -46,6 +46,24 @@ export class CrashPoints implements Observer {
     this.reached(seat.id, "after_log_append");
   }
 
+  receiving(seat: Seat, step: "put" | "complete" | "install"): void {
+    switch (step) {
+      case "put":
+        this.reached(seat.id, "before_image_put");
+        return;
+      case "complete":
+        this.reached(seat.id, "before_image_complete");
+        return;
+      case "install":
+        this.reached(seat.id, "before_install");
+        this.reached(seat.id, "during_install");
+    }
+  }
+
+  installed(seat: Seat): void {
+    this.reached(seat.id, "after_install");
+  }
+
   stateWriting(seat: Seat): void {
     this.reached(seat.id, "before_state_write");
     this.reached(seat.id, "during_state_write");
@@ -94,10 +112,15 @@ export class CrashPoints implements Observer {
       case "before_state_write":
       case "after_state_write":
       case "before_send":
+      case "before_image_put":
+      case "before_image_complete":
+      case "before_install":
+      case "after_install":
         return null;
       case "during_log_append":
         return this.amidUs(member, 1);
       case "during_state_write":
+      case "during_install":
         return this.amidUs(member, UNSYNCED_SHARE);
       case "after_send":
         // The message leaves when all observers have seen it.

@@ -13,8 +13,10 @@ export interface Storm {
 export class Draw {
   constructor(
     private readonly random: Random,
-    /** In order. */
+    /** Among whom faults choose, in order: those that the cluster begins with, or all seats. */
     readonly members: readonly MemberId[],
+    /** All that may ever be members; the last ones are not at first. */
+    readonly seats: readonly MemberId[],
     /** The minority whose stored data a run may damage. */
     readonly victims: readonly MemberId[],
     readonly storm: Storm,
@@ -63,6 +65,12 @@ export class Draw {
 
   member(): MemberId {
     return this.pick(this.members);
+  }
+
+  /** One that is to be a member: one of the seats that are none at first more often than one that may have left. */
+  newcomer(): MemberId {
+    const late = this.seats.slice(-2);
+    return this.pick(this.chance(0.7) ? late : this.seats);
   }
 
   /** The leader more often than any other: most goes wrong there. */

@@ -1,6 +1,14 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Direction } from "@quorate/services/faults";
 import {
+  type EffectCase,
+  type EffectCases,
+  expectEffect,
+  instant,
+  type MembershipFaultKind,
+  window,
+} from "./effect-case";
+import {
   expectGoneFor,
   expectNewLeader,
   expectSilence,
@@ -11,27 +19,13 @@ import {
   lost,
   overtaken,
 } from "./evidence";
-import { type Fault, type FaultKind, type FaultOf, faultTable, LEADER } from "./fault";
+import { type FaultKind, LEADER } from "./fault";
 import { allDirections, ringLinks, splitLinks } from "./links";
-import { type Roles, Run, rolesAt, SECOND_US, scheduleOf } from "./rig";
+import { SECOND_US } from "./rig";
 import { memberIds } from "./schedule";
 
-const SEED = 5;
-/** All faults that last do so from the fifth second to the tenth. */
-const window = { atUs: 5 * SECOND_US, untilUs: 10 * SECOND_US };
-const instant = { atUs: 5 * SECOND_US };
-
-interface Case<Kind extends FaultKind> {
-  readonly nodes?: number;
-  readonly latencyMeanMs?: number;
-  readonly fault: (roles: Roles) => FaultOf<Kind>;
-  /** Called when the run is at its twentieth second, and has been healed at the fifteenth. */
-  readonly shows: (run: Run, roles: Roles) => void;
-  /** Looks at the world meanwhile. */
-  readonly watch?: (run: Run, roles: Roles) => void;
-}
-
-const cases: { readonly [Kind in FaultKind]: Case<Kind> } = {
+/** Those that need members that come and go are in membership-effects.test.ts. */
+const cases: EffectCases<Exclude<FaultKind, MembershipFaultKind>> = {
   loss: {
     fault: () => ({ kind: "loss", ...window, probability: 0.5, direction: null }),
     shows: (run) => {
@@ -290,6 +284,17 @@ const cases: { readonly [Kind in FaultKind]: Case<Kind> } = {
     },
   },
 
+  low_space: {
+    fault: ({ followers }) => ({ kind: "low_space", ...window, members: followers }),
+    watch: (run, { leader }) => {
+      const hasSpace: (boolean | undefined)[] = [];
+      for (const second of [4.9, 6, 9.9, 11]) {
+        run.at(second, (world) => hasSpace.push(world.seat(leader).replica?.status().hasSpace));
+      }
+      run.at(14, () => expect(hasSpace).toEqual([true, false, false, true]));
+    },
+    shows: (run) => expect(run.leaders.length).toBeGreaterThan(0),
+  },
   slow_disk: {
     fault: () => ({ kind: "slow_disk", ...window, target: LEADER, writeMeanUs: 200_000 }),
     shows: (run, { leader }) => {
@@ -364,7 +369,7 @@ const cases: { readonly [Kind in FaultKind]: Case<Kind> } = {
       downUs: 300_000,
     }),
     shows: (run, { followers }) => {
-      expect(run.lines.some((line) => line.includes(`${followers[0]} rebuilds its state`))).toBe(true);
+      expect(run.lines.some((line) => line.includes(`${followers[0]} begins its state anew`))).toBe(true);
       expect(run.world.seat(followers[0]!).condition).toBe("up");
     },
   },
@@ -453,31 +458,9 @@ const cases: { readonly [Kind in FaultKind]: Case<Kind> } = {
   },
 };
 
-async function attacked(kind: FaultKind): Promise<{ readonly run: Run; readonly roles: Roles }> {
-  const { fault, watch, nodes = 3, latencyMeanMs = 0 } = cases[kind] as Case<FaultKind>;
-  const base = { nodes, latencyMeanMs };
-  const roles = await rolesAt(4.999, SEED, base);
-  const run = new Run(SEED, scheduleOf([fault(roles) as Fault], base));
-  watch?.(run, roles);
-  run.at(15, () => run.attack.heal());
-  await run.until(20);
-  return { run, roles };
-}
-
 describe("on a world", () => {
-  it.each(Object.keys(cases) as FaultKind[])(
+  it.each(Object.keys(cases) as (keyof typeof cases)[])(
     "K2: %s has its effect, and is over when all is healed",
-    async (kind) => {
-      const { run, roles } = await attacked(kind);
-      (cases[kind] as Case<FaultKind>).shows(run, roles);
-      expect(run.leaders.length).toBeGreaterThan(0);
-      const up = run.world.seats.filter(({ condition }) => condition === "up");
-      expect(up.length).toBeGreaterThanOrEqual(2);
-      for (const { clock, disk } of up) {
-        expect([clock.rate, clock.wallOffsetMs, disk.writeMeanUs < 10_000]).toEqual([1, 0, true]);
-      }
-      expect(up.filter(({ replica }) => replica?.isLeader)).toHaveLength(1);
-      expect(Object.keys(faultTable)).toContain(kind);
-    },
+    (kind) => expectEffect(kind, cases[kind] as EffectCase<FaultKind>),
   );
 });

@@ -29,7 +29,15 @@ export type CrashPoint =
   /** The message does not leave. */
   | "before_send"
   /** The message is on its way. */
-  | "after_send";
+  | "after_send"
+  /** Of a snapshot that comes: a chunk is not put to the others yet, all are there, the state is not in its place yet. */
+  | "before_image_put"
+  | "before_image_complete"
+  | "before_install"
+  /** The old state is in place, or the new one. */
+  | "during_install"
+  /** The state is in place, and the log does not go on from it yet. */
+  | "after_install";
 
 type At<Kind extends string, Parameters> = {
   readonly kind: Kind;
@@ -69,7 +77,13 @@ export type NetworkFault =
   /** What is sent is lost, and the sender hears nothing. */
   | During<"half_open", { direction: Direction }>
   /** The stream breaks, and a new one cannot be opened. */
-  | During<"stuck_connect", { direction: Direction }>;
+  | During<"stuck_connect", { direction: Direction }>
+  /** Streams of images break, at each chunk with that probability. */
+  | During<"image_break", { probability: number }>
+  /** They stand still from their so manieth chunk on. */
+  | During<"image_stall", { chunk: number }>
+  /** A bit flips in a chunk. */
+  | During<"image_damage", { probability: number }>;
 
 export type ProcessFault =
   | At<"crash", { target: Target; downUs: number }>
@@ -89,6 +103,8 @@ export type DiskFault =
   | At<"failed_fsync", { target: Target; disk: DiskName }>
   /** The write is not there (EIO). */
   | At<"write_error", { target: Target; disk: DiskName }>
+  /** Its disk is nearly full, so that it tells its leader; then there is space again. */
+  | During<"low_space", { members: readonly MemberId[] }>
   /** No write succeeds before space returns (ENOSPC); the process is started again and again. */
   | During<"disk_full", { target: Target; disk: DiskName }>
   /** Crashes amid a write, which then is there whole or not at all. */
@@ -113,7 +129,25 @@ export type ClockFault =
 export type OperationFault =
   | At<"leadership_transfer", { to: MemberId }>
   /** A follower campaigns at once, as if its leader had bid it. */
-  | At<"forced_campaign", { member: MemberId }>;
+  | At<"forced_campaign", { member: MemberId }>
+  /** Its process starts so long after that was asked for. */
+  | At<"member_add", { member: MemberId; promotes: boolean; joinsInUs: number }>
+  | At<"member_promote", { member: MemberId }>
+  | At<"member_remove", { target: Target }>
+  | At<"member_replace", { member: MemberId; target: Target; joinsInUs: number }>
+  /** One whose directory was lost or damaged is removed and added again with an empty one. */
+  | At<"member_recover", { member: MemberId }>
+  /** Several changes at once. */
+  | At<"member_changes", { changes: readonly MemberChangeStep[] }>
+  | At<"member_priority", { target: Target; priority: number }>
+  /** Its process comes back at other addresses. */
+  | At<"member_move", { target: Target }>
+  | At<"snapshot", { target: Target }>;
+
+export interface MemberChangeStep {
+  readonly kind: "voter" | "learner" | "remove";
+  readonly memberId: MemberId;
+}
 
 export type Fault = NetworkFault | ProcessFault | DiskFault | ClockFault | OperationFault;
 
@@ -137,6 +171,9 @@ export const faultTable = {
   stream_reset: "network: stream reset midway",
   half_open: "network: half-open connection",
   stuck_connect: "network: a connect that never completes",
+  image_break: "network: stream of a snapshot reset midway",
+  image_stall: "network: stream of a snapshot that stands still",
+  image_damage: "network: bit flip in a snapshot",
   crash: "process: crash",
   crash_at: "process: crash at a fail point",
   crash_loop: "process: crash loop",
@@ -146,6 +183,7 @@ export const faultTable = {
   slow_disk: "disk: slow write",
   failed_fsync: "disk: failed fsync",
   write_error: "disk: EIO",
+  low_space: "disk: nearly full",
   disk_full: "disk: ENOSPC",
   torn_write: "disk: torn write",
   unsynced_loss: "disk: loss of what was not synced",
@@ -159,6 +197,15 @@ export const faultTable = {
   frozen_clock: "clock: frozen",
   leadership_transfer: "operations: transfer",
   forced_campaign: "operations: forced campaign",
+  member_add: "operations: add",
+  member_promote: "operations: promote",
+  member_remove: "operations: remove",
+  member_replace: "operations: replace",
+  member_recover: "operations: remove and add again",
+  member_changes: "operations: several changes of the membership at once",
+  member_priority: "operations: priority of a member",
+  member_move: "operations: a member at other addresses",
+  snapshot: "operations: snapshot",
 } as const satisfies Record<FaultKind, string>;
 
 export const FAULT_KINDS = Object.keys(faultTable) as readonly FaultKind[];

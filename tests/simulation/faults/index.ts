@@ -26,5 +26,12 @@ export {
   profiles,
   profileUsage,
 } from "./profiles";
-export { drawSchedule, memberIds, type Schedule, type ScheduleOptions } from "./schedule";
+export {
+  drawSchedule,
+  MORE_SEATS,
+  memberIds,
+  type Schedule,
+  type ScheduleOptions,
+  seatIds,
+} from "./schedule";
 export { type ShrinkOptions, type Shrunk, shrink } from "./shrink";

@@ -81,3 +81,12 @@ export const writeMeanUs: Knob = {
   },
   combined: (base, means) => Math.max(base, ...means),
 };
+
+/** How many faults want the disk to be nearly full. */
+export function shortage(setLow: (id: MemberId, isLow: boolean) => void): Knob {
+  return {
+    get: () => 0,
+    set: (seat, count) => setLow(seat.id, count > 0),
+    combined: (base, counts) => counts.reduce((sum, count) => sum + count, base),
+  };
+}

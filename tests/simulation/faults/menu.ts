@@ -13,6 +13,11 @@ const crashPoints = [
   "after_state_write",
   "before_send",
   "after_send",
+  "before_image_put",
+  "before_image_complete",
+  "before_install",
+  "during_install",
+  "after_install",
 ] as const satisfies readonly CrashPoint[];
 
 const disks = ["log", "state"] as const satisfies readonly DiskName[];
@@ -89,6 +94,10 @@ export const menu: { readonly [Kind in FaultKind]: (draw: Draw) => FaultOf<Kind>
   half_open: (draw) => ({ kind: "half_open", ...long(draw), direction: draw.direction() }),
   stuck_connect: (draw) => ({ kind: "stuck_connect", ...long(draw), direction: draw.direction() }),
 
+  image_break: (draw) => ({ kind: "image_break", ...long(draw), probability: draw.intense(0.02, 0.6) }),
+  image_stall: (draw) => ({ kind: "image_stall", ...long(draw), chunk: draw.whole(1, 8) }),
+  image_damage: (draw) => ({ kind: "image_damage", ...long(draw), probability: draw.intense(0.02, 0.6) }),
+
   crash: (draw) => ({ kind: "crash", ...draw.instant(), target: draw.target(), downUs: draw.downUs() }),
   crash_at: (draw) => ({
     kind: "crash_at",
@@ -145,6 +154,11 @@ export const menu: { readonly [Kind in FaultKind]: (draw: Draw) => FaultOf<Kind>
     target: draw.target(),
     disk: draw.pick(disks),
   }),
+  low_space: (draw) => ({
+    kind: "low_space",
+    ...long(draw),
+    members: draw.shuffled(draw.members).slice(0, draw.whole(1, draw.members.length)),
+  }),
   disk_full: (draw) => ({
     kind: "disk_full",
     ...long(draw),
@@ -193,7 +207,47 @@ export const menu: { readonly [Kind in FaultKind]: (draw: Draw) => FaultOf<Kind>
 
   leadership_transfer: (draw) => ({ kind: "leadership_transfer", ...draw.instant(), to: draw.member() }),
   forced_campaign: (draw) => ({ kind: "forced_campaign", ...draw.instant(), member: draw.member() }),
+  member_add: (draw) => ({
+    kind: "member_add",
+    ...draw.instant(),
+    member: draw.newcomer(),
+    promotes: draw.chance(0.6),
+    joinsInUs: joinsInUs(draw),
+  }),
+  member_promote: (draw) => ({ kind: "member_promote", ...draw.instant(), member: draw.newcomer() }),
+  member_remove: (draw) => ({ kind: "member_remove", ...draw.instant(), target: draw.target() }),
+  member_replace: (draw) => ({
+    kind: "member_replace",
+    ...draw.instant(),
+    member: draw.newcomer(),
+    target: draw.target(),
+    joinsInUs: joinsInUs(draw),
+  }),
+  member_recover: (draw) => ({ kind: "member_recover", ...draw.instant(), member: draw.pick(draw.victims) }),
+  member_changes: (draw) => ({
+    kind: "member_changes",
+    ...draw.instant(),
+    changes: draw
+      .shuffled(draw.seats)
+      .slice(0, draw.whole(2, 3))
+      .map((memberId) => ({ kind: draw.pick(memberChanges), memberId })),
+  }),
+  member_priority: (draw) => ({
+    kind: "member_priority",
+    ...draw.instant(),
+    target: draw.target(),
+    priority: draw.pick([0, 50, 100, 500]),
+  }),
+  member_move: (draw) => ({ kind: "member_move", ...draw.instant(), target: draw.target() }),
+  snapshot: (draw) => ({ kind: "snapshot", ...draw.instant(), target: draw.target() }),
 };
+
+const memberChanges = ["voter", "voter", "learner", "remove"] as const;
+
+/** Mostly at once, sometimes so late that it is asked to vote before it is there. */
+function joinsInUs(draw: Draw): number {
+  return draw.chance(0.7) ? draw.whole(0, 500 * MS) : draw.whole(0, 10 * draw.electionTimeoutUs);
+}
 
 function long(draw: Draw): { readonly atUs: number; readonly untilUs: number } {
   return draw.window(0.5 * draw.electionTimeoutUs, 10 * draw.electionTimeoutUs);

@@ -21,6 +21,9 @@ const rows = {
     "stream reset midway",
     "half-open connection",
     "a connect that never completes",
+    "stream of a snapshot reset midway",
+    "stream of a snapshot that stands still",
+    "bit flip in a snapshot",
   ],
   process: [
     "crash",
@@ -34,6 +37,7 @@ const rows = {
     "slow write",
     "failed fsync",
     "EIO",
+    "nearly full",
     "ENOSPC",
     "torn write",
     "loss of what was not synced",
@@ -43,7 +47,19 @@ const rows = {
     "roll-back to an old copy",
   ],
   clock: ["per-node skew", "per-node drift", "jumps both ways", "frozen"],
-  operations: ["transfer", "forced campaign"],
+  operations: [
+    "transfer",
+    "forced campaign",
+    "add",
+    "promote",
+    "remove",
+    "replace",
+    "remove and add again",
+    "several changes of the membership at once",
+    "priority of a member",
+    "a member at other addresses",
+    "snapshot",
+  ],
 } as const;
 
 const SEEDS = 150;

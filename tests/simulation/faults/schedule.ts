@@ -30,14 +30,24 @@ export interface ScheduleOptions {
   readonly electionTimeoutUs?: number;
 }
 
+/** Seats beside those that the cluster begins with. */
+export const MORE_SEATS = 2;
+/** So many faults choose among all seats, the others among those that the cluster begins with. */
+const ALL_SEATS_ONE_OF = 3;
 const OPERATIONS = 1000;
 const LATENCY_MEANS_MS = [0, 0, 1, 5, 20] as const;
 /** How long a storm may be, in election timeouts. */
 const STORM_TIMEOUTS_MAX = [4, 8, 16] as const;
 const ELECTION_TIMEOUT_US = 1_000_000;
 
+/** Those that the cluster begins with. */
 export function memberIds(nodes: number): readonly MemberId[] {
   return Array.from({ length: nodes }, (_, position) => `n${position + 1}`);
+}
+
+/** Those and the ones that may join. */
+export function seatIds(nodes: number): readonly MemberId[] {
+  return memberIds(nodes + MORE_SEATS);
 }
 
 /**
@@ -49,6 +59,7 @@ export function drawSchedule(random: Random, options: ScheduleOptions): Schedule
   assert(nodes >= 3, "faults are for clusters that bear some");
   const profile: Profile = profiles[options.profile];
   const members = memberIds(nodes);
+  const seats = seatIds(nodes);
   const choices = random.fork();
   const times = random.fork();
   const victims = drawVictims(choices, members);
@@ -62,7 +73,8 @@ export function drawSchedule(random: Random, options: ScheduleOptions): Schedule
     const count = kinds.length === 0 ? 0 : 1 + times.below(profile.stormFaultsMax);
     for (let drawn = 0; drawn < count; drawn += 1) {
       const [kind, intensity] = kinds[times.below(kinds.length)]!;
-      faults.push(menu[kind](new Draw(times, members, victims, storm, electionTimeoutUs, intensity)));
+      const among = times.below(ALL_SEATS_ONE_OF) === 0 ? seats : members;
+      faults.push(menu[kind](new Draw(times, among, seats, victims, storm, electionTimeoutUs, intensity)));
     }
   }
   return {

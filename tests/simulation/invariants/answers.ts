@@ -9,11 +9,13 @@ import type { Reference, ReferenceStep } from "./reference";
 
 /** Every request applied once, and every answer to it the same (invariant 7). */
 export class Answers {
-  private readonly naive = new NaiveStore();
+  private readonly naive: NaiveStore;
   /** By "client/sequence": the entry that carried the request out. */
   private readonly carriedOut = new Map<string, Index>();
 
-  constructor(private readonly reference: Pick<Reference, "answerAt">) {}
+  constructor(private readonly reference: Pick<Reference, "answerAt" | "founding">) {
+    this.naive = new NaiveStore(reference.founding);
+  }
 
   /** An entry has joined the committed log: what the product makes of it against the naive model. */
   committed({ index, command, answer, writes, counts }: ReferenceStep): void {

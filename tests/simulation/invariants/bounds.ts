@@ -24,7 +24,8 @@ export class Bounds {
   stepped(member: MemberId, status: BoundedStatus): void {
     const { commandsMax, readsWaitingMax } = this.bounds;
     const { openCommands, openReads } = status;
-    if (openCommands > commandsMax) this.exceeded(member, `${openCommands} open commands`, commandsMax);
+    // One more may change the membership: of these there is one at a time.
+    if (openCommands > commandsMax + 1) this.exceeded(member, `${openCommands} open commands`, commandsMax);
     // As many may wait for a round as for a revision.
     if (openReads > 2 * readsWaitingMax)
       this.exceeded(member, `${openReads} open reads`, 2 * readsWaitingMax);

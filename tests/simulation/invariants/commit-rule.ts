@@ -1,4 +1,6 @@
+import type { ConfigurationState } from "@quorate/services/kv";
 import type { EntryId, Index, MemberId, Message, Term } from "@quorate/services/raft";
+import { configurationText, isQuorum } from "./configurations";
 import { broken } from "./invariant";
 import type { Ledger } from "./ledger";
 import type { LogImage } from "./member-progress";
@@ -18,6 +20,8 @@ export class CommitRule {
   constructor(
     private readonly ledger: Ledger,
     private readonly copies: () => readonly Copy[],
+    /** Those by which a member may count now: two while it takes up the second. */
+    private readonly configurationsOf: (member: MemberId) => readonly ConfigurationState[],
   ) {}
 
   /** A leader counts everything up to `id.index` as committed; `id.term` is the term that it leads. */
@@ -37,11 +41,14 @@ export class CommitRule {
     const holders = copies.filter(({ isLost, reach, disk }) =>
       isLost ? id.index <= reach : holdsDurably(disk, id),
     );
-    if (2 * holders.length <= copies.length) {
+    const holds = (member: MemberId): boolean => holders.some((copy) => copy.id === member);
+    const configurations = this.configurationsOf(leader);
+    if (!configurations.some((configuration) => isQuorum(configuration, holds))) {
       broken(
         "commit by a durable majority",
         `${leader}, leading term ${id.term}, counts ${id.term}/${id.index} as committed, which only ` +
-          `${holders.map((copy) => copy.id).join(", ") || "nobody"} of ${copies.length} members would hold after a crash`,
+          `${holders.map((copy) => copy.id).join(", ") || "nobody"} would hold after a crash, where ` +
+          `${configurations.map(configurationText).join(", or ")} vote`,
       );
     }
     this.ledger.commit(id, leader);

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import type { HardState, Message } from "@quorate/services/raft";
+import type { ConfigurationState } from "@quorate/services/kv";
+import { configurationOf, type HardState, type Message } from "@quorate/services/raft";
 import { Elections } from "./elections";
 import { expectBroken } from "./expect-broken";
 
@@ -13,6 +14,7 @@ function heartbeat(from: string, term: number): Message {
 
 describe("the check of elections", () => {
   let elections: Elections;
+  let configurations: readonly ConfigurationState[];
   let stored: Map<string, HardState>;
   let stores: Map<string, string>;
   let elected: number[];
@@ -21,8 +23,9 @@ describe("the check of elections", () => {
     stored = new Map();
     stores = new Map();
     elected = [];
+    configurations = [configurationOf(["n1", "n2", "n3"])];
     elections = new Elections({
-      voterCount: 3,
+      configurationsOf: () => configurations,
       storeOf: (id) => stores.get(id) ?? "first",
       hardStateOf: (id) => stored.get(id) ?? { term: 0, vote: null, commit: 0 },
       onElected: (term) => elected.push(term),
@@ -85,7 +88,7 @@ describe("the check of elections", () => {
   it("K3: finds a leader without a majority: a vote that is sent only, or its own that is not stored, does not count", () => {
     elections.sent(vote("n2", "n1", 3));
     voteForItself("n1", 3);
-    expectBroken("elected by a majority", "n1 leads term 3 by the votes of n1, no majority of 3", () =>
+    expectBroken("elected by a majority", "n1 leads term 3 by the votes of n1, no majority of n1 n2 n3", () =>
       elections.leads("n1", 3),
     );
     grant("n3", "n2", 6);

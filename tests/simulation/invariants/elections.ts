@@ -1,4 +1,6 @@
+import type { ConfigurationState } from "@quorate/services/kv";
 import type { HardState, MemberId, Message, Term } from "@quorate/services/raft";
+import { configurationText, isQuorum } from "./configurations";
 import { broken } from "./invariant";
 
 /**
@@ -15,7 +17,8 @@ export class Elections {
 
   constructor(
     private readonly cluster: {
-      readonly voterCount: number;
+      /** Those by which a member may count now: two while it takes up the second. */
+      readonly configurationsOf: (member: MemberId) => readonly ConfigurationState[];
       /** The directory that a member has now. */
       readonly storeOf: (member: MemberId) => string;
       /** What a member has stored durably. */
@@ -81,11 +84,12 @@ export class Elections {
     const voters = new Set(this.arrived.get(`${term} ${leader}`));
     const own = this.cluster.hardStateOf(leader);
     if (own.term === term && own.vote === leader) voters.add(leader);
-    if (2 * voters.size > this.cluster.voterCount) return;
+    const configurations = this.cluster.configurationsOf(leader);
+    if (configurations.some((configuration) => isQuorum(configuration, (id) => voters.has(id)))) return;
     broken(
       "elected by a majority",
       `${leader} leads term ${term} by the votes of ${[...voters].sort().join(", ") || "nobody"}, no majority of ` +
-        `${this.cluster.voterCount}`,
+        configurations.map(configurationText).join(", or of "),
     );
   }
 }

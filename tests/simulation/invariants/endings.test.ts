@@ -37,6 +37,7 @@ describe("the judgement of a run", () => {
       inflightBytes: 16 * 1024 * 1024,
       pendingSnapshot: 0,
       needsSnapshot: false,
+      isLowOnSpace: false,
     };
     const status = (
       progress: ProgressStatus[] | null,
@@ -47,8 +48,8 @@ describe("the judgement of a run", () => {
     });
     bounds.stepped("n1", status(null));
     bounds.stepped("n1", status([follower]));
-    expectBroken("bounded memory", "n1 has 16385 open commands, more than 16384", () =>
-      bounds.stepped("n1", status(null, { openCommands: 16_385, openReads: 0 })),
+    expectBroken("bounded memory", "n1 has 16386 open commands, more than 16384", () =>
+      bounds.stepped("n1", status(null, { openCommands: 16_386, openReads: 0 })),
     );
     expectBroken("bounded memory", "n1 has 32769 open reads, more than 32768", () =>
       bounds.stepped("n1", status(null, { openCommands: 0, openReads: 32_769 })),

@@ -26,6 +26,13 @@ export class EqualState {
     this.compare(member, disk.applied.index, image, "starts");
   }
 
+  /** A snapshot took the place of the state. */
+  installed(member: MemberId, disk: StateDiskImage): void {
+    const image = imageOf(disk);
+    this.images.set(member, image);
+    this.compare(member, disk.applied.index, image, "is");
+  }
+
   written(member: MemberId, { applied, writes }: StateBatch): void {
     const image = this.images.get(member) ?? new StateImage();
     this.images.set(member, image);
@@ -57,7 +64,7 @@ export class EqualState {
 
   /** The reference may be ahead of the member, so the state at its index is made once more. */
   private replayed(index: Index): StateImage {
-    const again = new Reference();
+    const again = new Reference(this.reference.founding);
     for (let at = 1; at <= index; at += 1) again.apply(this.entryAt(at) as Entry);
     return again.image;
   }

@@ -1,4 +1,5 @@
-import type { Entry, HardState, Index, MemberId, Message } from "@quorate/services/raft";
+import type { ConfigurationState } from "@quorate/services/kv";
+import type { Entry, EntryId, HardState, Index, MemberId, Message } from "@quorate/services/raft";
 import type { LogBatch, StateBatch } from "@quorate/services/replica";
 import type {
   AnswerEvent,
@@ -13,7 +14,9 @@ import type {
 import type { Observer, Seat, World } from "../world-contract";
 import { Acknowledged, Answers } from "./answers";
 import { Bounds } from "./bounds";
+import { CaughtUp } from "./caught-up";
 import { CommitRule, type Copy, ReadRule } from "./commit-rule";
+import { Configurations } from "./configurations";
 import { Elections } from "./elections";
 import { EqualState } from "./equal-state";
 import { FastestClock } from "./fastest-clock";
@@ -24,12 +27,14 @@ import { Ledger } from "./ledger";
 import { MemberProgress } from "./member-progress";
 import { ReadRounds } from "./read-rounds";
 import { Reference } from "./reference";
+import { RemovedMembers } from "./removed-members";
 import { ReplicatedTime } from "./replicated-time";
 import { ReadChecks } from "./stale-reads";
 import { StoredVotes } from "./stored-votes";
 import { VoteRule } from "./vote-rule";
 import { Watches } from "./watches";
 
+export { configurationText } from "./configurations";
 export { checkSurvival } from "./durability";
 export { type InvariantName, invariantNumbers } from "./invariant";
 export { checkAnswers, checkHistory } from "./linearizable";
@@ -51,29 +56,43 @@ export function invariants(world: World): Invariants {
 
 /** Hands what happens to each of the checks, in the order in which they build on each other. */
 class Watch implements Observer, ClientWatcher {
-  private readonly reference = new Reference();
+  private readonly reference: Reference;
+  private readonly configurations: Configurations;
   private readonly ledger = new Ledger((entry) => this.committed(entry));
-  private readonly commitRule = new CommitRule(this.ledger, () => this.copies());
+  private readonly commitRule = new CommitRule(
+    this.ledger,
+    () => this.copies(),
+    (id) => this.configurationsOf(id),
+  );
   private readonly readRule = new ReadRule(this.ledger);
   private readonly readRounds: ReadRounds;
   private readonly elections: Elections;
   private readonly storedVotes: StoredVotes;
   private readonly voteRule: VoteRule;
   private readonly equalState: EqualState;
-  private readonly answers = new Answers(this.reference);
+  private readonly answers: Answers;
   private readonly acknowledged: Acknowledged;
-  private readonly readChecks = new ReadChecks(this.reference);
+  private readonly readChecks: ReadChecks;
   private readonly bounds: Bounds;
   private readonly time: ReplicatedTime;
   private readonly leases: LeaseChecks;
   private readonly keptHistory: KeptHistory;
-  private readonly watches = new Watches(this.reference);
+  private readonly watches: Watches;
+  private readonly caughtUp: CaughtUp;
+  private readonly removedMembers: RemovedMembers;
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
-  private readonly firstStores: ReadonlyMap<string, string>;
   /** By member: the highest index at which it ever stored an entry. */
   private readonly reaches = new Map<MemberId, Index>();
 
   constructor(private readonly world: World) {
+    this.reference = new Reference(world.founding);
+    this.configurations = new Configurations(world.founding.configuration);
+    this.answers = new Answers(this.reference);
+    this.readChecks = new ReadChecks(this.reference);
+    this.watches = new Watches(this.reference);
+    const configurationsOf = (id: MemberId): readonly ConfigurationState[] => this.configurationsOf(id);
+    this.caughtUp = new CaughtUp((id) => world.seat(id).logDisk.lastIndex);
+    this.removedMembers = new RemovedMembers(world);
     const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);
     const hardStateOf = (id: MemberId): HardState => world.seat(id).logDisk.hardState;
     this.storedVotes = new StoredVotes(hardStateOf);
@@ -82,9 +101,9 @@ class Watch implements Observer, ClientWatcher {
     this.time = new ReplicatedTime(clocks);
     this.keptHistory = new KeptHistory(world.history);
     this.leases = new LeaseChecks(new FastestClock(clocks));
-    this.readRounds = new ReadRounds(world.seats.length);
+    this.readRounds = new ReadRounds(configurationsOf);
     this.elections = new Elections({
-      voterCount: world.seats.length,
+      configurationsOf,
       storeOf: (id) => world.seat(id).storeId,
       hardStateOf,
       onElected: (term) => this.ledger.elected(term),
@@ -92,20 +111,40 @@ class Watch implements Observer, ClientWatcher {
     this.equalState = new EqualState(this.reference, entryAt);
     this.bounds = new Bounds(world.bounds);
     this.acknowledged = new Acknowledged(entryAt);
-    this.firstStores = new Map(world.seats.map(({ id, storeId }) => [id, storeId]));
     this.members = new Map(
       world.seats.map((seat) => {
         const claims = this.commitRule.claimed.bind(this.commitRule);
-        return [seat.id, { seat, progress: new MemberProgress(seat.id, seat.storeId, this.ledger, claims) }];
+        return [seat.id, { seat, progress: new MemberProgress(seat.id, this.ledger, claims) }];
       }),
     );
   }
 
   started(seat: Seat): void {
-    if (isStranger(seat, this.firstStores)) return;
+    if (seat.isStrange) return;
     this.noteReach(seat);
-    this.progressOf(seat).started(seat.logDisk, seat.storeId);
+    this.progressOf(seat).started(seat.logDisk);
     this.equalState.started(seat.id, seat.stateDisk);
+  }
+
+  joined(seat: Seat): void {
+    this.reaches.delete(seat.id);
+    this.progressOf(seat).joined();
+  }
+
+  logReset(seat: Seat, entry: EntryId): void {
+    if (seat.isStrange) return;
+    this.progressOf(seat).reset(seat.logDisk, entry, seat.stateDisk.checkpointIndex);
+    this.noteReach(seat);
+  }
+
+  logCut(seat: Seat, index: Index): void {
+    if (!seat.isStrange) this.progressOf(seat).cut(index, seat.stateDisk.checkpointIndex);
+  }
+
+  installed(seat: Seat, before: Index): void {
+    if (seat.isStrange) return;
+    this.progressOf(seat).installed(seat.stateDisk.applied, before);
+    this.equalState.installed(seat.id, seat.stateDisk);
   }
 
   leaderChanged(): void {
@@ -113,7 +152,7 @@ class Watch implements Observer, ClientWatcher {
   }
 
   sent(message: Message): void {
-    if (isStranger(this.world.seat(message.from), this.firstStores)) return;
+    if (this.world.seat(message.from).isStrange) return;
     this.elections.sent(message);
     this.storedVotes.sent(message);
     this.bounds.sent(message);
@@ -127,24 +166,26 @@ class Watch implements Observer, ClientWatcher {
     this.elections.delivered(message);
     this.readRule.delivered(message);
     this.readRounds.delivered(message);
+    this.removedMembers.delivered(message);
   }
 
   appended(seat: Seat, batch: LogBatch): void {
-    if (isStranger(seat, this.firstStores)) return;
+    if (seat.isStrange) return;
     this.noteReach(seat);
+    this.caughtUp.appended(batch.entries, (index) => this.configurations.at(index));
     if (batch.hardState !== null) this.elections.stored(seat.id, batch.hardState);
     this.progressOf(seat).appended(seat.logDisk, batch);
   }
 
   stateWritten(seat: Seat, batch: StateBatch): void {
-    if (isStranger(seat, this.firstStores)) return;
+    if (seat.isStrange) return;
     this.progressOf(seat).applies(seat.logDisk, batch.applied);
     this.equalState.written(seat.id, batch);
   }
 
   stepped(seat: Seat): void {
     const { replica } = seat;
-    if (replica === null || isStranger(seat, this.firstStores)) return;
+    if (replica === null || seat.isStrange) return;
     const status = replica.status();
     if (status.raft.role === "leader") this.elections.leads(seat.id, status.raft.term);
     this.progressOf(seat).stepped(status);
@@ -196,8 +237,9 @@ class Watch implements Observer, ClientWatcher {
   ended(): void {
     const needed = this.acknowledged.lastIndex;
     for (const seat of this.world.seats) {
-      if (seat.condition !== "up" || isStranger(seat, this.firstStores)) continue;
+      if (seat.condition !== "up" || seat.isStrange) continue;
       this.equalState.ended(seat.id, seat.stateDisk);
+      if (!this.world.membership.members.some(({ memberId }) => memberId === seat.id)) continue;
       const applied = seat.stateDisk.applied.index;
       if (applied >= needed) continue;
       broken(
@@ -210,6 +252,7 @@ class Watch implements Observer, ClientWatcher {
   private committed(entry: Entry): void {
     const step = this.reference.apply(entry);
     if (step === null) return;
+    if (step.configuration !== null) this.configurations.changed(step.index, step.configuration);
     this.answers.committed(step);
     this.time.committed(step.index, step.writes.meta.timeMs);
     this.leases.committed(step, entry.data);
@@ -229,6 +272,11 @@ class Watch implements Observer, ClientWatcher {
     if (raft?.role === "leader" && raft.term === term) progress?.claimed(term, raft.commit);
   }
 
+  private configurationsOf(id: MemberId): readonly ConfigurationState[] {
+    const applied = this.world.seat(id).replica?.status().raft.applied ?? 0;
+    return [this.configurations.at(applied), this.configurations.at(applied + 1)];
+  }
+
   private progressOf(seat: Seat): MemberProgress {
     return (this.members.get(seat.id) as { progress: MemberProgress }).progress;
   }
@@ -242,15 +290,7 @@ class Watch implements Observer, ClientWatcher {
       id: seat.id,
       disk: seat.logDisk,
       reach: this.reaches.get(seat.id) ?? 0,
-      isLost: seat.condition === "refused" || seat.logDisk.isDamaged || isStranger(seat, this.firstStores),
+      isLost: seat.condition === "refused" || seat.logDisk.isDamaged || seat.isStrange,
     }));
   }
-}
-
-/**
- * Whether it runs on another directory than it began with. Its peers refuse what it says, so nothing of it counts; that
- * they do is seen by what becomes of the others.
- */
-function isStranger(seat: Seat, firstStores: ReadonlyMap<string, string>): boolean {
-  return seat.storeId !== firstStores.get(seat.id);
 }

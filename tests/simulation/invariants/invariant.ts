@@ -13,6 +13,8 @@ export const invariantNumbers = {
   "log matching": 2,
   "leader completeness": 2,
   "a vote goes to a log as new": 2,
+  "the log is cut behind the checkpoint": 2,
+  "a snapshot leads forward": 2,
   "committed prefix": 2,
   "applied <= committed <= last": 2,
   "term and commit only rise": 2,
@@ -36,6 +38,13 @@ export const invariantNumbers = {
   "a lease ends when its time is up": 9,
   "the keys of a lease go together": 9,
   "acknowledged writes survive": 10,
+  "damage is found and repaired": 11,
+  "damage is not served": 11,
+  "equal roots": 11,
+  "a configuration follows on the one before": 12,
+  "one change of the configuration at a time": 12,
+  "a voter has caught up": 12,
+  "a removed member is not listened to": 12,
   "bounded memory": 13,
 } as const;
 

@@ -57,6 +57,7 @@ export class Ledger {
     const fresh = { entry, previousTerm };
     others.push(fresh);
     if (previousTerm !== term) this.checkCompleteness(fresh, by);
+    if (entry.kind !== "normal") this.checkAlone(fresh, by);
   }
 
   /** Whether an entry of that id was ever stored. */
@@ -121,6 +122,20 @@ export class Ledger {
           `${committed} was committed when it was elected`,
       );
     }
+  }
+
+  /** A change of the configuration is proposed once the one before it has been committed (thesis 4.1). */
+  private checkAlone({ entry, previousTerm }: KnownEntry, by: MemberId): void {
+    const { index, term } = entry;
+    if (index - 1 <= this.committedIndex) return;
+    const before = this.chain({ term: previousTerm, index: index - 1 }, this.committedIndex, by);
+    const other = before.find((known) => known.entry.kind !== "normal");
+    if (other === undefined) return;
+    broken(
+      "one change of the configuration at a time",
+      `${term}/${index} (stored by ${by}) changes the configuration, and so does ${other.entry.term}/${other.entry.index} ` +
+        `before it, where only ${this.committedIndex} entries are committed`,
+    );
   }
 
   /** The entries after `from` up to `id`, in order, as the log that holds `id` has them. */

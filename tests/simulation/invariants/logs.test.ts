@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import type { Entry, HardState, RoleName } from "@quorate/services/raft";
+import type { ConfigurationState } from "@quorate/services/kv";
+import { configurationOf, type Entry, type HardState, type RoleName } from "@quorate/services/raft";
 import { CommitRule, ReadRule } from "./commit-rule";
 import { expectBroken } from "./expect-broken";
 import { Ledger } from "./ledger";
@@ -38,22 +39,27 @@ describe("the checks of logs", () => {
   /** By member whose directory is lost: up to where it had stored entries. */
   let lost: Map<string, number>;
   let members: Map<string, MemberProgress>;
+  let configurations: readonly ConfigurationState[];
 
   beforeEach(() => {
+    configurations = [configurationOf(["n1", "n2", "n3"])];
     committed = [];
     ledger = new Ledger((joined) => committed.push(joined));
     disks = new Map(["n1", "n2", "n3"].map((id) => [id, new Disk()]));
     lost = new Map();
-    const rule = new CommitRule(ledger, () =>
-      [...disks].map(([id, disk]) => ({
-        id,
-        disk,
-        reach: lost.get(id) ?? disk.lastIndex,
-        isLost: lost.has(id),
-      })),
+    const rule = new CommitRule(
+      ledger,
+      () =>
+        [...disks].map(([id, disk]) => ({
+          id,
+          disk,
+          reach: lost.get(id) ?? disk.lastIndex,
+          isLost: lost.has(id),
+        })),
+      () => configurations,
     );
     const claims = rule.claimed.bind(rule);
-    members = new Map(["n1", "n2", "n3"].map((id) => [id, new MemberProgress(id, "first", ledger, claims)]));
+    members = new Map(["n1", "n2", "n3"].map((id) => [id, new MemberProgress(id, ledger, claims)]));
   });
 
   const disk = (id: string): Disk => disks.get(id) as Disk;
@@ -92,7 +98,7 @@ describe("the checks of logs", () => {
     store("n1", [entry(2, 3)], { term: 2, vote: null, commit: 3 });
     stand("n1", "follower", 2, 3);
     member("n1").applies(disk("n1"), { term: 2, index: 3 });
-    member("n1").started(disk("n1"), "first");
+    member("n1").started(disk("n1"));
     stand("n1", "follower", 2, 3);
     expect(committed.map(({ term, index }) => `${term}/${index}`)).toEqual(["1/1", "1/2", "2/3"]);
   });
@@ -156,7 +162,7 @@ describe("the checks of logs", () => {
     );
     disk("n3").entries.length = 1;
     expectBroken("committed prefix", "n3 restarts with 1 entries, but had stored 3 committed ones", () =>
-      member("n3").started(disk("n3"), "first"),
+      member("n3").started(disk("n3")),
     );
   });
 
@@ -210,7 +216,7 @@ describe("the checks of logs", () => {
       expectBroken("term and commit only rise", `the ${what} of n2 fell from 2 to 1`, () =>
         stand("n2", "follower", term, commit, applied),
       );
-      member("n2").started(disk("n2"), "first");
+      member("n2").started(disk("n2"));
       stand("n2", "follower", term, commit, applied);
     },
   );
@@ -223,14 +229,15 @@ describe("the checks of logs", () => {
     disk("n2").hardState = { term: 4, vote: null, commit: 1 };
     const name = "promises survive a restart";
     const words = "n2 had stored term 5 with a vote for n1, and now has term";
-    expectBroken(name, `${words} 4 with a vote for nobody`, () => member("n2").started(disk("n2"), "first"));
+    expectBroken(name, `${words} 4 with a vote for nobody`, () => member("n2").started(disk("n2")));
     disk("n2").hardState = { term: 5, vote: "n3", commit: 1 };
-    expectBroken(name, `${words} 5 with a vote for n3`, () => member("n2").started(disk("n2"), "first"));
+    expectBroken(name, `${words} 5 with a vote for n3`, () => member("n2").started(disk("n2")));
     disk("n2").hardState = { term: 5, vote: "n1", commit: 0 };
     expectBroken("term and commit only rise", "the stored commit index of n2 fell from 1 to 0", () =>
-      member("n2").started(disk("n2"), "first"),
+      member("n2").started(disk("n2")),
     );
-    member("n2").started(new Disk(), "second");
+    member("n2").joined();
+    member("n2").started(new Disk());
   });
 
   it("K3: finds an entry of an earlier term that is committed by counting (figure 8)", () => {
@@ -244,7 +251,7 @@ describe("the checks of logs", () => {
 
   it("K3: finds a commit that a majority would not hold after a crash", () => {
     store("n1", log(1, 1));
-    const words = "n1, leading term 1, counts 1/2 as committed, which only n1 of 3 members would hold";
+    const words = "n1, leading term 1, counts 1/2 as committed, which only n1 would hold after a crash";
     expectBroken("commit by a durable majority", words, () => stand("n1", "leader", 1, 2, 0));
     store("n2", log(1, 1));
     disk("n2").syncedIndex = 1;
@@ -257,7 +264,7 @@ describe("the checks of logs", () => {
   it("K3: a member that lost its directory holds what it had stored, and nothing that came later", () => {
     store("n1", log(1, 1));
     lost.set("n3", 1);
-    const words = "counts 1/2 as committed, which only n1 of 3 members would hold";
+    const words = "counts 1/2 as committed, which only n1 would hold after a crash";
     expectBroken("commit by a durable majority", words, () => stand("n1", "leader", 1, 2, 0));
     stand("n1", "leader", 1, 1, 0);
     expect(committed).toHaveLength(1);

@@ -26,25 +26,22 @@ export class MemberProgress {
   private durable: HardState = { term: 0, vote: null, commit: 0 };
   /** Its stored log is known to equal the committed one up to here. */
   private verified: Index = 0;
-  private storeId: string;
 
   constructor(
     readonly id: MemberId,
-    storeId: string,
     private readonly ledger: Ledger,
     /** Tells what a leader's commit index claims, before it joins the ledger. */
     private readonly claims: (leader: MemberId, id: EntryId) => void,
-  ) {
-    this.storeId = storeId;
+  ) {}
+
+  /** It has an empty directory: nothing that it did before is expected of it. */
+  joined(): void {
+    this.durable = { term: 0, vote: null, commit: 0 };
+    this.verified = 0;
   }
 
   /** A process begins its life on what the disk holds. */
-  started(disk: LogImage, storeId: string): void {
-    if (storeId !== this.storeId) {
-      this.storeId = storeId;
-      this.durable = { term: 0, vote: null, commit: 0 };
-      this.verified = 0;
-    }
+  started(disk: LogImage): void {
     this.checkPromises(disk.hardState);
     this.storeUnknown(disk);
     if (disk.lastIndex < this.verified) {
@@ -84,12 +81,45 @@ export class MemberProgress {
 
   applies(disk: LogImage, applied: EntryId): void {
     this.ledger.checkCommitted(applied, this.id, "applies");
-    if (applied.index > disk.lastIndex || termAt(disk, applied.index) !== applied.term) {
+    const isHeld = applied.index >= disk.after.index && applied.index <= disk.lastIndex;
+    if (!isHeld || termAt(disk, applied.index) !== applied.term) {
       broken(
         "applied <= committed <= last",
         `${this.id} applies ${applied.term}/${applied.index}, which its stored log (up to ${disk.lastIndex}) does not hold`,
       );
     }
+  }
+
+  /** It has given up the log up to `index`, while no crash takes what the state has applied up to `checkpointIndex`. */
+  cut(index: Index, checkpointIndex: Index): void {
+    if (index <= checkpointIndex) return;
+    broken(
+      "the log is cut behind the checkpoint",
+      `${this.id} cuts its log up to ${index}, but a crash leaves its state at ${checkpointIndex}`,
+    );
+  }
+
+  /** Its log goes on after `entry`, which its state has applied. */
+  reset(disk: LogImage, entry: EntryId, checkpointIndex: Index): void {
+    this.ledger.checkCommitted(entry, this.id, "resets its log to");
+    this.cut(entry.index, checkpointIndex);
+    if (entry.index < this.verified) {
+      broken(
+        "committed prefix",
+        `${this.id} resets its log to ${entry.term}/${entry.index}, but had ${this.verified} committed entries`,
+      );
+    }
+    this.promised(disk.hardState);
+  }
+
+  /** The state of a peer took the place of its own, which had applied `before`. */
+  installed(applied: EntryId, before: Index): void {
+    this.ledger.checkCommitted(applied, this.id, "installs a state at");
+    if (applied.index > before) return;
+    broken(
+      "a snapshot leads forward",
+      `${this.id} installs a state at ${applied.term}/${applied.index}, where ${before} entries were applied`,
+    );
   }
 
   /** A leader spoke of its commit index. */
@@ -173,7 +203,7 @@ export class MemberProgress {
   /** What it has stored as committed is in its stored log, for both go into one write. */
   private verify(disk: LogImage): void {
     const committed = Math.min(disk.hardState.commit, disk.lastIndex);
-    for (let index = this.verified + 1; index <= committed; index += 1) {
+    for (let index = Math.max(this.verified, disk.after.index) + 1; index <= committed; index += 1) {
       this.ledger.checkCommitted(disk.entryAt(index), this.id, "holds as committed");
     }
     this.verified = Math.max(this.verified, committed);

@@ -1,6 +1,7 @@
 import type { Answer, Change, Done, NamespaceState } from "@quorate/services/kv";
 import { Refusal } from "@quorate/services/kv";
 import { hexEncode } from "@quorate/services/std";
+import { membershipText } from "./naive-members";
 import type { NaiveDone, NaiveRecord } from "./naive-records";
 import {
   bytesOf,
@@ -42,6 +43,12 @@ export function stateDifference(
 ): string | null {
   const [wanted, found] = [countsText(model.counts), countsText(counts)];
   if (wanted !== found) return `${wanted}, but has ${found}`;
+  if (writes.meta.verifyRound !== model.verifyRound)
+    return `round ${model.verifyRound}, but is at ${writes.meta.verifyRound}`;
+  if (writes.membership !== null) {
+    const [members, foundMembers] = [model.members.text, membershipText(writes.membership)];
+    if (members !== foundMembers) return `the members ${members}, but has ${foundMembers}`;
+  }
   for (const state of writes.namespaces) {
     const namespace = model.namespaces.get(state.name);
     if (namespace === undefined) return `no namespace ${state.name}, but has one`;

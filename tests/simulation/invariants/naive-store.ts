@@ -1,4 +1,5 @@
-import { type Command, Refusal } from "@quorate/services/kv";
+import { type Command, type MembershipState, NO_MEMBERS, Refusal } from "@quorate/services/kv";
+import { NaiveMembers } from "./naive-members";
 import { type NaiveDone, NaiveDraft, type NaiveRecord, type RecordOperation } from "./naive-records";
 
 /** What a command is to be answered. */
@@ -57,13 +58,19 @@ export class NaiveStore {
   readonly leases = new Map<bigint, NaiveLease>();
   timeMs = 0n;
   compactedRevision = 0n;
+  verifyRound = 0;
+  readonly members: NaiveMembers;
   private revision = 0n;
   private clients = 0n;
   private grants = 0n;
   private creations = 1n;
   private readonly sessions = new Map<bigint, NaiveSession>();
-  private readonly stores = new Map<string, string>();
   private changes: NaiveChange[] = [];
+
+  /** @param founding those that the cluster begins with */
+  constructor(founding: MembershipState = NO_MEMBERS) {
+    this.members = new NaiveMembers(founding);
+  }
 
   apply(command: Command | null): { readonly answer: NaiveAnswer; readonly changes: readonly NaiveChange[] } {
     this.changes = [];
@@ -91,12 +98,13 @@ export class NaiveStore {
       case "tick":
         this.tick(operation.value.elapsedMs);
         return this.answer({});
-      case "recordStore": {
-        const { memberId, storeId } = operation.value;
-        const bound = this.stores.get(memberId) ?? storeId;
-        this.stores.set(memberId, bound);
-        return this.answer(bound === storeId ? {} : Refusal.STORE_MISMATCH);
-      }
+      case "verify":
+        this.verifyRound += 1;
+        return this.answer({});
+      case "recordStore":
+      case "changeMembership":
+      case "updateMember":
+        return this.answer(this.members.apply(operation));
       case "compact":
         if (!operation.value.allNamespaces) break;
         this.compactedRevision = most(this.compactedRevision, least(operation.value.revision, this.revision));

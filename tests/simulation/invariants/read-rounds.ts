@@ -1,4 +1,6 @@
+import type { ConfigurationState } from "@quorate/services/kv";
 import type { MemberId, Message } from "@quorate/services/raft";
+import { configurationText, isQuorum } from "./configurations";
 import { broken } from "./invariant";
 
 /**
@@ -15,7 +17,8 @@ export class ReadRounds {
   /** By "leader term", then by member: when the latest of the heartbeats that it answered first asked. */
   private readonly confirmed = new Map<string, Map<MemberId, number>>();
 
-  constructor(private readonly voterCount: number) {}
+  /** @param configurationsOf those by which a member may count now: two while it takes up the second */
+  constructor(private readonly configurationsOf: (member: MemberId) => readonly ConfigurationState[]) {}
 
   sent(message: Message): void {
     this.now += 1;
@@ -53,11 +56,14 @@ export class ReadRounds {
     if (arrived === undefined) return;
     const members = this.confirmed.get(`${leader} ${term}`) ?? new Map<MemberId, number>();
     const confirming = [...members].filter(([, asked]) => asked > arrived).map(([id]) => id);
-    if (2 * (confirming.length + 1) > this.voterCount) return;
+    const isCounted = (id: MemberId): boolean => id === leader || confirming.includes(id);
+    const configurations = this.configurationsOf(leader);
+    if (configurations.some((configuration) => isQuorum(configuration, isCounted))) return;
     broken(
       "read quorum",
       `${leader}, leading term ${term}, answers the read ${context}, since whose arrival only ` +
-        `${[leader, ...confirming].sort().join(", ")} of ${this.voterCount} members said that it leads`,
+        `${[leader, ...confirming].sort().join(", ")} said that it leads, where ` +
+        `${configurations.map(configurationText).join(", or ")} vote`,
     );
   }
 }

@@ -4,9 +4,12 @@ import {
   type Change,
   type Command,
   type CommandReads,
+  type ConfigurationState,
+  changeMembershipCommand,
   DEFAULT_NAMESPACE,
   decodeCommand,
   INITIAL_STATE,
+  type MembershipState,
   StateMachine,
   type StateView,
   type StateWrites,
@@ -25,6 +28,8 @@ export interface ReferenceStep {
   readonly writes: StateWrites;
   /** How many there are afterwards. */
   readonly counts: { readonly sessions: number; readonly leases: number };
+  /** Whom the entry makes take part; null where it is not about that. */
+  readonly configuration: ConfigurationState | null;
 }
 
 const NO_FLOORS = { oldestRevision: 0, firstRevision: 0 } as const;
@@ -37,11 +42,11 @@ interface Version {
 /** The committed log, applied one entry at a time: what every replica must be at each index, however it cut its batches. */
 export class Reference {
   /** What follows from the entries so far. */
-  readonly image = new StateImage();
-  private readonly machine = new StateMachine(INITIAL_STATE);
+  readonly image: StateImage;
+  private readonly machine: StateMachine;
   private readonly newest = new Map<string, StoredRecord>();
   private readonly versions = new Map<string, Version[]>();
-  private readonly hashes: number[] = [this.image.hash];
+  private readonly hashes: number[];
   private readonly revisions: number[] = [0];
   private readonly answers: (Answer | null)[] = [null];
   private readonly names = new Map<number, string>();
@@ -50,7 +55,11 @@ export class Reference {
   private readonly firstEver = new Map<string, number>();
   private readonly changesOf = new Map<string, CommittedChange[]>();
 
-  constructor() {
+  /** @param founding those that the cluster begins with */
+  constructor(readonly founding: MembershipState = INITIAL_STATE.membership) {
+    this.image = new StateImage(founding);
+    this.machine = new StateMachine({ ...INITIAL_STATE, membership: founding });
+    this.hashes = [this.image.hash];
     for (const { id, name } of INITIAL_STATE.namespaces) this.names.set(id, name);
   }
 
@@ -61,7 +70,8 @@ export class Reference {
   /** Takes the next committed entry; null for one that holds no command. */
   apply(entry: Entry): ReferenceStep | null {
     assert(entry.index === this.index + 1, "committed entries come in their order");
-    const step = entry.data.length === 0 ? null : this.run(entry);
+    const isEmpty = entry.kind === "normal" && entry.data.length === 0;
+    const step = isEmpty ? null : this.run(entry);
     this.hashes.push(step === null ? (this.hashes.at(-1) as number) : this.image.hash);
     this.revisions.push(this.machine.meta.revision);
     this.answers.push(step?.answer ?? null);
@@ -137,7 +147,7 @@ export class Reference {
   }
 
   private run(entry: Entry): ReferenceStep {
-    const command = decodeCommand(entry.data);
+    const command = entry.data.length === 0 ? this.leaving() : decodeCommand(entry.data);
     const { answers, writes } = this.machine.apply([command], this.view(this.machine.reads(command)));
     this.image.apply(writes);
     for (const { id, name } of writes.namespaces) this.names.set(id, name);
@@ -166,7 +176,21 @@ export class Reference {
     const answer = answers[0];
     assert(answer !== undefined, "a command has an answer");
     const { sessionCount: sessions, leaseCount: leases } = this.machine;
-    return { index: entry.index, command, answer, writes, counts: { sessions, leases } };
+    const configuration = entry.kind === "normal" ? null : this.machine.membership.configuration;
+    return { index: entry.index, command, answer, writes, counts: { sessions, leases }, configuration };
+  }
+
+  /** What the entry without data that ends a joint configuration says. */
+  private leaving(): Command {
+    const { voters, learners, learnersNext } = this.machine.membership.configuration;
+    const left = {
+      voters,
+      votersOutgoing: [],
+      learners: [...learners, ...learnersNext].sort(),
+      learnersNext: [],
+      autoLeave: false,
+    };
+    return changeMembershipCommand(left, [], 0);
   }
 
   private note(change: Change): void {

@@ -4,7 +4,7 @@ import {
   INITIAL_STATE,
   type LeaseKey,
   type LeaseState,
-  type MemberStore,
+  type MembershipState,
   type NamespaceState,
   type ResidentState,
   type SessionAnswer,
@@ -32,14 +32,16 @@ export class StateImage {
   /** By "namespace/generation", then by lease and byteKey: those of an ended generation count for nothing. */
   private readonly leaseKeys = new Map<string, Map<string, number>>();
 
-  constructor() {
+  /** As it is before the first command of a cluster of these members. */
+  constructor(membership: MembershipState = INITIAL_STATE.membership) {
     this.writeMeta(INITIAL_STATE.meta);
     for (const namespace of INITIAL_STATE.namespaces) this.writeNamespace(namespace);
+    this.writeMembership(membership);
   }
 
   /** @param records the newest of each key of the namespaces' present generations */
   static of(
-    { meta, namespaces, sessions, answers, memberStores, leases, leaseKeys }: ResidentState,
+    { meta, namespaces, sessions, answers, membership, leases, leaseKeys }: ResidentState,
     records: Iterable<{ readonly namespace: NamespaceState; readonly record: StoredRecord }>,
   ): StateImage {
     const image = new StateImage();
@@ -47,7 +49,7 @@ export class StateImage {
     for (const namespace of namespaces) image.writeNamespace(namespace);
     for (const session of sessions) image.writeSession(session);
     for (const answer of answers) image.writeAnswer(answer);
-    for (const member of memberStores) image.writeMemberStore(member);
+    image.writeMembership(membership);
     for (const lease of leases) image.writeLease(lease);
     for (const leaseKey of leaseKeys) image.attach(leaseKey);
     for (const { namespace, record } of records)
@@ -68,7 +70,7 @@ export class StateImage {
     for (const { clientId, sequence } of writes.answersDropped)
       this.remove(this.answersOf(clientId), sequence);
     for (const clientId of writes.sessionsEnded) this.endSession(clientId);
-    for (const member of writes.memberStores) this.writeMemberStore(member);
+    if (writes.membership !== null) this.writeMembership(writes.membership);
     for (const lease of writes.leases) this.writeLease(lease);
     for (const leaseId of writes.leasesEnded) this.remove(this.leases, leaseId);
     for (const leaseKey of writes.leaseKeysDetached) this.detach(leaseKey);
@@ -108,7 +110,7 @@ export class StateImage {
   private writeMeta(meta: StateMeta): void {
     const { revision, timeMs, nextClientId, nextNamespaceId, nextLeaseId, compactedRevision } = meta;
     const hash = new ItemHash().text("meta").number(revision).number(timeMs).number(nextClientId);
-    hash.number(nextNamespaceId).number(nextLeaseId).number(compactedRevision);
+    hash.number(nextNamespaceId).number(nextLeaseId).number(compactedRevision).number(meta.verifyRound);
     this.put(this.single, "meta", hash.value);
   }
 
@@ -155,9 +157,23 @@ export class StateImage {
     this.put(this.answersOf(clientId), sequence, hash.value);
   }
 
-  private writeMemberStore({ memberId, storeId }: MemberStore): void {
-    const hash = new ItemHash().text("store").text(memberId).text(storeId);
-    this.put(this.single, `store of ${memberId}`, hash.value);
+  private writeMembership({ epoch, configuration, members, retiredStores }: MembershipState): void {
+    const hash = new ItemHash().text("membership").number(epoch);
+    const { voters, votersOutgoing, learners, learnersNext, autoLeave } = configuration;
+    for (const list of [voters, votersOutgoing, learners, learnersNext, retiredStores]) {
+      hash.number(list.length);
+      for (const name of list) hash.text(name);
+    }
+    hash.number(autoLeave ? 1 : 0);
+    for (const member of members) {
+      hash.text(member.memberId).text(member.clientAddress).text(member.peerAddress);
+      hash
+        .text(member.storeId ?? "")
+        .text(member.replaces)
+        .number(member.priority);
+      hash.number(member.promoteWhenCaughtUp ? 1 : 0);
+    }
+    this.put(this.single, "membership", hash.value);
   }
 
   private change(change: Change): void {

@@ -5,6 +5,7 @@ import {
   decodeCommand,
   encodeCommand,
   incrementCommand,
+  NO_MEMBERS,
   openSessionCommand,
   putCommand,
   Refusal,
@@ -119,8 +120,8 @@ describe("the check of states", () => {
     ["count of keys", "namespace 1", (writes) => ({ ...writes, namespaces: [] })],
     [
       "member's store",
-      "store of n2",
-      (writes) => ({ ...writes, memberStores: [{ memberId: "n2", storeId: "x" }] }),
+      "membership",
+      (writes) => ({ ...writes, membership: { ...NO_MEMBERS, retiredStores: ["x"] } }),
     ],
   ])("K3: finds a %s that differs at one member, and names it", async (_, item, tamper) => {
     const member = new Applying();

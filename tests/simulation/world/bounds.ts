@@ -1,4 +1,10 @@
-import { DEFAULT_BOUNDS, type HistoryLimits, type ReplicaBounds } from "@quorate/services/replica";
+import {
+  DEFAULT_BOUNDS,
+  DEFAULT_LOG_KEEPING,
+  type HistoryLimits,
+  type LogKeeping,
+  type ReplicaBounds,
+} from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
 import { DEFAULT_WATCH_BOUNDS, type WatchBounds } from "@quorate/services/watch";
 
@@ -16,6 +22,7 @@ export function drawBounds(random: Random): ReplicaBounds {
     inflightBytesMax: appendBytesMax + 500 + random.below(2_000),
     committedBytesPerReadyMax: 1 + random.below(2_000),
     readsWaitingMax: 1 + random.below(8),
+    imagesMax: 1 + random.below(3),
     inboxMessagesMax: 4 + random.below(60),
   };
 }
@@ -25,6 +32,14 @@ export function drawHistory(random: Random): HistoryLimits {
   const revisionsMax = random.below(2) === 0 ? null : 20 + random.below(300);
   const ageMsMax = random.below(3) === 0 ? 2_000 + random.below(20_000) : null;
   return { revisionsMax, ageMsMax };
+}
+
+/** In three of four worlds so little that whoever was away for a moment needs a snapshot. */
+export function drawLogKeeping(random: Random): LogKeeping {
+  if (random.below(4) === 0) return DEFAULT_LOG_KEEPING;
+  const entriesMax = 10 + random.below(100);
+  const bytesMax = random.below(3) === 0 ? 1_000 + random.below(10_000) : DEFAULT_LOG_KEEPING.bytesMax;
+  return { entriesMax, bytesMax, entriesKept: random.below(Math.floor(entriesMax / 2)) };
 }
 
 /** In half of the worlds so little that every watch meets it. */

@@ -23,7 +23,9 @@ function details(message: Message): string {
     case "heartbeat":
       return ` commit ${message.commit} read ${message.readSequence}`;
     case "heartbeat_response":
-      return ` read ${message.readSequence}`;
+      return ` read ${message.readSequence}${message.lowOnSpace ? " low on space" : ""}`;
+    case "snapshot":
+      return ` of ${idText(message.last)}`;
     case "propose":
       return ` +${message.proposals.length}`;
     case "read_index":

@@ -1,39 +1,77 @@
 import type { Change, StateReads, StateView, StoredRecord } from "@quorate/services/kv";
-import type { Entry, EntryId, HardState, Term } from "@quorate/services/raft";
+import type { Entry, EntryId, HardState, Index, Term } from "@quorate/services/raft";
 import type {
+  FrozenState,
   HistoryQuery,
+  ImageChunk,
+  ImageHeader,
   LogBatch,
   LogStore,
+  OpenedState,
   RangeQuery,
+  RecordRepair,
   RecordsQuery,
   StateBatch,
+  StateReceiver,
   StateStore,
 } from "@quorate/services/replica";
+import { assert } from "@quorate/services/std";
+
+/** What a log store was asked to do to its disk. */
+export type LogWrite =
+  | { readonly kind: "append"; readonly batch: LogBatch }
+  | { readonly kind: "reset"; readonly entry: EntryId }
+  | { readonly kind: "cut"; readonly index: Index };
+
+/** The same of a state store. */
+export type StateWrite =
+  | { readonly kind: "write"; readonly batch: StateBatch }
+  | { readonly kind: "checkpoint" }
+  | { readonly kind: "put" }
+  | { readonly kind: "complete" }
+  | { readonly kind: "install" }
+  | { readonly kind: "repair"; readonly repairs: readonly RecordRepair[] };
 
 /** To be told of each write when its turn on the disk has come, and when the disk has it. */
-interface WriteObserver<Batch> {
-  begins(batch: Batch): void;
-  tookEffect(batch: Batch): void;
+export interface WriteObserver<Write> {
+  begins(write: Write): void;
+  tookEffect(write: Write): void;
 }
 
-/** A log store that remembers what is being written. */
-export class ObservedLogStore implements LogStore {
-  private readonly writing: (LogBatch | null)[] = [];
+/** Writes begin in the order in which they were asked for, and one that is refused never takes effect. */
+class WriteQueue<Write> {
+  private readonly asked: Write[] = [];
+  private current: Write | null = null;
 
-  constructor(
-    private readonly store: LogStore,
-    private readonly observer: WriteObserver<LogBatch>,
-  ) {}
+  constructor(private readonly observer: WriteObserver<Write>) {}
 
-  /** Writes begin and take effect in the order in which they were asked for. */
+  ask(write: Write): void {
+    this.asked.push(write);
+  }
+
   begins(): void {
-    const batch = this.writing[0];
-    if (batch !== undefined && batch !== null) this.observer.begins(batch);
+    const next = this.asked.shift();
+    assert(next !== undefined, "a disk writes what it was asked to");
+    this.current = next;
+    this.observer.begins(next);
   }
 
   tookEffect(): void {
-    const batch = this.writing.shift();
-    if (batch !== undefined && batch !== null) this.observer.tookEffect(batch);
+    const { current } = this;
+    this.current = null;
+    if (current !== null) this.observer.tookEffect(current);
+  }
+}
+
+/** A log store that tells of what is being written. */
+export class ObservedLogStore implements LogStore {
+  readonly writes: WriteQueue<LogWrite>;
+
+  constructor(
+    private readonly store: LogStore,
+    observer: WriteObserver<LogWrite>,
+  ) {
+    this.writes = new WriteQueue(observer);
   }
 
   get hardState(): HardState {
@@ -42,6 +80,10 @@ export class ObservedLogStore implements LogStore {
 
   get counters(): LogStore["counters"] {
     return this.store.counters;
+  }
+
+  get bytes(): number {
+    return this.store.bytes;
   }
 
   firstIndex(): number {
@@ -61,13 +103,18 @@ export class ObservedLogStore implements LogStore {
   }
 
   append(batch: LogBatch, options: { readonly sync: boolean }): Promise<void> {
-    this.writing.push(batch);
+    this.writes.ask({ kind: "append", batch });
     return this.store.append(batch, options);
   }
 
   reset(entry: EntryId): Promise<void> {
-    this.writing.push(null);
+    this.writes.ask({ kind: "reset", entry });
     return this.store.reset(entry);
+  }
+
+  cut(index: Index): Promise<void> {
+    this.writes.ask({ kind: "cut", index });
+    return this.store.cut(index);
   }
 
   close(): Promise<void> {
@@ -77,20 +124,13 @@ export class ObservedLogStore implements LogStore {
 
 /** The same for a state store. */
 export class ObservedStateStore implements StateStore {
-  private writing: StateBatch | null = null;
+  readonly writes: WriteQueue<StateWrite>;
 
   constructor(
     private readonly store: StateStore,
-    private readonly observer: WriteObserver<StateBatch>,
-  ) {}
-
-  begins(): void {
-    if (this.writing !== null) this.observer.begins(this.writing);
-  }
-
-  tookEffect(): void {
-    if (this.writing !== null) this.observer.tookEffect(this.writing);
-    this.writing = null;
+    observer: WriteObserver<StateWrite>,
+  ) {
+    this.writes = new WriteQueue(observer);
   }
 
   get opened(): StateStore["opened"] {
@@ -106,8 +146,32 @@ export class ObservedStateStore implements StateStore {
   }
 
   write(batch: StateBatch): Promise<void> {
-    this.writing = batch;
+    this.writes.ask({ kind: "write", batch });
     return this.store.write(batch);
+  }
+
+  checkpoint(): Promise<void> {
+    this.writes.ask({ kind: "checkpoint" });
+    return this.store.checkpoint();
+  }
+
+  freeze(): FrozenState {
+    return this.store.freeze();
+  }
+
+  async receive(header: ImageHeader): Promise<StateReceiver> {
+    return new ObservedReceiver(await this.store.receive(header), this.writes);
+  }
+
+  install(receiver: StateReceiver): Promise<OpenedState> {
+    assert(receiver instanceof ObservedReceiver, "what is installed was received here");
+    this.writes.ask({ kind: "install" });
+    return this.store.install(receiver.inner);
+  }
+
+  repair(repairs: readonly RecordRepair[]): Promise<void> {
+    this.writes.ask({ kind: "repair", repairs });
+    return this.store.repair(repairs);
   }
 
   records(query: RecordsQuery): Promise<readonly (StoredRecord | null)[]> {
@@ -124,5 +188,34 @@ export class ObservedStateStore implements StateStore {
 
   close(): Promise<void> {
     return this.store.close();
+  }
+}
+
+class ObservedReceiver implements StateReceiver {
+  constructor(
+    readonly inner: StateReceiver,
+    private readonly writes: WriteQueue<StateWrite>,
+  ) {}
+
+  get header(): ImageHeader {
+    return this.inner.header;
+  }
+
+  get position(): Uint8Array | null {
+    return this.inner.position;
+  }
+
+  put(chunk: ImageChunk): Promise<void> {
+    this.writes.ask({ kind: "put" });
+    return this.inner.put(chunk);
+  }
+
+  complete(): Promise<OpenedState> {
+    this.writes.ask({ kind: "complete" });
+    return this.inner.complete();
+  }
+
+  abandon(): Promise<void> {
+    return this.inner.abandon();
   }
 }

@@ -1,9 +1,10 @@
+import { type MembershipState, NO_MEMBERS } from "@quorate/services/kv";
 import { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { MemberId } from "@quorate/services/raft";
-import type { Replica } from "@quorate/services/replica";
+import type { MemberAddresses, Replica } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
 import type { WatchHub } from "@quorate/services/watch";
-import type { Seat, SeatDisk } from "../world-contract";
+import type { Seat, SeatCondition, SeatDisk } from "../world-contract";
 import { DriftingClock } from "./seat-clock";
 import type { EventTimeline } from "./timeline";
 
@@ -20,17 +21,22 @@ const KEPT_BATCHES = 256;
 export class SimulatedSeat implements Seat, SeatDisk {
   storeId: string;
   logDisk = new MemoryLogDisk();
-  stateDisk = new MemoryStateDisk(CHECKPOINT_BATCHES, KEPT_BATCHES);
+  stateDisk: MemoryStateDisk;
   replica: Replica | null = null;
   hub: WatchHub | null = null;
-  condition: Seat["condition"] = "down";
+  condition: SeatCondition;
   starts = 0;
+  isLowOnSpace = false;
   readonly clock: DriftingClock;
   writeMeanUs = WRITE_MEAN_US;
   /** empty: it was wiped, and nobody may make a voter's directory of it. strange: somebody did, and its peers refuse it. */
   directory: "own" | "empty" | "strange" = "own";
+  /** It has been told where it is reached anew so often. */
+  moves = 0;
   /** The running process; what an earlier one asked for never happens. */
-  private life = 0;
+  life = 0;
+  /** The running process has heard that it was removed. */
+  isLeaving = false;
   private readonly held: (() => void)[] = [];
 
   constructor(
@@ -39,9 +45,22 @@ export class SimulatedSeat implements Seat, SeatDisk {
     /** Of disks and of the process, apart: more work for one does not change the other. */
     private readonly chance: { readonly disk: Random; readonly process: Random },
     private readonly onEntered: (seat: SimulatedSeat) => void,
+    /** Those that the cluster begins with; null for a seat that is none of them. */
+    private readonly founding: MembershipState | null,
   ) {
     this.storeId = `store-${id}-1`;
     this.clock = new DriftingClock(timeline);
+    this.condition = founding === null ? "vacant" : "down";
+    this.stateDisk = this.newStateDisk(founding ?? NO_MEMBERS);
+  }
+
+  get isStrange(): boolean {
+    return this.directory !== "own";
+  }
+
+  /** Where it is reached since it was moved last. */
+  get addresses(): MemberAddresses {
+    return addressesOf(this.id, this.moves);
   }
 
   get disk(): SeatDisk {
@@ -59,11 +78,15 @@ export class SimulatedSeat implements Seat, SeatDisk {
     this.stateDisk.faults.takeFailure();
   }
 
-  /** Directories of their own for a member that starts from nothing. */
-  replaceDisks(): void {
+  /** Directories of their own for a member that starts from nothing: as one of the founding, or to join. */
+  replaceDisks(as: "founding" | "joining"): void {
     this.logDisk = new MemoryLogDisk();
-    this.stateDisk = new MemoryStateDisk(CHECKPOINT_BATCHES, KEPT_BATCHES);
+    this.stateDisk = this.newStateDisk(as === "founding" ? (this.founding ?? NO_MEMBERS) : NO_MEMBERS);
     this.storeId = `store-${this.id}-${Number(this.storeId.split("-").at(-1)) + 1}`;
+  }
+
+  private newStateDisk(membership: MembershipState): MemoryStateDisk {
+    return new MemoryStateDisk(CHECKPOINT_BATCHES, KEPT_BATCHES, membership);
   }
 
   /** The process that runs from now on; returns how it enters itself, which does nothing once it has ended. */
@@ -78,6 +101,7 @@ export class SimulatedSeat implements Seat, SeatDisk {
   endLife(): void {
     this.life += 1;
     this.held.length = 0;
+    this.isLeaving = false;
     this.replica = null;
     this.hub = null;
   }
@@ -121,4 +145,8 @@ export class SimulatedSeat implements Seat, SeatDisk {
     const delayUs = -Math.log(1 - this.chance.disk.float()) * meanUs;
     return new Promise((resolve) => this.after(delayUs, resolve));
   }
+}
+
+export function addressesOf(id: MemberId, moves: number): MemberAddresses {
+  return { clientAddress: `${id}.example:${7000 + moves}`, peerAddress: `${id}.example:${8000 + moves}` };
 }

@@ -1,28 +1,32 @@
-import { Network, type NetworkPort } from "@quorate/services/faults";
-import { StateMachine } from "@quorate/services/kv";
+import { type ImageFilter, ImageInterference, Network, type NetworkPort } from "@quorate/services/faults";
+import { foundingMembership, type MembershipState, StateMachine } from "@quorate/services/kv";
 import { openMemoryLogStore, openMemoryStateStore } from "@quorate/services/memory";
-import { configurationOf, type MemberId, type Message } from "@quorate/services/raft";
+import type { MemberId, Message } from "@quorate/services/raft";
 import {
   type HistoryLimits,
+  type LogKeeping,
   type LogStore,
   Replica,
   type ReplicaBounds,
-  type StateStore,
   StoreFailure,
   type Transport,
 } from "@quorate/services/replica";
 import { assert, type Random, seededRandom } from "@quorate/services/std";
 import { type WatchBounds, watchReplica } from "@quorate/services/watch";
+import { MORE_SEATS } from "../faults/schedule";
 import type { Observer, World } from "../world-contract";
-import { drawBounds, drawHistory, drawWatchBounds } from "./bounds";
+import { drawBounds, drawHistory, drawLogKeeping, drawWatchBounds } from "./bounds";
+import { ImageStreams } from "./image-streams";
 import { messageText } from "./message-text";
-import { ObservedLogStore, ObservedStateStore } from "./observed-stores";
-import { SimulatedSeat } from "./seat";
+import { type LogWrite, ObservedLogStore, ObservedStateStore, type StateWrite } from "./observed-stores";
+import { addressesOf, SimulatedSeat } from "./seat";
+import { bringState } from "./state-bringer";
 import { EventTimeline } from "./timeline";
 import type { Trace } from "./trace";
 
 export interface WorldOptions {
   readonly seed: number;
+  /** How many the cluster begins with. */
   readonly nodes: number;
   readonly trace: Trace;
 }
@@ -38,6 +42,12 @@ const RESTART_US_MAX = 2_000_000;
 const LATENCY_US_MIN = 50;
 const LATENCY_US_MAX = 2_000;
 
+/** Between two attempts to bring a state. */
+const BRING_PAUSE_US_MAX = 1_000_000;
+/** One of so many that are removed does not heed it for a while. */
+const STUBBORN_ONE_OF = 3;
+const STUBBORN_US_MAX = 20_000_000;
+
 /** What happened in a run, counted. */
 export interface WorldCounts {
   events: number;
@@ -45,6 +55,10 @@ export interface WorldCounts {
   /** Processes that ended, whatever the cause. */
   crashes: number;
   starts: number;
+  /** States of peers that were installed, by a running replica or before a start. */
+  installs: number;
+  joins: number;
+  removals: number;
 }
 
 /** Whole replicas on simulated time, network, clocks and disks. */
@@ -56,8 +70,20 @@ export class SimulatedWorld implements World {
   readonly configuration = CONFIGURATION;
   readonly bounds: ReplicaBounds;
   readonly history: HistoryLimits;
+  readonly logKeeping: LogKeeping;
+  readonly founding: MembershipState;
   private readonly watchBounds: WatchBounds;
-  readonly counts: WorldCounts = { events: 0, elections: 0, crashes: 0, starts: 0 };
+  private readonly images: ImageInterference;
+  private readonly imageStreams: ImageStreams;
+  readonly counts: WorldCounts = {
+    events: 0,
+    elections: 0,
+    crashes: 0,
+    starts: 0,
+    installs: 0,
+    joins: 0,
+    removals: 0,
+  };
   private readonly trace: Trace;
   private readonly generators = new Map<string, Random>();
   private readonly observers: Observer[] = [];
@@ -70,6 +96,7 @@ export class SimulatedWorld implements World {
     this.trace = trace;
     this.bounds = drawBounds(this.random("bounds"));
     this.history = drawHistory(this.random("history"));
+    this.logKeeping = drawLogKeeping(this.random("log keeping"));
     this.watchBounds = drawWatchBounds(this.random("watch bounds"));
     const latencyUs = LATENCY_US_MIN + this.random("latency").below(LATENCY_US_MAX - LATENCY_US_MIN);
     this.network = new Network({
@@ -80,7 +107,39 @@ export class SimulatedWorld implements World {
         after: (delayMs, run) => this.timeline.quietlyAfter(delayMs * 1000 + latencyUs, run),
       },
     });
-    this.seats = Array.from({ length: nodes }, (_, at) => this.newSeat(`n${at + 1}`));
+    this.images = new ImageInterference({
+      random: this.random("images"),
+      timers: {
+        nowMs: () => this.timeline.nowUs / 1000,
+        after: (delayMs, run) => this.timeline.after(delayMs * 1000, run),
+      },
+    });
+    this.imageStreams = new ImageStreams({
+      seatOf: (id) => this.seat(id),
+      isOpen: (from, to) => this.network.isOpen({ from, to }) && this.network.isOpen({ from: to, to: from }),
+      random: this.random("image streams"),
+      interference: this.images,
+    });
+    const ids = Array.from({ length: nodes + MORE_SEATS }, (_, at) => `n${at + 1}`);
+    this.founding = foundingMembership(ids.slice(0, nodes).map((id) => ({ id, ...addressesOf(id, 0) })));
+    this.seats = ids.map((id, at) => this.newSeat(id, at < nodes ? this.founding : null));
+  }
+
+  get membership(): MembershipState {
+    let latest = this.founding;
+    let applied = -1;
+    for (const { replica, isStrange, stateDisk } of this.seats) {
+      if (replica === null || isStrange || replica.membership.epoch < latest.epoch) continue;
+      const { index } = stateDisk.applied;
+      if (replica.membership.epoch === latest.epoch && index <= applied) continue;
+      latest = replica.membership;
+      applied = index;
+    }
+    return latest;
+  }
+
+  addImageFilter(filter: ImageFilter): () => void {
+    return this.images.add(filter);
   }
 
   random(name: string): Random {
@@ -115,9 +174,31 @@ export class SimulatedWorld implements World {
     this.open(seat);
   }
 
+  join(id: MemberId): void {
+    const seat = this.seat(id);
+    if (isRunning(seat)) this.end(seat, 0);
+    seat.replaceDisks("joining");
+    seat.directory = "own";
+    seat.condition = "down";
+    this.counts.joins += 1;
+    this.note(`${id} joins with ${seat.storeId}`);
+    this.tellAll((observer) => observer.joined?.(seat));
+    this.open(seat);
+  }
+
+  /** The process comes back, some time later, and is reached elsewhere. */
+  move(id: MemberId): void {
+    const seat = this.seat(id);
+    if (seat.condition !== "up") return;
+    seat.moves += 1;
+    this.note(`${id} moves to ${seat.addresses.peerAddress}`);
+    this.end(seat, 0);
+    this.startLater(seat);
+  }
+
   crash(id: MemberId): void {
     const seat = this.seat(id);
-    if (seat.replica === null) return;
+    if (!isRunning(seat)) return;
     const batchesLost = this.random(`batches lost ${id}`).below(seat.stateDisk.unsyncedBatches + 1);
     this.note(`${id} crashes, ${batchesLost} batches of its state are lost`);
     this.end(seat, batchesLost);
@@ -142,7 +223,7 @@ export class SimulatedWorld implements World {
     const seat = this.seat(id);
     if (seat.condition !== "down") return;
     seat.directory = seat.directory !== "empty" && this.isBound(seat) ? "strange" : "empty";
-    seat.replaceDisks();
+    seat.replaceDisks("founding");
     this.note(`${id} is wiped`);
   }
 
@@ -168,12 +249,22 @@ export class SimulatedWorld implements World {
     this.note(`${id} has its state of ${batches} batches ago`);
   }
 
+  setLowOnSpace(id: MemberId, isLow: boolean): void {
+    const seat = this.seat(id);
+    if (seat.isLowOnSpace === isLow) return;
+    seat.isLowOnSpace = isLow;
+    this.note(`${id} is ${isLow ? "" : "not "}low on space`);
+    this.call(id, (replica) => replica.setLowOnSpace(seat.isLowOnSpace));
+  }
+
   /** Ends every fault of network, clocks and disks, lets the paused go on, and starts whoever is down. */
   heal(): void {
     this.note("all heals");
     this.network.clear();
+    this.images.clear();
     for (const seat of this.seats) {
       seat.clock.rate = 1;
+      this.setLowOnSpace(seat.id, false);
       seat.repair();
       this.resume(seat.id);
       this.start(seat.id);
@@ -264,64 +355,108 @@ export class SimulatedWorld implements World {
     }
   }
 
-  private newSeat(id: MemberId): SimulatedSeat {
+  private newSeat(id: MemberId, founding: MembershipState | null): SimulatedSeat {
     const chance = { disk: this.random(`disk ${id}`), process: this.random(`process ${id}`) };
-    return new SimulatedSeat(id, this.timeline, chance, (seat) => {
+    const onEntered = (seat: SimulatedSeat): void => {
       if (!this.touched.includes(seat)) this.touched.push(seat);
-    });
+    };
+    return new SimulatedSeat(id, this.timeline, chance, onEntered, founding);
   }
 
   private open(seat: SimulatedSeat): void {
     for (const { faults } of [seat.logDisk, seat.stateDisk]) faults.beforeWrite = faults.afterWrite = null;
-    if (seat.stateDisk.isDamaged) this.note(`${seat.id} rebuilds its state from the log`);
-    const state = openMemoryStateStore(seat.stateDisk);
-    let log: LogStore;
+    if (seat.stateDisk.isDamaged) this.note(`${seat.id} begins its state anew`);
+    const openedState = openMemoryStateStore(seat.stateDisk);
+    let openedLog: LogStore;
     try {
-      log = openMemoryLogStore(seat.logDisk);
+      openedLog = openMemoryLogStore(seat.logDisk);
     } catch (error) {
       if (!(error instanceof StoreFailure && error.dataLoss)) throw error;
       seat.stateDisk.faults.release("the log was not opened");
       this.refuse(seat, error.message);
       return;
     }
-    if (state.opened.applied.index < log.firstIndex() - 1) {
-      seat.stateDisk.faults.release("the log was not opened");
-      seat.logDisk.faults.release("it begins after the state ends");
-      this.refuse(seat, "its log begins after its state ends");
-      return;
-    }
-    if (log.lastIndex() >= state.opened.applied.index) {
-      this.launch(seat, log, state);
-      return;
-    }
-    // As in services/node. The hooks are not set, so that it takes no simulated time.
-    log.reset(state.opened.applied).then(
-      () => this.launch(seat, log, state),
-      (error: Error) => this.fail(error),
-    );
-  }
-
-  private launch(seat: SimulatedSeat, opened: LogStore, openedState: StateStore): void {
-    const { id } = seat;
     const inLife = seat.beginLife();
-    const log = new ObservedLogStore(opened, {
-      begins: (batch) => this.tellAll((observer) => observer.appending?.(seat, batch)),
-      tookEffect: (batch) => this.tellAll((observer) => observer.appended?.(seat, batch)),
+    const log = new ObservedLogStore(openedLog, {
+      begins: (write) => this.logWriteBegins(seat, write),
+      tookEffect: (write) => this.logWritten(seat, write),
     });
+    let before = 0;
     const state = new ObservedStateStore(openedState, {
-      begins: (batch) => this.tellAll((observer) => observer.stateWriting?.(seat, batch)),
-      tookEffect: (batch) => this.tellAll((observer) => observer.stateWritten?.(seat, batch)),
+      begins: (write) => {
+        before = seat.stateDisk.applied.index;
+        this.stateWriteBegins(seat, write);
+      },
+      tookEffect: (write) => this.stateWritten(seat, write, before),
     });
     hookWrites(seat, log, state);
+    seat.condition = "bringing";
+    const { membership } = state.opened.resident;
+    const isWithoutState = membership.members.length === 0;
+    if (isWithoutState || state.opened.applied.index < log.firstIndex() - 1) {
+      this.note(`${seat.id} asks its peers for a state`);
+      const { id } = seat;
+      const random = this.random(`bring ${id}`);
+      const brought = bringState({
+        pick: () => this.someoneToAsk(id, random),
+        source: this.imageStreams.sourceFor(seat),
+        state,
+        log,
+        pause: () => new Promise((resolve) => seat.after(random.below(BRING_PAUSE_US_MAX), resolve)),
+      });
+      this.afterwards(seat, brought, () => inLife(() => this.fitLog(seat, log, state, inLife)));
+      return;
+    }
+    this.fitLog(seat, log, state, inLife);
+  }
+
+  /** As in services/node: a log that does not hold what the state has applied goes on after that. */
+  private fitLog(
+    seat: SimulatedSeat,
+    log: ObservedLogStore,
+    state: ObservedStateStore,
+    inLife: InLife,
+  ): void {
+    const { applied } = state.opened;
+    const launch = (): void => this.launch(seat, log, state, inLife);
+    if (log.term(applied.index) === applied.term) launch();
+    else this.afterwards(seat, log.reset(applied), () => inLife(launch));
+  }
+
+  /** Goes on when a step of a start is made; the process ends where its stores fail. */
+  private afterwards(seat: SimulatedSeat, step: Promise<void>, next: () => void): void {
+    const { life } = seat;
+    step.then(next, (error: Error) => {
+      if (seat.life !== life) return;
+      if (error instanceof StoreFailure) this.onFailed(seat, error);
+      else this.fail(error);
+    });
+  }
+
+  private someoneToAsk(asking: MemberId, random: Random): MemberId | null {
+    const others = this.seats.filter(({ id, replica }) => id !== asking && replica !== null);
+    return others[random.below(Math.max(1, others.length))]?.id ?? null;
+  }
+
+  private launch(
+    seat: SimulatedSeat,
+    log: ObservedLogStore,
+    state: ObservedStateStore,
+    inLife: InLife,
+  ): void {
+    const { id, addresses } = seat;
+    if (state.opened.resident.membership.retiredStores.includes(seat.storeId)) {
+      this.remove(seat);
+      return;
+    }
     let network: Transport | null = null;
     const replica = new Replica({
       id,
       storeId: seat.storeId,
-      configuration: configurationOf(this.seats.map((member) => member.id)),
       timing: CONFIGURATION,
       log,
       state,
-      machine: new StateMachine(state.opened.resident),
+      machineOf: (resident) => new StateMachine(resident),
       transport: {
         send: (messages) => {
           for (const message of messages) {
@@ -337,33 +472,112 @@ export class SimulatedWorld implements World {
       random: this.random(`replica ${id}`).fork(),
       bounds: this.bounds,
       history: this.history,
+      logKeeping: this.logKeeping,
+      snapshots: this.imageStreams.sourceFor(seat),
+      addresses,
     });
     seat.replica = replica;
     seat.hub = watchReplica(replica, { noLeaderMs: NO_LEADER_MS, bounds: this.watchBounds });
     seat.condition = seat.directory === "own" ? "up" : "refused";
     seat.starts += 1;
     this.counts.starts += 1;
-    this.note(`${id} starts, log to ${log.lastIndex()}, applied ${state.opened.applied.index}`);
+    this.note(
+      `${id} starts, log from ${log.firstIndex()} to ${log.lastIndex()}, applied ${state.opened.applied.index}`,
+    );
     replica.subscribe({
       leaderChanged: (leaderId, term) => {
         if (leaderId === id) this.counts.elections += 1;
         this.note(`${id} follows ${leaderId ?? "nobody"} t${term}`);
         this.tellAll((observer) => observer.leaderChanged?.(seat, leaderId, term));
       },
+      membershipChanged: ({ epoch, configuration }) =>
+        this.note(`${id} knows of change ${epoch}: ${JSON.stringify(configuration)}`),
+      removed: () => this.onRemoved(seat, replica),
       failed: (failure) => {
         if (seat.replica === replica) this.onFailed(seat, failure);
       },
     });
+    if (seat.isLowOnSpace) replica.setLowOnSpace(true);
     this.tellAll((observer) => observer.started?.(seat));
     network = this.network.attach({
       id,
       storeId: seat.storeId,
+      addresses,
+      get membership() {
+        return replica.membership;
+      },
       receive: (messages) => inLife(() => this.deliver(replica, messages)),
       reportUnreachable: (peer) => inLife(() => replica.reportUnreachable(peer)),
       memberStore: (memberId) => replica.memberStore(memberId),
-      noteStore: (memberId, storeId) => inLife(() => replica.noteStore(memberId, storeId)),
+      noteIntroduction: (introduction) => inLife(() => replica.noteIntroduction(introduction)),
+      removed: () => inLife(() => this.onRemoved(seat, replica)),
     });
     this.tickOn(seat, replica, this.random(`ticks ${id}`).below(CONFIGURATION.tickUs));
+  }
+
+  private logWriteBegins(seat: SimulatedSeat, write: LogWrite): void {
+    if (write.kind === "append") this.tellAll((observer) => observer.appending?.(seat, write.batch));
+  }
+
+  private logWritten(seat: SimulatedSeat, write: LogWrite): void {
+    switch (write.kind) {
+      case "append":
+        this.tellAll((observer) => observer.appended?.(seat, write.batch));
+        return;
+      case "reset":
+        this.note(`${seat.id} has its log go on after ${write.entry.index}`);
+        this.tellAll((observer) => observer.logReset?.(seat, write.entry));
+        return;
+      case "cut":
+        this.tellAll((observer) => observer.logCut?.(seat, write.index));
+    }
+  }
+
+  private stateWriteBegins(seat: SimulatedSeat, write: StateWrite): void {
+    switch (write.kind) {
+      case "write":
+        this.tellAll((observer) => observer.stateWriting?.(seat, write.batch));
+        return;
+      case "put":
+      case "complete":
+      case "install":
+        this.tellAll((observer) => observer.receiving?.(seat, write.kind));
+    }
+  }
+
+  private stateWritten(seat: SimulatedSeat, write: StateWrite, before: number): void {
+    switch (write.kind) {
+      case "write":
+        this.tellAll((observer) => observer.stateWritten?.(seat, write.batch));
+        return;
+      case "install":
+        this.counts.installs += 1;
+        this.note(`${seat.id} has installed a state at ${seat.stateDisk.applied.index}`);
+        this.tellAll((observer) => observer.installed?.(seat, before));
+        return;
+      case "repair":
+        this.note(`${seat.id} has put ${write.repairs.length} records right`);
+        this.tellAll((observer) => observer.repaired?.(seat));
+    }
+  }
+
+  /** It stops, unless it is one that does not heed it for a while. */
+  private onRemoved(seat: SimulatedSeat, replica: Replica): void {
+    if (seat.replica !== replica || seat.isStrange || seat.isLeaving) return;
+    seat.isLeaving = true;
+    const random = this.random(`removed ${seat.id}`);
+    const stubbornUs = random.below(STUBBORN_ONE_OF) === 0 ? random.below(STUBBORN_US_MAX) : 0;
+    this.note(`${seat.id} hears that it was removed`);
+    this.timeline.after(stubbornUs, () => {
+      if (seat.replica === replica) this.remove(seat);
+    });
+  }
+
+  private remove(seat: SimulatedSeat): void {
+    this.end(seat, 0);
+    seat.condition = "removed";
+    this.counts.removals += 1;
+    this.note(`${seat.id} is out`);
   }
 
   /** Ticks come at the pace of the seat's clock, and one that is due while the process is paused comes once. */
@@ -394,11 +608,15 @@ export class SimulatedWorld implements World {
   /** Its process ends, without loss of power, and is started again by whoever watches it. */
   private onFailed(seat: SimulatedSeat, failure: StoreFailure): void {
     this.note(`${seat.id} ends: ${failure.message}`);
-    const delayUs = RESTART_US_MIN + this.random(`restart ${seat.id}`).below(RESTART_US_MAX - RESTART_US_MIN);
     this.end(seat, 0);
-    const { starts } = seat;
+    this.startLater(seat);
+  }
+
+  private startLater(seat: SimulatedSeat): void {
+    const delayUs = RESTART_US_MIN + this.random(`restart ${seat.id}`).below(RESTART_US_MAX - RESTART_US_MIN);
+    const { life } = seat;
     this.timeline.after(delayUs, () => {
-      if (seat.starts === starts) this.start(seat.id);
+      if (seat.life === life) this.start(seat.id);
     });
   }
 
@@ -408,6 +626,7 @@ export class SimulatedWorld implements World {
     seat.logDisk.crash();
     seat.stateDisk.crash({ batchesLost });
     this.network.detach(seat.id);
+    this.imageStreams.ended(seat.id);
     this.counts.crashes += 1;
     this.tellAll((observer) => observer.crashed?.(seat));
   }
@@ -418,38 +637,44 @@ export class SimulatedWorld implements World {
   }
 
   /**
-   * Whether all peers have once known which directory is the seat's: then another one that is bootstrapped by mistake
-   * is refused by all, for no crash makes them forget it.
+   * Whether all peers have once known which directory is the seat's, or that it is none of theirs: then another one that
+   * is bootstrapped by mistake is refused by all, for no crash makes them forget it.
    */
   private isBound(seat: SimulatedSeat): boolean {
     if (seat.directory !== "own") return true;
     for (const peer of this.seats) {
-      if (peer === seat || peer.condition === "refused" || peer.directory !== "own") continue;
-      const bound = peer.stateDisk.resident().memberStores.find(({ memberId }) => memberId === seat.id);
-      if (bound === undefined) return false;
-      assert(bound.storeId === seat.storeId, "a member is bound to the directory that it started with");
+      if (peer === seat || peer.condition === "refused" || peer.isStrange) continue;
+      const { members } = peer.stateDisk.resident().membership;
+      if (members.find(({ memberId }) => memberId === seat.id)?.storeId === null) return false;
     }
     return true;
   }
+}
+
+/** Runs in the process that it was made for, and no more once that has ended. */
+type InLife = (run: () => void) => void;
+
+function isRunning({ condition, replica }: SimulatedSeat): boolean {
+  return replica !== null || condition === "bringing";
 }
 
 /** Half of what a write takes passes before it takes effect and half after, so that a crash can come at any of the three. */
 function hookWrites(seat: SimulatedSeat, log: ObservedLogStore, state: ObservedStateStore): void {
   const { logDisk, stateDisk } = seat;
   logDisk.faults.beforeWrite = () => {
-    log.begins();
+    log.writes.begins();
     return seat.writing("log");
   };
   logDisk.faults.afterWrite = () => {
-    log.tookEffect();
+    log.writes.tookEffect();
     return seat.writing("log");
   };
   stateDisk.faults.beforeWrite = () => {
-    state.begins();
+    state.writes.begins();
     return seat.writing("state");
   };
   stateDisk.faults.afterWrite = () => {
-    state.tookEffect();
+    state.writes.tookEffect();
     return seat.writing("state");
   };
 }

@@ -1,0 +1,105 @@
+import type { ConfigurationState } from "@quorate/services/kv";
+import type { Index, MemberId } from "@quorate/services/raft";
+import { broken } from "./invariant";
+
+/** Who takes part from each index on, by the committed log (invariant 12). */
+export class Configurations {
+  private readonly changes: { readonly index: Index; readonly configuration: ConfigurationState }[];
+  private readonly everMembers = new Set<MemberId>();
+
+  constructor(founding: ConfigurationState) {
+    this.changes = [{ index: 0, configuration: founding }];
+    for (const id of membersOf(founding)) this.everMembers.add(id);
+  }
+
+  get latest(): ConfigurationState {
+    return (this.changes.at(-1) as { configuration: ConfigurationState }).configuration;
+  }
+
+  /** What holds for a member that has applied everything up to `index`. */
+  at(index: Index): ConfigurationState {
+    for (let at = this.changes.length - 1; at > 0; at -= 1) {
+      const change = this.changes[at];
+      if (change !== undefined && change.index <= index) return change.configuration;
+    }
+    return (this.changes[0] as { configuration: ConfigurationState }).configuration;
+  }
+
+  /** Where the configuration last changed, as far as a member knows that has applied everything up to `index`. */
+  epochAt(index: Index): number {
+    return this.changes.findLastIndex((change) => change.index <= index);
+  }
+
+  /** Whether it was ever part of the cluster. */
+  wasMember(id: MemberId): boolean {
+    return this.everMembers.has(id);
+  }
+
+  /** The entry at `index` is committed, and makes this the configuration. */
+  changed(index: Index, next: ConfigurationState): void {
+    const fault = stepFault(this.latest, next);
+    if (fault !== null) {
+      broken(
+        "a configuration follows on the one before",
+        `entry ${index} makes ${configurationText(next)} of ${configurationText(this.latest)}: ${fault}`,
+      );
+    }
+    this.changes.push({ index, configuration: next });
+    for (const id of membersOf(next)) this.everMembers.add(id);
+  }
+}
+
+/** Whether those that are counted are a majority of each list of voters there is; nobody else counts. */
+export function isQuorum(configuration: ConfigurationState, isCounted: (id: MemberId) => boolean): boolean {
+  const { voters, votersOutgoing } = configuration;
+  return [voters, votersOutgoing].every(
+    (list) => list.length === 0 || 2 * list.filter(isCounted).length > list.length,
+  );
+}
+
+export function isVoter({ voters, votersOutgoing }: ConfigurationState, id: MemberId): boolean {
+  return voters.includes(id) || votersOutgoing.includes(id);
+}
+
+export function membersOf({ voters, votersOutgoing, learners }: ConfigurationState): readonly MemberId[] {
+  return [...new Set([...voters, ...votersOutgoing, ...learners])];
+}
+
+/** Such as "n1 n2 n3 (was n1 n2) + n4". */
+export function configurationText(configuration: ConfigurationState): string {
+  const { voters, votersOutgoing, learners, learnersNext } = configuration;
+  const parts = [voters.join(" ")];
+  if (votersOutgoing.length > 0) parts.push(`(was ${votersOutgoing.join(" ")})`);
+  if (learners.length > 0) parts.push(`+ ${learners.join(" ")}`);
+  if (learnersNext.length > 0) parts.push(`next + ${learnersNext.join(" ")}`);
+  return parts.join(" ");
+}
+
+/** Why quorums of the two need not meet, in words, or null (thesis 4.1 and 4.3). */
+function stepFault(current: ConfigurationState, next: ConfigurationState): string | null {
+  const { voters, votersOutgoing, learners, learnersNext } = next;
+  if (voters.length === 0) return "nobody votes";
+  const twice = [...voters, ...votersOutgoing].find((id) => learners.includes(id));
+  if (twice !== undefined) return `${twice} votes and learns`;
+  if (voters.some((id) => learnersNext.includes(id))) return "one that votes is to learn";
+  if (learnersNext.some((id) => !votersOutgoing.includes(id)))
+    return "one is to learn that does not vote now";
+  if (current.votersOutgoing.length > 0) {
+    if (votersOutgoing.length > 0) return "two joint configurations follow on each other";
+    if (!isSame(voters, current.voters)) return "the voters change as the joint configuration is left";
+    const left = [...current.learners, ...current.learnersNext];
+    return isSame(learners, left) ? null : "the learners change as the joint configuration is left";
+  }
+  if (votersOutgoing.length > 0) {
+    return isSame(votersOutgoing, current.voters) ? null : "the voters that go are not those that were there";
+  }
+  const changed = [
+    ...voters.filter((id) => !current.voters.includes(id)),
+    ...current.voters.filter((id) => !voters.includes(id)),
+  ];
+  return changed.length > 1 ? `${changed.join(", ")} change at once` : null;
+}
+
+function isSame(left: readonly MemberId[], right: readonly MemberId[]): boolean {
+  return left.length === right.length && left.every((id) => right.includes(id));
+}
