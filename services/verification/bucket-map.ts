@@ -2,10 +2,12 @@ import type { StateWrites } from "#kv";
 import { assert } from "#std";
 import { type Bucket, bucketOf, isBehind, unknownBucket } from "./bucket";
 import type { KeySpace } from "./hashes";
+import { PackedStarts } from "./packed-starts";
 
 interface Space {
   readonly generation: number;
   buckets: readonly Bucket[];
+  starts: PackedStarts;
 }
 
 /**
@@ -27,7 +29,7 @@ export class BucketMap {
     for (const { id, generation } of present) {
       const known = this.spaces.get(id);
       const isKnown = known?.generation === generation;
-      spaces.set(id, isKnown ? known : { generation, buckets: [unknownBucket()] });
+      spaces.set(id, isKnown ? known : unknownSpace(generation));
     }
     this.spaces = spaces;
     this.freezes += 1;
@@ -55,8 +57,7 @@ export class BucketMap {
     const space = this.spaces.get(namespaceId);
     // A generation that is not known yet is read whole by the next round.
     if (space === undefined || space.generation !== generation) return;
-    const { buckets } = space;
-    (buckets[bucketOf(buckets, key)] as Bucket).markedAt = this.freezes;
+    (space.buckets[space.starts.find(key)] as Bucket).markedAt = this.freezes;
   }
 
   /** null where that generation is not known: the namespace was truncated, deleted, or came later than the last freeze. */
@@ -83,6 +84,7 @@ export class BucketMap {
       }
     }
     space.buckets = buckets;
+    space.starts = new PackedStarts(buckets);
   }
 
   /** Nothing is known any more: another state took the place of the one that was written to. */
@@ -104,4 +106,9 @@ export class BucketMap {
     }
     return { buckets, behind, keys };
   }
+}
+
+function unknownSpace(generation: number): Space {
+  const buckets = [unknownBucket()];
+  return { generation, buckets, starts: new PackedStarts(buckets) };
 }

@@ -1,3 +1,5 @@
+export { BucketMap } from "./bucket-map";
+export { Pace } from "./pace";
 export {
   type BucketHash,
   type Comparison,
@@ -24,4 +26,5 @@ export {
   type VerifierOptions,
   type VerifyOutcome,
 } from "./ports";
+export { type FrozenRound, RoundHasher } from "./round-hasher";
 export { Verifier, verifyReplica } from "./verifier";

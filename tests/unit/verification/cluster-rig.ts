@@ -126,7 +126,7 @@ export class VirtualMember {
     this.verifier.written(writes);
   }
 
-  private asReplica(): VerifiedReplica {
+  asReplica(): VerifiedReplica {
     const member = this;
     const { cluster, store } = this;
     return {
