@@ -76,6 +76,8 @@ function additionPlan(
     promoteWhenCaughtUp,
     replaces: replaces ?? "",
   };
+  const fault = addressFault(member, membership);
+  if (fault !== null) return { kind: "invalid", fault };
   return changed(membership, [{ kind: "add_learner", id: memberId }], [member]);
 }
 
@@ -109,7 +111,8 @@ function updatePlan(
     peerAddress: request.peerAddress ?? member.peerAddress,
     priority: request.priority ?? member.priority,
   };
-  return { kind: "update", member: updated };
+  const fault = addressFault(updated, membership);
+  return fault === null ? { kind: "update", member: updated } : { kind: "invalid", fault };
 }
 
 function changePlan(
@@ -157,6 +160,10 @@ function changePlan(
     }
   }
   if (membership.members.length + newcomers > MEMBERS_MAX) return { kind: "too_many_members" };
+  for (const info of infos) {
+    const fault = addressFault(info, membership);
+    if (fault !== null) return { kind: "invalid", fault };
+  }
   return changed(membership, changes, infos);
 }
 
@@ -173,6 +180,21 @@ function changed(
     return { kind: "configuration", configuration, members };
   }
   return { kind: "invalid", fault: outcome.fault };
+}
+
+/** Two services cannot be at one address: whoever connects there would meet the wrong one. */
+function addressFault(
+  { memberId, clientAddress, peerAddress }: Pick<MemberInfo, "memberId" | "clientAddress" | "peerAddress">,
+  { members }: MembershipState,
+): string | null {
+  if (clientAddress === peerAddress) return `peer_address and client_address are both ${clientAddress}`;
+  for (const other of members) {
+    if (other.memberId === memberId) continue;
+    const taken = [other.clientAddress, other.peerAddress];
+    if (taken.includes(clientAddress)) return `client_address ${clientAddress} is that of ${other.memberId}`;
+    if (taken.includes(peerAddress)) return `peer_address ${peerAddress} is that of ${other.memberId}`;
+  }
+  return null;
 }
 
 function find(memberId: MemberId, membership: MembershipState): MemberState | null {

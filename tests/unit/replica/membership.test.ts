@@ -106,7 +106,7 @@ describe("the members of a running cluster", () => {
       string,
       string,
     ];
-    const where = { clientAddress: "c:1", peerAddress: "p:1" };
+    const where = { clientAddress: "", peerAddress: "" };
     await changed(leader, addition("n4"));
     await changed(leader, addition("n5"));
     await rig.join("n4", leader.id);
@@ -133,6 +133,12 @@ describe("the members of a running cluster", () => {
   });
 
   test.each<[string, MembershipRequest, Partial<MembershipOutcome>]>([
+    [
+      "an address that another has",
+      addition("n4", { peerAddress: "n2:2" }),
+      { kind: "invalid", fault: "peer_address n2:2 is that of n2" },
+    ],
+    ["one address for both", addition("n4", { peerAddress: "n4:1" }), { kind: "invalid" }],
     ["a member that is there", addition("n2"), { kind: "member_exists", memberId: "n2" } as const],
     ["the replacement of nobody", addition("n4", { replaces: "n9" }), { kind: "unknown_member" }],
     ["the promotion of a stranger", { kind: "promote", memberId: "n9" }, { kind: "unknown_member" }],
