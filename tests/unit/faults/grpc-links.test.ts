@@ -9,7 +9,7 @@ import {
   randomLatency,
   type Timers,
 } from "@quorate/services/faults";
-import { encodeCommand, INITIAL_STATE, incrementCommand, StateMachine } from "@quorate/services/kv";
+import { encodeCommand, foundingMembership, incrementCommand, StateMachine } from "@quorate/services/kv";
 import {
   MemoryLogDisk,
   MemoryStateDisk,
@@ -17,7 +17,7 @@ import {
   openMemoryStateStore,
 } from "@quorate/services/memory";
 import { Replica } from "@quorate/services/replica";
-import { PeerServer, PeerTransport } from "@quorate/services/rpc";
+import { type PeerIdentity, PeerServer, PeerTransport } from "@quorate/services/rpc";
 import { seededRandom } from "@quorate/services/std";
 import { eventually } from "../../support/eventually";
 import { recordingLog } from "../forward/serving";
@@ -28,6 +28,10 @@ const realTimers: Timers = {
   nowMs: () => performance.now(),
   after: (delayMs, run) => void (delayMs === 0 ? setImmediate(run) : setTimeout(run, delayMs)),
 };
+
+function identityOf(id: string): PeerIdentity {
+  return { clusterId: "c", memberId: id, storeId: `store-${id}`, clientAddress: "", peerAddress: "" };
+}
 
 /** Three replicas on disks in memory that talk over gRPC, each through filters that all share. */
 class GrpcCluster {
@@ -63,15 +67,19 @@ class GrpcCluster {
   }
 
   private async serve(id: string): Promise<string> {
-    const own = { clusterId: "c", memberId: id, storeId: `store-${id}` };
     const replica = (): Replica => this.replicas[IDS.indexOf(id)]!;
     const server = new PeerServer({
-      own,
-      isMember: (other) => IDS.includes(other),
+      own: identityOf(id),
       replica: {
+        get membership() {
+          return replica().membership;
+        },
+        get images() {
+          return replica().images;
+        },
         receive: (messages) => replica().receive(messages),
         memberStore: (memberId) => replica().memberStore(memberId),
-        noteStore: (memberId, storeId) => replica().noteStore(memberId, storeId),
+        noteIntroduction: (introduction) => replica().noteIntroduction(introduction),
       },
       log: recordingLog(),
     });
@@ -81,16 +89,20 @@ class GrpcCluster {
   }
 
   private run(at: number, id: string, peers: ReadonlyMap<string, string>): void {
-    const own = { clusterId: "c", memberId: id, storeId: `store-${id}` };
+    const own = identityOf(id);
+    const founders = IDS.map((member) => ({
+      id: member,
+      clientAddress: `${member}:1`,
+      peerAddress: `${member}:2`,
+    }));
     const transport = new PeerTransport({ own, peers, random: seededRandom(at), log: recordingLog() });
     const replica = new Replica({
       id,
       storeId: own.storeId,
-      configuration: { voters: IDS, votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false },
       timing: { electionTicks: 10, heartbeatTicks: 1 },
       log: openMemoryLogStore(new MemoryLogDisk()),
-      state: openMemoryStateStore(new MemoryStateDisk()),
-      machine: new StateMachine(INITIAL_STATE),
+      state: openMemoryStateStore(new MemoryStateDisk(undefined, undefined, foundingMembership(founders))),
+      machineOf: (resident) => new StateMachine(resident),
       transport: new FilteredTransport(transport, this.interference),
       clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
       scheduler: { afterThisTurn: (run) => void setImmediate(run) },
