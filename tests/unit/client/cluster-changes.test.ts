@@ -41,6 +41,18 @@ describe("a change of the members", () => {
     expect(ends.of("AddMember").map(({ address }) => address)).toEqual([A, B, A]);
   });
 
+  test("waits for another change that is under way", async () => {
+    const changing = new QuorateError("another change is under way", {
+      code: "ABORTED",
+      reason: "MEMBERSHIP_CHANGING",
+      retryable: true,
+      outcome: "not_applied",
+    });
+    const ends = scripted("AddMember", [changing, changing, { members: [row("n4")] }], []);
+    expect(await ends.timing.drive(ends.client.cluster.addMember(n4))).toHaveLength(1);
+    expect(ends.of("AddMember").map(({ address }) => address)).toEqual([A, A, A]);
+  });
+
   test("is not sent again after its answer was lost, and is found among the members", async () => {
     const ends = scripted("AddMember", [connectionLost], [row("n4", { voter: false })]);
     const members = await ends.timing.drive(ends.client.cluster.addMember(n4));

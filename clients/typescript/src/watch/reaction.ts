@@ -49,7 +49,7 @@ const REASONS = {
   PERMANENT_NAMESPACE: { code: "FAILED_PRECONDITION", reaction: "fail" },
   MEMBER_EXISTS: { code: "ALREADY_EXISTS", reaction: "fail" },
   LAST_VOTER: { code: "FAILED_PRECONDITION", reaction: "fail" },
-  MEMBERSHIP_CHANGING: { code: "FAILED_PRECONDITION", reaction: "again" },
+  MEMBERSHIP_CHANGING: { code: "ABORTED", reaction: "again" },
   TOO_MANY_MEMBERS: { code: "RESOURCE_EXHAUSTED", reaction: "fail" },
   UNKNOWN_CLIENT: { code: "NOT_FOUND", reaction: "fail" },
   NO_MAJORITY: { code: "FAILED_PRECONDITION", reaction: "fail" },
