@@ -1,4 +1,5 @@
 export { AddressBook } from "./address-book";
+export { type BackupVerdict, backupVerdict } from "./backup-check";
 export { type NodeConfig, type NodeConfigOutcome, type NodeStart, nodeConfig } from "./config";
 export { type FreeSpaceOptions, FreeSpaceWatch, freeBytesOf } from "./free-space";
 export { type Admission, admission, type JoiningConfig } from "./joining";

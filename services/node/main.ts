@@ -1,9 +1,9 @@
 import "./quiet-grpc";
 
 import pino, { type Logger } from "pino";
-import { verifyBackup } from "#backup";
 import type { StoreFailure } from "#replica";
 import { FAULT_EXIT_CODE, faultLine } from "#settings";
+import { backupVerdict } from "./backup-check";
 import { type NodeConfig, nodeConfig, PROGRAM_NAME } from "./config";
 import { Node, type ServedAddresses } from "./node";
 import { startFault } from "./start-fault";
@@ -62,7 +62,9 @@ async function run(config: NodeConfig): Promise<void> {
   const owner = {
     signal: starting.signal,
     failed: (failure: StoreFailure): void => {
-      log.error({ err: failure, dataLoss: failure.dataLoss }, `a store failed: ${failure.message}`);
+      const advice = startFault(failure)?.problem;
+      const sentence = `a store failed: ${failure.message}${advice === undefined ? "" : `: ${advice}`}`;
+      log.error({ err: failure, dataLoss: failure.dataLoss }, sentence);
       exitWhenClosed(STORE_FAILURE_EXIT_CODE);
     },
     removed: (): void => exitWhenClosed(REMOVED_EXIT_CODE),
@@ -104,17 +106,10 @@ function tellOfFailedStart(error: unknown, log: Logger): number {
 
 /** @returns the exit code */
 async function tellOfBackup(file: string): Promise<number> {
-  const check = await verifyBackup(file);
-  if (check.kind === "refused") {
-    process.stderr.write(`${PROGRAM_NAME}: verify-backup: ${check.message}\n`);
-    return 1;
-  }
-  const { clusterId, revision, applied, wallMs } = check.info;
-  const taken = new Date(wallMs).toISOString();
-  process.stdout.write(
-    `${file} is sound: cluster ${clusterId} at revision ${revision}, entry ${applied.index}, taken ${taken}; ${check.counts.bytes} bytes in ${check.counts.chunks} chunks\n`,
-  );
-  return 0;
+  const { isSound, line } = await backupVerdict(file);
+  if (isSound) process.stdout.write(`${line}\n`);
+  else process.stderr.write(`${PROGRAM_NAME}: verify-backup: ${line}\n`);
+  return isSound ? 0 : 1;
 }
 
 void main();

@@ -1,12 +1,14 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
+import { crc32 } from "node:zlib";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { backup, verifyBackup } from "@quorate/services/backup";
 import { SILENT_LOG } from "@quorate/services/forward";
 import { decodeCommand, foundingMembership } from "@quorate/services/kv";
-import { type DataOutcome, nodeConfig, openData } from "@quorate/services/node";
+import { backupVerdict, type DataOutcome, nodeConfig, openData } from "@quorate/services/node";
 import type { Entry } from "@quorate/services/raft";
+import type { FrozenState } from "@quorate/services/replica";
 import { batch, namespace, pairs, put } from "../../compliance/state-samples";
 import { Workplace } from "../../support/workplace";
 
@@ -88,6 +90,12 @@ describe("a cluster that begins with a backup", () => {
     await written();
     const file = await backedUp();
     expect(await verifyBackup(file)).toMatchObject({ kind: "sound", info: { revision: KEYS } });
+    expect(await backupVerdict(file)).toEqual({
+      isSound: true,
+      line: expect.stringMatching(
+        /is sound: cluster c at revision 2000, entry 2000, taken 1970-.*; 2000 keys,/,
+      ),
+    });
     const ends = new Set<string>();
     for (const id of ["n1", "n9"]) {
       const { stores, own } = await sound(...restoring(file, { id }));
@@ -148,6 +156,41 @@ describe("a cluster that begins with a backup", () => {
     refusals.add(said(await opened(...restoring(file))).slice(0, "restore".length));
     expect([...refusals]).toEqual(["restore"]);
     expect(existsSync(workplace.at("n1-restored"))).toBe(false);
+  });
+
+  test("F6: a file that is whole, of a state that is not, is found out before it is restored", async () => {
+    await written();
+    const file = workplace.at("backup");
+    const { stores } = await sound();
+    const frozen = stores.state.freeze();
+    // As a memory would that flipped a bit between the disk and the file.
+    const spoiled: FrozenState = {
+      ...frozen,
+      header: frozen.header,
+      scan: (query) => frozen.scan(query),
+      close: () => frozen.close(),
+      async *chunks(after) {
+        for await (const chunk of frozen.chunks(after)) {
+          const data = Buffer.from(chunk.data);
+          const middle = data.length >> 1;
+          data.writeUInt8((data.readUInt8(middle) + 1) % 256, middle);
+          yield { ...chunk, data, checksum: crc32(data) };
+        }
+      },
+    };
+    const pieces: Uint8Array[] = [];
+    const facts = { clusterId: "c", wallMs: 0, softwareVersion: "test" };
+    for await (const piece of backup(spoiled, facts)) pieces.push(piece);
+    frozen.close();
+    await stores.close();
+    writeFileSync(file, Buffer.concat(pieces));
+    expect(await verifyBackup(file)).toMatchObject({ kind: "sound" });
+    expect(await backupVerdict(file)).toMatchObject({
+      isSound: false,
+      line: expect.stringContaining("cannot be restored: an image of the state is damaged"),
+    });
+    expect(said(await opened(...restoring(file)))).toMatch(/^restore: .* cannot be restored: an image/);
+    expect(readdirSync(workplace.at("n1-restored"))).toEqual([]);
   });
 
   test("F6: does not take the id of the one that the backup is of", async () => {
