@@ -123,7 +123,6 @@ describe("Verify", () => {
     expect(it.machine.reads(verifyCommand(0))).toMatchObject({
       keys: [],
       startsBatch: false,
-      endsBatch: false,
       endsBatch: true,
     });
   });

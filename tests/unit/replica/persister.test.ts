@@ -18,6 +18,7 @@ function ready(number: number, parts: Partial<Ready> = {}): Ready {
     messagesAfterPersist: [],
     committedEntries: [],
     readStates: [],
+    snapshotOffer: null,
     mustSync: entries.length > 0,
     ...parts,
   };
