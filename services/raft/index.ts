@@ -58,4 +58,11 @@ export { committedIndex, type VoteResult, voteResult } from "./quorum";
 export { Raft } from "./raft";
 export type { Persisted, ReadState, Ready, SnapshotOffer, SoftState } from "./ready";
 export type { ProgressState, ProgressStatus, RaftStatus, RoleName } from "./status";
-export { type TraceEvent, type TraceEventName, type TraceMessage, type Tracer, traceLine } from "./trace";
+export {
+  type TraceChange,
+  type TraceEvent,
+  type TraceEventName,
+  type TraceMessage,
+  type Tracer,
+  traceLine,
+} from "./trace";

@@ -17,6 +17,7 @@ import { ReadQueue, type ReadRequest } from "./read-queue";
 import { Replication } from "./replication";
 import type { Role, RoleMessage } from "./role";
 import type { ProgressStatus } from "./status";
+import { traceChangeOf } from "./trace";
 
 /** A leader orders proposals, replicates them and says what is committed (Raft paper, 5.3, 5.4; thesis 3.10, 6.4). */
 export class Leader implements Role {
@@ -124,7 +125,9 @@ export class Leader implements Role {
     const fault = configurationStepFault(membership.configuration, next);
     if (fault !== null) return { kind: "configuration_fault", fault };
     const outcome = this.propose([{ kind: "conf_change_v2", data }]);
-    if (outcome.kind === "accepted") this.pendingConfigurationIndex = outcome.last.index;
+    if (outcome.kind !== "accepted") return outcome;
+    this.pendingConfigurationIndex = outcome.last.index;
+    this.member.trace("ChangeConf", traceChangeOf(membership.configuration, next));
     return outcome;
   }
 
@@ -202,7 +205,7 @@ export class Leader implements Role {
       data,
     }));
     log.append(entries);
-    for (const _ of entries) this.member.trace("Replicate");
+    for (const { kind } of entries) if (kind === "normal") this.member.trace("Replicate");
     const index = log.lastIndex;
     // The leader acknowledges its own entries like any other member: when they are durable, by persisted().
     outbox.send({ kind: "append_response", from: id, to: id, term, index, hint: null });

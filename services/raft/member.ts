@@ -10,7 +10,7 @@ import type { Message } from "./message";
 import { Outbox } from "./outbox";
 import type { ReadState, SnapshotOffer } from "./ready";
 import type { Role } from "./role";
-import { messageEventNames, type TraceEventName, traceEventOf } from "./trace";
+import { messageEventNames, type TraceChange, type TraceEventName, traceEventOf } from "./trace";
 
 /** One member of the group: what it keeps in every role, and the steps from one role to the next. */
 export class Member {
@@ -79,7 +79,7 @@ export class Member {
   configure(configuration: Configuration): void {
     assert(!hasNoMembers(configuration), "a configuration that came about has members");
     this.membership = new Membership(configuration);
-    this.trace("ApplyConfChange");
+    this.trace("ApplyConfChange", { changes: [], newconf: this.membership.configuration.voters });
     this.role.onConfiguration();
   }
 
@@ -140,8 +140,11 @@ export class Member {
   }
 
   /** A transition of this member, for the config's tracer, if there is one. */
-  trace(name: TraceEventName): void {
-    this.config.tracer?.(traceEventOf(this, name, null));
+  trace(name: TraceEventName, change: TraceChange | null = null): void {
+    const { tracer } = this.config;
+    if (tracer === undefined) return;
+    const event = traceEventOf(this, name, null);
+    tracer(change === null ? event : { ...event, prop: { cc: change } });
   }
 
   /** As trace(), for a message; the state is the one before a received message is looked at. */

@@ -1,3 +1,4 @@
+import type { Configuration } from "./configuration";
 import type { Index, MemberId, Term } from "./entry";
 import type { Member } from "./member";
 import { type Message, type MessageKind, messageKindNames } from "./message";
@@ -8,6 +9,7 @@ import type { RoleName } from "./status";
  * Traceetcdraft.tla; field names as in its state_trace.go), so that a model checker can validate a run.
  *
  * That model asks of a run:
+ * - at most one change of the configuration an entry, and no joint one;
  * - no pre-vote and no check-quorum: it knows neither, nor the loyalty that comes with them;
  * - members that begin with committed entries of term 1, as etcd's do: a heartbeat moves no commit index of 0 in it;
  * - crashes only where no Ready is outstanding or due: it takes a Ready to be durable as soon as it is taken, and
@@ -65,6 +67,13 @@ export interface TraceEvent {
   /** The voters, and the outgoing ones of a joint configuration. */
   readonly conf: readonly [readonly MemberId[], readonly MemberId[]];
   readonly msg?: TraceMessage;
+  /** Of ChangeConf, what it changes; of ApplyConfChange, who votes from now on. */
+  readonly prop?: { readonly cc: TraceChange };
+}
+
+export interface TraceChange {
+  readonly changes: readonly { readonly nid: MemberId; readonly action: string }[];
+  readonly newconf: readonly MemberId[];
 }
 
 /** Told of each transition, in order, while it happens: it may not call the core. */
@@ -92,6 +101,22 @@ export function traceEventOf(member: Member, name: TraceEventName, message: Mess
     log: log.lastIndex,
     conf: [voters, votersOutgoing],
     ...(message === null ? {} : { msg: traceMessageOf(message) }),
+  };
+}
+
+/** An entry that makes `next` the configuration, as the model has it: a list of single changes. */
+export function traceChangeOf(current: Configuration, next: Configuration): TraceChange {
+  const added = next.voters.filter((id) => !current.voters.includes(id));
+  const learning = next.learners.filter((id) => !current.learners.includes(id));
+  const stay = [...next.voters, ...next.learners, ...next.learnersNext];
+  const removed = [...current.voters, ...current.learners].filter((id) => !stay.includes(id));
+  return {
+    changes: [
+      ...added.map((nid) => ({ nid, action: "AddNewServer" })),
+      ...learning.map((nid) => ({ nid, action: "AddLearner" })),
+      ...removed.map((nid) => ({ nid, action: "RemoveServer" })),
+    ],
+    newconf: [],
   };
 }
 
