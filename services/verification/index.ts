@@ -1,4 +1,5 @@
 export { BucketMap } from "./bucket-map";
+export { type Judgement, judge } from "./judgement";
 export { Pace } from "./pace";
 export {
   type BucketHash,

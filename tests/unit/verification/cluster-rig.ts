@@ -47,6 +47,8 @@ export function turn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
+const DEADLINE_MS = 30_000;
+
 interface Log {
   readonly entries: Uint8Array[];
 }
@@ -70,9 +72,10 @@ export class VirtualMember {
     private readonly cluster: VirtualCluster,
     private readonly log: Log,
     limits: Partial<VerificationLimits>,
+    store: StateStore | null,
   ) {
     this.disk = new MemoryStateDisk(64, 0, cluster.founding);
-    this.store = openMemoryStateStore(this.disk);
+    this.store = store ?? openMemoryStateStore(this.disk);
     this.machine = new StateMachine(this.store.opened.resident);
     this.verifier = new Verifier({
       replica: this.asReplica(),
@@ -201,13 +204,19 @@ export class VirtualCluster {
     {
       limits = {},
       learners = [],
-    }: { readonly limits?: Partial<VerificationLimits>; readonly learners?: readonly string[] } = {},
+      stores = {},
+    }: {
+      readonly limits?: Partial<VerificationLimits>;
+      readonly learners?: readonly string[];
+      /** In the place of stores in memory. */
+      readonly stores?: Readonly<Record<string, StateStore>>;
+    } = {},
   ) {
     const all = ids.map((id) => ({ id, clientAddress: `${id}:1`, peerAddress: `${id}:2` }));
     this.founding = foundingMembership(all);
     const voters = ids.filter((id) => !learners.includes(id));
     this.configuration = { voters, votersOutgoing: [], learners, learnersNext: [], autoLeave: false };
-    this.members = ids.map((id) => new VirtualMember(id, this, this.log, limits));
+    this.members = ids.map((id) => new VirtualMember(id, this, this.log, limits, stores[id] ?? null));
   }
 
   get lastIndex(): number {
@@ -237,18 +246,18 @@ export class VirtualCluster {
     const done = promise.finally(() => {
       isDone = true;
     });
-    for (let turns = 0; !isDone && turns < 20_000; turns += 1) await this.step();
-    if (!isDone) throw new Error("it did not end in 20,000 turns");
+    await this.eventually("it ended", () => isDone);
     return done;
   }
 
   /** Time passes until something is so. */
   async eventually(what: string, isSo: () => boolean): Promise<void> {
-    for (let turns = 0; turns < 20_000; turns += 1) {
-      if (isSo()) return;
+    const deadlineMs = performance.now() + DEADLINE_MS;
+    while (!isSo()) {
+      if (performance.now() > deadlineMs)
+        throw new Error(`in ${DEADLINE_MS} ms it did not come to be that ${what}`);
       await this.step();
     }
-    throw new Error(`it did not come to be within 20,000 turns that ${what}`);
   }
 
   async verify(): Promise<Comparison> {
