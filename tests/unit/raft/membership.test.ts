@@ -8,6 +8,7 @@ import {
   type Message,
   type ProgressStatus,
   type ProposeConfigurationOutcome,
+  type TraceEvent,
 } from "@quorate/services/raft";
 import { heartbeatAnswer, type NodeConfig, text } from "./group";
 import { configurationCommand, SlowMember } from "./slow-member";
@@ -380,4 +381,18 @@ describe("space", () => {
       false,
     ]);
   });
+});
+
+test("the trace tells what is proposed to change, and who votes once it has", () => {
+  const events: TraceEvent[] = [];
+  const member = leader(two, { tracer: (event) => void events.push(event) });
+  change(member, [{ kind: "add_learner", id: "n3" }]);
+  settle(member);
+  member.raft.step(answer("n2", 2));
+  settle(member);
+  const told = events.filter(({ prop }) => prop !== undefined).map(({ name, prop }) => [name, prop?.cc]);
+  expect(told).toEqual([
+    ["ChangeConf", { changes: [{ nid: "n3", action: "AddLearner" }], newconf: [] }],
+    ["ApplyConfChange", { changes: [], newconf: ["n1", "n2"] }],
+  ]);
 });
