@@ -146,6 +146,7 @@ export function assemble(
     freeBytesMin: config.freeBytesMin,
     log,
     onChange: (isLow) => replica.setLowOnSpace(isLow),
+    ...(seams.freeBytes === undefined ? {} : { freeBytes: seams.freeBytes }),
   });
   const facts = new NodeFacts(config.dataDir, freeSpace);
   const alarms = new AlarmBoard({ replica, verification: verifier, clock: systemClock });

@@ -14,5 +14,7 @@ export interface NodeSeams {
   /** What clients reach. */
   readonly service?: (service: ByteService) => ByteService;
   readonly scheduler?: Scheduler;
+  /** What the file system of the data directory says that it has left. */
+  readonly freeBytes?: (path: string) => Promise<number>;
   readonly tick?: (tick: () => void) => () => void;
 }

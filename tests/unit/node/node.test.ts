@@ -1,0 +1,81 @@
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { connect, type Quorate } from "@quorate/client";
+import { SILENT_LOG } from "@quorate/services/forward";
+import { type PortReservation, reservePorts } from "@quorate/services/launcher";
+import { Node, type NodeSeams, nodeConfig, type OpenOutcome } from "@quorate/services/node";
+import { eventually } from "../../support/eventually";
+import { Workplace } from "../../support/workplace";
+
+let workplace: Workplace;
+let ports: PortReservation;
+let node: Node | null = null;
+let client: Quorate | null = null;
+
+beforeEach(async () => {
+  workplace = new Workplace();
+  ports = await reservePorts(1);
+});
+
+afterEach(async () => {
+  await client?.close();
+  await node?.close();
+  client = null;
+  node = null;
+  await ports.release();
+  await workplace.remove();
+});
+
+function opened(more: readonly string[], seams: NodeSeams = {}): Promise<OpenOutcome> {
+  const { basePort } = ports;
+  const outcome = nodeConfig(
+    [
+      ...["--id", "n1", "--cluster-id", "c", "--bootstrap", "--data-dir", workplace.at("n1")],
+      ...["--members", `n1=127.0.0.1:${basePort + 1}/127.0.0.1:${basePort + 21}`],
+      ...["--profile", "fast", "--log-level", "silent", ...more],
+    ],
+    {},
+  );
+  if (outcome.kind !== "config") throw new Error(JSON.stringify(outcome));
+  return Node.open(outcome.config, SILENT_LOG, { failed: () => undefined }, seams);
+}
+
+async function served(more: readonly string[], seams: NodeSeams = {}): Promise<Quorate> {
+  const outcome = await opened(more, seams);
+  if (outcome.kind !== "opened") throw new Error(JSON.stringify(outcome));
+  node = outcome.node;
+  client = connect({ endpoints: [outcome.served.client], deadlineMs: 30_000 });
+  return client;
+}
+
+test("E9: before the disk is full writes are refused by name, reads go on, and it recovers by itself", async () => {
+  let freeBytes = 1000;
+  const { kv, cluster } = await served(["--free-bytes-min", "500"], { freeBytes: async () => freeBytes });
+  await kv.put("a", "before");
+  freeBytes = 400;
+  await eventually("a write is refused", async () => {
+    const refusal = await kv.put("b", "full", { deadlineMs: 1000 }).catch((error: unknown) => error);
+    return (refusal as { readonly reason?: string } | undefined)?.reason === "NO_SPACE";
+  });
+  expect((await kv.get("a"))?.text()).toBe("before");
+  await eventually("an alarm says so", async () => {
+    const { alarms, diskFreeBytes } = await cluster.status();
+    return diskFreeBytes === 400 && alarms.some(({ memberId }) => memberId === "n1");
+  });
+  freeBytes = 700;
+  await eventually("writes are taken again", () => kv.put("a", "after", { deadlineMs: 1000 }));
+  expect((await kv.get("a"))?.text()).toBe("after");
+});
+
+test("a node that cannot have a port holds nothing: it can be started once the port is free", async () => {
+  // As a node's main does: gRPC would write a line of its own.
+  setLogVerbosity(logVerbosity.NONE);
+  const first = await served([]);
+  await first.kv.put("a", "b");
+  const other = ["--data-dir", workplace.at("other")];
+  await expect(opened(other)).rejects.toMatchObject({ name: "ListenFailure" });
+  await client?.close();
+  await node?.close();
+  const { kv } = await served(other);
+  expect(await kv.get("a")).toBeUndefined();
+});
