@@ -63,6 +63,8 @@ const SAFETY_US_MIN = 30_000_000;
 const SAFETY_US_MAX = 80_000_000;
 /** Once all is healed: a few elections, each of which may be split, and everything that waits. */
 const LIVENESS_US_MAX = 30_000_000;
+/** Within it members compare what they have often enough to find and repair any damage. */
+const COMPARING_US_MAX = 120_000_000;
 
 /** Runs one seed from its first event to its last. Never rejects: what went wrong is in the result. */
 export async function runSeed(options: RunOptions): Promise<RunResult> {
@@ -166,6 +168,10 @@ async function converge(world: SimulatedWorld, clients: Clients): Promise<void> 
   await expect("every operation ends", () => clients.finished);
   await expect("all members apply the same entries", () => isSettled(world));
   await expect("one leader is left", () => leaders(world).length === 1);
+  const isWhole = (): boolean =>
+    world.seats.every(({ condition, damagedRecords }) => condition !== "up" || damagedRecords.length === 0);
+  // What is left of it is for the invariants to judge.
+  await world.run(isWhole, world.timeline.nowUs + COMPARING_US_MAX);
 }
 
 function leaders(world: SimulatedWorld): readonly string[] {

@@ -11,7 +11,12 @@ import type {
   StateBatch,
 } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
+import type { HashedRound, RepairOutcome, Verifier } from "@quorate/services/verification";
 import type { WatchHub } from "@quorate/services/watch";
+import type { DamagedRecord } from "./world/record-damage";
+
+/** Whose records are written once and never again: what a fault does to one of them, no command carries on. */
+export const ARCHIVE_NAMESPACE = "archive";
 
 /** Simulated time: what is due runs in the order of its time, then in the order asked for. */
 export interface Timeline {
@@ -32,6 +37,10 @@ export interface Seat {
   /** The watches of its replica; null with it. */
   readonly hub: WatchHub | null;
   readonly condition: SeatCondition;
+  /** Compares its state with that of others; null with the replica. */
+  readonly verifier: Verifier | null;
+  /** Records that are stored otherwise than they were written, still. */
+  readonly damagedRecords: readonly DamagedRecord[];
   /** It runs on a directory that somebody made for it by mistake: nothing of it counts. */
   readonly isStrange: boolean;
   /** How many times it was started. */
@@ -125,6 +134,8 @@ export interface World {
   corruptState(id: MemberId): void;
   /** A down seat's state is replaced by an old copy of it; the log is replayed from there, or a peer's state brought. */
   rollBackState(id: MemberId): void;
+  /** A record on its disk changes, goes or comes, and nobody is told. Not while it leads. */
+  damageRecord(id: MemberId): void;
   /** Whether the seat's disk is nearly full. */
   setLowOnSpace(id: MemberId, isLow: boolean): void;
 
@@ -164,6 +175,10 @@ export interface Observer {
   stateWriting?(seat: Seat, batch: StateBatch): void;
   /** The batch is in the state, and its writer does not know yet. */
   stateWritten?(seat: Seat, batch: StateBatch): void;
+  /** It has hashed a round. */
+  hashed?(seat: Seat, round: HashedRound): void;
+  /** It has found that it differs from the others, and done something about it. */
+  healed?(seat: Seat, outcome: RepairOutcome): void;
   /** After each event that may have changed the seat's replica, promises included. */
   stepped?(seat: Seat): void;
   /** After the last event of the liveness phase. */

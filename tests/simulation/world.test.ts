@@ -1,10 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import { encodeCommand, putCommand } from "@quorate/services/kv";
+import { type Command, createNamespaceCommand, encodeCommand, putCommand } from "@quorate/services/kv";
 import type { SubmitOutcome } from "@quorate/services/replica";
 import { seededRandom, utf8Encode } from "@quorate/services/std";
 import { EventTimeline } from "./world/timeline";
 import { Trace } from "./world/trace";
 import { SimulatedWorld } from "./world/world";
+import { ARCHIVE_NAMESPACE } from "./world-contract";
 
 const SECOND_US = 1_000_000;
 
@@ -24,19 +25,16 @@ async function elect(world: SimulatedWorld): Promise<string> {
   return leaderOf(world) as string;
 }
 
-async function put(world: SimulatedWorld, id: string, key: string, value: string): Promise<SubmitOutcome> {
+const ANYONE = { namespace: "", requestId: null, wallTimeMs: 0 };
+
+function put(world: SimulatedWorld, id: string, key: string, value: string): Promise<SubmitOutcome> {
+  const put = { key: utf8Encode(key), value: utf8Encode(value), leaseId: 0n };
+  return write(world, id, putCommand(ANYONE, { ...put, returnPrevious: false, expectedModRevision: null }));
+}
+
+async function write(world: SimulatedWorld, id: string, command: Command): Promise<SubmitOutcome> {
   let outcome: SubmitOutcome | null = null;
   world.call(id, (replica) => {
-    const command = putCommand(
-      { namespace: "", requestId: null, wallTimeMs: 0 },
-      {
-        key: utf8Encode(key),
-        value: utf8Encode(value),
-        leaseId: 0n,
-        returnPrevious: false,
-        expectedModRevision: null,
-      },
-    );
     void replica.submit(encodeCommand(command)).then((settled) => {
       outcome = settled;
     });
@@ -244,5 +242,50 @@ describe("simulated time", () => {
     timeline.next(10);
     timeline.at(5, () => undefined);
     expect(timeline.next(20)?.timeUs).toBe(10);
+  });
+});
+
+describe("members and records of the simulated world", () => {
+  it("H5: a member whose record was damaged finds it by itself and puts it right", async () => {
+    const { world, lines } = worldOf(4);
+    const leader = await elect(world);
+    const follower = world.seats.find(({ id }) => id !== leader)!.id;
+    await write(world, leader, createNamespaceCommand(ANYONE, ARCHIVE_NAMESPACE));
+    for (const key of ["k", "a long key ".repeat(20), "ключ"]) {
+      const put = { key: utf8Encode(key), value: utf8Encode(`of ${key}`), leaseId: 0n };
+      const command = { ...put, returnPrevious: false, expectedModRevision: null };
+      await write(world, leader, putCommand({ ...ANYONE, namespace: ARCHIVE_NAMESPACE }, command));
+    }
+    await wait(world, 1);
+    for (let at = 0; at < 6; at += 1) world.damageRecord(follower);
+    // Some of them met the same record.
+    const damages = world.seat(follower).damagedRecords.length;
+    expect([damages > 1, world.counts.damages]).toEqual([true, damages]);
+    expect(await world.run(() => world.seat(follower).damagedRecords.length === 0, 120 * SECOND_US)).toBe(
+      true,
+    );
+    expect(lines.join("")).toContain(`${follower} heals itself`);
+  });
+
+  it("G5: a seat joins with an empty directory and the state of a peer", async () => {
+    const { world } = worldOf(3);
+    const leader = await elect(world);
+    await wait(world, 3);
+    const memberId = "n4";
+    let outcome = "";
+    world.call(leader, (replica) => {
+      const addresses = { clientAddress: "n4.example:7000", peerAddress: "n4.example:8000" };
+      const how = { priority: 100, promoteWhenCaughtUp: true, replaces: null };
+      void replica.changeMembership({ kind: "add", memberId, ...addresses, ...how }).then(({ kind }) => {
+        outcome = kind;
+      });
+    });
+    await wait(world, 1);
+    expect([outcome, world.seat(memberId).condition]).toEqual(["changed", "vacant"]);
+    world.join(memberId);
+    await wait(world, 5);
+    expect(world.membership.configuration.voters).toEqual(["n1", "n2", "n3", "n4"]);
+    expect(world.seat(memberId).condition).toBe("up");
+    expect(new Set(appliedIndexes(world)).size).toBe(1);
   });
 });

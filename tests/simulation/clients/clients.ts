@@ -7,7 +7,8 @@ import { HistoryRecorder } from "../../judge/history-recorder";
 import type { SessionEvent } from "../../judge/session-guarantees";
 import type { RecordedTransaction } from "../../judge/transactions";
 import type { ClientFaults } from "../faults/client-faults";
-import type { Seat, World } from "../world-contract";
+import { ARCHIVE_NAMESPACE, type Seat, type World } from "../world-contract";
+import { Archivist } from "./archivist";
 import { Asker } from "./asking";
 import { Banker } from "./banker";
 import { Caller } from "./caller";
@@ -223,6 +224,8 @@ export class Clients {
       const lessee = new Lessee(this.newCaller(`e${at}`, "", faults), { timeline, random: random.fork() });
       workers.push({ caller: lessee.caller, work: () => lessee.carryOut(), end: () => lessee.end() });
     }
+    const archivist = new Archivist(this.newCaller("a1", ARCHIVE_NAMESPACE, faults), random.fork());
+    workers.push({ caller: archivist.caller, work: () => archivist.carryOut() });
     for (const [name, namespace] of [
       ["s1", SWEPT_NAMESPACE],
       ["s2", BRIEF_NAMESPACE],

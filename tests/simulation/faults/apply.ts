@@ -197,6 +197,9 @@ export class Attack {
       case "state_roll_back":
         this.damage(fault);
         return null;
+      case "record_damage":
+        for (let left = fault.records; left > 0; left -= 1) this.world.damageRecord(fault.member);
+        return null;
 
       case "clock_skew":
         return this.wallOffsets.put(this.world.seat(fault.member), fault.offsetMs);
@@ -363,7 +366,11 @@ export class Attack {
     };
   }
 
-  private damage({ kind, member, downUs }: Extract<DiskFault, { readonly member: MemberId }>): void {
+  private damage({
+    kind,
+    member,
+    downUs,
+  }: Extract<DiskFault, { readonly member: MemberId; readonly downUs: number }>): void {
     this.downtime.crash(member, downUs);
     switch (kind) {
       case "log_bit_flip":

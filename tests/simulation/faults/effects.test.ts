@@ -407,6 +407,12 @@ const cases: EffectCases<Exclude<FaultKind, MembershipFaultKind>> = {
     },
   },
 
+  record_damage: {
+    // Nothing is there that could be damaged: what becomes of it where there is shows in world.test.ts.
+    fault: ({ followers }) => ({ kind: "record_damage", ...instant, member: followers[0]!, records: 3 }),
+    shows: (run, { followers }) => expect(run.world.seat(followers[0]!).damagedRecords).toEqual([]),
+  },
+
   clock_skew: {
     fault: ({ leader }) => ({ kind: "clock_skew", ...window, member: leader, offsetMs: -3_600_000 }),
     watch: (run, { leader }) => {

@@ -115,7 +115,9 @@ export type DiskFault =
   | At<"log_bit_flip", { member: MemberId; downUs: number }>
   | At<"state_bit_flip", { member: MemberId; downUs: number }>
   | At<"wiped_directory", { member: MemberId; downUs: number }>
-  | At<"state_roll_back", { member: MemberId; downUs: number }>;
+  | At<"state_roll_back", { member: MemberId; downUs: number }>
+  /** One more that does so, while the process runs: records are stored otherwise than they were written. */
+  | At<"record_damage", { member: MemberId; records: number }>;
 
 export type ClockFault =
   /** The wall clock is off. */
@@ -191,6 +193,7 @@ export const faultTable = {
   state_bit_flip: "disk: bit flip in the state",
   wiped_directory: "disk: wiped directory",
   state_roll_back: "disk: roll-back to an old copy",
+  record_damage: "disk: bit flip in a record",
   clock_skew: "clock: per-node skew",
   clock_drift: "clock: per-node drift",
   clock_jump: "clock: jumps both ways",
@@ -222,6 +225,7 @@ export function damagedMember(fault: Fault): MemberId | null {
     case "state_bit_flip":
     case "wiped_directory":
     case "state_roll_back":
+    case "record_damage":
       return fault.member;
     default:
       return null;

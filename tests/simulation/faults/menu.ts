@@ -184,6 +184,12 @@ export const menu: { readonly [Kind in FaultKind]: (draw: Draw) => FaultOf<Kind>
   state_bit_flip: (draw) => ({ kind: "state_bit_flip", ...damage(draw) }),
   wiped_directory: (draw) => ({ kind: "wiped_directory", ...damage(draw) }),
   state_roll_back: (draw) => ({ kind: "state_roll_back", ...damage(draw) }),
+  record_damage: (draw) => ({
+    kind: "record_damage",
+    ...draw.instant(),
+    member: draw.pick(draw.victims),
+    records: draw.whole(1, 4),
+  }),
 
   clock_skew: (draw) => ({
     kind: "clock_skew",

@@ -62,6 +62,7 @@ export class Operator {
     joinsInUs: number,
   ): void {
     const { world, victims } = this;
+    this.stopRefused(member);
     this.joinsAtUs.set(member, world.timeline.nowUs + joinsInUs);
     const isToVote = how.promoteWhenCaughtUp || how.replaces !== null;
     if (isToVote && victims.has(member) && !this.isSafe([], [member])) return;
@@ -94,6 +95,7 @@ export class Operator {
     const gone = changes.filter(({ kind }) => kind !== "voter").map(({ memberId }) => memberId);
     const come = changes.filter(({ kind }) => kind === "voter").map(({ memberId }) => memberId);
     if (!this.isSafe(gone, come)) return;
+    for (const { memberId } of changes) this.stopRefused(memberId);
     for (const id of gone) this.leaving.add(id);
     this.ask({
       kind: "change",
@@ -183,6 +185,11 @@ export class Operator {
     const leaderId =
       "leaderId" in outcome ? outcome.leaderId : outcome.kind === "unknown" ? null : replica.id;
     answered(outcome.kind, leaderId);
+  }
+
+  /** What runs on a directory that nobody talks to must not become the member's by being added. */
+  private stopRefused(member: MemberId): void {
+    if (this.world.seat(member).condition === "refused") this.world.crash(member);
   }
 
   private mayRemove(gone: readonly MemberId[]): boolean {

@@ -45,6 +45,7 @@ const rows = {
     "bit flip in the state",
     "wiped directory",
     "roll-back to an old copy",
+    "bit flip in a record",
   ],
   clock: ["per-node skew", "per-node drift", "jumps both ways", "frozen"],
   operations: [

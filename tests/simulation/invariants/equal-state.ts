@@ -9,6 +9,8 @@ import { StateImage } from "./state-image";
 /** The part of a disk that this looks at. */
 export type StateDiskImage = Pick<MemoryStateDisk, "applied" | "resident" | "generation">;
 
+const NOTHING: ReadonlySet<string> = new Set();
+
 /** Equal state at equal applied index: each member's against that of the reference (invariant 4). */
 export class EqualState {
   private readonly images = new Map<MemberId, StateImage>();
@@ -19,11 +21,18 @@ export class EqualState {
     private readonly entryAt: (index: Index) => Entry | undefined,
   ) {}
 
-  /** A process begins its life on what the disk holds. */
-  started(member: MemberId, disk: StateDiskImage): void {
-    const image = imageOf(disk);
-    this.images.set(member, image);
-    this.compare(member, disk.applied.index, image, "starts");
+  /**
+   * A process begins its life on what the disk holds.
+   *
+   * @param damaged items that are known to be stored otherwise
+   */
+  started(member: MemberId, disk: StateDiskImage, damaged: ReadonlySet<string> = NOTHING): void {
+    this.images.set(member, this.compareDisk(member, disk, "starts", damaged));
+  }
+
+  /** It has put records right, of which nobody had told it that they are wrong. */
+  repaired(member: MemberId, disk: StateDiskImage, damaged: ReadonlySet<string>): void {
+    this.compareDisk(member, disk, "has repaired itself and is", damaged);
   }
 
   /** A snapshot took the place of the state. */
@@ -43,6 +52,28 @@ export class EqualState {
   /** What is stored in the end, read anew. */
   ended(member: MemberId, disk: StateDiskImage): void {
     this.compare(member, disk.applied.index, imageOf(disk), "ends");
+  }
+
+  /** Returns the image that follows from the log. */
+  private compareDisk(
+    member: MemberId,
+    disk: StateDiskImage,
+    how: string,
+    damaged: ReadonlySet<string>,
+  ): StateImage {
+    const image = imageOf(disk);
+    const { index } = disk.applied;
+    if (damaged.size === 0 || this.reference.hashAt(index) === image.hash) {
+      this.compare(member, index, image, how);
+      return image;
+    }
+    const right = this.replayed(index);
+    const items = right.difference(image).filter((item) => !damaged.has(item));
+    if (items.length === 0) return right;
+    broken(
+      "equal state",
+      `${member} ${how} in another state than its damage explains: ${items.slice(0, 5).join(", ")}`,
+    );
   }
 
   private compare(member: MemberId, index: Index, image: StateImage, how: string): void {

@@ -1,6 +1,8 @@
-import type { ConfigurationState } from "@quorate/services/kv";
+import { byteKey, type ConfigurationState } from "@quorate/services/kv";
 import type { Entry, EntryId, HardState, Index, MemberId, Message } from "@quorate/services/raft";
 import type { LogBatch, StateBatch } from "@quorate/services/replica";
+import { hexEncode } from "@quorate/services/std";
+import type { HashedRound, RepairOutcome } from "@quorate/services/verification";
 import type {
   AnswerEvent,
   ClientWatcher,
@@ -11,12 +13,13 @@ import type {
   WatchBeginsEvent,
   WatchedEvent,
 } from "../clients/events";
-import type { Observer, Seat, World } from "../world-contract";
+import { ARCHIVE_NAMESPACE, type Observer, type Seat, type World } from "../world-contract";
 import { Acknowledged, Answers } from "./answers";
 import { Bounds } from "./bounds";
 import { CaughtUp } from "./caught-up";
 import { CommitRule, type Copy, ReadRule } from "./commit-rule";
 import { Configurations } from "./configurations";
+import { Damage } from "./damage";
 import { Elections } from "./elections";
 import { EqualState } from "./equal-state";
 import { FastestClock } from "./fastest-clock";
@@ -80,6 +83,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly watches: Watches;
   private readonly caughtUp: CaughtUp;
   private readonly removedMembers: RemovedMembers;
+  private readonly damage = new Damage();
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
   /** By member: the highest index at which it ever stored an entry. */
   private readonly reaches = new Map<MemberId, Index>();
@@ -123,12 +127,27 @@ class Watch implements Observer, ClientWatcher {
     if (seat.isStrange) return;
     this.noteReach(seat);
     this.progressOf(seat).started(seat.logDisk);
-    this.equalState.started(seat.id, seat.stateDisk);
+    this.equalState.started(seat.id, seat.stateDisk, damagedNames(seat));
   }
 
   joined(seat: Seat): void {
     this.reaches.delete(seat.id);
     this.progressOf(seat).joined();
+    this.damage.joined(seat);
+  }
+
+  hashed(seat: Seat, round: HashedRound): void {
+    if (!seat.isStrange) this.damage.hashed(seat, round);
+  }
+
+  healed(seat: Seat, outcome: RepairOutcome): void {
+    if (!seat.isStrange && outcome.kind !== "put_off") this.damage.heals(seat, "replaces its state");
+  }
+
+  repaired(seat: Seat): void {
+    if (seat.isStrange) return;
+    this.damage.heals(seat, "repairs records");
+    this.equalState.repaired(seat.id, seat.stateDisk, damagedNames(seat));
   }
 
   logReset(seat: Seat, entry: EntryId): void {
@@ -143,7 +162,7 @@ class Watch implements Observer, ClientWatcher {
 
   installed(seat: Seat, before: Index): void {
     if (seat.isStrange) return;
-    this.progressOf(seat).installed(seat.stateDisk.applied, before);
+    this.progressOf(seat).installed(seat.stateDisk.applied, before, this.damage.isMarked(seat));
     this.equalState.installed(seat.id, seat.stateDisk);
   }
 
@@ -207,6 +226,14 @@ class Watch implements Observer, ClientWatcher {
   }
 
   read(event: ReadEvent): void {
+    const key = hexEncode(event.key);
+    // What is damaged may be served until that is found: see damage.ts.
+    const { damagedRecords } = this.world.seat(event.member);
+    if (
+      event.request.namespace === ARCHIVE_NAMESPACE &&
+      damagedRecords.some((record) => hexEncode(record.key) === key)
+    )
+      return;
     this.readChecks.read(event);
   }
 
@@ -238,6 +265,7 @@ class Watch implements Observer, ClientWatcher {
     const needed = this.acknowledged.lastIndex;
     for (const seat of this.world.seats) {
       if (seat.condition !== "up" || seat.isStrange) continue;
+      this.damage.ended(seat);
       this.equalState.ended(seat.id, seat.stateDisk);
       if (!this.world.membership.members.some(({ memberId }) => memberId === seat.id)) continue;
       const applied = seat.stateDisk.applied.index;
@@ -293,4 +321,13 @@ class Watch implements Observer, ClientWatcher {
       isLost: seat.condition === "refused" || seat.logDisk.isDamaged || seat.isStrange,
     }));
   }
+}
+
+/** The items of the state's image that are known to be stored otherwise than they were written. */
+function damagedNames({ damagedRecords }: Seat): ReadonlySet<string> {
+  return new Set(
+    damagedRecords.map(
+      ({ namespaceId, generation, key }) => `record ${namespaceId}/${generation}/${byteKey(key)}`,
+    ),
+  );
 }

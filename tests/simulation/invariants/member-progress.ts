@@ -112,10 +112,10 @@ export class MemberProgress {
     this.promised(disk.hardState);
   }
 
-  /** The state of a peer took the place of its own, which had applied `before`. */
-  installed(applied: EntryId, before: Index): void {
+  /** The state of a peer took the place of its own, which had applied `before` and may have been known to be wrong. */
+  installed(applied: EntryId, before: Index, wasWrong: boolean): void {
     this.ledger.checkCommitted(applied, this.id, "installs a state at");
-    if (applied.index > before) return;
+    if (applied.index > before || (wasWrong && applied.index === before)) return;
     broken(
       "a snapshot leads forward",
       `${this.id} installs a state at ${applied.term}/${applied.index}, where ${before} entries were applied`,

@@ -143,6 +143,8 @@ class ImageStream {
     const { from } = this;
     const { replica } = from;
     if (replica === null || from.isStrange) this.break("nobody answers");
+    // An image would carry the damage to others, of whom no more than a minority may ever have it.
+    if (from.damagedRecords.length > 0) this.break("a checksum does not match");
     return this.pass((resolve, reject) => {
       from.enter(() => {
         if (replica === null || from.replica !== replica) return;

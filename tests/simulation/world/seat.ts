@@ -3,8 +3,10 @@ import { MemoryLogDisk, MemoryStateDisk } from "@quorate/services/memory";
 import type { MemberId } from "@quorate/services/raft";
 import type { MemberAddresses, Replica } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
+import type { Verifier } from "@quorate/services/verification";
 import type { WatchHub } from "@quorate/services/watch";
 import type { Seat, SeatCondition, SeatDisk } from "../world-contract";
+import { type DamagedRecord, RecordDamage } from "./record-damage";
 import { DriftingClock } from "./seat-clock";
 import type { EventTimeline } from "./timeline";
 
@@ -24,6 +26,8 @@ export class SimulatedSeat implements Seat, SeatDisk {
   stateDisk: MemoryStateDisk;
   replica: Replica | null = null;
   hub: WatchHub | null = null;
+  verifier: Verifier | null = null;
+  damage: RecordDamage;
   condition: SeatCondition;
   starts = 0;
   isLowOnSpace = false;
@@ -52,6 +56,11 @@ export class SimulatedSeat implements Seat, SeatDisk {
     this.clock = new DriftingClock(timeline);
     this.condition = founding === null ? "vacant" : "down";
     this.stateDisk = this.newStateDisk(founding ?? NO_MEMBERS);
+    this.damage = new RecordDamage(this.stateDisk);
+  }
+
+  get damagedRecords(): readonly DamagedRecord[] {
+    return this.damage.outstanding;
   }
 
   get isStrange(): boolean {
@@ -82,6 +91,7 @@ export class SimulatedSeat implements Seat, SeatDisk {
   replaceDisks(as: "founding" | "joining"): void {
     this.logDisk = new MemoryLogDisk();
     this.stateDisk = this.newStateDisk(as === "founding" ? (this.founding ?? NO_MEMBERS) : NO_MEMBERS);
+    this.damage = new RecordDamage(this.stateDisk);
     this.storeId = `store-${this.id}-${Number(this.storeId.split("-").at(-1)) + 1}`;
   }
 
@@ -104,6 +114,7 @@ export class SimulatedSeat implements Seat, SeatDisk {
     this.isLeaving = false;
     this.replica = null;
     this.hub = null;
+    this.verifier = null;
   }
 
   /** What a paused process would have done comes all at once, in its order. */

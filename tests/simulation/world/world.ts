@@ -11,7 +11,8 @@ import {
   StoreFailure,
   type Transport,
 } from "@quorate/services/replica";
-import { assert, type Random, seededRandom } from "@quorate/services/std";
+import { assert, hexEncode, type Random, seededRandom } from "@quorate/services/std";
+import { type VerificationLimits, type Verifier, verifyReplica } from "@quorate/services/verification";
 import { type WatchBounds, watchReplica } from "@quorate/services/watch";
 import { MORE_SEATS } from "../faults/schedule";
 import type { Observer, World } from "../world-contract";
@@ -23,6 +24,7 @@ import { addressesOf, SimulatedSeat } from "./seat";
 import { bringState } from "./state-bringer";
 import { EventTimeline } from "./timeline";
 import type { Trace } from "./trace";
+import { DIGEST, drawVerification, VerificationWire } from "./verification-wire";
 
 export interface WorldOptions {
   readonly seed: number;
@@ -59,6 +61,9 @@ export interface WorldCounts {
   installs: number;
   joins: number;
   removals: number;
+  /** Records damaged, and repairs of members by themselves. */
+  damages: number;
+  repairs: number;
 }
 
 /** Whole replicas on simulated time, network, clocks and disks. */
@@ -73,6 +78,7 @@ export class SimulatedWorld implements World {
   readonly logKeeping: LogKeeping;
   readonly founding: MembershipState;
   private readonly watchBounds: WatchBounds;
+  private readonly verification: Partial<VerificationLimits>;
   private readonly images: ImageInterference;
   private readonly imageStreams: ImageStreams;
   readonly counts: WorldCounts = {
@@ -83,6 +89,8 @@ export class SimulatedWorld implements World {
     installs: 0,
     joins: 0,
     removals: 0,
+    damages: 0,
+    repairs: 0,
   };
   private readonly trace: Trace;
   private readonly generators = new Map<string, Random>();
@@ -98,6 +106,7 @@ export class SimulatedWorld implements World {
     this.history = drawHistory(this.random("history"));
     this.logKeeping = drawLogKeeping(this.random("log keeping"));
     this.watchBounds = drawWatchBounds(this.random("watch bounds"));
+    this.verification = drawVerification(this.random("verification"));
     const latencyUs = LATENCY_US_MIN + this.random("latency").below(LATENCY_US_MAX - LATENCY_US_MIN);
     this.network = new Network({
       random: this.random("network"),
@@ -116,7 +125,7 @@ export class SimulatedWorld implements World {
     });
     this.imageStreams = new ImageStreams({
       seatOf: (id) => this.seat(id),
-      isOpen: (from, to) => this.network.isOpen({ from, to }) && this.network.isOpen({ from: to, to: from }),
+      isOpen: (from, to) => this.isOpen(from, to) && this.isOpen(to, from),
       random: this.random("image streams"),
       interference: this.images,
     });
@@ -244,9 +253,21 @@ export class SimulatedWorld implements World {
   rollBackState(id: MemberId): void {
     const seat = this.seat(id);
     if (seat.condition !== "down") return;
+    // An old copy of what was damaged would be one that never was.
+    if (seat.damage.isMarked) return;
     const batches = this.random(`roll back ${id}`).below(seat.stateDisk.knownBatches + 1);
     seat.stateDisk.rollBack({ batches });
     this.note(`${id} has its state of ${batches} batches ago`);
+  }
+
+  damageRecord(id: MemberId): void {
+    const seat = this.seat(id);
+    if (seat.directory !== "own" || seat.replica?.isLeader === true || seat.stateDisk.isDamaged) return;
+    const damaged = seat.damage.damage(this.random(`damage ${id}`));
+    if (damaged === null) return;
+    const { key, value } = damaged;
+    this.counts.damages += 1;
+    this.note(`${id} has another record of ${hexEncode(key)}: ${value === null ? "none" : hexEncode(value)}`);
   }
 
   setLowOnSpace(id: MemberId, isLow: boolean): void {
@@ -478,6 +499,7 @@ export class SimulatedWorld implements World {
     });
     seat.replica = replica;
     seat.hub = watchReplica(replica, { noLeaderMs: NO_LEADER_MS, bounds: this.watchBounds });
+    seat.verifier = this.newVerifier(seat, replica);
     seat.condition = seat.directory === "own" ? "up" : "refused";
     seat.starts += 1;
     this.counts.starts += 1;
@@ -513,6 +535,35 @@ export class SimulatedWorld implements World {
       removed: () => inLife(() => this.onRemoved(seat, replica)),
     });
     this.tickOn(seat, replica, this.random(`ticks ${id}`).below(CONFIGURATION.tickUs));
+  }
+
+  private newVerifier(seat: SimulatedSeat, replica: Replica): Verifier {
+    return verifyReplica(replica, {
+      peers: new VerificationWire(seat, {
+        seatOf: (id) => this.seat(id),
+        isOpen: (from, to) => this.isOpen(from, to),
+        random: this.random("verification wire"),
+      }),
+      digest: DIGEST,
+      clock: seat.clock,
+      scheduler: { afterThisTurn: (run) => seat.afterThisTurn(run) },
+      limits: this.verification,
+      observer: {
+        hashed: (round) => {
+          if (seat.replica === replica) this.tellAll((observer) => observer.hashed?.(seat, round));
+        },
+        repaired: (outcome) => {
+          if (seat.replica !== replica) return;
+          if (outcome.kind !== "put_off") this.counts.repairs += 1;
+          this.note(`${seat.id} heals itself: ${JSON.stringify(outcome)}`);
+          this.tellAll((observer) => observer.healed?.(seat, outcome));
+        },
+      },
+    });
+  }
+
+  private isOpen(from: MemberId, to: MemberId): boolean {
+    return this.network.isOpen({ from, to });
   }
 
   private logWriteBegins(seat: SimulatedSeat, write: LogWrite): void {
@@ -587,6 +638,7 @@ export class SimulatedWorld implements World {
       if (rate > 0) {
         replica.tick();
         seat.hub?.tick(seat.clock.monotonicMs());
+        seat.verifier?.tick(seat.clock.monotonicMs());
       }
       this.tickOn(seat, replica, CONFIGURATION.tickUs / (rate > 0 ? rate : 1));
     });
