@@ -264,6 +264,7 @@ describe("members and records of the simulated world", () => {
     expect(await world.run(() => world.seat(follower).damagedRecords.length === 0, 120 * SECOND_US)).toBe(
       true,
     );
+    await wait(world, 1);
     expect(lines.join("")).toContain(`${follower} heals itself`);
   });
 
