@@ -16,6 +16,9 @@ const HANDOVER_MS_MAX = 1000;
 /** How often it is looked at what an operator should know of. */
 const ALARM_LOOK_MS = 1000;
 
+/** How long a node goes on that has applied its own removal, in election timeouts. */
+const LINGER_TIMEOUTS = 3;
+
 /** After a failed store nothing can succeed any more: only the answers that say so are still to be sent. */
 const FAILED_DRAIN_MS = 500;
 
@@ -45,19 +48,22 @@ export interface NodeOwner {
 
 interface Running {
   readonly parts: NodeParts;
+  readonly removal: Removal;
   readonly metrics: RunningMetrics | null;
 }
 
 /** One member of a cluster as a process part: opened from its configuration, closed in the order that loses nothing. */
 export class Node {
   private readonly parts: NodeParts;
+  private readonly removal: Removal;
   private readonly metrics: RunningMetrics | null;
   private readonly ticking: NodeJS.Timeout;
   private readonly looking: NodeJS.Timeout;
   private closing: Promise<void> | null = null;
 
-  private constructor({ parts, metrics }: Running) {
+  private constructor({ parts, removal, metrics }: Running) {
     this.parts = parts;
+    this.removal = removal;
     this.metrics = metrics;
     const { tickMs } = ticksOf(parts.config.profile);
     this.ticking = setInterval(parts.tick, tickMs);
@@ -82,7 +88,7 @@ export class Node {
     if (data.kind !== "opened") return data;
     const { stores } = data;
     try {
-      const removal = new Removal(log, owner);
+      const removal = new Removal(log, owner, LINGER_TIMEOUTS * config.profile.electionTimeoutMs);
       const parts = assemble(config, leveled(log, config.logLevel), data, removal, seams);
       try {
         return await serve(parts, owner, removal);
@@ -106,12 +112,14 @@ export class Node {
    * everything. Safe to call twice.
    */
   close(): Promise<void> {
+    this.removal.cancel();
     this.closing ??= this.shutDown();
     return this.closing;
   }
 
   /** As a crash, as far as that goes inside a process that lives on: nothing is drained, handed over or said. */
   kill(): Promise<void> {
+    this.removal.cancel();
     this.closing ??= this.dropAll();
     return this.closing;
   }
@@ -172,14 +180,32 @@ export class Node {
   }
 }
 
-/** That this member was removed is learned in several ways, and said once. */
+/**
+ * That this member was removed is learned in several ways, and said once. Where it applied its removal itself it goes on for
+ * a while: the others may hold the change and not know yet that it is committed, and need its messages, or its vote, to
+ * find out.
+ */
 class Removal {
   private isKnown = false;
+  private lingering: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly log: Log,
     private readonly owner: NodeOwner,
+    private readonly lingerMs: number,
   ) {}
+
+  applied(): void {
+    this.lingering ??= setTimeout(
+      () => this.removed("the change of the membership that removed it was applied here"),
+      this.lingerMs,
+    );
+  }
+
+  /** The node ends whatever becomes of this. */
+  cancel(): void {
+    if (this.lingering !== null) clearTimeout(this.lingering);
+  }
 
   removed(why: string): void {
     if (this.isKnown) return;
@@ -210,7 +236,7 @@ async function serve(parts: NodeParts, owner: NodeOwner, removal: Removal): Prom
     peer: withPort(listenPeer, peer),
     metrics: metrics === null ? null : withPort(config.listenMetrics ?? "", metrics.port),
   };
-  return { kind: "opened", node: Node.running({ parts, metrics }), served };
+  return { kind: "opened", node: Node.running({ parts, removal, metrics }), served };
 }
 
 function withPort(address: string, port: number): string {
@@ -241,7 +267,7 @@ function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
       takeAddresses();
       log.info({ appliedIndex: replica.status().appliedIndex }, "installed a snapshot of the state");
     },
-    removed: () => removal.removed("the change of the membership that removed it was applied here"),
+    removed: () => removal.applied(),
     failed: (failure) => {
       facts.noteFailure();
       health.stop();

@@ -18,6 +18,7 @@ export class LogCutter {
       readonly keeping: LogKeeping;
       readonly log: LogStore;
       readonly state: StateStore;
+      readonly appliedIndex: () => Index;
       /** The oldest state that is being sent; null for none. */
       readonly pinnedIndex: () => Index | null;
       readonly failed: (failure: StoreFailure) => void;
@@ -54,12 +55,13 @@ export class LogCutter {
   }
 
   private get extent(): LogExtent {
-    const { log, state, pinnedIndex } = this.parts;
+    const { log, state, appliedIndex, pinnedIndex } = this.parts;
     return {
       firstIndex: log.firstIndex(),
       lastIndex: log.lastIndex(),
       bytes: log.bytes,
       checkpointIndex: state.checkpointIndex,
+      appliedIndex: appliedIndex(),
       pinnedIndex: pinnedIndex(),
     };
   }

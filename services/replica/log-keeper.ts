@@ -21,6 +21,8 @@ export interface LogExtent {
   readonly bytes: number;
   /** What no crash takes from the state. */
   readonly checkpointIndex: Index;
+  /** What the core has heard to be applied: right after a state was installed it is behind the checkpoint. */
+  readonly appliedIndex: Index;
   /** The oldest state that is being sent to a peer, which will need what follows; null for none. */
   readonly pinnedIndex: Index | null;
 }
@@ -38,6 +40,7 @@ export function cutDue(keeping: LogKeeping, log: LogExtent): Index | null {
 
 /** As much of a wanted cut as the state and the images on their way allow; null where that is nothing. */
 export function cutWithin(log: LogExtent, wanted: Index): Index | null {
-  const index = Math.min(wanted, log.checkpointIndex, log.pinnedIndex ?? Number.POSITIVE_INFINITY);
+  const { checkpointIndex, appliedIndex, pinnedIndex } = log;
+  const index = Math.min(wanted, checkpointIndex, appliedIndex, pinnedIndex ?? Number.POSITIVE_INFINITY);
   return index >= log.firstIndex ? index : null;
 }

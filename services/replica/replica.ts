@@ -176,6 +176,7 @@ export class Replica {
       keeping: options.logKeeping ?? DEFAULT_LOG_KEEPING,
       log,
       state,
+      appliedIndex: () => this.raft.status().applied,
       pinnedIndex: () => this.images.pinnedIndex,
       failed: (failure) => this.fail(failure),
     });
@@ -504,9 +505,10 @@ export class Replica {
       if (configuration !== null) this.raft.applyConfiguration(configuration);
       this.proposals.applied(id, answer);
     }
-    const appliedIndex = this.applier.applied.index;
-    this.raft.applied(appliedIndex);
-    this.reads.applied(appliedIndex);
+    // Not what the state has applied: one that was installed may be ahead of what the core has handed out.
+    const last = entries[entries.length - 1];
+    if (last !== undefined) this.raft.applied(last.id.index);
+    this.reads.applied(this.applier.applied.index);
     this.readPoints.applied();
     this.pump();
   }

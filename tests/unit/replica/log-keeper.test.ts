@@ -4,7 +4,15 @@ import { cutDue, cutWithin, type LogExtent } from "@quorate/services/replica";
 const KEEPING = { entriesMax: 100, bytesMax: 10_000, entriesKept: 20 };
 
 function extent(changes: Partial<LogExtent>): LogExtent {
-  return { firstIndex: 1, lastIndex: 0, bytes: 0, checkpointIndex: 1_000_000, pinnedIndex: null, ...changes };
+  return {
+    firstIndex: 1,
+    lastIndex: 0,
+    bytes: 0,
+    checkpointIndex: 1_000_000,
+    appliedIndex: 1_000_000,
+    pinnedIndex: null,
+    ...changes,
+  };
 }
 
 describe("F1: the log is cut", () => {
@@ -20,6 +28,7 @@ describe("F1: the log is cut", () => {
       { firstIndex: 61, lastIndex: 200, checkpointIndex: 60 },
       null,
     ],
+    ["at most to what is applied", { lastIndex: 200, bytes: 100, appliedIndex: 70 }, 70],
     ["at most to a state that is being sent", { lastIndex: 200, bytes: 100, pinnedIndex: 33 }, 33],
   ] as const)("%s", (_, log, index) => {
     expect(cutDue(KEEPING, extent(log))).toBe(index);
