@@ -52,8 +52,8 @@ export interface MemoryFrame extends ClusterFrame {
   readonly images: ImageInterference;
 }
 
-/** How long a node goes on that was removed. */
-const LEAVE_MS = 300;
+/** How long a node goes on that was removed, as a real one does, in election timeouts. */
+const LINGER_TIMEOUTS = 3;
 
 interface Running {
   readonly replica: Replica;
@@ -239,7 +239,13 @@ export class MemoryHost implements Host {
       storeId: this.storeId,
       softwareVersion: softwareVersion(),
       // They are where the cluster has recorded them.
-      members: [],
+      get members() {
+        return replica.membership.members.map(({ memberId, clientAddress, peerAddress }) => ({
+          id: memberId,
+          clientAddress: frame.addressOf(memberId) ?? clientAddress,
+          peerAddress,
+        }));
+      },
       replica,
       watches,
       directory,
@@ -286,7 +292,8 @@ export class MemoryHost implements Host {
   /** The cluster has removed it: it ends by itself, and answers first whoever asked for that. */
   private leave(): void {
     const { running } = this;
-    this.frame.time.after(LEAVE_MS, () => {
+    const { time, profile } = this.frame;
+    time.after(LINGER_TIMEOUTS * profile.electionTimeoutMs, () => {
       if (this.running === running) void this.kill();
     });
   }

@@ -68,6 +68,7 @@ export class TestCluster {
     this.#nodes.push(node);
     await this.advanceUntil(host.join(as), { deadlineMs });
     await this.#untilMember(leader, as === "voter" ? "voters" : "learners", node, deadlineMs);
+    this.#client = null;
     return node;
   }
 
@@ -77,6 +78,8 @@ export class TestCluster {
     await this.leader({ deadlineMs });
     await this.advanceUntil(this.#ownClient.cluster.removeMember(node.id), { deadlineMs });
     node.remove();
+    // Another one, that knows the nodes as they are now.
+    this.#client = null;
     await this.kill(node);
   }
 

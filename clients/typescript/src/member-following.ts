@@ -7,10 +7,10 @@ import type { Timing } from "./timing";
 const FIRST_MS = 1000;
 
 /** Two replacements of nodes take longer than this, so that of those known before one is always left to ask. */
-const PERIOD_MS = 5000;
+const PERIOD_MS = 3000;
 
 /** After a failure of an endpoint, which may be the first sign that its node was removed. */
-const SOON_MS = 500;
+const SOON_MS = 200;
 
 const DEADLINE_MS = 5000;
 
