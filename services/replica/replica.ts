@@ -422,7 +422,7 @@ export class Replica {
       this.condition = "stopping";
       this.settleAll("stopping");
     }
-    this.receiver.cancel();
+    this.receiver.close();
     this.images.releaseAll();
     await this.persister.stop();
     await this.applier.stop();
@@ -577,6 +577,7 @@ export class Replica {
       applier,
       persister,
       machineOf,
+      isRunning: () => this.condition === "running",
       hold: () => {
         this.isHeld = true;
       },
@@ -620,7 +621,11 @@ export class Replica {
       this.role = ready.softState.role;
       this.leaderId = ready.softState.leaderId;
       if (wasLeader && this.role !== "leader") this.proposals.leadershipLost();
-      if (!wasLeader && this.role === "leader") this.proposals.leadershipWon();
+      if (!wasLeader && this.role === "leader") {
+        this.proposals.leadershipWon();
+        // A leader needs no snapshot; and to take its state anew while it leads would stop everyone's writes.
+        this.receiver.cancel();
+      }
     }
     if (this.leaderId === leaderBefore && this.term === termBefore) return;
     this.duties.reset();

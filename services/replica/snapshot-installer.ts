@@ -14,6 +14,8 @@ export interface SnapshotInstallerParts {
   readonly applier: Applier;
   readonly persister: Persister;
   readonly machineOf: (resident: ResidentState) => StateMachine;
+  /** Whether the replica neither stops nor has failed. */
+  readonly isRunning: () => boolean;
   /** From now on nothing is stepped or taken from the core. */
   readonly hold: () => void;
   readonly release: () => void;
@@ -53,9 +55,7 @@ export class SnapshotInstaller {
       applier.exclusive(async (applied) => {
         // Others may have nothing newer, and what they have at the same entry is right.
         const received = await receiver.bring(from, (image) => image.applied.index >= applied.index);
-        if (received === null) return false;
-        await this.install(received);
-        return true;
+        return received !== null && this.install(received);
       }),
     );
   }
@@ -80,23 +80,24 @@ export class SnapshotInstaller {
     const received = await receiver.bring(from, isNewer);
     if (received === null) return false;
     try {
-      return await applier.exclusive(async () => {
-        if (!isNewer(received.opened)) return false;
-        await this.install(received);
-        return true;
-      });
+      return await applier.exclusive(async () => isNewer(received.opened) && this.install(received));
     } finally {
       await received.receiver.abandon();
     }
   }
 
-  /** Nothing is being applied. */
-  private async install({ receiver, opened }: ReceivedState): Promise<void> {
+  /** Nothing is being applied. Whether it came to that; else nothing is left of what was received. */
+  private async install({ receiver, opened }: ReceivedState): Promise<boolean> {
     const { raft } = this.parts;
     const last = opened.applied;
-    if (last.index <= raft.status().commit) await this.installOverLog(receiver);
-    else await this.installWithLog(receiver, last);
-    this.installedCount += 1;
+    try {
+      if (last.index <= raft.status().commit) await this.installOverLog(receiver);
+      else if (!(await this.installWithLog(receiver, last))) return false;
+      this.installedCount += 1;
+      return true;
+    } finally {
+      await receiver.abandon();
+    }
   }
 
   /** The log holds what the state has applied: it stays, and what is on its way up to there is not applied again. */
@@ -108,11 +109,15 @@ export class SnapshotInstaller {
     installed(opened);
   }
 
-  private async installWithLog(receiver: ReceivedState["receiver"], last: EntryId): Promise<void> {
-    const { state, log, raft, applier, persister, machineOf, hold, release, installed } = this.parts;
+  private async installWithLog(receiver: ReceivedState["receiver"], last: EntryId): Promise<boolean> {
+    const { state, log, raft, applier, persister, machineOf, isRunning, hold, release, installed } =
+      this.parts;
     hold();
     try {
       await persister.settled();
+      // One that stops or has failed reports nothing of what it has handed out any more. And the vote that was missing may
+      // have been this member's own, now durable: a leader's log holds all that is committed.
+      if (!isRunning() || raft.status().role === "leader") return false;
       assert(raft.status().commit < last.index, "nothing is committed while the core stands still");
       // The state first: a crash in between leaves a log that does not hold what the state has applied, which is reset
       // when the stores are opened.
@@ -123,6 +128,7 @@ export class SnapshotInstaller {
       const { configuration } = opened.resident.membership;
       assert(raft.restore({ last, configuration }) === "restored", "a newer state is taken by the core");
       installed(opened);
+      return true;
     } finally {
       release();
     }

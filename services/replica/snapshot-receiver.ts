@@ -37,6 +37,7 @@ export class SnapshotReceiver {
   private canceller = new Canceller();
   private wakeUp: (() => void) | null = null;
   private ticksLeft = 0;
+  private isClosed = false;
 
   constructor(
     private readonly parts: {
@@ -64,6 +65,7 @@ export class SnapshotReceiver {
     this.current = { from, index: 0, bytes: 0, resumptions: 0 };
     const canceller = new Canceller();
     this.canceller = canceller;
+    if (this.isClosed) canceller.abort();
     let receiver: StateReceiver | null = null;
     let imageId = 0;
     let failures = 0;
@@ -103,6 +105,8 @@ export class SnapshotReceiver {
       return null;
     } finally {
       this.current = null;
+      // Whatever stream is left that nobody takes anything of.
+      canceller.abort();
       await receiver?.abandon();
     }
   }
@@ -117,6 +121,12 @@ export class SnapshotReceiver {
   cancel(): void {
     this.canceller.abort();
     this.wake();
+  }
+
+  /** Gives up what is being brought, and what is asked for later. */
+  close(): void {
+    this.isClosed = true;
+    this.cancel();
   }
 
   /** Whether the last chunk came. */

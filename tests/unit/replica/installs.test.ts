@@ -26,7 +26,20 @@ async function caughtUp(leader: Replica, id: string): Promise<void> {
   throw new Error(`${id} has not caught up`);
 }
 
-/** A follower that needs a snapshot, and whose stream waits after its first chunk until it is let go. */
+interface Gate {
+  readonly promise: Promise<void>;
+  readonly open: () => void;
+}
+
+function gate(): Gate {
+  let open = (): void => undefined;
+  const promise = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { promise, open };
+}
+
+/** A follower that needs a snapshot. */
 async function behind(): Promise<{ leader: Replica; id: string }> {
   rig = new ReplicaRig(3, {}, SHORT_LOG);
   const leader = await rig.elect();
@@ -45,22 +58,128 @@ describe("an installed state", () => {
     const { id } = rig.seats.find((seat) => seat.id !== leader.id)!;
     const replica = rig.replica(id);
     // While something else has the state, so much is committed that the core hands out only a part of it.
-    let release = (): void => undefined;
-    const held = replica.exclusive(
-      () =>
-        new Promise<void>((resolve) => {
-          release = resolve;
-        }),
-    );
+    const between = gate();
+    const held = replica.exclusive(() => between.promise);
     await write(leader, 40, "more");
     expect(replica.status().raft.commit).toBe(leader.status().raft.commit);
     const reinstalled = replica.reinstall(leader.id);
-    release();
+    between.open();
     await held;
     await rig.tick(2);
     expect(await reinstalled).toBe(true);
     await write(leader, 3, "after");
     await caughtUp(leader, id);
     expect(replica.status().raft.applied).toBe(leader.status().raft.applied);
+  });
+});
+
+describe("a state that came whole is not installed", () => {
+  /** Has the image come whole, then the log blocked while it is written what the test asks for, then the install begun. */
+  async function amidWrite(
+    { leader, id }: { leader: Replica; id: string },
+    begin: (replica: Replica) => void,
+  ): Promise<{ release: () => void }> {
+    const replica = rig.replica(id);
+    const { log } = rig.seat(id);
+    const between = gate();
+    const held = replica.exclusive(() => between.promise);
+    let hasCome = false;
+    rig.onChunk = (chunk) => {
+      hasCome ||= chunk.isLast;
+      return chunk;
+    };
+    rig.heal();
+    for (let tick = 0; tick < 20 && !hasCome; tick += 1) await rig.tick();
+    expect(hasCome).toBe(true);
+    await rig.settle();
+    rig.isolate(id);
+    const written = gate();
+    log.faults.beforeWrite = () => written.promise;
+    begin(replica);
+    await rig.settle();
+    between.open();
+    await held;
+    await rig.settle();
+    expect(leader.isLeader).toBe(true);
+    const release = (): void => {
+      log.faults.beforeWrite = null;
+      written.open();
+    };
+    return { release };
+  }
+
+  test("where the replica stops while its log is being written", async () => {
+    const found = await behind();
+    const { term } = found.leader.status().raft;
+    const last = { term: 0, index: 0 };
+    const { id: from } = rig.seats.find(({ id }) => id !== found.id)!;
+    const { release } = await amidWrite(found, (replica) =>
+      replica.receive([{ kind: "vote", from, to: found.id, term: term + 1, last, transfer: true }]),
+    );
+    const replica = rig.replica(found.id);
+    const stopped = replica.stop();
+    release();
+    await stopped;
+    expect(replica.status().imagesInstalled).toBe(0);
+  });
+
+  test("where the log fails meanwhile", async () => {
+    const found = await behind();
+    const { term } = found.leader.status().raft;
+    const last = { term: 0, index: 0 };
+    const { id: from } = rig.seats.find(({ id }) => id !== found.id)!;
+    const { release } = await amidWrite(found, (replica) =>
+      replica.receive([{ kind: "vote", from, to: found.id, term: term + 1, last, transfer: true }]),
+    );
+    const replica = rig.replica(found.id);
+    let failures = 0;
+    replica.subscribe({
+      failed: () => {
+        failures += 1;
+      },
+    });
+    rig.seat(found.id).log.faults.failNextWrite();
+    release();
+    await rig.settle();
+    expect(failures).toBe(1);
+    expect(replica.status().imagesInstalled).toBe(0);
+  });
+
+  test("where the replica has come to lead meanwhile", async () => {
+    const found = await behind();
+    const { term } = found.leader.status().raft;
+    const { id: to, leader } = found;
+    const { release } = await amidWrite(found, (replica) => {
+      replica.receive([{ kind: "timeout_now", from: leader.id, to, term }]);
+      replica.receive([{ kind: "vote_response", from: leader.id, to, term: term + 1, rejected: false }]);
+    });
+    const replica = rig.replica(to);
+    release();
+    await rig.settle();
+    expect(replica.status().imagesInstalled).toBe(0);
+    expect(replica.status().raft.role).toBe("leader");
+  });
+});
+
+describe("a member that takes its state anew", () => {
+  test("gives it up when it comes to lead: nothing could be written meanwhile", async () => {
+    rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await write(leader, 3);
+    const { id } = rig.seats.find((seat) => seat.id !== leader.id)!;
+    rig.onChunk = () => {
+      throw new Error("broken");
+    };
+    const replica = rig.replica(id);
+    let outcome: boolean | null = null;
+    void replica.reinstall(leader.id).then((isInstalled) => {
+      outcome = isInstalled;
+    });
+    await rig.settle();
+    const transferred = leader.transferLeadership(id);
+    await rig.tick(2);
+    expect(await transferred).toMatchObject({ kind: "transferred", leaderId: id });
+    expect(outcome).toBe(false);
+    await write(replica, 1, "after");
   });
 });

@@ -205,6 +205,28 @@ describe("F3: an image is brought", () => {
     expect(log.at(-1)).toBe("abandon 1");
   });
 
+  test("and never after the receiver was closed", async () => {
+    const receiver = receiverOf(sourceOf([[chunk(1, true)]]));
+    receiver.close();
+    expect(await receiver.bring("n1", () => true)).toBeNull();
+    expect(log).toEqual([]);
+  });
+
+  test("and no stream is left open that nobody takes anything of", async () => {
+    let isLeft = true;
+    const source = sourceOf([[chunk(1, true)]]);
+    const receiver = receiverOf({
+      fetch: (from, resume, cancellation) => {
+        cancellation.addEventListener("abort", () => {
+          isLeft = false;
+        });
+        return source.fetch(from, resume, cancellation);
+      },
+    });
+    expect(await brought(receiver, false)).toBeNull();
+    expect(isLeft).toBe(false);
+  });
+
   test("and a store that fails is told as such", async () => {
     const state = stateWith({
       put: () => {
