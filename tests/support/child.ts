@@ -8,6 +8,13 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
+/** What surrounds a program when it is started. */
+export interface Surroundings {
+  /** A command that becomes the program it is given, such as `["unshare", "--mount"]`: the process id stays. */
+  readonly within?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+}
+
 /** A node program as a process of its own, whose output goes to a file. */
 export class Child {
   readonly name: string;
@@ -19,14 +26,20 @@ export class Child {
   readonly #logFile: string;
 
   /** @param argv the program's path and its arguments */
-  constructor(workplace: Workplace, name: string, argv: readonly string[]) {
+  constructor(
+    workplace: Workplace,
+    name: string,
+    argv: readonly string[],
+    { within = [], environment = {} }: Surroundings = {},
+  ) {
     this.name = name;
     this.#logFile = workplace.at(`${name}.log`);
     const log = openSync(this.#logFile, "a");
     try {
-      this.#process = spawn(process.execPath, argv, {
+      const [program, ...rest] = [...within, process.execPath, ...argv] as [string, ...string[]];
+      this.#process = spawn(program, rest, {
         cwd: workplace.path,
-        env: cleanEnvironment(),
+        env: { ...cleanEnvironment(), ...environment },
         stdio: ["ignore", log, log],
       });
     } finally {

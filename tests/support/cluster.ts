@@ -65,7 +65,10 @@ export class TestCluster {
    */
   async join(node: number, via: number, more: readonly string[] = []): Promise<void> {
     const argv = this.topology.joinerArgv(node, this.dataDir(node), via, more);
-    this.#nodes.set(node, new Child(this.#workplace, `n${node}`, argv));
+    this.#nodes.set(
+      node,
+      new Child(this.#workplace, `n${node}`, argv, this.topology.surroundings(node, this.dataDir(node))),
+    );
     this.#joiners.set(node, via);
     this.#members.add(node);
     await this.#answering(node, {});
@@ -349,7 +352,10 @@ export class TestCluster {
       via === undefined
         ? this.topology.nodeArgv(node, this.dataDir(node), bootstrap)
         : this.topology.joinerArgv(node, this.dataDir(node), via, []);
-    this.#nodes.set(node, new Child(this.#workplace, `n${node}`, argv));
+    this.#nodes.set(
+      node,
+      new Child(this.#workplace, `n${node}`, argv, this.topology.surroundings(node, this.dataDir(node))),
+    );
   }
 
   #spawnGateway(gateway: number): void {

@@ -12,7 +12,7 @@ export {
   unaryBytes,
 } from "./bare";
 export { bytes, hex, noise, text } from "./bytes";
-export { Child, type Exit } from "./child";
+export { Child, type Exit, type Surroundings } from "./child";
 export { type Agreement, startTestCluster, TestCluster } from "./cluster";
 export { type Corruption, corruptStoredRecords } from "./corrupt-record";
 export { eventually, NeverWill, type Patience } from "./eventually";
@@ -21,6 +21,7 @@ export { Link, type LinkFault } from "./link";
 export { ownEntries } from "./own-entries";
 export { type Direction, PeerLinks } from "./peer-links";
 export { PortBlock } from "./port-block";
+export { onSmallDisk, takeSpace } from "./small-disk";
 export type { NodeStatus } from "./status-view";
 export { type ClusterOptions, Topology } from "./topology";
 export { TraceModel } from "./trace-model";

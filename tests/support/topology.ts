@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
+import type { Surroundings } from "./child";
 
 const root = checkoutOf(__dirname);
 const NODE_PROGRAM = resolve(root, "services/dist/node/main.js");
@@ -24,6 +25,8 @@ export interface ClusterOptions {
   readonly nodeArgs?: (node: number) => readonly string[];
   /** Flags of Node itself for a node's process. */
   readonly nodeFlags?: (node: number) => readonly string[];
+  /** What a node's process is started within, given its data directory. */
+  readonly surroundings?: (node: number, dataDir: string) => Surroundings;
   /** More arguments for a gateway's process. */
   readonly gatewayArgs?: readonly string[];
   /** Where node `from` believes node `to`'s peer service to be, given its true port; that port on this host by default. */
@@ -33,6 +36,8 @@ export interface ClusterOptions {
 /** Who listens where, and with which arguments each process is started. */
 export class Topology {
   readonly nodes: number;
+  /** Numbers after those of the nodes. */
+  readonly spares: number;
   readonly gateways: number;
   readonly #options: ClusterOptions;
   readonly #basePort: number;
@@ -40,6 +45,7 @@ export class Topology {
 
   constructor(options: ClusterOptions, basePort: number) {
     this.nodes = options.nodes ?? 3;
+    this.spares = options.spares ?? 0;
     this.gateways = options.gateways ?? 0;
     this.#options = options;
     this.#basePort = basePort;
@@ -64,6 +70,11 @@ export class Topology {
   /** The port of a node's peer service. */
   peerPort(node: number): number {
     return this.#basePort + 20 + node;
+  }
+
+  /** The host:port of a node's peer service. */
+  peerAddress(node: number): string {
+    return `127.0.0.1:${this.peerPort(node)}`;
   }
 
   /** The host:port of a node's metrics and health over HTTP. */
@@ -94,7 +105,7 @@ export class Topology {
       "--advertise-client",
       this.clientAddress(node),
       "--advertise-peer",
-      `127.0.0.1:${this.peerPort(node)}`,
+      this.peerAddress(node),
       ...more,
     ]);
   }
@@ -122,6 +133,11 @@ export class Topology {
     ];
   }
 
+  /** What a node's process is started within. */
+  surroundings(node: number, dataDir: string): Surroundings {
+    return this.#options.surroundings?.(node, dataDir) ?? {};
+  }
+
   gatewayArgv(gateway: number): string[] {
     const nodes = this.#numbers().map((node) => this.clientAddress(node));
     return [
@@ -136,14 +152,15 @@ export class Topology {
 
   #members(): string {
     return this.#numbers()
-      .map((node) => `n${node}=${this.clientAddress(node)}/127.0.0.1:${this.peerPort(node)}`)
+      .map((node) => `n${node}=${this.clientAddress(node)}/${this.peerAddress(node)}`)
       .join(",");
   }
 
   #peerRoutes(from: number): string[] {
     const { peerAddress } = this.#options;
     if (peerAddress === undefined) return [];
-    const others = this.#numbers().filter((to) => to !== from);
+    const all = Array.from({ length: this.nodes + this.spares }, (_, at) => at + 1);
+    const others = all.filter((to) => to !== from);
     const routes = others.map((to) => `n${to}=${peerAddress(from, to, this.peerPort(to))}`);
     return routes.length === 0 ? [] : ["--peer-routes", routes.join(",")];
   }
