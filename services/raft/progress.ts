@@ -15,7 +15,10 @@ export class Progress {
   /** Entries in (match, next) are on their way. Always greater than match. */
   next: Index;
   state: ProgressState = "probe";
+  /** Whether it was heard of since the last check of the quorum. */
   isRecentlyActive = false;
+  /** Whether it was heard of between that check and the one before. */
+  private wasRecentlyActive = false;
   /** Set when an append message was sent and must be answered, or a heartbeat be, before the next one goes. */
   isFlowPaused = false;
   needsSnapshot = false;
@@ -42,6 +45,17 @@ export class Progress {
   /** Whether append messages must wait. */
   get isPaused(): boolean {
     return this.state === "snapshot" || this.isFlowPaused;
+  }
+
+  /** Just after a check of the quorum it was heard of if it was before. */
+  get isHeardOf(): boolean {
+    return this.isRecentlyActive || this.wasRecentlyActive;
+  }
+
+  /** The quorum was checked. */
+  forgetActivity(): void {
+    this.wasRecentlyActive = this.isRecentlyActive;
+    this.isRecentlyActive = false;
   }
 
   becomeProbe(): void {
@@ -126,7 +140,7 @@ export class Progress {
       match: this.match,
       next: this.next,
       isLearner: this.isLearner,
-      isRecentlyActive: this.isRecentlyActive,
+      isRecentlyActive: this.isHeardOf,
       isPaused: this.isPaused,
       inflightMessages: this.inflights.messages,
       inflightBytes: this.inflights.bytes,

@@ -59,7 +59,7 @@ export class Replication {
 
   forgetActivity(): void {
     for (const [id, progress] of this.progressOf) {
-      if (id !== this.member.id) progress.isRecentlyActive = false;
+      if (id !== this.member.id) progress.forgetActivity();
     }
   }
 
@@ -72,7 +72,7 @@ export class Replication {
     let match = -1;
     for (const id of this.member.membership.configuration.voters) {
       const progress = this.progressOf.get(id);
-      if (id === this.member.id || progress === undefined || !progress.isRecentlyActive) continue;
+      if (id === this.member.id || progress === undefined || !progress.isHeardOf) continue;
       if (progress.match < match || (progress.match === match && id !== preferred)) continue;
       best = id;
       match = progress.match;

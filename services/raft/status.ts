@@ -15,7 +15,7 @@ export interface ProgressStatus {
   /** The next entry to send to it. */
   readonly next: Index;
   readonly isLearner: boolean;
-  /** Whether it was heard of since the last check of the quorum. */
+  /** Whether it was heard of since the last check of the quorum but one. */
   readonly isRecentlyActive: boolean;
   readonly isPaused: boolean;
   readonly inflightMessages: number;

@@ -1,6 +1,5 @@
 import type { MembershipState } from "#kv";
 import type { MemberId, RaftStatus } from "#raft";
-import { heardOf } from "./activity";
 
 /** How many entries whoever is to lead may lack. */
 const LAG_MAX = 64;
@@ -37,7 +36,8 @@ export class LeadershipKeeper {
       id: own.id,
       merit: meritOf(priorities.get(own.id) ?? 0, own.isLowOnSpace),
     };
-    for (const peer of heardOf(progress ?? [], own.id)) {
+    for (const peer of progress ?? []) {
+      if (peer.id === own.id || !peer.isRecentlyActive) continue;
       if (!membership.configuration.voters.includes(peer.id)) continue;
       if (last.index - peer.match > LAG_MAX) continue;
       const merit = meritOf(priorities.get(peer.id) ?? 0, peer.isLowOnSpace);

@@ -5,8 +5,13 @@ import {
   type MembershipState,
   PRIORITY_DEFAULT,
 } from "#kv";
-import { changedConfiguration, type MemberChange, type MemberId, type RaftStatus } from "#raft";
-import { heardOf } from "./activity";
+import {
+  changedConfiguration,
+  type MemberChange,
+  type MemberId,
+  type ProgressStatus,
+  type RaftStatus,
+} from "#raft";
 import type { MembershipOutcome, MembershipRequest } from "./outcome";
 
 /** How many entries a learner may lack and still be made a voter: what it gets within a heartbeat or so. */
@@ -14,7 +19,7 @@ const CATCH_UP_LAG_MAX = 256;
 const MEMBERS_MAX = 31;
 
 /** What a leader knows of the others. */
-type LeaderView = Pick<RaftStatus, "id" | "progress" | "last">;
+type LeaderView = Pick<RaftStatus, "progress" | "last">;
 
 /** What is to be proposed, or why nothing is. */
 export type MembershipPlan =
@@ -201,14 +206,18 @@ function find(memberId: MemberId, membership: MembershipState): MemberState | nu
   return membership.members.find((member) => member.memberId === memberId) ?? null;
 }
 
-/** One that never acknowledged anything has not, however short the log is. */
+/** One that never acknowledged anything has not, however short the log is; nor has one that is silent. */
 function hasCaughtUp(memberId: MemberId, raft: LeaderView): boolean {
-  const match = raft.progress?.find(({ id }) => id === memberId)?.match ?? 0;
-  return match > 0 && lagOf(memberId, raft) <= CATCH_UP_LAG_MAX;
+  const found = heardOf(memberId, raft);
+  return found !== null && found.match > 0 && raft.last.index - found.match <= CATCH_UP_LAG_MAX;
 }
 
 /** How many entries it lacks; all of the log where it was not heard of lately. */
-function lagOf(memberId: MemberId, { id, progress, last }: LeaderView): number {
-  const found = heardOf(progress ?? [], id).find((peer) => peer.id === memberId);
-  return found === undefined ? last.index : Math.max(0, last.index - found.match);
+function lagOf(memberId: MemberId, raft: LeaderView): number {
+  const found = heardOf(memberId, raft);
+  return found === null ? raft.last.index : Math.max(0, raft.last.index - found.match);
+}
+
+function heardOf(memberId: MemberId, { progress }: LeaderView): ProgressStatus | null {
+  return progress?.find(({ id, isRecentlyActive }) => id === memberId && isRecentlyActive) ?? null;
 }

@@ -22,7 +22,6 @@ import {
   voteResult,
 } from "#raft";
 import { assert, BoundedQueue } from "#std";
-import { heardOf } from "./activity";
 import { type AppliedEntry, Applier } from "./applier";
 import { HistoryKeeper } from "./history-keeper";
 import { type Introduction, Introductions } from "./introductions";
@@ -636,14 +635,11 @@ export class Replica {
 
   private mostUpToDateVoter(): MemberId | null {
     const { progress, configuration } = this.raft.status();
-    let best: { readonly id: MemberId; readonly match: number } | null = null;
-    for (const { id, match } of heardOf(
-      (progress ?? []).filter(({ id }) => configuration.voters.includes(id)),
-      this.id,
-    )) {
-      if (best === null || match > best.match) best = { id, match };
-    }
-    return best?.id ?? null;
+    const others = (progress ?? []).filter(({ id }) => id !== this.id && configuration.voters.includes(id));
+    const heard = others.filter(({ isRecentlyActive }) => isRecentlyActive);
+    // A new leader has heard of nobody yet.
+    const candidates = heard.length > 0 ? heard : others;
+    return candidates.toSorted((left, right) => right.match - left.match)[0]?.id ?? null;
   }
 
   private fail(failure: StoreFailure): void {

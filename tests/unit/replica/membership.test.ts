@@ -62,6 +62,33 @@ describe("the members of a running cluster", () => {
     expect(await changed(leader, { kind: "promote", memberId: "n4" })).toMatchObject({ kind: "changed" });
   });
 
+  test("G2: a learner that is silent is not made a voter, though it had caught up and nobody else is to be heard", async () => {
+    rig = new ReplicaRig(1);
+    const leader = await rig.elect();
+    await written(leader, "before");
+    await changed(leader, addition("n2"));
+    await rig.join("n2", leader.id);
+    await rig.tick(3);
+    expect(leader.status().raft.progress?.find(({ id }) => id === "n2")).toMatchObject({
+      state: "replicate",
+    });
+    rig.isolate("n2");
+    await rig.tick(25);
+    expect(await changed(leader, { kind: "promote", memberId: "n2" })).toMatchObject({
+      kind: "not_caught_up",
+    });
+    await written(leader, "goes on");
+    rig.heal();
+    await rig.tick(3);
+    // Just after a check of the quorum nobody was heard of since.
+    for (let tick = 0; tick < 12; tick += 1) {
+      const progress = leader.status().raft.progress?.find(({ id }) => id === "n2");
+      expect(progress).toMatchObject({ isRecentlyActive: true });
+      await rig.tick();
+    }
+    expect(await changed(leader, { kind: "promote", memberId: "n2" })).toMatchObject({ kind: "changed" });
+  });
+
   test("G2: a learner is promoted unasked where that was said, and takes the place of another in one step", async () => {
     rig = new ReplicaRig(3);
     const leader = await rig.elect();
