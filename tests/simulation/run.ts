@@ -168,8 +168,15 @@ async function converge(world: SimulatedWorld, clients: Clients): Promise<void> 
   await expect("every operation ends", () => clients.finished);
   await expect("all members apply the same entries", () => isSettled(world));
   await expect("one leader is left", () => leaders(world).length === 1);
-  const isWhole = (): boolean =>
-    world.seats.every(({ condition, damagedRecords }) => condition !== "up" || damagedRecords.length === 0);
+  const isWhole = (): boolean => {
+    const members = world.membership.members.map(({ memberId }) => memberId);
+    return world.seats.every(
+      ({ id, condition, damagedRecords }) =>
+        !members.includes(id) ||
+        condition === "refused" ||
+        (condition === "up" && damagedRecords.length === 0),
+    );
+  };
   // What is left of it is for the invariants to judge.
   await world.run(isWhole, world.timeline.nowUs + COMPARING_US_MAX);
 }

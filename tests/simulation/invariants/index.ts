@@ -265,9 +265,9 @@ class Watch implements Observer, ClientWatcher {
     const needed = this.acknowledged.lastIndex;
     for (const seat of this.world.seats) {
       if (seat.condition !== "up" || seat.isStrange) continue;
+      if (!this.world.membership.members.some(({ memberId }) => memberId === seat.id)) continue;
       this.damage.ended(seat);
       this.equalState.ended(seat.id, seat.stateDisk);
-      if (!this.world.membership.members.some(({ memberId }) => memberId === seat.id)) continue;
       const applied = seat.stateDisk.applied.index;
       if (applied >= needed) continue;
       broken(

@@ -20,6 +20,7 @@ const FOLDERS = [
   "services/kv",
   "services/replica",
   "services/watch",
+  "services/verification",
   "services/memory",
   "services/faults",
   "tests/simulation",

@@ -18,6 +18,8 @@ export interface ImageStreamsOptions {
   readonly isOpen: (from: MemberId, to: MemberId) => boolean;
   readonly random: Random;
   readonly interference: ImageInterference;
+  /** Rows have checksums, so what reads them all comes upon the damage before anybody gets it. */
+  readonly onDamageFound: (seat: SimulatedSeat) => void;
 }
 
 /** How long each chunk takes in the mean; of a world's own choice, so that in some an image takes seconds. */
@@ -90,7 +92,7 @@ class ImageStream {
   constructor(
     readonly to: SimulatedSeat,
     readonly from: SimulatedSeat,
-    private readonly options: Pick<ImageStreamsOptions, "isOpen" | "random">,
+    private readonly options: Pick<ImageStreamsOptions, "isOpen" | "random" | "onDamageFound">,
     private readonly chunkUsMean: number,
   ) {}
 
@@ -143,8 +145,10 @@ class ImageStream {
     const { from } = this;
     const { replica } = from;
     if (replica === null || from.isStrange) this.break("nobody answers");
-    // An image would carry the damage to others, of whom no more than a minority may ever have it.
-    if (from.damagedRecords.length > 0) this.break("a checksum does not match");
+    if (from.damagedRecords.length > 0) {
+      this.options.onDamageFound(from);
+      this.break("its state is damaged");
+    }
     return this.pass((resolve, reject) => {
       from.enter(() => {
         if (replica === null || from.replica !== replica) return;

@@ -20,6 +20,7 @@ import { drawBounds, drawHistory, drawLogKeeping, drawWatchBounds } from "./boun
 import { ImageStreams } from "./image-streams";
 import { messageText } from "./message-text";
 import { type LogWrite, ObservedLogStore, ObservedStateStore, type StateWrite } from "./observed-stores";
+import { RecordDamage } from "./record-damage";
 import { addressesOf, SimulatedSeat } from "./seat";
 import { bringState } from "./state-bringer";
 import { EventTimeline } from "./timeline";
@@ -128,6 +129,12 @@ export class SimulatedWorld implements World {
       isOpen: (from, to) => this.isOpen(from, to) && this.isOpen(to, from),
       random: this.random("image streams"),
       interference: this.images,
+      onDamageFound: (seat) => {
+        this.note(`${seat.id} finds a damaged record and ends`);
+        this.end(seat, 0);
+        seat.stateDisk.damage();
+        this.startLater(seat);
+      },
     });
     const ids = Array.from({ length: nodes + MORE_SEATS }, (_, at) => `n${at + 1}`);
     this.founding = foundingMembership(ids.slice(0, nodes).map((id) => ({ id, ...addressesOf(id, 0) })));
@@ -386,7 +393,10 @@ export class SimulatedWorld implements World {
 
   private open(seat: SimulatedSeat): void {
     for (const { faults } of [seat.logDisk, seat.stateDisk]) faults.beforeWrite = faults.afterWrite = null;
-    if (seat.stateDisk.isDamaged) this.note(`${seat.id} begins its state anew`);
+    if (seat.stateDisk.isDamaged) {
+      this.note(`${seat.id} begins its state anew`);
+      seat.damage = new RecordDamage(seat.stateDisk);
+    }
     const openedState = openMemoryStateStore(seat.stateDisk);
     let openedLog: LogStore;
     try {
