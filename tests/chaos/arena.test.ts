@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, it, jest } from "@jest/globals";
 import { eventually, PeerLinks, startTestCluster, type TestCluster } from "../support";
 import { Arena } from "./arena";
+import { Starts } from "./starts";
 
 jest.setTimeout(120_000);
 
@@ -11,7 +12,7 @@ let arena: Arena;
 beforeEach(async () => {
   links = await PeerLinks.open(1);
   cluster = await startTestCluster({ nodes: 1, gateways: 1 });
-  arena = new Arena(cluster, links, 250);
+  arena = new Arena(cluster, links, 250, new Starts());
 });
 
 afterEach(async () => {

@@ -70,4 +70,33 @@ describe("real processes under attack lose nothing, answer right and recover wit
       faults: ["slow-node", "throttle", "lossy", "stream-reset", "half-open", "never-connects"],
       seed: 6,
     }));
+
+  it("G4, G5, G6: members come and go, two at once and the leader too, amid crashes, and come again with clean stores", () =>
+    expectSurvived({
+      name: "members",
+      faults: [
+        "grow-shrink",
+        "replace-leader",
+        "swap-two",
+        "remove-rejoin",
+        "crash-in-change",
+        "wiped-disk",
+        "priorities",
+      ],
+      seed: 11,
+    }));
+
+  it("F1, F2, F3: logs are cut; images of the state are broken off by the ends of both sides, and by the network", () =>
+    expectSurvived({
+      name: "snapshots",
+      faults: ["compact", "away-long", "kill-receiver", "kill-sender", "cut-image"],
+      seed: 12,
+    }));
+
+  it("E8, E9, F6, H5: a lost state, a wrong record, no space are mended; a backup taken meanwhile is restored", () =>
+    expectSurvived({
+      name: "replicas",
+      faults: ["backup", "lost-state", "corrupt-record", "low-space"],
+      seed: 14,
+    }));
 });

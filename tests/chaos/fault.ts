@@ -14,6 +14,11 @@ export const FAULT_GROUPS = [
   "damage",
   "rolling",
   "transfer",
+  "members",
+  "snapshot",
+  "divergence",
+  "space",
+  "backup",
 ] as const;
 export type FaultGroup = (typeof FAULT_GROUPS)[number];
 

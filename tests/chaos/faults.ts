@@ -1,9 +1,21 @@
+import { backupFaults } from "./backup-faults";
 import { diskFaults } from "./disk-faults";
 import type { Fault, FaultGroup } from "./fault";
+import { membersFaults } from "./members-faults";
 import { networkFaults } from "./network-faults";
 import { processFaults } from "./process-faults";
+import { replicaFaults } from "./replica-faults";
+import { snapshotFaults } from "./snapshot-faults";
 
-const table = { ...processFaults, ...networkFaults, ...diskFaults };
+const table = {
+  ...processFaults,
+  ...networkFaults,
+  ...diskFaults,
+  ...membersFaults,
+  ...snapshotFaults,
+  ...replicaFaults,
+  ...backupFaults,
+};
 
 export type FaultName = keyof typeof table;
 

@@ -14,3 +14,9 @@ export const PREFIX = "chaos/";
 export function keyOf(epoch: number, kind: KeyKind, name: string | number): string {
   return `${PREFIX}${String(epoch).padStart(4, "0")}/${kind}-${name}`;
 }
+
+/** Whether a key belongs to an epoch that was over some time before the one of `newest`, so that nobody uses it. */
+export function isPast(key: string, newest: string): boolean {
+  const epochOf = (name: string) => Number(name.slice(PREFIX.length).split("/", 1)[0]);
+  return epochOf(key) + 2 < epochOf(newest);
+}

@@ -13,7 +13,7 @@ export const networkFaults = {
     group: "partition",
     async begin(arena, random) {
       const leader = await arena.leader();
-      const direction = pick(arena.links.directions, random);
+      const direction = pick(arena.directions, random);
       return imposed(
         arena,
         [direction],
@@ -26,7 +26,7 @@ export const networkFaults = {
     group: "partition",
     async begin(arena) {
       const leader = await arena.leader();
-      const inward = arena.links.directions.filter(({ to }) => to === leader);
+      const inward = arena.directions.filter(({ to }) => to === leader);
       return imposed(arena, inward, CUT, `all to n${leader}, the leader`);
     },
   },
@@ -34,7 +34,7 @@ export const networkFaults = {
     group: "partition",
     async begin(arena) {
       const leader = await arena.leader();
-      const outward = arena.links.directions.filter(({ from }) => from === leader);
+      const outward = arena.directions.filter(({ from }) => from === leader);
       return imposed(arena, outward, CUT, `n${leader}, the leader, to all`);
     },
   },
@@ -42,14 +42,14 @@ export const networkFaults = {
     group: "partition",
     async begin(arena) {
       const leader = await arena.leader();
-      return imposed(arena, arena.links.directionsOf(leader), CUT, `n${leader}, the leader`);
+      return imposed(arena, arena.directionsOf(leader), CUT, `n${leader}, the leader`);
     },
   },
   "isolate-follower": {
     group: "partition",
     async begin(arena, random) {
       const node = pick(arena.without(await arena.leader()), random);
-      return imposed(arena, arena.links.directionsOf(node), CUT, `n${node}`);
+      return imposed(arena, arena.directionsOf(node), CUT, `n${node}`);
     },
   },
   split: {
@@ -58,7 +58,7 @@ export const networkFaults = {
       const leader = await arena.leader();
       const larger = shuffled(arena.nodes, random).slice(0, majority(arena)).sort();
       const smaller = arena.without(...larger);
-      const between = arena.links.directions.filter(
+      const between = arena.directions.filter(
         ({ from, to }) => larger.includes(from) !== larger.includes(to),
       );
       return imposed(arena, between, CUT, `${group(larger, leader)} | ${group(smaller, leader)}`);
@@ -73,7 +73,7 @@ export const networkFaults = {
       // Of five, each hears its two neighbours: all see a majority, no two the same. Of three, each is heard by the next.
       const isWhole = ({ from, to }: Direction) =>
         next(from) === to || (order.length > 3 && next(to) === from);
-      const cut = arena.links.directions.filter((direction) => !isWhole(direction));
+      const cut = arena.directions.filter((direction) => !isWhole(direction));
       return imposed(arena, cut, CUT, order.map((node) => named(node, leader)).join(" > "));
     },
   },
@@ -83,7 +83,7 @@ export const networkFaults = {
       const leader = await arena.leader();
       const [bridge, ...others] = shuffled(arena.nodes, random) as [number, ...number[]];
       const left = others.slice(0, others.length / 2);
-      const between = arena.links.directions.filter(
+      const between = arena.directions.filter(
         ({ from, to }) => from !== bridge && to !== bridge && left.includes(from) !== left.includes(to),
       );
       return imposed(arena, between, CUT, `${named(bridge, leader)} joins the halves`);
@@ -95,7 +95,7 @@ export const networkFaults = {
       const delayMs = 10 + random.below(Math.round(arena.electionTimeoutMs / 4));
       return imposed(
         arena,
-        arena.links.directions,
+        arena.directions,
         { kind: "delay", delayMs, jitterMs: delayMs / 2 },
         `all links, ${delayMs} to ${Math.round(1.5 * delayMs)} ms`,
       );
@@ -109,7 +109,7 @@ export const networkFaults = {
       const delayMs = arena.electionTimeoutMs * 2;
       return imposed(
         arena,
-        arena.links.directionsOf(node),
+        arena.directionsOf(node),
         { kind: "delay", delayMs, jitterMs: delayMs / 2 },
         `${named(node, leader)}, ${delayMs} to ${1.5 * delayMs} ms`,
       );
@@ -121,7 +121,7 @@ export const networkFaults = {
       const bytesPerSecond = 2000 * 2 ** random.below(4);
       return imposed(
         arena,
-        arena.links.directions,
+        arena.directions,
         { kind: "throttle", bytesPerSecond },
         `all links, ${bytesPerSecond / 1000} kB/s`,
       );
@@ -133,12 +133,7 @@ export const networkFaults = {
       const stallShare = 0.1 + 0.3 * random.float();
       // The first retransmission of TCP on Linux comes after 200 ms at the earliest.
       const fault: LinkFault = { kind: "lossy", stallShare, stallMs: 200, resetShare: 0.005 };
-      return imposed(
-        arena,
-        arena.links.directions,
-        fault,
-        `all links, ${Math.round(100 * stallShare)} % held up`,
-      );
+      return imposed(arena, arena.directions, fault, `all links, ${Math.round(100 * stallShare)} % held up`);
     },
   },
   "stream-reset": {
@@ -156,7 +151,7 @@ export const networkFaults = {
       const gone = random.below(2) === 0 ? "source" : "target";
       return imposed(
         arena,
-        arena.links.directionsOf(node),
+        arena.directionsOf(node),
         { kind: "half_open", gone },
         `${named(node, leader)}, the ${gone} of each connection gone`,
       );
@@ -167,7 +162,7 @@ export const networkFaults = {
     async begin(arena, random) {
       const leader = await arena.leader();
       const node = pick(arena.nodes, random);
-      const inward = arena.links.directions.filter(({ to }) => to === node);
+      const inward = arena.directions.filter(({ to }) => to === node);
       return imposed(arena, inward, { kind: "never_connects" }, `all to ${named(node, leader)}`);
     },
   },
@@ -176,7 +171,7 @@ export const networkFaults = {
     async begin(arena, random) {
       const leader = await arena.leader();
       const node = pick(arena.nodes, random);
-      return imposed(arena, arena.links.directionsOf(node), { kind: "refuse" }, named(node, leader));
+      return imposed(arena, arena.directionsOf(node), { kind: "refuse" }, named(node, leader));
     },
   },
 } as const satisfies Record<string, Fault>;

@@ -13,25 +13,17 @@ const PROBE_CALL_MS = 1000;
 /** How long after the heal a write through each process succeeded, in milliseconds; null where none did in time. */
 export type Recovery = ReadonlyMap<string, number | null>;
 
-/** Writes through each node, and each gateway, by itself. */
+/** Writes through each node that is a member at the time, and each gateway, by itself. */
 export class RecoveryProbe {
-  /** By the name of the process. */
-  readonly #kvs: ReadonlyMap<string, Kv>;
+  readonly #arena: Arena;
 
-  constructor({ nodes, gateways, cluster }: Arena) {
-    const through = (endpoint: number | string): Kv =>
-      cluster.client(endpoint, { deadlineMs: PROBE_CALL_MS }).kv;
-    this.#kvs = new Map([
-      ...nodes.map((node) => [`n${node}`, through(node)] as const),
-      ...gateways.map(
-        (gateway) => [`gateway${gateway}`, through(cluster.topology.gatewayAddress(gateway))] as const,
-      ),
-    ]);
+  constructor(arena: Arena) {
+    this.#arena = arena;
   }
 
   async measure(): Promise<Recovery> {
     const healedAtMs = performance.now();
-    const measured = [...this.#kvs].map(async ([name, kv]) => {
+    const measured = [...this.#kvs()].map(async ([name, kv]) => {
       const ms = await eventually(
         `a write through ${name} succeeds`,
         async () => {
@@ -43,6 +35,18 @@ export class RecoveryProbe {
       return [name, ms] as const;
     });
     return new Map(await Promise.all(measured));
+  }
+
+  /** By the name of the process. */
+  #kvs(): ReadonlyMap<string, Kv> {
+    const { nodes, gateways, cluster } = this.#arena;
+    const through = (address: string): Kv => this.#arena.directKv(address, PROBE_CALL_MS);
+    return new Map([
+      ...nodes.map((node) => [`n${node}`, through(cluster.address(node))] as const),
+      ...gateways.map(
+        (gateway) => [`gateway${gateway}`, through(cluster.topology.gatewayAddress(gateway))] as const,
+      ),
+    ]);
   }
 }
 

@@ -1,7 +1,7 @@
-import { cpSync, createWriteStream, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, createWriteStream, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { finished } from "node:stream/promises";
-import { QuorateError } from "@quorate/client";
+import { type Kv, QuorateError } from "@quorate/client";
 import { seededRandom } from "@quorate/services/std";
 import { formatRecord, type HistoryRecord } from "../judge";
 import { BareFailure } from "../support/bare";
@@ -9,6 +9,7 @@ import { startTestCluster, type TestCluster } from "../support/cluster";
 import { InVain, NeverWill } from "../support/eventually";
 import { PeerLinks } from "../support/peer-links";
 import { Arena } from "./arena";
+import { checkRestored } from "./backup-file";
 import { FaultMissed } from "./fault";
 import { FAULTS } from "./faults";
 import { type ChaosOptions, PROFILES } from "./options";
@@ -22,10 +23,13 @@ import {
   stepText,
   writeReport,
 } from "./report";
+import { Starts } from "./starts";
 import { judge, type Verdict } from "./verdict";
 import { Workload } from "./workload";
 
 const CALLERS = 8;
+/** Nodes that come when members change; those that have left come again. */
+const SPARES = 2;
 const CALL_MS_MAX = 3000;
 const FINAL_CALL_MS_MAX = 30_000;
 
@@ -33,16 +37,19 @@ const FINAL_CALL_MS_MAX = 30_000;
 export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> {
   const random = seededRandom(options.seed);
   const linkChance = random.fork();
-  const links = await PeerLinks.open(options.nodes, () => linkChance.float());
+  const links = await PeerLinks.open(options.nodes + SPARES, () => linkChance.float());
+  const starts = new Starts();
   let cluster: TestCluster | null = null;
   try {
     cluster = await startTestCluster({
       nodes: options.nodes,
+      spares: SPARES,
       profile: options.profile,
       gateways: 1,
+      nodeArgs: starts.argvOf,
       peerAddress: links.peerAddress,
     });
-    return await attack(options, new Arena(cluster, links, PROFILES[options.profile]), say);
+    return await attack(options, new Arena(cluster, links, PROFILES[options.profile], starts), say);
   } finally {
     await cluster?.stop();
     await links.close();
@@ -84,6 +91,11 @@ async function attack(
     for (const read of lastLook.reads) file.write(formatRecord(read));
     say(`all nodes agree on ${agreement.count} keys at revision ${agreement.revision}; judging ...`);
     verdict = judge(history, lastLook);
+    const backup = arena.backups.at(-1);
+    if (backup !== undefined) {
+      await checkRestored(backup);
+      say(`a cluster that is restored from the backup of revision ${backup.revision} holds the same`);
+    }
   } catch (failure) {
     problems.push({ kind: kindOf(failure), text: textOf(failure) });
   }
@@ -105,14 +117,20 @@ async function attack(
 }
 
 /** Half of the callers stay with one endpoint each, the others turn to another when theirs fails. */
-function callersOf(arena: Arena) {
+function callersOf(arena: Arena): readonly (() => Kv)[] {
   const { nodes, cluster } = arena;
   return Array.from({ length: CALLERS }, (_, at) => {
+    if (at === CALLERS - 1) return () => arena.directKv(cluster.topology.gatewayAddress(1), CALL_MS_MAX);
+    if (at % 2 === 1) {
+      // Of the members of the moment, for one that has left would be asked in vain for ever.
+      return () =>
+        arena.directKv(cluster.address(arena.nodes[at % arena.nodes.length] as number), CALL_MS_MAX);
+    }
     const first = at % nodes.length;
-    const rotated = [...nodes.slice(first), ...nodes.slice(0, first)];
-    const endpoints =
-      at === CALLERS - 1 ? cluster.topology.gatewayAddress(1) : at % 2 === 0 ? rotated : rotated.slice(0, 1);
-    return cluster.client(endpoints, { deadlineMs: CALL_MS_MAX }).kv;
+    const { kv } = cluster.client([...nodes.slice(first), ...nodes.slice(0, first)], {
+      deadlineMs: CALL_MS_MAX,
+    });
+    return () => kv;
   });
 }
 
@@ -186,12 +204,14 @@ async function keepEvidence(
   if (hasFailed) await cluster.killAll();
   for (const gateway of gateways)
     writeFileSync(join(out, `gateway${gateway}.log`), cluster.gatewayLogs(gateway));
-  for (const node of cluster.numbers) {
+  const everyone = cluster.topology.nodes + cluster.topology.spares;
+  for (let node = 1; node <= everyone; node += 1) {
     writeFileSync(join(out, `n${node}.log`), cluster.logs(node));
     const copy = join(out, `n${node}`);
     // An earlier run may have left one.
     rmSync(copy, { recursive: true, force: true });
-    if (hasFailed) cpSync(cluster.dataDir(node), copy, { recursive: true });
+    if (hasFailed && existsSync(cluster.dataDir(node)))
+      cpSync(cluster.dataDir(node), copy, { recursive: true });
   }
 }
 

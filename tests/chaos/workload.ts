@@ -14,8 +14,8 @@ export interface WorkloadOptions {
   readonly seed: number;
   /** Operations a second of all callers together, as long as they are answered. */
   readonly opsPerSecond: number;
-  /** One caller for each: it runs one operation at a time. */
-  readonly kvs: readonly Kv[];
+  /** One caller for each: it runs one operation at a time, through what it is given then. */
+  readonly kvs: readonly (() => Kv)[];
   /** Called with each operation that has ended. */
   readonly record: (record: HistoryRecord) => void;
 }
@@ -120,7 +120,7 @@ class Outage {
 
 interface CallerOptions {
   readonly name: string;
-  readonly kv: Kv;
+  readonly kv: () => Kv;
   readonly random: Random;
   readonly recorder: HistoryRecorder;
   readonly epoch: () => number;
@@ -185,7 +185,7 @@ class Caller {
   async #get(key: string): Promise<void> {
     const operation = this.#invoke("get", key, {});
     try {
-      const record = await this.#options.kv.get(key);
+      const record = await this.#options.kv().get(key);
       const seen = { value: record?.text() ?? null, revision: record?.modRevision ?? 0 };
       this.#seen.set(key, seen);
       operation.ok({ value: seen.value, ...(record === undefined ? {} : { rev: seen.revision }) }, now());
@@ -198,7 +198,7 @@ class Caller {
     const value = this.#newValue();
     const operation = this.#invoke("put", key, { value });
     try {
-      const { revision } = await this.#options.kv.put(key, value);
+      const { revision } = await this.#options.kv().put(key, value);
       this.#seen.set(key, { value, revision });
       operation.ok({ rev: revision }, now());
       this.#options.onWritten();
@@ -213,7 +213,7 @@ class Caller {
     const value = this.#newValue();
     const operation = this.#invoke("cas", key, { expect: seen.value, value });
     try {
-      const { revision } = await this.#options.kv.put(key, value, { expectedModRevision: seen.revision });
+      const { revision } = await this.#options.kv().put(key, value, { expectedModRevision: seen.revision });
       this.#seen.set(key, { value, revision });
       operation.ok({ swapped: true, rev: revision }, now());
       this.#options.onWritten();
@@ -228,7 +228,7 @@ class Caller {
   async #delete(key: string): Promise<void> {
     const operation = this.#invoke("delete", key, {});
     try {
-      const { deleted, revision } = await this.#options.kv.delete(key);
+      const { deleted, revision } = await this.#options.kv().delete(key);
       this.#seen.set(key, { value: null, revision: 0 });
       operation.ok({ deleted, ...(deleted ? { rev: revision } : {}) }, now());
       this.#options.onWritten();
@@ -241,7 +241,7 @@ class Caller {
     const by = this.#draw(2) === 0 ? 1 + this.#draw(5) : -1 - this.#draw(3);
     const operation = this.#invoke("incr", key, { by });
     try {
-      const value = await this.#options.kv.increment(key, by);
+      const value = await this.#options.kv().increment(key, by);
       operation.ok({ value: Number(value) }, now());
       this.#options.onWritten();
     } catch (thrown) {
@@ -253,7 +253,7 @@ class Caller {
     const value = `${this.#newValue()};`;
     const operation = this.#invoke("append", key, { value });
     try {
-      const record = await this.#options.kv.append(key, value);
+      const record = await this.#options.kv().append(key, value);
       if (record === undefined) throw new Error(`an append to "${key}" returned no record`);
       operation.ok({ value: record.text(), rev: record.modRevision }, now());
       this.#options.onWritten();
