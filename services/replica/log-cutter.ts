@@ -18,7 +18,7 @@ export class LogCutter {
       readonly keeping: LogKeeping;
       readonly log: LogStore;
       readonly state: StateStore;
-      readonly appliedIndex: () => Index;
+      readonly raft: () => Pick<RaftStatus, "applied" | "progress">;
       /** The oldest state that is being sent; null for none. */
       readonly pinnedIndex: () => Index | null;
       readonly failed: (failure: StoreFailure) => void;
@@ -43,26 +43,28 @@ export class LogCutter {
   }
 
   /** Makes the state durable and cuts the log as far as nobody is known to need it. Rejects with StoreFailure. */
-  async takeSnapshot(raft: Pick<RaftStatus, "progress">): Promise<SnapshotTaken> {
+  async takeSnapshot(): Promise<SnapshotTaken> {
     const { log, state } = this.parts;
     await state.checkpoint();
-    const matches = (raft.progress ?? [])
-      .filter(({ isRecentlyActive }) => isRecentlyActive)
-      .map(({ match }) => match);
-    const index = cutWithin(this.extent, Math.min(log.lastIndex(), ...matches));
+    const index = cutWithin(this.extent, log.lastIndex());
     if (index !== null) await log.cut(index);
     return { index: state.checkpointIndex, logFirstIndex: log.firstIndex() };
   }
 
   private get extent(): LogExtent {
-    const { log, state, appliedIndex, pinnedIndex } = this.parts;
+    const { log, state, raft, pinnedIndex } = this.parts;
+    const { applied, progress } = raft();
+    const firstIndex = log.firstIndex();
+    // Whoever lacks what is before the log needs a snapshot anyway.
+    const followed = (progress ?? []).filter((peer) => peer.isRecentlyActive && peer.match + 1 >= firstIndex);
     return {
-      firstIndex: log.firstIndex(),
+      firstIndex,
       lastIndex: log.lastIndex(),
       bytes: log.bytes,
       checkpointIndex: state.checkpointIndex,
-      appliedIndex: appliedIndex(),
+      appliedIndex: applied,
       pinnedIndex: pinnedIndex(),
+      followedIndex: followed.length === 0 ? null : Math.min(...followed.map(({ match }) => match)),
     };
   }
 }

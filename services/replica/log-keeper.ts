@@ -25,7 +25,12 @@ export interface LogExtent {
   readonly appliedIndex: Index;
   /** The oldest state that is being sent to a peer, which will need what follows; null for none. */
   readonly pinnedIndex: Index | null;
+  /** What the last of the members holds that go on from this log; null for none, as on a follower. */
+  readonly followedIndex: Index | null;
 }
+
+/** How many times its bounds the log may grow for members that go on from it: else a snapshot would follow a snapshot. */
+const PATIENCE = 8;
 
 /** Up to which index the log is to be cut now, or null. */
 export function cutDue(keeping: LogKeeping, log: LogExtent): Index | null {
@@ -35,12 +40,15 @@ export function cutDue(keeping: LogKeeping, log: LogExtent): Index | null {
   // Of large entries half of what may be there is left, as far as their mean tells.
   const byBytes = Math.floor((entries * keeping.bytesMax) / 2 / Math.max(1, log.bytes));
   const kept = Math.min(keeping.entriesKept, log.bytes > keeping.bytesMax ? byBytes : keeping.entriesKept);
-  return cutWithin(log, log.lastIndex - kept);
+  const isTooLong = entries > PATIENCE * keeping.entriesMax || log.bytes > PATIENCE * keeping.bytesMax;
+  const followedIndex = isTooLong ? null : log.followedIndex;
+  return cutWithin({ ...log, followedIndex }, log.lastIndex - kept);
 }
 
-/** As much of a wanted cut as the state and the images on their way allow; null where that is nothing. */
+/** As much of a wanted cut as the state, images on their way and followers allow; null where that is nothing. */
 export function cutWithin(log: LogExtent, wanted: Index): Index | null {
-  const { checkpointIndex, appliedIndex, pinnedIndex } = log;
-  const index = Math.min(wanted, checkpointIndex, appliedIndex, pinnedIndex ?? Number.POSITIVE_INFINITY);
+  const { checkpointIndex, appliedIndex, pinnedIndex, followedIndex } = log;
+  const needed = Math.min(pinnedIndex ?? Number.POSITIVE_INFINITY, followedIndex ?? Number.POSITIVE_INFINITY);
+  const index = Math.min(wanted, checkpointIndex, appliedIndex, needed);
   return index >= log.firstIndex ? index : null;
 }

@@ -13,10 +13,12 @@ interface HeldImage extends OutgoingImage {
 
 /**
  * The frozen states that are being sent to peers. One whose stream broke is kept for a while, so that it can be gone on
- * with; as long as it is kept, the log behind it is, for whoever receives it will need that next.
+ * with; as long as it is kept, the log behind it is, for whoever receives it will need that next. That holds for a while
+ * after it was sent too: its receiver makes it durable and installs it before it says what it holds.
  */
 export class OutgoingImages {
   private readonly images = new Map<number, HeldImage>();
+  private sentOnes: { readonly index: Index; ticksLeft: number }[] = [];
   private nextId: number;
 
   constructor(
@@ -36,13 +38,11 @@ export class OutgoingImages {
     return this.images.size;
   }
 
-  /** The applied index of the oldest; null for none. */
+  /** The applied index of the oldest, those included that were sent lately; null for none. */
   get pinnedIndex(): Index | null {
-    let pinned: Index | null = null;
-    for (const { state } of this.images.values()) {
-      pinned = Math.min(pinned ?? Number.POSITIVE_INFINITY, state.header.applied.index);
-    }
-    return pinned;
+    const held = [...this.images.values()].map(({ state }) => state.header.applied.index);
+    const indexes = [...held, ...this.sentOnes.map(({ index }) => index)];
+    return indexes.length === 0 ? null : Math.min(...indexes);
   }
 
   /** Freezes the state as it is now. Throws StoreFailure. */
@@ -66,6 +66,14 @@ export class OutgoingImages {
     if (image !== undefined) image.idleTicks = 0;
   }
 
+  /** All of it was taken. */
+  sent(imageId: number): void {
+    const image = this.images.get(imageId);
+    if (image === undefined) return;
+    this.sentOnes.push({ index: image.state.header.applied.index, ticksLeft: this.options.idleTicksMax });
+    this.release(imageId);
+  }
+
   /** It is needed no longer. Safe to call twice. */
   release(imageId: number): void {
     this.images.get(imageId)?.state.close();
@@ -77,9 +85,12 @@ export class OutgoingImages {
       image.idleTicks += 1;
       if (image.idleTicks > this.options.idleTicksMax) this.release(image.imageId);
     }
+    for (const sent of this.sentOnes) sent.ticksLeft -= 1;
+    this.sentOnes = this.sentOnes.filter(({ ticksLeft }) => ticksLeft > 0);
   }
 
   releaseAll(): void {
     for (const imageId of [...this.images.keys()]) this.release(imageId);
+    this.sentOnes = [];
   }
 }

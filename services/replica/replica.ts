@@ -175,7 +175,7 @@ export class Replica {
       keeping: options.logKeeping ?? DEFAULT_LOG_KEEPING,
       log,
       state,
-      appliedIndex: () => this.raft.status().applied,
+      raft: () => this.raft.status(),
       pinnedIndex: () => this.images.pinnedIndex,
       failed: (failure) => this.fail(failure),
     });
@@ -302,7 +302,7 @@ export class Replica {
 
   /** Makes the state durable and cuts the log as far as nobody is known to need it. Rejects with StoreFailure. */
   takeSnapshot(): Promise<SnapshotTaken> {
-    return this.cutter.takeSnapshot(this.raft.status());
+    return this.cutter.takeSnapshot();
   }
 
   /** Takes the whole state anew from a peer, since this member's own cannot be trusted. False where that did not work. */

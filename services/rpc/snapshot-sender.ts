@@ -80,7 +80,7 @@ export class SnapshotSender {
       }
       await sink.drained();
       if (ending.signal.aborted) return;
-      replica.images.release(imageId);
+      replica.images.sent(imageId);
       log.info(fields, "the state was sent");
     } catch (error) {
       // It failed by itself, not by its stream: nobody can go on with it.

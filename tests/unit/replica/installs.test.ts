@@ -73,6 +73,30 @@ describe("an installed state", () => {
   });
 });
 
+describe("under load", () => {
+  test("F2: one snapshot is enough, however long the member takes to install it and to catch up", async () => {
+    const { leader, id } = await behind();
+    const replica = rig.replica(id);
+    const between = gate();
+    const held = replica.exclusive(() => between.promise);
+    let hasCome = false;
+    rig.onChunk = (chunk) => {
+      hasCome ||= chunk.isLast;
+      return chunk;
+    };
+    rig.heal();
+    for (let tick = 0; tick < 20 && !hasCome; tick += 1) await rig.tick();
+    await write(leader, 60, "meanwhile");
+    await leader.state.checkpoint();
+    await rig.tick(2);
+    between.open();
+    await held;
+    await caughtUp(leader, id);
+    expect(replica.status().imagesInstalled).toBe(1);
+    expect(leader.status().logFirstIndex).toBeGreaterThan(40);
+  });
+});
+
 describe("a state that came whole is not installed", () => {
   /** Has the image come whole, then the log blocked while it is written what the test asks for, then the install begun. */
   async function amidWrite(

@@ -11,6 +11,7 @@ function extent(changes: Partial<LogExtent>): LogExtent {
     checkpointIndex: 1_000_000,
     appliedIndex: 1_000_000,
     pinnedIndex: null,
+    followedIndex: null,
     ...changes,
   };
 }
@@ -29,6 +30,8 @@ describe("F1: the log is cut", () => {
       null,
     ],
     ["at most to what is applied", { lastIndex: 200, bytes: 100, appliedIndex: 70 }, 70],
+    ["at most to what a follower holds", { lastIndex: 200, bytes: 100, followedIndex: 33 }, 33],
+    ["and not for followers that are too far behind", { lastIndex: 801, bytes: 100, followedIndex: 33 }, 781],
     ["at most to a state that is being sent", { lastIndex: 200, bytes: 100, pinnedIndex: 33 }, 33],
   ] as const)("%s", (_, log, index) => {
     expect(cutDue(KEEPING, extent(log))).toBe(index);

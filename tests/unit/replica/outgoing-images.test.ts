@@ -31,6 +31,21 @@ test("each image has a name of its own, and there are only so many at a time", (
   expect(images.open()).toMatchObject({ imageId: 12 });
 });
 
+test("F4: the log behind one that was sent is kept for a while: its receiver has still to install it", () => {
+  const { state, closed } = states(5);
+  const images = new OutgoingImages(state, OPTIONS);
+  images.open();
+  images.sent(10);
+  images.sent(10);
+  expect(closed).toEqual([5]);
+  expect(images.count).toBe(0);
+  for (let tick = 0; tick < 3; tick += 1) {
+    expect(images.pinnedIndex).toBe(5);
+    images.tick();
+  }
+  expect(images.pinnedIndex).toBeNull();
+});
+
 test("F3: one that broke off can be gone on with, until nobody has taken anything of it for a while", () => {
   const { state, closed } = states(5, 6);
   const images = new OutgoingImages(state, OPTIONS);

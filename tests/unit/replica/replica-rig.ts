@@ -188,7 +188,7 @@ export class ReplicaRig {
           chunks: (async function* () {
             for await (const chunk of state.chunks(resume?.position ?? null)) {
               const arrived = onChunk(chunk, to);
-              if (chunk.isLast) replica.images.release(imageId);
+              if (chunk.isLast) replica.images.sent(imageId);
               yield arrived;
             }
           })(),
