@@ -133,6 +133,10 @@ export class FakeImages {
     this.touched += 1;
   }
 
+  sent(imageId: number): void {
+    this.release(imageId);
+  }
+
   release(imageId: number): void {
     this.held.get(imageId)?.close();
     this.held.delete(imageId);
