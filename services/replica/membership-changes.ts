@@ -9,7 +9,7 @@ import {
 import type { MemberId, Raft } from "#raft";
 import { unreachable } from "#std";
 import { membershipPlan } from "./membership-keeper";
-import type { MembershipOutcome, MembershipRequest, SubmitOutcome } from "./outcome";
+import type { MembershipOutcome, MembershipRequest, SubmitOutcome, UnknownReason } from "./outcome";
 import type { Clock } from "./ports";
 import { notApplied, type Proposals } from "./proposals";
 
@@ -26,7 +26,7 @@ export interface MembershipChangesParts {
 
 /** Changes of the membership on their way from a request to a configuration that is in force and not joint. */
 export class MembershipChanges {
-  private readonly waiting = new Set<() => void>();
+  private readonly waiting = new Set<(end: UnknownReason | null) => void>();
 
   constructor(private readonly parts: MembershipChangesParts) {}
 
@@ -47,7 +47,16 @@ export class MembershipChanges {
   /** The membership has changed. */
   changed(): void {
     if (this.isJoint) return;
-    for (const resolve of this.waiting) resolve();
+    this.settle(null);
+  }
+
+  /** This replica hears no more of what is under way. */
+  settleAll(reason: UnknownReason): void {
+    this.settle(reason);
+  }
+
+  private settle(end: UnknownReason | null): void {
+    for (const resolve of this.waiting) resolve(end);
     this.waiting.clear();
   }
 
@@ -86,7 +95,10 @@ export class MembershipChanges {
     const { result } = outcome.answer;
     if (result?.$case === "refused") return { kind: "invalid", fault: result.value.message };
     // Whoever leads leaves a joint configuration, and every member applies that.
-    if (this.isJoint) await new Promise<void>((resolve) => this.waiting.add(resolve));
+    if (this.isJoint) {
+      const end = await new Promise<UnknownReason | null>((resolve) => this.waiting.add(resolve));
+      if (end !== null) return { kind: "unknown", reason: end };
+    }
     return { kind: "changed", membership: this.parts.membership() };
   }
 }

@@ -651,6 +651,7 @@ export class Replica {
 
   private settleAll(reason: "stopping" | "store_lost"): void {
     this.proposals.settleAll("stopping", reason);
+    this.membershipChanges.settleAll(reason);
     this.reads.settleAll(reason);
     this.readPoints.settleAll(reason);
     this.transfers.settleAll(this.leaderId);

@@ -50,9 +50,11 @@ export class SnapshotInstaller {
    */
   async reinstall(from: MemberId): Promise<boolean> {
     if (this.isBusy) return false;
-    const { applier, receiver } = this.parts;
+    const { applier, raft, receiver } = this.parts;
     return this.attempt(() =>
       applier.exclusive(async (applied) => {
+        // While it leads nobody could write; it is to hand over first.
+        if (raft.status().role === "leader") return false;
         // Others may have nothing newer, and what they have at the same entry is right.
         const received = await receiver.bring(from, (image) => image.applied.index >= applied.index);
         return received !== null && this.install(received);

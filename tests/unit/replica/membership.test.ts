@@ -245,6 +245,28 @@ describe("the members of a running cluster", () => {
     expect(voters(rig.replica(leader.id))).toEqual(["n1", "n2", "n3", "n4"]);
   });
 
+  test("a change that stays joint is unknown to a leader that stops", async () => {
+    rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await changed(leader, addition("n4"));
+    await rig.join("n4", leader.id);
+    await rig.tick(3);
+    const { id } = rig.seats.find((seat) => seat.id !== leader.id)!;
+    leader.subscribe({ membershipChanged: () => rig.isolate(leader.id) });
+    const where = { clientAddress: "", peerAddress: "" };
+    const outcome = leader.changeMembership({
+      kind: "change",
+      changes: [
+        { kind: "voter", memberId: "n4", ...where },
+        { kind: "remove", memberId: id, ...where },
+      ],
+    });
+    await rig.tick(3);
+    expect(leader.membership.configuration.votersOutgoing).not.toEqual([]);
+    await leader.stop();
+    expect(await outcome).toEqual({ kind: "unknown", reason: "stopping" });
+  });
+
   test("leadership goes to a voter of a higher priority", async () => {
     rig = new ReplicaRig(3);
     const leader = await rig.elect();
