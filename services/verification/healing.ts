@@ -13,6 +13,13 @@ const RECORD_REPAIRS_MAX = 3;
 /** How often an image of the whole state is asked for in a round, and how long before each. */
 const REINSTALL_ATTEMPTS = 5;
 const REINSTALL_PAUSE_MS = 500;
+/**
+ * So many whole states are taken one after another where the member differs still. What no state helps against is its
+ * software or its memory, as while a cluster is upgraded node by node: then each further attempt waits twice as long.
+ */
+const STATES_IN_VAIN_MAX = 2;
+const RETAKE_PAUSE_MS_MIN = 10 * 60_000;
+const RETAKE_PAUSE_MS_MAX = 24 * 60 * 60_000;
 
 /** Puts this member's own state right where the majority has another one. One repair at a time. */
 export class Healing {
@@ -22,6 +29,9 @@ export class Healing {
   lastDiverged: readonly DivergedKey[] = [];
   private isBusy = false;
   private repairs = 0;
+  /** Whole states taken since it was last found to be right. */
+  private statesInVain = 0;
+  private retakenAtMs = 0;
 
   constructor(
     private readonly replica: VerifiedReplica,
@@ -33,6 +43,7 @@ export class Healing {
   /** It was found to be right. */
   agreed(): void {
     this.repairs = 0;
+    this.statesInVain = 0;
   }
 
   /** null where a repair is under way already. */
@@ -77,16 +88,27 @@ export class Healing {
   }
 
   private async reinstall(from: string): Promise<RepairOutcome> {
+    if (this.timer.nowMs < this.retakenAtMs + this.retakePauseMs) {
+      const why = `${this.statesInVain} whole states did not make it equal: the software of the members differs, or its memory is bad`;
+      return { kind: "put_off", why };
+    }
     for (let attempt = 1; attempt <= REINSTALL_ATTEMPTS && !this.timer.isClosed; attempt += 1) {
       // First of all the leader may want to look at what is wrong: with the state go its rounds.
       await this.timer.sleep(REINSTALL_PAUSE_MS);
       if (await this.replica.reinstall(from)) {
         this.statesReplaced += 1;
+        this.statesInVain += 1;
+        this.retakenAtMs = this.timer.nowMs;
         this.repairs = 0;
         return { kind: "state", from };
       }
     }
     return { kind: "put_off", why: `no state could be had from ${from} that is as new as this one` };
+  }
+
+  private get retakePauseMs(): number {
+    if (this.statesInVain < STATES_IN_VAIN_MAX) return 0;
+    return Math.min(RETAKE_PAUSE_MS_MAX, RETAKE_PAUSE_MS_MIN * 2 ** (this.statesInVain - STATES_IN_VAIN_MAX));
   }
 }
 

@@ -63,6 +63,8 @@ export class VirtualMember {
   readonly repaired: RepairOutcome[] = [];
   machine: StateMachine;
   appliedIndex = 0;
+  /** How its software sees what is resident. */
+  sees: (resident: ResidentState) => ResidentState = (resident) => resident;
   /** Called while a repair holds the applying, before it reads anything. */
   onExclusive: () => Promise<void> = async () => undefined;
   private work: Promise<unknown> = Promise.resolve();
@@ -147,7 +149,7 @@ export class VirtualMember {
         return member.machine.meta;
       },
       state: store,
-      resident: (): ResidentState => member.machine.resident(),
+      resident: (): ResidentState => member.sees(member.machine.resident()),
       namespaces: () => member.machine.resident().namespaces,
       status: () => ({ appliedIndex: member.appliedIndex }),
       proposeVerify: async () => {
