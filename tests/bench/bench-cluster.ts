@@ -21,10 +21,11 @@ export class BenchCluster {
     this.#admin = connect(this.addresses.join(","));
   }
 
-  static async start(profile: Profile): Promise<BenchCluster> {
+  /** @param nodeArguments more of them for each node */
+  static async start(profile: Profile, nodeArguments: readonly string[] = []): Promise<BenchCluster> {
     const { basePort, release } = await reservePorts(3);
     const directory = mkdtempSync(join(tmpdir(), "quorate-bench-"));
-    const cluster = LocalCluster.describe({ dataDir: directory, nodes: 3, basePort, profile });
+    const cluster = LocalCluster.describe({ dataDir: directory, nodes: 3, basePort, profile, nodeArguments });
     const bench = new BenchCluster(cluster, directory, release);
     try {
       await cluster.start();
@@ -33,6 +34,10 @@ export class BenchCluster {
       await bench.stop();
       throw failure;
     }
+  }
+
+  get members(): LocalCluster["members"] {
+    return this.#cluster.members;
   }
 
   get memberIds(): readonly string[] {

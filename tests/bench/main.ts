@@ -1,10 +1,14 @@
 // `npm run bench`: how fast a local cluster of three nodes is, loaded from this process through the typed client.
+import type { Profile } from "@quorate/services/launcher";
 import { BenchCluster } from "./bench-cluster";
 import { type Footprint, measureFootprint } from "./footprint";
 import { describeMachine, type Machine } from "./machine";
 import { loadKeys, type Measurement, measure } from "./measure";
 import { BadOption, type BenchOptions, benchOptions, HELP } from "./options";
 import { type Cell, cellText, footprintText, machineText } from "./report";
+import { SOAK_HELP, type SoakOptions, soakOptions } from "./soak/options";
+import { isWell } from "./soak/report";
+import { soak } from "./soak/run";
 import { OPERATIONS, type Workload } from "./workload";
 
 /** What `--json` prints. */
@@ -26,7 +30,7 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
   let cells: readonly Cell[] = [];
   const workloads = workloadsOf(options);
   if (workloads.length > 0) {
-    await withCluster(options, async (cluster) => {
+    await withCluster(options.profile, [], async (cluster) => {
       machine ??= describeMachine(cluster.directory);
       say(`${machineText(machine)}\n`);
       cells = await runCells(cluster, workloads, options);
@@ -35,7 +39,7 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
   }
   let footprint: Footprint | null = null;
   if (options.cells.includes("footprint")) {
-    await withCluster(options, async (cluster) => {
+    await withCluster(options.profile, [], async (cluster) => {
       const isFirst = machine === null;
       machine ??= describeMachine(cluster.directory);
       if (isFirst) say(`${machineText(machine)}\n`);
@@ -73,10 +77,11 @@ function workloadsOf({ cells, inFlight }: BenchOptions): readonly Workload[] {
 }
 
 async function withCluster(
-  options: BenchOptions,
+  profile: Profile,
+  nodeArguments: readonly string[],
   body: (cluster: BenchCluster) => Promise<void>,
 ): Promise<void> {
-  const cluster = await BenchCluster.start(options.profile);
+  const cluster = await BenchCluster.start(profile, nodeArguments);
   const leave = () => cluster.stop().finally(() => process.exit(130));
   process.once("SIGINT", leave);
   try {
@@ -87,30 +92,43 @@ async function withCluster(
   }
 }
 
-function main(args: readonly string[]): void {
-  let options: BenchOptions | "help";
-  try {
-    options = benchOptions(args);
-  } catch (problem) {
-    if (!(problem instanceof BadOption)) throw problem;
-    console.error(problem.message);
-    process.exitCode = 2;
-    return;
-  }
-  if (options === "help") {
-    process.stdout.write(HELP);
-    return;
-  }
-  const chosen = options;
-  run(chosen, args).then(
-    (report) => {
-      if (chosen.json) console.log(JSON.stringify(report, null, 2));
-    },
-    (failure: unknown) => {
-      console.error(failure);
-      process.exitCode = 1;
-    },
-  );
+/** What a soak that is not flat ends with. */
+const NOT_FLAT_EXIT_CODE = 3;
+
+async function runSoak(options: SoakOptions): Promise<void> {
+  const nodeArguments = ["--history-revisions", String(options.historyRevisions)];
+  await withCluster(options.profile, nodeArguments, async (cluster) => {
+    const report = await soak(cluster, options, console.log);
+    if (!isWell(report)) process.exitCode = NOT_FLAT_EXIT_CODE;
+  });
 }
 
-main(process.argv.slice(2));
+async function runBench(options: BenchOptions, args: readonly string[]): Promise<void> {
+  const report = await run(options, args);
+  if (options.json) console.log(JSON.stringify(report, null, 2));
+}
+
+/** What the arguments ask for. @throws BadOption */
+function workOf(args: readonly string[]): () => void | Promise<void> {
+  if (args[0] === "soak") {
+    const options = soakOptions(args.slice(1));
+    return options === "help" ? () => print(SOAK_HELP) : () => runSoak(options);
+  }
+  const options = benchOptions(args);
+  return options === "help" ? () => print(HELP) : () => runBench(options, args);
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+async function main(args: readonly string[]): Promise<void> {
+  try {
+    await workOf(args)();
+  } catch (problem) {
+    console.error(problem instanceof BadOption ? problem.message : problem);
+    process.exitCode = problem instanceof BadOption ? 2 : 1;
+  }
+}
+
+void main(process.argv.slice(2));

@@ -40,6 +40,8 @@ Starts three nodes and a gateway on this machine and loads them from this proces
   --profile NAME       timing of the nodes: default, fast or wan (default: default)
   --seed N             of the keys and values (default: 1)
   --json               one JSON document on standard output
+
+npm run bench -- soak --help: a steady load for a long time.
 `;
 
 /** A command line that does not fit; the message names the option. */
@@ -98,7 +100,8 @@ function list(text: string): readonly string[] {
   return text.split(",").map((part) => part.trim());
 }
 
-function whole(option: string, text: string, min = 1): number {
+/** @throws BadOption */
+export function whole(option: string, text: string, min = 1): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < min) {
     throw new BadOption(`${option} must be a whole number of at least ${min}, not "${text}"`);
@@ -106,7 +109,8 @@ function whole(option: string, text: string, min = 1): number {
   return value;
 }
 
-function oneOf<Name extends string>(option: string, text: string, names: readonly Name[]): Name {
+/** @throws BadOption */
+export function oneOf<Name extends string>(option: string, text: string, names: readonly Name[]): Name {
   const name = names.find((known) => known === text);
   if (name === undefined) throw new BadOption(`${option} must be one of ${names.join(", ")}, not "${text}"`);
   return name;

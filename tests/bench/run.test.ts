@@ -1,4 +1,5 @@
-import { resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Child, Workplace } from "../support";
 
@@ -43,3 +44,24 @@ test("a wrong option stops the bench with one line that names it", async () => {
   expect(await child.ended).toEqual({ code: 2, signal: null });
   expect(child.log().trimEnd().split("\n")).toEqual([expect.stringContaining("--in-flight")]);
 });
+
+test("a soak measures each node, draws a picture, and says whether anything grows", async () => {
+  const out = workplace.at("soak");
+  const child = bench(
+    `soak --minutes 0.05 --rate 60 --sample-seconds 1 --history 200 --keys 100 --profile fast --out ${out}`,
+  );
+  // Three samples are too few to say that anything grows.
+  expect(await child.ended).toEqual({ code: 0, signal: null });
+  expect(child.log()).toContain("too short a run");
+  const report = JSON.parse(readFileSync(join(out, "soak.json"), "utf8"));
+  expect(report.samples).toHaveLength(3);
+  for (const { nodes } of report.samples) {
+    for (const node of [nodes.n1, nodes.n2, nodes.n3]) {
+      expect(node.operations).toBeGreaterThan(0);
+      expect(node.failed).toBe(0);
+      for (const figure of ["rssBytes", "heapBytes", "diskBytes", "handles", "p50Ms", "p99Ms"])
+        expect(node[figure]).toBeGreaterThan(0);
+    }
+  }
+  expect(readFileSync(join(out, "soak.html"), "utf8")).toContain("<polyline");
+}, 60_000);
