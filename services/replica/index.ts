@@ -1,3 +1,4 @@
+export { Canceller } from "./canceller";
 export type { HistoryLimits } from "./history-keeper";
 export type { Introduction } from "./introductions";
 export type { ReplicaListener } from "./listeners";

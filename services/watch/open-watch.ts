@@ -6,7 +6,7 @@ import {
   rangeIsEmpty,
   type StoredRecord,
 } from "#kv";
-import { type Cancellation, ReadExpired, type ReadOutcome, StateReplaced, StoreFailure } from "#replica";
+import { Canceller, ReadExpired, type ReadOutcome, StateReplaced, StoreFailure } from "#replica";
 import { assert, concatBytes, unreachable } from "#std";
 import { ChangeQueue } from "./change-queue";
 import { type ChunkOutcome, Chunks } from "./chunks";
@@ -69,7 +69,7 @@ export class Watch {
   private hasEnded = false;
   private toldAtMs: number;
   private waiter: ((frame: WatchFrame | null) => void) | null = null;
-  private readonly opening = new Leaving();
+  private readonly opening = new Canceller();
 
   constructor(
     private readonly state: WatchedState,
@@ -459,7 +459,7 @@ export class Watch {
   private conclude(reason: WatchEndReason, oldestRevision = 0): EndedFrame {
     const resumeRevision = this.resumeRevision(reason);
     this.ending = { kind: "ended", reason, resumeRevision, oldestRevision };
-    this.opening.leave();
+    this.opening.abort();
     this.state.leave(this);
     this.state.ended(this);
     if (this.phase.kind === "current" || this.phase.kind === "past") this.phase.chunks?.close();
@@ -499,26 +499,5 @@ export class Watch {
     if (frame === null) return;
     this.waiter = null;
     waiter(frame);
-  }
-}
-
-/** Tells a waiting read that its watch has ended. */
-class Leaving implements Cancellation {
-  aborted = false;
-  private readonly listeners = new Set<() => void>();
-
-  addEventListener(_type: "abort", run: () => void): void {
-    this.listeners.add(run);
-  }
-
-  removeEventListener(_type: "abort", run: () => void): void {
-    this.listeners.delete(run);
-  }
-
-  leave(): void {
-    if (this.aborted) return;
-    this.aborted = true;
-    for (const run of [...this.listeners]) run();
-    this.listeners.clear();
   }
 }
