@@ -6,7 +6,7 @@ import type { EntryId } from "#raft";
  * and nothing after it.
  *
  *   header   JSON: what the backup is of (BackupInfo), and the version of this format
- *   chunk    whether it is the last (u8), the checksum of its data (u32), the length of its position (u16), the position,
+ *   chunk    whether it is the last (u8), the checksum of its data (u32), the length of its position (u32), the position,
  *            the data
  *   trailer  the SHA-256 of all that precedes this frame, then JSON: how many chunks and bytes of data there are
  *
@@ -22,7 +22,7 @@ export const FRAME_KIND = { header: 1, chunk: 2, trailer: 3 } as const;
 /** Kind and length. */
 export const FRAME_HEAD_BYTES = 5;
 /** What comes before the position of a chunk. */
-export const CHUNK_LEAD_BYTES = 7;
+export const CHUNK_LEAD_BYTES = 9;
 export const CRC_BYTES = 4;
 export const DIGEST_BYTES = 32;
 

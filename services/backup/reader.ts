@@ -67,7 +67,7 @@ function infoOf(frame: Frame): BackupInfo {
 
 function chunkOf({ payload, offset }: Frame): ImageChunk {
   const positionAt = CHUNK_LEAD_BYTES;
-  const dataAt = payload.byteLength < positionAt ? 0 : positionAt + payload.readUInt16BE(5);
+  const dataAt = payload.byteLength < positionAt ? 0 : positionAt + payload.readUInt32BE(5);
   if (dataAt === 0 || dataAt > payload.byteLength)
     throw new BackupDamaged("damaged", offset, "a chunk is too short");
   const chunk: ImageChunk = {

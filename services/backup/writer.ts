@@ -54,7 +54,7 @@ function chunkParts({ position, checksum, data, isLast }: ImageChunk): readonly 
   const lead = Buffer.alloc(CHUNK_LEAD_BYTES);
   lead.writeUInt8(isLast ? 1 : 0, 0);
   lead.writeUInt32BE(checksum >>> 0, 1);
-  lead.writeUInt16BE(position.byteLength, 5);
+  lead.writeUInt32BE(position.byteLength, 5);
   return [lead, position, data];
 }
 

@@ -88,6 +88,17 @@ describe("a backup file", () => {
     expect(await verifyBackup(path)).toMatchObject({ kind: "sound", counts: { bytes: 3_500_020 } });
   });
 
+  test("F6: holds a chunk that ends with the longest key, which its store may write at twice its length", async () => {
+    const position = new Uint8Array(150_000).fill(9);
+    const [chunk] = chunksOf([10]);
+    const path = workplace.at("long");
+    for await (const piece of backup(frozen([{ ...(chunk as ImageChunk), position }]), FACTS))
+      appendFileSync(path, piece);
+    const read: ImageChunk[] = [];
+    for await (const found of backupChunks(path)) read.push(found);
+    expect(read.map((found) => Buffer.compare(found.position, position))).toEqual([0]);
+  });
+
   test.each([1, 7, 4096])("is read the same from pieces of %d bytes", async (size) => {
     const bytes = await bytesOf([10, 2000, 3]);
     async function* pieces(): AsyncIterable<Uint8Array> {
@@ -129,8 +140,8 @@ describe("a backup file", () => {
 
   test("F6: frames that are sound but left out, doubled or exchanged are noticed", async () => {
     const sound = await bytesOf([40, 40, 40, 40]);
-    const frameBytes = 40 + 5 + 7 + 1 + 4;
-    const first = sound.indexOf(Buffer.from([2, 0, 0, 0, 40 + 7 + 1]));
+    const frameBytes = 40 + 5 + 9 + 1 + 4;
+    const first = sound.indexOf(Buffer.from([2, 0, 0, 0, 40 + 9 + 1]));
     const frame = (at: number): Buffer =>
       sound.subarray(first + at * frameBytes, first + (at + 1) * frameBytes);
     const [head, tail] = [sound.subarray(0, first), sound.subarray(first + 4 * frameBytes)];
