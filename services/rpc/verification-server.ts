@@ -49,8 +49,9 @@ export interface VerificationServerOptions {
   readonly log: Log;
 }
 
-/** Buckets in one message: about 64 KiB with short keys, and far below the largest message with the longest. */
+/** Buckets in one message, and about how many bytes of keys that they start at: far below the largest message. */
 const BUCKETS_PER_MESSAGE = 1000;
+const START_BYTES_PER_MESSAGE = 1024 * 1024;
 
 interface Introduced {
   readonly hello?: Hello | undefined;
@@ -108,9 +109,7 @@ export class VerificationServer {
     const buckets = await this.verifierFor(stream.request).answerBuckets(Number(stream.request.round));
     if (buckets === null) return;
     const sink = new StreamSink<VerificationBucketsResponse>(stream, ending);
-    for (let from = 0; from === 0 || from < buckets.length; from += BUCKETS_PER_MESSAGE) {
-      await sink.write(bucketsToWire(buckets.slice(from, from + BUCKETS_PER_MESSAGE)));
-    }
+    for (const some of inMessages(buckets)) await sink.write(bucketsToWire(some));
   }
 
   private answer<Request extends Introduced, Response>(
@@ -139,4 +138,19 @@ export class VerificationServer {
     this.options.log.debug({ err: error, peer }, "a question of a peer's verifier was not answered");
     return new PeerRefusal(status.UNAVAILABLE, error instanceof Error ? error.message : String(error));
   }
+}
+
+/** At least one message. */
+function* inMessages(buckets: readonly BucketHash[]): Generator<readonly BucketHash[], void, undefined> {
+  let from = 0;
+  let bytes = 0;
+  for (const [at, { start }] of buckets.entries()) {
+    if (at - from >= BUCKETS_PER_MESSAGE || bytes >= START_BYTES_PER_MESSAGE) {
+      yield buckets.slice(from, at);
+      from = at;
+      bytes = 0;
+    }
+    bytes += start.length;
+  }
+  yield buckets.slice(from);
 }

@@ -73,6 +73,20 @@ describe("asking a peer's verifier", () => {
     expect(await asking.buckets("n2", 3)).toBeNull();
   });
 
+  test("buckets that start at the longest keys come in messages that are not too large", async () => {
+    const buckets: BucketHash[] = Array.from({ length: 600 }, (_, at) => ({
+      namespaceId: 1,
+      generation: 2,
+      start: new Uint8Array(65_536).fill(at % 256),
+      hash: hash(at % 256),
+      keys: at,
+    }));
+    const { asking } = await peers({ answerBuckets: () => buckets }, 20_000);
+    expect((await asking.buckets("n2", 1))?.map(({ start }) => start.length)).toEqual(
+      buckets.map(({ start }) => start.length),
+    );
+  });
+
   test("keys of a range, with and without an end", async () => {
     const asked: [number, KeySpaceRange][] = [];
     const keys = [{ key: Uint8Array.of(1, 2), hash: hash(3) }];
