@@ -44,6 +44,8 @@ export class ClusterView {
       this.refresh();
       return;
     }
+    // Terms of another cluster, such as one that was restored, say nothing of this one's.
+    if (status.clusterId !== this.clusterId) this.directory.replaceLeader(null, 0);
     this.clusterId = status.clusterId;
     this.appliedIndex = status.appliedIndex;
     this.members = members;

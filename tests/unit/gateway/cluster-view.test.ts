@@ -47,8 +47,13 @@ describe("who the members are, as a gateway puts it together", () => {
   test("another cluster at the same addresses, such as a restored one, begins anew", () => {
     const { view, directory } = viewOf("n1:1");
     view.answered("n1:1", statusOf("n1", 50n), listOf("n1", "n2"));
+    directory.learnLeader("n1", 50);
     view.answered("n1:1", statusOf("n1", 5n, "restored"), listOf("n1", "n9"));
     expect([...directory.members.keys()]).toEqual(["n1", "n9"]);
+    expect(directory.knownLeaderId).toBeNull();
+    // Its terms go on from those of the backup, which the other cluster may long have passed.
+    directory.learnLeader("n9", 20);
+    expect(directory.knownLeaderId).toBe("n9");
   });
 
   test("learners are known by name, and nothing is read from them unasked", () => {
