@@ -15,30 +15,13 @@ import { RecordQueue } from "./record-queue";
 import { Segment } from "./segment";
 import { SharedChange } from "./shared-change";
 import type { WatchEndReason, WatchEvent, WatchFrame, WatchSpec } from "./watch";
+import type { WatchPhase } from "./watch-phase";
 import type { WatchedState } from "./watched-state";
 
 /** So many records before changes are read at a time for a watch that got to changes whose records were not read. */
 const PREVIOUS_AHEAD = 32;
 
 type EndedFrame = Extract<WatchFrame, { kind: "ended" }>;
-
-/**
- * Where a watch is:
- * - opening: it waits for a moment from which this replica knows every acknowledged write;
- * - current: it tells the records as of `upTo`;
- * - past: it tells what history has up to `upTo`;
- * - live: it tells what its queue holds.
- */
-type Phase =
-  | { readonly kind: "opening" }
-  | {
-      readonly kind: "current";
-      readonly upTo: number;
-      readonly chunks: Chunks<StoredRecord> | null;
-      isRead: boolean;
-    }
-  | { readonly kind: "past"; readonly upTo: number; readonly chunks: Chunks<Change> | null; isRead: boolean }
-  | { readonly kind: "live" };
 
 /**
  * One watch. It is pulled: nothing is read for it, and nothing made, before its consumer asks for the next frame. While
@@ -48,7 +31,7 @@ type Phase =
 export class Watch {
   /** Called when there may be something to take again; not while next() waits. */
   onReady: (() => void) | null = null;
-  private phase: Phase = { kind: "opening" };
+  private phase: WatchPhase = { kind: "opening" };
   private namespace: NamespaceState | null = null;
   private readonly records: RecordQueue;
   private past = new ChangeQueue();
