@@ -1,4 +1,6 @@
 import type { RaftStatus } from "#raft";
+import type { ReplicaParts } from "./parts";
+import type { LogStore, StateStore } from "./ports";
 import type { Receiving } from "./snapshot-receiver";
 
 /** What a replica knows of itself. */
@@ -37,4 +39,35 @@ export interface ReplicaStatus {
   readonly isLowOnSpace: boolean;
   /** Whether writes are taken, as far as this member's view of its peers' disks goes. */
   readonly hasSpace: boolean;
+}
+
+export function statusOf(
+  parts: ReplicaParts,
+  { log, state }: { readonly log: LogStore; readonly state: StateStore },
+): ReplicaStatus {
+  const { raft, applier, proposals, readPoints, inbox, receiver, installer, images, space } = parts;
+  const machine = applier.stateMachine;
+  const { keys, bytes } = machine.totals;
+  return {
+    raft: raft.status(),
+    appliedIndex: applier.applied.index,
+    revision: applier.visible.revision,
+    timeMs: machine.meta.timeMs,
+    sessions: machine.sessionCount,
+    leases: machine.leaseCount,
+    keys,
+    bytes,
+    openCommands: proposals.size,
+    openReads: readPoints.size,
+    inboxMessages: inbox.length,
+    log: log.counters,
+    checkpointIndex: state.checkpointIndex,
+    logFirstIndex: log.firstIndex(),
+    logBytes: log.bytes,
+    receiving: receiver.receiving,
+    imagesInstalled: installer.installations,
+    imagesOpen: images.count,
+    isLowOnSpace: space.isLow,
+    hasSpace: space.hasMajority,
+  };
 }

@@ -1,4 +1,4 @@
-import type { MemberId, Term } from "#raft";
+import type { MemberId, RaftStatus, Term } from "#raft";
 import type { TransferResult } from "./outcome";
 
 interface WaitingTransfer {
@@ -47,4 +47,13 @@ export class Transfers {
       else transfer.settle(result);
     }
   }
+}
+
+/** Of the voters that the leader has heard of the one that holds the most; null where there is no other voter. */
+export function mostUpToDateVoter({ id: own, progress, configuration }: RaftStatus): MemberId | null {
+  const others = (progress ?? []).filter(({ id }) => id !== own && configuration.voters.includes(id));
+  const heard = others.filter(({ isRecentlyActive }) => isRecentlyActive);
+  // A new leader has heard of nobody yet.
+  const candidates = heard.length > 0 ? heard : others;
+  return candidates.toSorted((left, right) => right.match - left.match)[0]?.id ?? null;
 }
