@@ -39,9 +39,10 @@ export class WatchRig {
   heldReads: ((outcome: ReadOutcome) => void)[] | null = null;
   /** What reads are answered with instead of what is there. */
   readOutcome: ReadOutcome | null = null;
-  private readonly machine: StateMachine;
+  private machine: StateMachine;
   private index = 0;
   private writes: StateWrites | null = null;
+  private installedMeta: StateMeta | null = null;
 
   constructor(bounds: Partial<WatchBounds> = {}, seam: StoreSeam = (state) => state) {
     this.state = openMemoryStateStore(new MemoryStateDisk());
@@ -62,11 +63,11 @@ export class WatchRig {
   }
 
   get meta(): StateMeta {
-    return this.writes?.meta ?? this.state.opened.resident.meta;
+    return this.writes?.meta ?? this.installedMeta ?? this.state.opened.resident.meta;
   }
 
   get revision(): number {
-    return this.writes?.meta.revision ?? 0;
+    return this.meta.revision;
   }
 
   /** Applies commands as one batch and tells the hub; a command that must begin a batch begins another. */
@@ -91,6 +92,22 @@ export class WatchRig {
       this.hub.written(applied.writes);
     }
     return answers;
+  }
+
+  /** The state of another rig, which has applied the same and more, takes the place of this one's, as a snapshot does. */
+  async install(other: WatchRig): Promise<void> {
+    const image = other.state.freeze();
+    const receiver = await this.state.receive(image.header);
+    for await (const chunk of image.chunks(null)) await receiver.put(chunk);
+    await receiver.complete();
+    const { resident, applied } = await this.state.install(receiver);
+    image.close();
+    this.machine = new StateMachine(resident);
+    this.index = applied.index;
+    this.changes.splice(0, this.changes.length, ...other.changes);
+    this.installedMeta = resident.meta;
+    this.writes = null;
+    this.hub.installed();
   }
 
   put(...keys: readonly string[]): Promise<Answer[]> {
