@@ -113,7 +113,8 @@ export class WatchHub {
   installed(): void {
     const before = this.revision;
     this.revision = this.replica.meta.revision;
-    assert(this.revision >= before, "a state is replaced by a newer one");
+    // One that was wrong may have counted further than the one that takes its place: what was told of it is no history.
+    if (this.revision < before) this.endAll("store_lost");
     for (const watch of [...this.watches]) watch.stateReplaced(before);
   }
 
