@@ -10,6 +10,7 @@ import {
   type MemberRegister,
   membershipFault,
   type PeerIdentity,
+  REMOVED_PREFIX,
   refusalText,
   storeFault,
 } from "./greeting";
@@ -24,11 +25,15 @@ export interface PeerStreamOptions {
   readonly log: Log;
   /** How long a new stream may stay without a hello. */
   readonly helloTimeoutMs?: number;
+  /** How long a member that was removed is still heard on the stream that it has. */
+  readonly removalGraceMs?: number;
 }
 
 export type ExchangeStream = ServerDuplexStream<ExchangeRequest, ExchangeResponse>;
 
 const HELLO_TIMEOUT_MS_DEFAULT = 2000;
+
+const REMOVAL_GRACE_MS_DEFAULT = 3000;
 
 /** One peer's stream: first its hello, then its messages. */
 export class PeerStream {
@@ -36,6 +41,7 @@ export class PeerStream {
   private readonly options: PeerStreamOptions;
   private readonly onEnd: () => void;
   private readonly timer: NodeJS.Timeout;
+  private parting: NodeJS.Timeout | null = null;
   private hello: Hello | null = null;
   /** Under which the peer was last found to be one: the check is not made anew with every frame. */
   private checkedUnder: MembershipState | null = null;
@@ -118,10 +124,11 @@ export class PeerStream {
       return;
     }
     const fault = this.faultSince(hello);
-    if (fault !== null) {
+    if (fault !== null && !fault.startsWith(REMOVED_PREFIX)) {
       this.refuse(fault, hello.memberId);
       return;
     }
+    if (fault !== null) this.part(fault, hello.memberId);
     // A peer speaks for itself and to this node only.
     const addressed = messages.filter(
       (message): message is Message =>
@@ -142,6 +149,15 @@ export class PeerStream {
     return storeFault(hello, replica);
   }
 
+  /**
+   * A leader that is removed may apply that later than those who stay, and hands over only then: to cut it off at once
+   * would cost them an election timeout without a leader. What it says until then it says as a member.
+   */
+  private part(fault: string, peer: string): void {
+    const { removalGraceMs = REMOVAL_GRACE_MS_DEFAULT } = this.options;
+    this.parting ??= setTimeout(() => this.refuse(fault, peer), removalGraceMs);
+  }
+
   private refuse(why: string, peer = ""): void {
     if (this.hasEnded) return;
     const { log } = this.options;
@@ -153,6 +169,7 @@ export class PeerStream {
   private finish(): void {
     this.hasEnded = true;
     clearTimeout(this.timer);
+    if (this.parting !== null) clearTimeout(this.parting);
     if (this.isGuest && this.hello !== null) this.options.guests?.dismiss(this.hello.memberId);
     this.onEnd();
   }

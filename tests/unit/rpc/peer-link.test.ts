@@ -34,7 +34,9 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function peerServer(changes: { own?: PeerIdentity; members?: string[]; address?: string } = {}) {
+async function peerServer(
+  changes: { own?: PeerIdentity; members?: string[]; address?: string; removalGraceMs?: number } = {},
+) {
   const replica = new FakePeerReplica(["n2", ...(changes.members ?? ["n1"])]);
   const log = recordingLog();
   const guests = { welcomed: [] as string[], dismissed: [] as string[] };
@@ -46,6 +48,7 @@ async function peerServer(changes: { own?: PeerIdentity; members?: string[]; add
       dismiss: (guest) => guests.dismissed.push(guest),
     },
     log,
+    removalGraceMs: changes.removalGraceMs ?? 50,
   });
   const port = await server.listen(changes.address ?? "127.0.0.1:0");
   closing.push(() => server.close());
@@ -148,7 +151,21 @@ describe("a link between peers", () => {
     expect(second.removed[0]).toBe(
       "data directory store-1 belonged to a member that was removed from the cluster",
     );
-    expect(replica.received).toEqual([]);
+  });
+
+  test("G4: a leader that was removed is heard on the stream it has, for it is yet to hand over", async () => {
+    const { replica, address } = await peerServer({ removalGraceMs: 60_000 });
+    const { peerLink, removed } = link(address);
+    await eventually("the link is open", () => peerLink.isOpen);
+    replica.membership = membershipOf(["n2", "n3"], { epoch: 1, retiredStores: ["store-1"] });
+    const last: Message[] = [heartbeat(1), { kind: "timeout_now", from: "n1", to: "n2", term: 1 }];
+    for (const message of last) {
+      peerLink.push(message);
+      peerLink.flush();
+    }
+    await eventually("both are heard", () => replica.received.length === last.length);
+    expect(replica.received).toEqual(last);
+    expect(removed).toEqual([]);
   });
 
   test("G6: a stranger is refused without being told that it was removed, for it may be yet to be added", async () => {
