@@ -17,12 +17,16 @@ export class Follower implements Role {
   readonly name = "follower";
   readonly transferTarget = null;
 
-  /** The leader bade it campaign while it did not know in which configuration. */
-  private isCampaignOwed = false;
+  /**
+   * The leader bade it campaign while it did not know in which configuration: for so many ticks more it still would. Later
+   * the leader has given it up, or another has campaigned.
+   */
+  private owedTicksLeft = 0;
 
   constructor(private readonly member: Member) {}
 
   tick(): void {
+    if (this.owedTicksLeft > 0) this.owedTicksLeft -= 1;
     tickElection(this.member);
   }
 
@@ -98,8 +102,8 @@ export class Follower implements Role {
 
   onApplied(): void {
     const { member } = this;
-    if (!this.isCampaignOwed || member.log.hasUnappliedConfigurationChange()) return;
-    this.isCampaignOwed = false;
+    if (this.owedTicksLeft === 0 || member.log.hasUnappliedConfigurationChange()) return;
+    this.owedTicksLeft = 0;
     startElection(member, "transfer");
   }
 
@@ -162,7 +166,7 @@ export class Follower implements Role {
     const { member } = this;
     // A leader that was removed hands over right after the entry that removed it is committed: whoever has not applied
     // that entry yet campaigns as soon as it has, or nobody would before an election timeout.
-    if (member.log.hasUnappliedConfigurationChange()) this.isCampaignOwed = true;
+    if (member.log.hasUnappliedConfigurationChange()) this.owedTicksLeft = member.config.electionTicks;
     // The leader knows that this log is complete, so the round that asks first is spared (thesis 3.10).
     else startElection(member, "transfer");
   }

@@ -299,8 +299,11 @@ describe("a leader that is removed", () => {
     expect(member.raft.status().commit).toBe(3);
   });
 
-  test("one that was bidden before it has applied the change campaigns as soon as it has", () => {
-    const member = new SlowMember("n2", three, {});
+  test.each([
+    ["campaigns as soon as it has", 9, 1],
+    ["leaves the leader alone where that took it an election timeout", 10, 0],
+  ])("one that was bidden before it has applied the change %s", (_, ticks, count) => {
+    const member = new SlowMember("n2", three, { electionTicks: 10 });
     const entry = {
       term: 1,
       index: 1,
@@ -318,9 +321,13 @@ describe("a leader that is removed", () => {
       commit: 1,
     });
     member.raft.step({ kind: "timeout_now", from: "n1", to: "n2", term: 1 });
+    for (let tick = 0; tick < ticks; tick += 1) {
+      member.raft.tick();
+      member.raft.step({ kind: "heartbeat", from: "n1", to: "n2", term: 1, commit: 1, readSequence: 0 });
+    }
     expect(member.raft.status().role).toBe("follower");
     const votes = settle(member).filter(({ kind }) => kind === "vote");
-    expect(votes).toMatchObject([{ to: "n3", transfer: true }]);
+    expect(votes).toMatchObject(Array(count).fill({ to: "n3", transfer: true }));
   });
 
   test("its vote, refused for its longer log, tells the candidate that the change is committed", () => {
