@@ -411,8 +411,12 @@ export class Replica {
     this.pump();
   }
 
-  /** A member, or one of a later configuration than this member has applied. */
+  /**
+   * A member, or one of a later configuration than this member has applied; and whoever leads: a leader that is removed may
+   * apply that last of all, and hands over only then.
+   */
   private mayHear(from: MemberId): boolean {
+    if (from === this.leaderId) return true;
     return this.parts.raft.isMember(from) || this.parts.introductions.isNewcomer(from, this.membership.epoch);
   }
 

@@ -126,6 +126,27 @@ describe("the members of a running cluster", () => {
     await written(next, "goes on");
   });
 
+  test("G4: a leader that applies its removal after all others hands over to one of them at once", async () => {
+    rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await written(leader, "before");
+    const others = rig.seats.filter(({ id }) => id !== leader.id).map(({ id }) => rig.replica(id));
+    const { faults } = rig.seat(leader.id).state;
+    let release = (): void => undefined;
+    const applying = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    faults.beforeWrite = () => applying;
+    void leader.changeMembership({ kind: "remove", memberId: leader.id });
+    await rig.tick(2);
+    for (const other of others) expect(voters(other)).not.toContain(leader.id);
+    expect(voters(leader)).toContain(leader.id);
+    faults.beforeWrite = null;
+    release();
+    await rig.settle();
+    expect(others.filter((other) => other.isLeader)).toHaveLength(1);
+  });
+
   test("G4: several change at once, by joint consensus", async () => {
     rig = new ReplicaRig(3);
     const leader = await rig.elect();
