@@ -38,6 +38,8 @@ export interface ByteServerOptions {
   readonly messageBytesMax: number;
   /** How often a connection is probed, and how long it may leave that unanswered. */
   readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
+  /** How long the caller of a streamed answer to one request may take nothing more of it. */
+  readonly stalledMsMax?: number;
   /**
    * Told of each call of a public method when it ends.
    *
@@ -60,6 +62,12 @@ const NO_BODY = Buffer.alloc(0);
  * nothing may have to be sent to it.
  */
 const KEEPALIVE_DEFAULT = { timeMs: 30_000, timeoutMs: 20_000 };
+
+/**
+ * A scan or a backup reads from a snapshot, which keeps the space of all that is given up meanwhile: a client that lives and
+ * has forgotten its stream must not hold that for ever.
+ */
+const STALLED_MS_MAX_DEFAULT = 5 * 60_000;
 
 /** What all kinds of calls of grpc-js have. */
 type GrpcCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "getPeer" | "getDeadline">;
@@ -216,7 +224,21 @@ export class ByteServer {
     const { service } = this.options;
     return (grpcCall) => {
       const call = this.byteCall(method, grpcCall, grpcCall.request);
-      this.serveStream(call, grpcCall, (sink) => service.stream(call, sink));
+      const end = this.serveStream(call, grpcCall, (sink) =>
+        service.stream(call, {
+          write: async (message) => {
+            const timer = setTimeout(
+              () => end(stalled()),
+              this.options.stalledMsMax ?? STALLED_MS_MAX_DEFAULT,
+            );
+            try {
+              await sink.write(message);
+            } finally {
+              clearTimeout(timer);
+            }
+          },
+        }),
+      );
     };
   }
 
@@ -323,6 +345,13 @@ function elapsedMs({ arrivedMs }: ByteCall): number {
 
 function shuttingDown(): CallFailure {
   return new CallFailure(ErrorReason.SHUTTING_DOWN, "the server is shutting down");
+}
+
+function stalled(): CallFailure {
+  return new CallFailure(
+    ErrorReason.DEADLINE_EXCEEDED,
+    "the caller took nothing more of the answer for too long",
+  );
 }
 
 function noAnswer(): CallFailure {

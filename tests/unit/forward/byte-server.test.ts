@@ -125,6 +125,35 @@ describe("the byte server", () => {
     expect(count).toBe(200);
   });
 
+  test("a stream that nobody takes anything of is ended, and lets go of what it reads from", async () => {
+    let isLetGoOf = false;
+    serving = await Serving.open(
+      serviceOf(
+        () => Promise.reject(new Error("no unary calls here")),
+        async (_call, sink) => {
+          try {
+            for (;;) await sink.write(new Uint8Array(64 * 1024));
+          } finally {
+            isLetGoOf = true;
+          }
+        },
+      ),
+      { stalledMsMax: 100 },
+    );
+    const asIs = (bytes: Buffer): Buffer => bytes;
+    const stream = serving.client.makeServerStreamRequest(SCAN, asIs, asIs, Buffer.of());
+    // Its connection lives, and answers pings.
+    const messages = stream[Symbol.asyncIterator]();
+    await messages.next();
+    await eventually("the server ended it", () => isLetGoOf);
+    expect(serving.server.openStreamCount).toBe(0);
+    await expect(
+      (async () => {
+        while ((await messages.next()).done !== true);
+      })(),
+    ).rejects.toMatchObject({ details: expect.stringContaining("took nothing more of the answer") });
+  });
+
   test("each call is told with how long it took, and streams are counted while they are open", async () => {
     const ended: { readonly path: string; readonly code: status; readonly elapsedMs: number }[] = [];
     let release: () => void = () => {};
