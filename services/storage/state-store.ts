@@ -25,6 +25,7 @@ export class LevelStateStore implements StateStore {
   private name: string;
   private receiver: LevelStateReceiver | null = null;
   private retiring: Promise<void> = Promise.resolve();
+  private isClosed = false;
 
   constructor(
     private readonly dataPath: string,
@@ -63,8 +64,13 @@ export class LevelStateStore implements StateStore {
     this.present.check();
     await this.receiver?.abandon();
     this.receiver = null;
-    this.receiver = await LevelStateReceiver.create(this.dataPath, header);
-    return this.receiver;
+    const receiver = await LevelStateReceiver.create(this.dataPath, header);
+    if (this.isClosed) {
+      await receiver.abandon();
+      this.present.check();
+    }
+    this.receiver = receiver;
+    return receiver;
   }
 
   /** Before the pointer is replaced a crash leaves the present state, after it the new one: both are whole. */
@@ -115,6 +121,7 @@ export class LevelStateStore implements StateStore {
   }
 
   async close(): Promise<void> {
+    this.isClosed = true;
     await this.receiver?.abandon();
     this.receiver = null;
     await this.present.close();

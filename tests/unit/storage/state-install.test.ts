@@ -168,6 +168,14 @@ describe("a state that takes another's place, in a data directory", () => {
     expect(await stateNames()).toEqual(["state-4"]);
   });
 
+  it("F1: a store that is closed while a place is made for a state leaves nothing open, and nothing behind", async () => {
+    const frozen = await frozenAt({ term: 1, index: 4 });
+    const state = await rig.openState();
+    const receiving = state.receive(frozen.header);
+    await Promise.all([state.close(), expect(receiving).rejects.toBeInstanceOf(StoreFailure)]);
+    expect(await stateNames()).toEqual(["state-1"]);
+  });
+
   it("refuses rows that are damaged or out of order though their chunk is whole", async () => {
     const frozen = await frozenAt({ term: 1, index: 6 });
     const [first] = await allChunks(frozen);
