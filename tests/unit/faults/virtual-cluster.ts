@@ -17,6 +17,7 @@ import {
   foundingMembership,
   incrementCommand,
   openSessionCommand,
+  type ResidentState,
   StateMachine,
   type WriteId,
 } from "@quorate/services/kv";
@@ -28,9 +29,13 @@ import {
 } from "@quorate/services/memory";
 import type { Message } from "@quorate/services/raft";
 import {
+  type ImageChunk,
   type LogKeeping,
+  type LogStore,
   Replica,
   type SnapshotSource,
+  type StateStore,
+  type StoreFailure,
   type SubmitOutcome,
   type Transport,
 } from "@quorate/services/replica";
@@ -48,6 +53,10 @@ interface Seat {
   readonly failPoints: FailPoints;
   replica: Replica | null;
   starts: number;
+  /** What ended its replica, where one of its stores did. */
+  failure: StoreFailure | null;
+  /** Breaks the streams that its process takes part in. */
+  readonly streams: Set<(error: Error) => void>;
 }
 
 /** Whole replicas on disks in memory, over a Network, in time that passes only when the test says so. */
@@ -83,21 +92,34 @@ export class VirtualCluster {
         failPoints,
         replica: null,
         starts: 0,
+        failure: null,
+        streams: new Set(),
       };
     });
     for (const { id } of this.seats) this.start(id);
   }
 
+  /** Its log is made to go on after its state first, where a crash came between the two. */
   start(id: string): void {
     const seat = this.seat(id);
-    const state = guardStateStore(openMemoryStateStore(seat.state), seat.failPoints);
+    const state = openMemoryStateStore(seat.state);
+    const log = openMemoryLogStore(seat.log);
+    const { applied } = state.opened;
+    if (log.term(applied.index) === applied.term) this.launch(seat, log, state);
+    else void log.reset(applied).then(() => this.launch(seat, log, state));
+  }
+
+  private launch(seat: Seat, openedLog: LogStore, openedState: StateStore): void {
+    const { id } = seat;
+    const state = guardStateStore(openedState, seat.failPoints);
     const transport: { port: Transport | null } = { port: null };
     seat.starts += 1;
+    seat.failure = null;
     const replica = new Replica({
       id,
       storeId: `store-${id}`,
       timing: { electionTicks: ELECTION_TICKS, heartbeatTicks: 1 },
-      log: guardLogStore(openMemoryLogStore(seat.log), seat.failPoints),
+      log: guardLogStore(openedLog, seat.failPoints),
       state,
       machineOf: (resident) => new StateMachine(resident),
       transport: { send: (messages) => transport.port?.send(messages) },
@@ -132,6 +154,9 @@ export class VirtualCluster {
         if (leaderId === null) return;
         this.leaders.set(term, (this.leaders.get(term) ?? new Set()).add(leaderId));
       },
+      failed: (failure) => {
+        seat.failure = failure;
+      },
     });
     seat.replica = replica;
     this.tickForEver(seat, replica);
@@ -141,6 +166,7 @@ export class VirtualCluster {
   crash(id: string): void {
     const seat = this.seat(id);
     seat.replica = null;
+    for (const breakStream of seat.streams) breakStream(new Error(`${id} is gone`));
     this.network.detach(id);
     seat.log.crash();
     seat.state.crash({ batchesLost: 3 });
@@ -156,6 +182,10 @@ export class VirtualCluster {
     const { replica } = this.seat(id);
     if (replica === null) throw new Error(`${id} is down`);
     return replica;
+  }
+
+  get running(): string[] {
+    return this.seats.filter(({ replica }) => replica !== null).map(({ id }) => id);
   }
 
   others(...ids: readonly string[]): string[] {
@@ -241,18 +271,56 @@ export class VirtualCluster {
     return this.counters();
   }
 
+  /** What is stored beside the records, of each that runs. */
+  residents(): readonly ResidentState[] {
+    return this.seats.filter(({ replica }) => replica !== null).map(({ state }) => state.resident());
+  }
+
   /** Images as they are at a peer, taken at once. */
   private imagesOf(seat: Seat): SnapshotSource {
     return {
       fetch: async (from, resume) => {
-        const { replica } = this.seat(from);
+        const sender = this.seat(from);
+        const { replica } = sender;
         if (replica === null || seat.replica === null) throw new Error(`${from} cannot be reached`);
         const image = resume === null ? replica.images.open() : replica.images.resume(resume.imageId);
         if (image === null || image === "too_many") throw new Error(`${from} has no image to give`);
         const { imageId, state } = image;
-        return { imageId, header: state.header, chunks: state.chunks(resume?.position ?? null) };
+        const chunks = state.chunks(resume?.position ?? null);
+        return {
+          imageId,
+          header: state.header,
+          chunks: this.streamed(replica, imageId, chunks, [seat, sender]),
+        };
       },
     };
+  }
+
+  /** As over a network: what fails at the sender breaks the stream, and so does the end of either process. */
+  private async *streamed(
+    replica: Replica,
+    imageId: number,
+    chunks: AsyncIterable<ImageChunk>,
+    ends: readonly Seat[],
+  ): AsyncGenerator<ImageChunk> {
+    const iterator = chunks[Symbol.asyncIterator]();
+    let tell: (error: Error) => void = () => undefined;
+    const broken = new Promise<never>((_, reject) => {
+      tell = reject;
+    });
+    broken.catch(() => undefined);
+    for (const { streams } of ends) streams.add(tell);
+    try {
+      for (;;) {
+        replica.images.touch(imageId);
+        const next = await Promise.race([broken, iterator.next().catch(brokenStream)]);
+        if (next.done === true) return;
+        if (next.value.isLast) replica.images.sent(imageId);
+        yield next.value;
+      }
+    } finally {
+      for (const { streams } of ends) streams.delete(tell);
+    }
   }
 
   private async untilApplied(submit: (leader: string) => Promise<SubmitOutcome>): Promise<Answer> {
@@ -295,6 +363,10 @@ async function counterAt(replica: Replica): Promise<string> {
   const query = { namespaceId, generation, revision, keysOnly: false };
   const [record] = await replica.state.records({ ...query, keys: [COUNTER] });
   return new TextDecoder().decode(record?.value);
+}
+
+function brokenStream(error: unknown): never {
+  throw new Error(`the stream of the image broke: ${error instanceof Error ? error.message : String(error)}`);
 }
 
 function source(requestId: WriteId | null): CommandSource {
