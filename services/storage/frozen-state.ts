@@ -38,6 +38,7 @@ export class LevelFrozenState implements FrozenState {
     private readonly handle: DatabaseHandle,
     private readonly source: RecordSource,
     private readonly limits: { readonly scanChunkBytes: number; readonly imageChunkBytes: number },
+    private readonly onReleased: () => void,
   ) {
     handle.check();
     this.snapshot = handle.database.snapshot();
@@ -161,6 +162,9 @@ export class LevelFrozenState implements FrozenState {
   private closeUnread(): void {
     if (!this.isClosed || this.readers > 0) return;
     // Closing the database closes its snapshots too, and then there is nothing left to do here.
-    this.snapshot.close().catch((error: unknown) => this.handle.fault("could not give up a snapshot", error));
+    this.snapshot.close().then(
+      () => this.onReleased(),
+      (error: unknown) => this.handle.fault("could not give up a snapshot", error),
+    );
   }
 }

@@ -124,7 +124,11 @@ export class LevelState {
   }
 
   freeze(): FrozenState {
-    return new LevelFrozenState(this.handle, this.source, this.limits);
+    const frozen: LevelFrozenState = new LevelFrozenState(this.handle, this.source, this.limits, () =>
+      this.reclaimer.noteReleased(frozen),
+    );
+    this.reclaimer.noteFrozen(frozen);
+    return frozen;
   }
 
   /** Runs what nothing may be written beside. */

@@ -12,15 +12,32 @@ const PIECE_BYTES_MAX = 16 * 1024 * 1024;
 /**
  * Makes LevelDB give back the space of what was removed: to LevelDB a removal is one more record, and the space comes
  * back when the tables that hold both are merged. It does so by itself as more is written, never while nothing is. By
- * the share that was removed, so that rewriting the tables costs at most a few bytes for each that was removed.
+ * the share that was removed, so that rewriting the tables costs at most a few bytes for each that was removed. What a
+ * snapshot can still see LevelDB moves to its last level instead, and does not look at again when it is asked to compact
+ * (DBImpl::CompactRange); so those that were open when there was enough to return are waited for, and no later ones.
  */
 export class SpaceReturn {
   private removedBytes = 0;
+  /** What is open and keeps LevelDB from giving up what it can still see. */
+  private readonly open: Set<object> = new Set();
+  /** Of them those that were open when there was enough to return, and are waited for; null where there is not enough. */
+  private awaited: Set<object> | null = null;
 
   constructor(private readonly handle: DatabaseHandle) {}
 
   noteRemoved(bytes: number): void {
     this.removedBytes += bytes;
+  }
+
+  /** A state was frozen: what is removed from now on it can still see. */
+  noteFrozen(state: object): void {
+    this.open.add(state);
+  }
+
+  /** A frozen state was let go of. @returns whether it was the last that was waited for */
+  noteReleased(state: object): boolean {
+    this.open.delete(state);
+    return this.awaited?.delete(state) === true && this.awaited.size === 0;
   }
 
   /** Returns space if enough was removed; whether it did. */
@@ -30,7 +47,13 @@ export class SpaceReturn {
     this.handle.check();
     const { gte, lt } = RANGE_OF_RECORDS;
     const bytes = await database.approximateSize(gte, lt);
-    if (this.removedBytes < bytes * REMOVED_SHARE_MIN) return false;
+    if (this.removedBytes < bytes * REMOVED_SHARE_MIN) {
+      this.awaited = null;
+      return false;
+    }
+    this.awaited ??= new Set(this.open);
+    if (this.awaited.size > 0) return false;
+    this.awaited = null;
     this.removedBytes = 0;
     for await (const piece of piecesOf(database, RANGE_OF_RECORDS)) {
       this.handle.check();

@@ -17,6 +17,7 @@ export class Reclaimer {
   private readonly space: SpaceReturn;
   private readonly ended: EndedGeneration[];
   private running: Promise<void> | null = null;
+  private isReleased = false;
 
   /** @param ended generations whose removal a restart broke off, or kept from beginning */
   constructor(
@@ -38,15 +39,30 @@ export class Reclaimer {
     this.start();
   }
 
+  /** A state was frozen, and what is removed keeps its space until it is let go of. */
+  noteFrozen(state: object): void {
+    this.space.noteFrozen(state);
+  }
+
+  /** A frozen state was let go of. */
+  noteReleased(state: object): void {
+    if (!this.space.noteReleased(state)) return;
+    this.isReleased = true;
+    this.start();
+  }
+
   /** Resolves when nothing is left to remove, or the handle has ended. */
   async settle(): Promise<void> {
     await this.running;
   }
 
   private start(): void {
-    if (this.running !== null || (this.ended.length === 0 && !this.history.isDue)) return;
+    const isDue = this.ended.length > 0 || this.history.isDue || this.isReleased;
+    if (this.running !== null || !isDue) return;
+    this.isReleased = false;
     this.running = this.run().finally(() => {
       this.running = null;
+      if (this.isReleased) this.start();
     });
   }
 

@@ -17,6 +17,7 @@ import {
   remove,
   truncate,
 } from "../../compliance/state-samples";
+import { eventually } from "../../support";
 import { cutTail, editDatabase, largestFile } from "./damaged-files";
 
 const KEYS = 40;
@@ -48,6 +49,23 @@ describe("what compactions give up, in LevelDB", () => {
     for (let index = 1; index <= ROUNDS; index += 1) {
       await state.write(batch(index, changes.slice((index - 1) * KEYS, index * KEYS)));
     }
+  }
+
+  /** @returns the revision of the last of 4,000 values of 10,000 bytes, of which 100 are the newest */
+  async function overwriteLongValues(state: StateStore): Promise<number> {
+    const valueBytes = 10_000;
+    let revision = 0;
+    for (let index = 1; index <= 40; index += 1) {
+      const changes = Array.from({ length: 100 }, (_, at): Change => {
+        revision += 1;
+        const value = Uint8Array.from(randomBytes(valueBytes));
+        const written = put(`k${at}`, "", revision);
+        if (written.kind !== "put") return written;
+        return { ...written, record: { ...written.record, value, valueBytes } };
+      });
+      await state.write(batch(index, changes));
+    }
+    return revision;
   }
 
   function reclaimerOf(state: StateStore): { readonly running: Promise<void> | null } {
@@ -177,20 +195,9 @@ describe("what compactions give up, in LevelDB", () => {
 
   it("gives the space of overwritten values back to the disk", async () => {
     const state = await rig.openState();
-    const valueBytes = 10_000;
-    let revision = 0;
-    for (let index = 1; index <= 40; index += 1) {
-      const changes = Array.from({ length: 100 }, (_, at): Change => {
-        revision += 1;
-        const value = Uint8Array.from(randomBytes(valueBytes));
-        const written = put(`k${at}`, "", revision);
-        if (written.kind !== "put") return written;
-        return { ...written, record: { ...written.record, value, valueBytes } };
-      });
-      await state.write(batch(index, changes));
-    }
+    const revision = await overwriteLongValues(state);
     const before = await diskBytes(statePath());
-    expect(before).toBeGreaterThan(40 * 100 * valueBytes * 0.9);
+    expect(before).toBeGreaterThan(40 * 100 * 10_000 * 0.9);
     await state.write(batch(41, [], { meta: meta(revision, { compactedRevision: revision }) }));
     await rig.settle();
     // What is left is what is there, and LevelDB's log of what was written last.
@@ -199,5 +206,18 @@ describe("what compactions give up, in LevelDB", () => {
     expect(
       await state.records({ namespaceId: 1, generation: 1, keys: [bytes("k1")], revision, keysOnly: true }),
     ).toHaveLength(1);
+  });
+
+  it("gives space back that a frozen state kept, when that is let go of, without another write", async () => {
+    const state = await rig.openState();
+    const revision = await overwriteLongValues(state);
+    const before = await diskBytes(statePath());
+    const frozen = [state.freeze(), state.freeze()];
+    await state.write(batch(41, [], { meta: meta(revision, { compactedRevision: revision }) }));
+    await rig.settle();
+    expect(await diskBytes(statePath())).toBeGreaterThan(before / 2);
+    for (const each of frozen) each.close();
+    await eventually("the space is back", async () => (await diskBytes(statePath())) < before / 8);
+    expect((await pairs(state)).length).toBe(100);
   });
 });
