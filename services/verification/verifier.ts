@@ -53,7 +53,7 @@ export class Verifier {
   private comparing = 0;
   private comparison: Comparison | null = null;
   private agreedRound = 0;
-  private diverged = new Set<string>();
+  private readonly diverged = new Set<string>();
   private isWrong = false;
   private bytesMoved = 0;
   private rounds = 0;
@@ -85,6 +85,9 @@ export class Verifier {
     const { replica } = this.options;
     if (!replica.isLeader) {
       this.schedule.restart(nowMs);
+      // Whoever leads now compares them; what this member found is old by the time that it leads again.
+      this.comparison = null;
+      this.diverged.clear();
       return;
     }
     if (this.hashing.isBusy || this.comparing > 0 || this.onDemand.isBusy) return;

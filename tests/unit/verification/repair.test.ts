@@ -290,6 +290,37 @@ describe("repair", () => {
     cluster.close();
   });
 
+  test("two of five that differ, each in its own way, are both repaired", async () => {
+    const cluster = await filled(["n1", "n2", "n3", "n4", "n5"]);
+    corrupt(cluster, "n4", "key-1", "other");
+    corrupt(cluster, "n5", "key-1", null);
+    corrupt(cluster, "n5", "key-7", "other");
+    const found = await cluster.verify();
+    expect(found.diverged.map(({ member, difference }) => [member, difference])).toEqual([
+      ["n4", "different"],
+      ["n5", "missing"],
+      ["n5", "different"],
+    ]);
+    await cluster.eventually("both are repaired", () =>
+      ["n4", "n5"].every((id) => cluster.member(id).repaired.length > 0),
+    );
+    await expectEqual(cluster);
+    cluster.close();
+  });
+
+  test("who led before and leads again knows of no member that differs until it has compared them", async () => {
+    const cluster = await filled();
+    corrupt(cluster, "n3", "key-1", "other");
+    await cluster.verify();
+    expect(cluster.member("n1").verifier.status().diverged).toEqual(["n3"]);
+    cluster.leaderId = "n2";
+    await cluster.eventually("it is repaired", () => cluster.member("n3").repaired.length > 0);
+    await expectEqual(cluster);
+    cluster.leaderId = "n1";
+    expect(cluster.member("n1").verifier.status()).toMatchObject({ diverged: [], lastDiverged: [] });
+    cluster.close();
+  });
+
   test("a donor that has another record than in the round is not believed", async () => {
     const cluster = await filled();
     corrupt(cluster, "n3", "key-1", "other");
