@@ -372,7 +372,7 @@ export class TestCluster {
           throw new NeverWill(`n${node} ended (${stateOf(this.#child(node))})\n${this.logs(node)}`);
         return this.status(node, 1000);
       },
-      patience,
+      { deadlineMs: this.topology.startMsMax, ...patience },
     );
   }
 

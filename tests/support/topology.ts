@@ -7,6 +7,8 @@ const root = checkoutOf(__dirname);
 const NODE_PROGRAM = resolve(root, "services/dist/node/main.js");
 const GATEWAY_PROGRAM = resolve(root, "services/dist/gateway/main.js");
 
+const START_MS_MAX_DEFAULT = 60_000;
+
 /** What a test cluster is made of. Nodes and gateways are numbered from 1. */
 export interface ClusterOptions {
   /** 3 by default. */
@@ -27,6 +29,8 @@ export interface ClusterOptions {
   readonly nodeFlags?: (node: number) => readonly string[];
   /** What a node's process is started within, given its data directory. */
   readonly surroundings?: (node: number, dataDir: string) => Surroundings;
+  /** How long a node may take until it answers; 60,000 ms by default. */
+  readonly startMsMax?: number;
   /** More arguments for a gateway's process. */
   readonly gatewayArgs?: readonly string[];
   /** Where node `from` believes node `to`'s peer service to be, given its true port; that port on this host by default. */
@@ -39,6 +43,8 @@ export class Topology {
   /** Numbers after those of the nodes. */
   readonly spares: number;
   readonly gateways: number;
+  /** How long a node may take until it answers. */
+  readonly startMsMax: number;
   readonly #options: ClusterOptions;
   readonly #basePort: number;
   readonly #clusterId = `test-${randomBytes(6).toString("hex")}`;
@@ -47,6 +53,7 @@ export class Topology {
     this.nodes = options.nodes ?? 3;
     this.spares = options.spares ?? 0;
     this.gateways = options.gateways ?? 0;
+    this.startMsMax = options.startMsMax ?? START_MS_MAX_DEFAULT;
     this.#options = options;
     this.#basePort = basePort;
   }
