@@ -175,21 +175,19 @@ export class Applier {
 
   /** What the installed state has applied already. */
   private takeSkipped(): readonly AppliedEntry[] {
-    const skipped: AppliedEntry[] = [];
-    for (
-      let entry = this.queue[0];
-      entry !== undefined && entry.index <= this.appliedId.index;
-      entry = this.queue[0]
-    ) {
-      this.queue.shift();
-      this.takenIndex = entry.index;
-      skipped.push({
-        id: { term: entry.term, index: entry.index },
-        answer: null,
-        configuration: entry.kind === "normal" ? null : this.machine.membership.configuration,
-      });
-    }
-    return skipped;
+    const first = this.queue[0];
+    const count =
+      first === undefined ? 0 : Math.min(this.queue.length, this.appliedId.index - first.index + 1);
+    if (count <= 0) return [];
+    // In one go: so many may have come while a state was brought that to shift each would take seconds.
+    const skipped = this.queue.slice(0, count);
+    this.queue = this.queue.slice(count);
+    this.takenIndex = skipped.at(-1)?.index ?? this.takenIndex;
+    return skipped.map(({ term, index, kind }) => ({
+      id: { term, index },
+      answer: null,
+      configuration: kind === "normal" ? null : this.machine.membership.configuration,
+    }));
   }
 
   private async run(

@@ -240,9 +240,13 @@ export class Replica {
     );
   }
 
-  /** Whether this member's disk is nearly full: the leader takes no writes that a majority has no space for. */
+  /**
+   * Whether this member's disk is nearly full: the leader takes no writes that a majority has no space for, and no peer's
+   * state is brought.
+   */
   setLowOnSpace(isLow: boolean): void {
     this.parts.space.setLow(isLow);
+    this.parts.receiver.setLowOnSpace(isLow);
   }
 
   status(): ReplicaStatus {

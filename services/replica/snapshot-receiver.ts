@@ -38,6 +38,7 @@ export class SnapshotReceiver {
   private wakeUp: (() => void) | null = null;
   private ticksLeft = 0;
   private isClosed = false;
+  private isLowOnSpace = false;
 
   constructor(
     private readonly parts: {
@@ -65,7 +66,7 @@ export class SnapshotReceiver {
     this.current = { from, index: 0, bytes: 0, resumptions: 0 };
     const canceller = new Canceller();
     this.canceller = canceller;
-    if (this.isClosed) canceller.abort();
+    if (this.isClosed || this.isLowOnSpace) canceller.abort();
     let receiver: StateReceiver | null = null;
     let imageId = 0;
     let failures = 0;
@@ -121,6 +122,15 @@ export class SnapshotReceiver {
   cancel(): void {
     this.canceller.abort();
     this.wake();
+  }
+
+  /**
+   * While there is little space nothing is brought: a second state beside the present one would fill the disk, which ends
+   * the member and is undone by its next start, only to begin anew.
+   */
+  setLowOnSpace(isLow: boolean): void {
+    this.isLowOnSpace = isLow;
+    if (isLow) this.cancel();
   }
 
   /** Gives up what is being brought, and what is asked for later. */

@@ -205,6 +205,20 @@ describe("F3: an image is brought", () => {
     expect(log.at(-1)).toBe("abandon 1");
   });
 
+  test("and given up when space becomes scarce, and not begun before there is some again", async () => {
+    const stream = [chunk(1), chunk(2), chunk(3, true)];
+    const state = stateWith({
+      put: (at) => receivers === 1 && at.position[0] === 2 && receiver.setLowOnSpace(true),
+    });
+    const receiver = receiverOf(sourceOf([stream, stream]), state);
+    expect(await brought(receiver)).toBeNull();
+    expect(log).toEqual(["ask n1", "put 1 into 1", "put 2 into 1", "abandon 1"]);
+    expect(await brought(receiver)).toBeNull();
+    expect(log).toHaveLength(4);
+    receiver.setLowOnSpace(false);
+    expect(await brought(receiver)).toBeInstanceOf(Object);
+  });
+
   test("and never after the receiver was closed", async () => {
     const receiver = receiverOf(sourceOf([[chunk(1, true)]]));
     receiver.close();
