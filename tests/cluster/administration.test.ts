@@ -263,7 +263,7 @@ describe("data directories", () => {
 describe("a node whose disk was wiped", () => {
   const cluster = clusterOfFile();
 
-  cluster.test("its peers refuse it, and it does not count for a quorum", async (cluster) => {
+  cluster.test("E8: its peers refuse it, and it does not count for a quorum", async (cluster) => {
     const kv = patientKv(cluster);
     await kv.put("before", "the wipe");
     await cluster.agree();
