@@ -1,9 +1,9 @@
 import type { Log } from "#forward";
-import { changeMembershipCommand, encodeCommand } from "#kv";
-import { configurationOf, type Entry, type MemberId } from "#raft";
+import { changeMembershipCommand, encodeCommand, type MemberInfo } from "#kv";
+import { configurationOf, type Entry } from "#raft";
 import type { LogStore } from "#replica";
 import { changeCluster, type DataDirectory, type OpenedStores, openStores, rebuildState } from "#storage";
-import { dataRefusal, type StartRefusal } from "./start-refusal";
+import { dataRefusal, type StartRefusal, startRefusal } from "./start-refusal";
 
 /** Whether a directory still is to be made that of a new cluster, of its member alone. */
 export function isForceDue({ identity }: DataDirectory, clusterId: string): boolean {
@@ -31,7 +31,14 @@ export async function forceNewCluster(
   const { stores } = opened;
   const { resident } = stores.state.opened;
   try {
-    await leaveAlone(stores.log, memberId, options.wallMs);
+    const own = resident.membership.members.find((member) => member.memberId === memberId);
+    if (own === undefined) {
+      return startRefusal(
+        "force-new-cluster",
+        `the state of ${memberId} is older than its own addition to the cluster: force the new cluster on another node`,
+      );
+    }
+    await leaveAlone(stores.log, own, options.wallMs);
   } finally {
     await stores.close();
   }
@@ -48,11 +55,12 @@ export async function forceNewCluster(
  * Adds a change of the membership to the log as a committed entry. It takes part in a term of its own: no entry of the old
  * cluster is of that term and later.
  */
-async function leaveAlone(log: LogStore, memberId: MemberId, wallMs: number): Promise<void> {
+async function leaveAlone(log: LogStore, own: MemberInfo, wallMs: number): Promise<void> {
   const term = log.hardState.term + 1;
   const index = log.lastIndex() + 1;
-  const alone = configurationOf([memberId]);
-  const data = encodeCommand(changeMembershipCommand(alone, [], wallMs));
+  const alone = configurationOf([own.memberId]);
+  const info = { ...own, promoteWhenCaughtUp: false, replaces: "" };
+  const data = encodeCommand(changeMembershipCommand(alone, [info], wallMs));
   const entry: Entry = { term, index, kind: "conf_change_v2", data };
   await log.append({ entries: [entry], hardState: { term, vote: null, commit: index } }, { sync: true });
 }

@@ -1,6 +1,7 @@
 import type { MemberInfo, MembershipState } from "#kv";
 import type { MemberId } from "#raft";
 import { compareStrings } from "#std";
+import { addressFault } from "./membership-keeper";
 import type { MemberAddresses } from "./options";
 
 /** What a member says of itself when it connects. */
@@ -50,7 +51,8 @@ export class Introductions {
       if (noted === undefined || noted.addresses === null || noted.storeId !== member.storeId) return [];
       const { clientAddress, peerAddress } = noted.addresses;
       if (clientAddress === member.clientAddress && peerAddress === member.peerAddress) return [];
-      return [{ ...member, clientAddress, peerAddress }];
+      const moved = { ...member, clientAddress, peerAddress };
+      return addressFault(moved, membership) === null ? [moved] : [];
     });
   }
 }

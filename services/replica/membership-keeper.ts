@@ -55,9 +55,10 @@ export function membershipPlan(
 export function promotionDue(membership: MembershipState, raft: LeaderView): MemberId | null {
   const { configuration, members } = membership;
   if (configuration.votersOutgoing.length > 0) return null;
-  for (const { memberId, promoteWhenCaughtUp } of members) {
+  for (const member of members) {
+    const { memberId, promoteWhenCaughtUp } = member;
     if (!promoteWhenCaughtUp || !configuration.learners.includes(memberId)) continue;
-    if (hasCaughtUp(memberId, raft)) return memberId;
+    if (hasCaughtUp(member, raft)) return memberId;
   }
   return null;
 }
@@ -90,7 +91,7 @@ function promotionPlan(memberId: MemberId, membership: MembershipState, raft: Le
   const member = find(memberId, membership);
   if (member === null) return { kind: "unknown_member", memberId };
   if (membership.configuration.voters.includes(memberId)) return { kind: "changed", membership };
-  if (!hasCaughtUp(memberId, raft)) return { kind: "not_caught_up", memberId, lag: lagOf(memberId, raft) };
+  if (!hasCaughtUp(member, raft)) return { kind: "not_caught_up", memberId, lag: lagOf(memberId, raft) };
   const changes: MemberChange[] = [{ kind: "add_voter", id: memberId }];
   // Whoever it replaces may have been removed meanwhile.
   if (find(member.replaces, membership) !== null) changes.push({ kind: "remove", id: member.replaces });
@@ -135,7 +136,7 @@ function changePlan(
       case "voter": {
         // A voter that has nothing yet would only take part in deciding that nothing can be decided.
         if (member === null) return { kind: "not_caught_up", memberId, lag: raft.last.index };
-        if (!voters.includes(memberId) && !hasCaughtUp(memberId, raft)) {
+        if (!voters.includes(memberId) && !hasCaughtUp(member, raft)) {
           return { kind: "not_caught_up", memberId, lag: lagOf(memberId, raft) };
         }
         changes.push({ kind: "add_voter", id: memberId });
@@ -188,7 +189,7 @@ function changed(
 }
 
 /** Two services cannot be at one address: whoever connects there would meet the wrong one. */
-function addressFault(
+export function addressFault(
   { memberId, clientAddress, peerAddress }: Pick<MemberInfo, "memberId" | "clientAddress" | "peerAddress">,
   { members }: MembershipState,
 ): string | null {
@@ -206,10 +207,15 @@ function find(memberId: MemberId, membership: MembershipState): MemberState | nu
   return membership.members.find((member) => member.memberId === memberId) ?? null;
 }
 
-/** One that never acknowledged anything has not, however short the log is; nor has one that is silent. */
-function hasCaughtUp(memberId: MemberId, raft: LeaderView): boolean {
+/**
+ * One that never acknowledged anything has not, however short the log is; nor has one that is silent, or one whose data
+ * directory is not recorded yet: what it acknowledged may have been another's, which was wiped since.
+ */
+function hasCaughtUp({ memberId, storeId }: MemberState, raft: LeaderView): boolean {
   const found = heardOf(memberId, raft);
-  return found !== null && found.match > 0 && raft.last.index - found.match <= CATCH_UP_LAG_MAX;
+  return (
+    storeId !== null && found !== null && found.match > 0 && raft.last.index - found.match <= CATCH_UP_LAG_MAX
+  );
 }
 
 /** How many entries it lacks; all of the log where it was not heard of lately. */

@@ -89,6 +89,23 @@ describe("the members of a running cluster", () => {
     expect(await changed(leader, { kind: "promote", memberId: "n2" })).toMatchObject({ kind: "changed" });
   });
 
+  test("G2: a learner whose data directory is not recorded yet is not promoted", async () => {
+    rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await changed(leader, addition("n4"));
+    await rig.join("n4", leader.id);
+    await changed(leader, { kind: "remove", memberId: "n4" });
+    await rig.tick(11);
+    // Of the same name, and with a directory that was another member's: it is never recorded.
+    await changed(leader, addition("n4"));
+    await rig.tick(20);
+    expect(leader.membership.members.find(({ memberId }) => memberId === "n4")?.storeId).toBeNull();
+    expect(leader.status().raft.progress?.find(({ id }) => id === "n4")?.match).toBeGreaterThan(0);
+    expect(await changed(leader, { kind: "promote", memberId: "n4" })).toMatchObject({
+      kind: "not_caught_up",
+    });
+  });
+
   test("G2: a learner is promoted unasked where that was said, and takes the place of another in one step", async () => {
     rig = new ReplicaRig(3);
     const leader = await rig.elect();

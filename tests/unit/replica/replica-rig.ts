@@ -75,7 +75,12 @@ export class ReplicaRig {
     await log.reset(applied);
     await log.close();
     image.close();
-    return this.start(id);
+    const introduction = { memberId: id, storeId: `store-${id}`, addresses: null, epoch: 0 };
+    for (const { replica } of this.seats) replica?.noteIntroduction(introduction);
+    const replica = this.start(id);
+    // The leader records it with its next Tick.
+    await this.tick(11);
+    return replica;
   }
 
   /** @param stateDisk another than the seat's own, such as an empty one */
