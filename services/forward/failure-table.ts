@@ -50,9 +50,10 @@ export const failureTable = {
     outcome: NOT_APPLIED,
     scope: "attempt",
   },
+  // It passes when somebody makes space: to ask again at once is of no use, and to be told is.
   [ErrorReason.NO_SPACE]: {
     code: status.RESOURCE_EXHAUSTED,
-    retryable: true,
+    retryable: false,
     outcome: NOT_APPLIED,
     scope: "attempt",
   },
