@@ -348,10 +348,12 @@ export class TestCluster {
 
   #spawnNode(node: number, bootstrap: boolean): void {
     const via = this.#joiners.get(node);
+    // Whom it asked when it joined may have left since.
+    const seed = this.live.find((other) => other !== node) ?? via ?? node;
     const argv =
       via === undefined
         ? this.topology.nodeArgv(node, this.dataDir(node), bootstrap)
-        : this.topology.joinerArgv(node, this.dataDir(node), via, []);
+        : this.topology.joinerArgv(node, this.dataDir(node), seed, []);
     this.#nodes.set(
       node,
       new Child(this.#workplace, `n${node}`, argv, this.topology.surroundings(node, this.dataDir(node))),
