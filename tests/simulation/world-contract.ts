@@ -43,6 +43,8 @@ export interface Seat {
   readonly damagedRecords: readonly DamagedRecord[];
   /** It runs on a directory that somebody made for it by mistake: nothing of it counts. */
   readonly isStrange: boolean;
+  /** Chunks of an image that came, and that its disk has not begun to take. */
+  readonly chunksWaiting: number;
   /** How many times it was started. */
   readonly starts: number;
   /** Knobs that faults turn. */
@@ -96,6 +98,8 @@ export interface World {
   readonly history: HistoryLimits;
   /** How much of their logs replicas keep. */
   readonly logKeeping: LogKeeping;
+  /** Whether members that compare themselves read all that they have in each round. */
+  readonly comparesAll: boolean;
   /** For whoever needs chance: an independent generator for each name, whatever the others draw. */
   random(name: string): Random;
   seat(id: MemberId): Seat;

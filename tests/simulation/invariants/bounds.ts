@@ -3,7 +3,10 @@ import { DEFAULT_BOUNDS, type ReplicaBounds, type ReplicaStatus } from "@quorate
 import { broken } from "./invariant";
 
 /** The part of a member's status that is bounded. */
-export type BoundedStatus = Pick<ReplicaStatus, "openCommands" | "openReads"> & {
+export type BoundedStatus = Pick<
+  ReplicaStatus,
+  "openCommands" | "openReads" | "inboxMessages" | "imagesOpen"
+> & {
   readonly raft: Pick<RaftStatus, "progress">;
 };
 
@@ -22,13 +25,17 @@ export class Bounds {
   }
 
   stepped(member: MemberId, status: BoundedStatus): void {
-    const { commandsMax, readsWaitingMax } = this.bounds;
-    const { openCommands, openReads } = status;
+    const { commandsMax, readsWaitingMax, inboxMessagesMax, imagesMax } = this.bounds;
+    const { openCommands, openReads, inboxMessages, imagesOpen } = status;
     // One more may change the membership: of these there is one at a time.
     if (openCommands > commandsMax + 1) this.exceeded(member, `${openCommands} open commands`, commandsMax);
     // As many may wait for a round as for a revision.
     if (openReads > 2 * readsWaitingMax)
       this.exceeded(member, `${openReads} open reads`, 2 * readsWaitingMax);
+    if (inboxMessages > inboxMessagesMax)
+      this.exceeded(member, `${inboxMessages} messages in its inbox`, inboxMessagesMax);
+    // Each of them is a state that is kept as it was, and the log behind it.
+    if (imagesOpen > imagesMax) this.exceeded(member, `${imagesOpen} images open`, imagesMax);
     const { progress } = status.raft;
     if (progress === null) return;
     for (const { id, inflightMessages, inflightBytes } of progress) {
@@ -47,6 +54,11 @@ export class Bounds {
       if (inflightBytes > bytesMax)
         this.exceeded(member, `${inflightBytes} bytes in flight to ${id}`, bytesMax);
     }
+  }
+
+  /** Chunks that came for a member, and its store has not begun to take yet: it pulls them one by one. */
+  received(member: MemberId, chunksWaiting: number): void {
+    if (chunksWaiting > 1) this.exceeded(member, `${chunksWaiting} chunks of an image that wait`, 1);
   }
 
   private exceeded(member: MemberId, what: string, max: number): never {

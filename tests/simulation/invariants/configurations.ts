@@ -5,11 +5,9 @@ import { broken } from "./invariant";
 /** Who takes part from each index on, by the committed log (invariant 12). */
 export class Configurations {
   private readonly changes: { readonly index: Index; readonly configuration: ConfigurationState }[];
-  private readonly everMembers = new Set<MemberId>();
 
   constructor(founding: ConfigurationState) {
     this.changes = [{ index: 0, configuration: founding }];
-    for (const id of membersOf(founding)) this.everMembers.add(id);
   }
 
   get latest(): ConfigurationState {
@@ -25,16 +23,6 @@ export class Configurations {
     return (this.changes[0] as { configuration: ConfigurationState }).configuration;
   }
 
-  /** Where the configuration last changed, as far as a member knows that has applied everything up to `index`. */
-  epochAt(index: Index): number {
-    return this.changes.findLastIndex((change) => change.index <= index);
-  }
-
-  /** Whether it was ever part of the cluster. */
-  wasMember(id: MemberId): boolean {
-    return this.everMembers.has(id);
-  }
-
   /** The entry at `index` is committed, and makes this the configuration. */
   changed(index: Index, next: ConfigurationState): void {
     const fault = stepFault(this.latest, next);
@@ -45,7 +33,6 @@ export class Configurations {
       );
     }
     this.changes.push({ index, configuration: next });
-    for (const id of membersOf(next)) this.everMembers.add(id);
   }
 }
 
@@ -59,10 +46,6 @@ export function isQuorum(configuration: ConfigurationState, isCounted: (id: Memb
 
 export function isVoter({ voters, votersOutgoing }: ConfigurationState, id: MemberId): boolean {
   return voters.includes(id) || votersOutgoing.includes(id);
-}
-
-export function membersOf({ voters, votersOutgoing, learners }: ConfigurationState): readonly MemberId[] {
-  return [...new Set([...voters, ...votersOutgoing, ...learners])];
 }
 
 /** Such as "n1 n2 n3 (was n1 n2) + n4". */

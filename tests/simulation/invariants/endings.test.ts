@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { ProgressStatus } from "@quorate/services/raft";
 import type { HistoryRecord } from "../../judge/history";
 import { runSeed } from "../run";
-import { Bounds } from "./bounds";
+import { type BoundedStatus, Bounds } from "./bounds";
 import { expectBroken } from "./expect-broken";
 import { checkHistory } from "./linearizable";
 
@@ -39,20 +39,31 @@ describe("the judgement of a run", () => {
       needsSnapshot: false,
       isLowOnSpace: false,
     };
-    const status = (
-      progress: ProgressStatus[] | null,
-      open = { openCommands: 16_384, openReads: 32_768 },
-    ) => ({
+    const status = (progress: ProgressStatus[] | null, open: Partial<BoundedStatus> = {}) => ({
+      openCommands: 16_384,
+      openReads: 32_768,
+      inboxMessages: 16_384,
+      imagesOpen: 4,
       ...open,
       raft: { progress },
     });
     bounds.stepped("n1", status(null));
     bounds.stepped("n1", status([follower]));
     expectBroken("bounded memory", "n1 has 16386 open commands, more than 16384", () =>
-      bounds.stepped("n1", status(null, { openCommands: 16_386, openReads: 0 })),
+      bounds.stepped("n1", status(null, { openCommands: 16_386 })),
     );
     expectBroken("bounded memory", "n1 has 32769 open reads, more than 32768", () =>
-      bounds.stepped("n1", status(null, { openCommands: 0, openReads: 32_769 })),
+      bounds.stepped("n1", status(null, { openReads: 32_769 })),
+    );
+    expectBroken("bounded memory", "n1 has 16385 messages in its inbox, more than 16384", () =>
+      bounds.stepped("n1", status(null, { inboxMessages: 16_385 })),
+    );
+    expectBroken("bounded memory", "n1 has 5 images open, more than 4", () =>
+      bounds.stepped("n1", status(null, { imagesOpen: 5 })),
+    );
+    bounds.received("n1", 1);
+    expectBroken("bounded memory", "n1 has 2 chunks of an image that wait, more than 1", () =>
+      bounds.received("n1", 2),
     );
     expectBroken("bounded memory", "n1 has 257 messages in flight to n2, more than 256", () =>
       bounds.stepped("n1", status([{ ...follower, inflightMessages: 257 }])),

@@ -83,7 +83,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly watches: Watches;
   private readonly caughtUp: CaughtUp;
   private readonly removedMembers: RemovedMembers;
-  private readonly damage = new Damage();
+  private readonly damage: Damage;
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
   /** By member: the highest index at which it ever stored an entry. */
   private readonly reaches = new Map<MemberId, Index>();
@@ -97,6 +97,7 @@ class Watch implements Observer, ClientWatcher {
     const configurationsOf = (id: MemberId): readonly ConfigurationState[] => this.configurationsOf(id);
     this.caughtUp = new CaughtUp((id) => world.seat(id).logDisk.lastIndex);
     this.removedMembers = new RemovedMembers(world);
+    this.damage = new Damage(world);
     const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);
     const hardStateOf = (id: MemberId): HardState => world.seat(id).logDisk.hardState;
     this.storedVotes = new StoredVotes(hardStateOf);
@@ -127,6 +128,7 @@ class Watch implements Observer, ClientWatcher {
     if (seat.isStrange) return;
     this.noteReach(seat);
     this.progressOf(seat).started(seat.logDisk);
+    this.damage.started(seat);
     this.equalState.started(seat.id, seat.stateDisk, damagedNames(seat));
   }
 
@@ -199,6 +201,7 @@ class Watch implements Observer, ClientWatcher {
   stateWritten(seat: Seat, batch: StateBatch): void {
     if (seat.isStrange) return;
     this.progressOf(seat).applies(seat.logDisk, batch.applied);
+    this.damage.written(seat, batch.writes.meta.verifyRound);
     this.equalState.written(seat.id, batch);
   }
 
@@ -209,6 +212,7 @@ class Watch implements Observer, ClientWatcher {
     if (status.raft.role === "leader") this.elections.leads(seat.id, status.raft.term);
     this.progressOf(seat).stepped(status);
     this.bounds.stepped(seat.id, status);
+    this.bounds.received(seat.id, seat.chunksWaiting);
   }
 
   submitted({ command }: SubmitEvent): void {

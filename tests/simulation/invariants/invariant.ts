@@ -39,7 +39,7 @@ export const invariantNumbers = {
   "the keys of a lease go together": 9,
   "acknowledged writes survive": 10,
   "damage is found and repaired": 11,
-  "damage is not served": 11,
+  "damage shows in the root": 11,
   "equal roots": 11,
   "a configuration follows on the one before": 12,
   "one change of the configuration at a time": 12,

@@ -49,6 +49,11 @@ class WriteQueue<Write> {
     this.asked.push(write);
   }
 
+  /** Those that were asked for and have not begun. */
+  get waiting(): readonly Write[] {
+    return this.asked;
+  }
+
   begins(): void {
     const next = this.asked.shift();
     assert(next !== undefined, "a disk writes what it was asked to");

@@ -6,6 +6,7 @@ import type { Random } from "@quorate/services/std";
 import type { Verifier } from "@quorate/services/verification";
 import type { WatchHub } from "@quorate/services/watch";
 import type { Seat, SeatCondition, SeatDisk } from "../world-contract";
+import type { ObservedStateStore } from "./observed-stores";
 import { type DamagedRecord, RecordDamage } from "./record-damage";
 import { DriftingClock } from "./seat-clock";
 import type { EventTimeline } from "./timeline";
@@ -28,6 +29,8 @@ export class SimulatedSeat implements Seat, SeatDisk {
   hub: WatchHub | null = null;
   verifier: Verifier | null = null;
   damage: RecordDamage;
+  /** That of the running process. */
+  state: ObservedStateStore | null = null;
   condition: SeatCondition;
   starts = 0;
   isLowOnSpace = false;
@@ -61,6 +64,10 @@ export class SimulatedSeat implements Seat, SeatDisk {
 
   get damagedRecords(): readonly DamagedRecord[] {
     return this.damage.outstanding;
+  }
+
+  get chunksWaiting(): number {
+    return this.state?.writes.waiting.filter(({ kind }) => kind === "put").length ?? 0;
   }
 
   get isStrange(): boolean {
@@ -113,6 +120,7 @@ export class SimulatedSeat implements Seat, SeatDisk {
     this.held.length = 0;
     this.isLeaving = false;
     this.replica = null;
+    this.state = null;
     this.hub = null;
     this.verifier = null;
   }

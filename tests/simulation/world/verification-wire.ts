@@ -13,6 +13,9 @@ export const DIGEST: Digest = {
   },
 };
 
+/** More than there are, to be read in each round. */
+export const ALL_KEYS = 65_536;
+
 const LATENCY_US_MIN = 50;
 const LATENCY_US_MEAN = 1_000;
 
@@ -23,7 +26,7 @@ export function drawVerification(random: Random): Partial<VerificationLimits> {
     intervalMs,
     idleIntervalMs: 2 * intervalMs,
     keysPerTurn: 4 + random.below(60),
-    scrubKeys: random.below(2) === 0 ? 65_536 : 4 + random.below(60),
+    scrubKeys: random.below(2) === 0 ? ALL_KEYS : 4 + random.below(60),
     patienceMs: 1_000 + random.below(5_000),
     questionMs: 500 + random.below(2_000),
     roundsKept: 1 + random.below(4),

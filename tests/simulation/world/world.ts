@@ -25,7 +25,7 @@ import { addressesOf, SimulatedSeat } from "./seat";
 import { bringState } from "./state-bringer";
 import { EventTimeline } from "./timeline";
 import type { Trace } from "./trace";
-import { DIGEST, drawVerification, VerificationWire } from "./verification-wire";
+import { ALL_KEYS, DIGEST, drawVerification, VerificationWire } from "./verification-wire";
 
 export interface WorldOptions {
   readonly seed: number;
@@ -139,6 +139,10 @@ export class SimulatedWorld implements World {
     const ids = Array.from({ length: nodes + MORE_SEATS }, (_, at) => `n${at + 1}`);
     this.founding = foundingMembership(ids.slice(0, nodes).map((id) => ({ id, ...addressesOf(id, 0) })));
     this.seats = ids.map((id, at) => this.newSeat(id, at < nodes ? this.founding : null));
+  }
+
+  get comparesAll(): boolean {
+    return this.verification.scrubKeys === ALL_KEYS;
   }
 
   get membership(): MembershipState {
@@ -420,6 +424,7 @@ export class SimulatedWorld implements World {
       },
       tookEffect: (write) => this.stateWritten(seat, write, before),
     });
+    seat.state = state;
     hookWrites(seat, log, state);
     seat.condition = "bringing";
     const { membership } = state.opened.resident;
