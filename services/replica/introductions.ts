@@ -26,6 +26,11 @@ export class Introductions {
     this.noted.set(introduction.memberId, introduction);
   }
 
+  /** Where a member says itself that it is reached; null where it has not said. */
+  addressesOf(memberId: MemberId): MemberAddresses | null {
+    return this.noted.get(memberId)?.addresses ?? null;
+  }
+
   /** Whether a stranger is known to a later configuration than this member has applied. */
   isNewcomer(memberId: MemberId, epoch: number): boolean {
     return (this.noted.get(memberId)?.epoch ?? 0) > epoch;

@@ -29,7 +29,10 @@ export interface LogExtent {
   readonly followedIndex: Index | null;
 }
 
-/** How many times its bounds the log may grow for members that go on from it: else a snapshot would follow a snapshot. */
+/**
+ * How many times its bounds the log may grow for members that go on from it, or receive the state that it follows: else a
+ * snapshot would follow a snapshot. Beyond that one does: no member may fill the disks of the others.
+ */
 const PATIENCE = 8;
 
 /** Up to which index the log is to be cut now, or null. */
@@ -41,8 +44,8 @@ export function cutDue(keeping: LogKeeping, log: LogExtent): Index | null {
   const byBytes = Math.floor((entries * keeping.bytesMax) / 2 / Math.max(1, log.bytes));
   const kept = Math.min(keeping.entriesKept, log.bytes > keeping.bytesMax ? byBytes : keeping.entriesKept);
   const isTooLong = entries > PATIENCE * keeping.entriesMax || log.bytes > PATIENCE * keeping.bytesMax;
-  const followedIndex = isTooLong ? null : log.followedIndex;
-  return cutWithin({ ...log, followedIndex }, log.lastIndex - kept);
+  const needed = isTooLong ? { pinnedIndex: null, followedIndex: null } : {};
+  return cutWithin({ ...log, ...needed }, log.lastIndex - kept);
 }
 
 /** As much of a wanted cut as the state, images on their way and followers allow; null where that is nothing. */

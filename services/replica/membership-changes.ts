@@ -9,6 +9,7 @@ import {
 import type { MemberId, Raft } from "#raft";
 import { unreachable } from "#std";
 import { membershipPlan } from "./membership-keeper";
+import type { MemberAddresses } from "./options";
 import type { MembershipOutcome, MembershipRequest, SubmitOutcome, UnknownReason } from "./outcome";
 import type { Clock } from "./ports";
 import { notApplied, type Proposals } from "./proposals";
@@ -19,6 +20,8 @@ export interface MembershipChangesParts {
   readonly clock: Clock;
   readonly membership: () => MembershipState;
   readonly leaderId: () => MemberId | null;
+  /** Where a member says itself that it is reached, while the leader hears of it; null where it does not say. */
+  readonly ownAddresses: (memberId: MemberId) => MemberAddresses | null;
   readonly submit: (command: Uint8Array) => Promise<SubmitOutcome>;
   /** Carries out what the core asks for. */
   readonly planTurn: () => void;
@@ -38,6 +41,10 @@ export class MembershipChanges {
       case "configuration":
         return this.completed(await this.propose(plan.configuration, plan.members));
       case "update":
+        if (request.kind === "update") {
+          const fault = this.contradiction(request);
+          if (fault !== null) return { kind: "invalid", fault };
+        }
         return this.completed(await submit(encodeCommand(updateMemberCommand(plan.member, clock.wallMs()))));
       default:
         return plan;
@@ -58,6 +65,20 @@ export class MembershipChanges {
   private settle(end: UnknownReason | null): void {
     for (const resolve of this.waiting) resolve(end);
     this.waiting.clear();
+  }
+
+  /** What a member says of itself would be recorded again at once: so it has to be told, not the cluster. */
+  private contradiction(request: Extract<MembershipRequest, { kind: "update" }>): string | null {
+    const { memberId, clientAddress, peerAddress } = request;
+    const own = this.parts.ownAddresses(memberId);
+    if (own === null) return null;
+    if (clientAddress !== null && clientAddress !== own.clientAddress) {
+      return `client_address: ${memberId} says itself that it is reached at ${own.clientAddress}: start it with another --advertise-client`;
+    }
+    if (peerAddress !== null && peerAddress !== own.peerAddress) {
+      return `peer_address: ${memberId} says itself that it is reached at ${own.peerAddress}: start it with another --advertise-peer`;
+    }
+    return null;
   }
 
   private get isJoint(): boolean {

@@ -154,6 +154,10 @@ export function makeParts(options: ReplicaOptions, bounds: ReplicaBounds, owner:
     clock,
     membership,
     leaderId,
+    ownAddresses: (memberId) => {
+      const peer = raft.status().progress?.find(({ id }) => id === memberId);
+      return peer?.isRecentlyActive === true ? introductions.addressesOf(memberId) : null;
+    },
     submit: owner.submit,
     planTurn,
   });

@@ -117,7 +117,11 @@ export class LevelStateReceiver implements StateReceiver {
     this.handle.end("is abandoned", { dataLoss: false });
     await this.queue.catch(() => undefined);
     await this.handle.close();
-    await rm(join(this.dataPath, this.name), { recursive: true, force: true });
+    try {
+      await rm(join(this.dataPath, this.name), { recursive: true, force: true });
+    } catch {
+      // Whatever stays of it is removed when the directory is opened next; the present state has nothing to do with it.
+    }
   }
 
   private inTurn<Result>(run: () => Promise<Result>): Promise<Result> {

@@ -29,6 +29,11 @@ describe("F1: the log is cut", () => {
       { firstIndex: 61, lastIndex: 200, checkpointIndex: 60 },
       null,
     ],
+    [
+      "past a state that is being sent, where the log has grown to many times its bounds",
+      { lastIndex: 900, pinnedIndex: 33 },
+      880,
+    ],
     ["at most to what is applied", { lastIndex: 200, bytes: 100, appliedIndex: 70 }, 70],
     ["at most to what a follower holds", { lastIndex: 200, bytes: 100, followedIndex: 33 }, 33],
     ["and not for followers that are too far behind", { lastIndex: 801, bytes: 100, followedIndex: 33 }, 781],

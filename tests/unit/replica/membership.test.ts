@@ -317,6 +317,23 @@ describe("the members of a running cluster", () => {
     expect((await rig.elect()).id).toBe(preferred);
   });
 
+  test("an update that contradicts what a member says of itself is refused, and one that repeats it is not", async () => {
+    rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    const own = { clientAddress: "n2:1", peerAddress: "n2:2" };
+    leader.noteIntroduction({ memberId: "n2", storeId: "store-n2", addresses: own, epoch: 0 });
+    await rig.tick(20);
+    const update = { kind: "update", memberId: "n2", peerAddress: null, priority: null } as const;
+    expect(await changed(leader, { ...update, clientAddress: "operator:1" })).toEqual({
+      kind: "invalid",
+      fault:
+        "client_address: n2 says itself that it is reached at n2:1: start it with another --advertise-client",
+    });
+    expect(await changed(leader, { ...update, clientAddress: "n2:1", priority: 7 })).toMatchObject({
+      kind: "changed",
+    });
+  });
+
   test("a member that introduces itself from elsewhere is recorded there", async () => {
     rig = new ReplicaRig(3);
     const leader = await rig.elect();
