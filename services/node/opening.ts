@@ -81,7 +81,14 @@ async function findDirectory(context: BringingContext): Promise<DirectoryOutcome
     }
     case "force_new_cluster": {
       const opened = whole(await openDataDirectory({ ...there, clusterId: null }), config);
-      if (opened.kind !== "found" || !isForceDue(opened.directory, given(clusterId))) return opened;
+      if (opened.kind !== "found") return opened;
+      if (!isForceDue(opened.directory, given(clusterId))) {
+        log.warn(
+          { clusterId, dataDir },
+          `nothing was forced: the data is that of cluster ${clusterId} already; if most members of ${clusterId} are lost, give --cluster-id an id that was never used`,
+        );
+        return opened;
+      }
       const wallMs = systemClock.wallMs();
       const forced = await forceNewCluster(opened.directory, given(clusterId), { log, wallMs });
       return forced.kind === "forced" ? { kind: "found", directory: forced.directory } : forced;

@@ -52,7 +52,6 @@ const FINAL_REASONS: ReadonlySet<ErrorReason> = new Set([
   ErrorReason.INVALID_ARGUMENT,
   ErrorReason.MEMBER_EXISTS,
   ErrorReason.TOO_MANY_MEMBERS,
-  ErrorReason.UNIMPLEMENTED,
 ]);
 
 /** Asks the nodes of a running cluster from outside, whichever of them answers. */
@@ -100,6 +99,7 @@ export class SeedCluster {
     const { signal, timeoutMs, log } = this.options;
     const deadlineMs = performance.now() + timeoutMs;
     let why = "no node is known";
+    const said = new Map<string, string>();
     while (!signal.aborted) {
       for (const address of this.addresses) {
         try {
@@ -107,8 +107,15 @@ export class SeedCluster {
         } catch (error) {
           if (signal.aborted) return { kind: "aborted" };
           const failure = CallFailure.from(error);
+          if (failure.reason === ErrorReason.UNIMPLEMENTED) {
+            const refusal = `${address} does not serve clients: give client addresses of nodes, not those of their peer services`;
+            return { kind: "refused", why: refusal };
+          }
           if (FINAL_REASONS.has(failure.reason)) return { kind: "refused", why: failure.message };
-          why = `${address}: ${failure.message}`;
+          why = failure.message.startsWith(address) ? failure.message : `${address}: ${failure.message}`;
+          // The same again and again, each 200 ms for a minute, would hide what else is said.
+          if (said.get(address) === failure.message) continue;
+          said.set(address, failure.message);
           log.info({ address, reason: failure.message }, "a node did not help; another is asked");
         }
       }

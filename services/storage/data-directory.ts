@@ -79,7 +79,7 @@ export async function openDataDirectory(options: {
       case "missing":
         return refusal(
           "not_bootstrapped",
-          `${path} holds no data of a member: pass --bootstrap if this is the very first start of the cluster; if it held data before, replace this member instead`,
+          `${path} holds no data of a member: pass --bootstrap if this is the very first start of the cluster, or --join to add a new member to a running one; if it held data before, replace this member instead`,
         );
       case "damaged":
         return refusal(

@@ -2,9 +2,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { crc32 } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { backup, verifyBackup } from "@quorate/services/backup";
-import { SILENT_LOG } from "@quorate/services/forward";
+import { type Log, SILENT_LOG } from "@quorate/services/forward";
 import { decodeCommand, foundingMembership } from "@quorate/services/kv";
 import { backupVerdict, type DataOutcome, nodeConfig, openData } from "@quorate/services/node";
 import type { Entry } from "@quorate/services/raft";
@@ -23,16 +23,24 @@ beforeEach(() => {
 
 afterEach(() => workplace.remove());
 
-async function opened(...more: readonly string[]): Promise<DataOutcome> {
+function opened(...more: readonly string[]): Promise<DataOutcome> {
+  return openedWith(SILENT_LOG, ...more);
+}
+
+async function openedWith(log: Log, ...more: readonly string[]): Promise<DataOutcome> {
   const outcome = nodeConfig(["--id", "n1", "--data-dir", workplace.at("n1"), ...more], {});
   if (outcome.kind !== "config") throw new Error(JSON.stringify(outcome));
-  return openData(outcome.config, SILENT_LOG, new AbortController().signal);
+  return openData(outcome.config, log, new AbortController().signal);
 }
 
 type Opened = Extract<DataOutcome, { readonly kind: "opened" }>;
 
-async function sound(...more: readonly string[]): Promise<Opened> {
-  const outcome = await opened(...more);
+function sound(...more: readonly string[]): Promise<Opened> {
+  return soundWith(SILENT_LOG, ...more);
+}
+
+async function soundWith(log: Log, ...more: readonly string[]): Promise<Opened> {
+  const outcome = await openedWith(log, ...more);
   if (outcome.kind !== "opened") throw new Error(JSON.stringify(outcome));
   return outcome;
 }
@@ -236,6 +244,22 @@ describe("a forced new cluster", () => {
       },
     });
     await stores.close();
+  });
+
+  test("is not forced under the id that the cluster has already, and that is said", async () => {
+    await written();
+    const warn = jest.fn();
+    const { stores } = await soundWith(
+      { ...SILENT_LOG, warn },
+      "--force-new-cluster",
+      "n1",
+      "--cluster-id",
+      "c",
+    );
+    expect(stores.log.lastIndex()).toBe(KEYS);
+    await stores.close();
+    expect(warn).toHaveBeenCalledTimes(1);
+    expect(warn.mock.calls[0]?.[1]).toMatch(/^nothing was forced: .*cluster c already; .*never used$/);
   });
 
   test("is forced once, however often it is started so", async () => {
