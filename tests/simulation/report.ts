@@ -46,6 +46,7 @@ export function summaryText(tally: Tally, seeds: string, realMs: number): string
   return [
     `seeds      ${seeds}`,
     `ran        ${thousands(tally.events)} events, ${thousands(tally.operations)} operations, ${thousands(tally.elections)} elections, ${thousands(tally.crashes)} crashes`,
+    `came to    ${thousands(tally.installs)} snapshots installed, ${thousands(tally.repairs)} repairs, ${thousands(tally.restores)} clusters restored`,
     `faults     ${faults.length === 0 ? "none" : faults.join(", ")}`,
     `time       ${simulatedHours.toFixed(2)} simulated hours in ${(realMs / 1000).toFixed(1)} s: ${Math.round(speed)} times as fast as real time`,
     `${tally.seeds - tally.failed} passed, ${tally.failed} failed`,

@@ -12,6 +12,7 @@ import {
   configurationText,
   invariants,
 } from "./invariants";
+import { BackupTaker, RESTORED_SIZES, RestoredCluster, type RestoredParts } from "./restore";
 import { Violation, type ViolationKind } from "./violation";
 import { secondsText, Trace } from "./world/trace";
 import { SimulatedWorld, type WorldCounts } from "./world/world";
@@ -28,6 +29,10 @@ export interface RunOptions {
   readonly traceSink?: (line: string) => void;
   /** Takes what the clients did and saw, once, also of a run that fails. */
   readonly historySink?: (history: readonly HistoryRecord[]) => void;
+  /** Whether another cluster is to begin with a backup of this one; by default the seed decides. */
+  readonly isRestored?: boolean;
+  /** For tests of the simulator: what the other cluster is made of, or judged by, is otherwise. */
+  readonly plantRestored?: (parts: RestoredParts) => RestoredParts;
   /** For tests of the simulator: looks at the world before anything has happened. */
   readonly plant?: (world: SimulatedWorld) => void;
 }
@@ -66,6 +71,11 @@ const LIVENESS_US_MAX = 30_000_000;
 /** Within it members compare what they have often enough to find and repair any damage. */
 const COMPARING_US_MAX = 120_000_000;
 
+/** Of one in so many runs a backup is taken, with which another cluster begins. */
+const RESTORED_ONE_OF = 7;
+/** Its world draws otherwise than the one before it. */
+const RESTORED_SEED = 0x5ca1ab1e;
+
 /** Runs one seed from its first event to its last. Never rejects: what went wrong is in the result. */
 export async function runSeed(options: RunOptions): Promise<RunResult> {
   const { seed, profile } = options;
@@ -77,6 +87,8 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   const schedule =
     options.schedule ??
     drawSchedule(world.random("schedule"), { nodes, profile, durationUs, operations: options.operations });
+  const isRestored = options.isRestored ?? seed % RESTORED_ONE_OF === 0;
+  const taker = isRestored ? new BackupTaker(world) : null;
   let operations = 0;
   let safetyEndUs = Number.POSITIVE_INFINITY;
   const outcome = async (): Promise<void> => {
@@ -92,7 +104,7 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     for (const seat of world.seats) world.start(seat.id);
     const attack = applySchedule(world, schedule);
     const { operations: operationsMax, durationUs, clients: faults } = schedule;
-    const watcher = safely(world, judges.watcher);
+    const watcher = alsoTold(safely(world, judges.watcher), taker);
     const clients = startClients(world, { operations: operationsMax, durationUs, faults, watcher });
     try {
       await world.run(() => clients.done, schedule.durationUs);
@@ -119,7 +131,17 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
       options.historySink?.(clients.history);
     }
   };
-  const finding = await judged(world, outcome);
+  let finding = await judged(world, outcome);
+  const backup = taker?.backup ?? null;
+  if (finding === null && taker !== null && backup !== null) {
+    const size = RESTORED_SIZES[world.random("restored size").below(RESTORED_SIZES.length)] as number;
+    world.counts.restores += 1;
+    world.note(`${size} members begin with the backup at ${backup.header.applied.index}`);
+    const restored = new SimulatedWorld({ seed: seed ^ RESTORED_SEED, nodes: size, trace });
+    const parts = { backup, sent: taker.sent };
+    const cluster = new RestoredCluster(restored, options.plantRestored?.(parts) ?? parts);
+    finding = await judged(restored, () => cluster.judge());
+  }
   if (finding !== null) world.note(`${finding.kind}: ${finding.invariant}: ${finding.detail}`);
   return {
     seed,
@@ -134,6 +156,21 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
     counts: world.counts,
     faults: faultsUntil(schedule, safetyEndUs),
     simulatedUs: world.timeline.nowUs,
+  };
+}
+
+function alsoTold(watcher: ClientWatcher, taker: BackupTaker | null): ClientWatcher {
+  if (taker === null) return watcher;
+  return {
+    ...watcher,
+    submitted: (event) => {
+      taker.submitted(event);
+      watcher.submitted?.(event);
+    },
+    answered: (event) => {
+      taker.answered(event);
+      watcher.answered?.(event);
+    },
   };
 }
 

@@ -9,6 +9,9 @@ export interface Tally {
   readonly operations: number;
   readonly elections: number;
   readonly crashes: number;
+  readonly installs: number;
+  readonly repairs: number;
+  readonly restores: number;
   readonly simulatedHours: number;
   /** By kind, those that came; in the order of the list of kinds. */
   readonly faults: Readonly<Partial<Record<FaultKind, number>>>;
@@ -29,6 +32,9 @@ export function tallyOf(results: readonly RunResult[]): Tally {
     operations: sum(({ operations }) => operations),
     elections: sum(({ counts }) => counts.elections),
     crashes: sum(({ counts }) => counts.crashes),
+    installs: sum(({ counts }) => counts.installs),
+    repairs: sum(({ counts }) => counts.repairs),
+    restores: sum(({ counts }) => counts.restores),
     simulatedHours: sum(({ simulatedUs }) => simulatedUs) / 3_600_000_000,
     faults,
   };

@@ -101,15 +101,20 @@ export class EqualState {
   }
 }
 
-function imageOf(disk: StateDiskImage): StateImage {
+export function imageOf(disk: StateDiskImage): StateImage {
   const resident = disk.resident();
   return StateImage.of(resident, newestRecords(disk, resident.namespaces));
 }
 
-function* newestRecords(
+export interface NewestRecord {
+  readonly namespace: NamespaceState;
+  readonly record: StoredRecord;
+}
+
+export function* newestRecords(
   disk: StateDiskImage,
   namespaces: readonly NamespaceState[],
-): Generator<{ readonly namespace: NamespaceState; readonly record: StoredRecord }> {
+): Generator<NewestRecord> {
   for (const namespace of namespaces) {
     const generation = disk.generation(namespace.id, namespace.generation);
     let after: string | null = null;

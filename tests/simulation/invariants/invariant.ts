@@ -38,6 +38,7 @@ export const invariantNumbers = {
   "a lease ends when its time is up": 9,
   "the keys of a lease go together": 9,
   "acknowledged writes survive": 10,
+  "a restored cluster is as its backup": 10,
   "damage is found and repaired": 11,
   "damage shows in the root": 11,
   "equal roots": 11,

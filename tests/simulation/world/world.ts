@@ -65,6 +65,8 @@ export interface WorldCounts {
   /** Records damaged, and repairs of members by themselves. */
   damages: number;
   repairs: number;
+  /** Other clusters that began with a backup of this one. */
+  restores: number;
 }
 
 /** Whole replicas on simulated time, network, clocks and disks. */
@@ -92,6 +94,7 @@ export class SimulatedWorld implements World {
     removals: 0,
     damages: 0,
     repairs: 0,
+    restores: 0,
   };
   private readonly trace: Trace;
   private readonly generators = new Map<string, Random>();
