@@ -33,6 +33,20 @@ export async function submit(
   return { done: result.value, header };
 }
 
+/** What gives up history or data, and the session that a client does it in, is taken while there is no space for more. */
+function makesSpace({ operation }: Command): boolean {
+  switch (operation?.$case) {
+    case "compact":
+    case "truncate":
+    case "deleteNamespace":
+    case "openSession":
+    case "closeSession":
+      return true;
+    default:
+      return false;
+  }
+}
+
 /** Replicates a command, for callers to whom a refusal of the state machine is an answer; throws all other failures. */
 export async function decide(
   node: NodeContext,
@@ -42,7 +56,7 @@ export async function decide(
   call.isSubmitted = true;
   const data = encodeCommand(command);
   const ended = node.commands?.submitted(data, call);
-  const outcome = await node.replica.submit(data);
+  const outcome = await node.replica.submit(data, { evenWithoutSpace: makesSpace(command) });
   ended?.(outcome);
   switch (outcome.kind) {
     case "applied": {

@@ -10,6 +10,9 @@ const BACKOFF_MS_MAX = 250;
 /** The shortest time that an endpoint gets to answer while others could be asked. */
 const ATTEMPT_MS_MIN = 500;
 
+/** With less time than this an attempt would end in doubt rather than in an answer. */
+const LAST_ATTEMPT_MS_MIN = 100;
+
 /** The attempts of one call: whether there is another, where, how soon, and how long it may take. */
 export class Repetition implements Patience {
   /** Whether some attempt may have changed something. */
@@ -20,6 +23,8 @@ export class Repetition implements Patience {
   #deadlineAtMs: number;
   #failures = 0;
   #timeouts = 0;
+  /** What a node last said of why it would not: more than that another one cannot be reached. */
+  #told: QuorateError | null = null;
 
   constructor(pool: EndpointPool, timing: Timing, plan: CallPlan) {
     this.#pool = pool;
@@ -77,13 +82,22 @@ export class Repetition implements Patience {
     if (leavesOutcomeOpen(error)) this.maybeApplied = true;
     this.#failures += 1;
     if (error.code === "DEADLINE_EXCEEDED") this.#timeouts += 1;
+    if (error.reason !== "UNSPECIFIED" && error.reason !== "UNREACHABLE") this.#told = error;
     this.throwIfGivenUp();
     if (!isWorthRepeating(error)) throw error;
     this.#chooseEndpoint(error, address);
     const delayMs = this.#delayMs(error);
-    if (this.remainingMs <= delayMs) throw error;
+    const leftMs = this.remainingMs - delayMs;
+    if (leftMs <= (error.outcome === "not_applied" ? LAST_ATTEMPT_MS_MIN : 0)) throw this.#mostTelling(error);
     if (delayMs > 0) await pause(this.#timing, delayMs, this.signal);
     this.throwIfGivenUp();
+  }
+
+  /** That a node cannot be reached says nothing where another one said why it would not. */
+  #mostTelling(error: QuorateError): QuorateError {
+    const saysNothing = error.code === "UNAVAILABLE" && error.outcome === "not_applied";
+    const isSilent = error.reason === "UNSPECIFIED" || error.reason === "UNREACHABLE";
+    return saysNothing && isSilent && this.#told !== null ? this.#told : error;
   }
 
   #chooseEndpoint(error: QuorateError, address: string): void {

@@ -36,6 +36,29 @@ describe("endpoints", () => {
     expect(ends.attempts.filter(({ address }) => address === C)).toHaveLength(0);
   });
 
+  test("what one node says counts for more than that another cannot be reached", async () => {
+    const unreachable = new QuorateError("nothing answers there", {
+      code: "UNAVAILABLE",
+      retryable: true,
+      outcome: "not_applied",
+    });
+    const ends = new ScriptedEndpoints(`${A},${B}`, ({ address }) =>
+      address === A ? noLeader : unreachable,
+    );
+    expect(await ends.failure(ends.client.kv.get("k"))).toMatchObject({ reason: "NO_LEADER" });
+    const silent = new ScriptedEndpoints(`${A},${B}`, () => unreachable);
+    expect(await silent.failure(silent.client.kv.get("k"))).toMatchObject({
+      message: "nothing answers there",
+    });
+  });
+
+  test("no attempt begins so late that it would end in doubt", async () => {
+    const ends = new ScriptedEndpoints(A, () => noLeader);
+    const failure = await ends.failure(ends.client.kv.put("k", "v"));
+    expect(failure).toMatchObject({ reason: "NO_LEADER", outcome: "not_applied" });
+    expect(Math.min(...ends.attempts.map(({ timeoutMs }) => timeoutMs))).toBeGreaterThan(100);
+  });
+
   test("a node that answers nothing takes a part of the deadline, not all of it", async () => {
     const ends = new ScriptedEndpoints(`${A},${B}`, ({ address }) =>
       address === A ? "silence" : { header: HEADER, record: undefined },

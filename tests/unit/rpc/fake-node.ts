@@ -121,6 +121,8 @@ export class FakeNode {
   namespaces: readonly NamespaceState[] = [];
   leases: readonly LeaseStatus[] = [];
   leaseKeys: readonly Uint8Array[] = [];
+  /** Those that are taken where there is no space for others. */
+  readonly withoutSpace: Command[] = [];
   submitted: SubmitOutcome | (() => SubmitOutcome | Promise<SubmitOutcome>) = DONE;
   read: ReadOutcome = READY;
   transferred: TransferResult = { kind: "transferred", leaderId: "n2", term: 3 };
@@ -150,8 +152,10 @@ export class FakeNode {
       softwareVersion: "0.0.0",
       members: [],
       replica: {
-        submit: (bytes) => {
-          this.commands.push(decodeCommand(bytes)!);
+        submit: (bytes, options) => {
+          const command = decodeCommand(bytes)!;
+          this.commands.push(command);
+          if (options?.evenWithoutSpace === true) this.withoutSpace.push(command);
           return Promise.resolve(typeof this.submitted === "function" ? this.submitted() : this.submitted);
         },
         readPoint: (request) => {

@@ -10,10 +10,12 @@ import {
   ExistsRequest,
   ExistsResponse,
   GetResponse,
+  OpenSessionRequest,
   Outcome,
   PutResponse,
   type ScanRequest,
   ScanResponse,
+  TruncateRequest,
 } from "@quorate/proto/kv";
 import { Refusal } from "@quorate/proto/log";
 import { CallFailure } from "@quorate/services/forward";
@@ -150,6 +152,18 @@ describe("calls that belong to the leader", () => {
       reason: ErrorReason.NO_LEADER,
       outcome: Outcome.NOT_APPLIED,
     });
+  });
+
+  test("E9: what makes space is taken where there is none, and nothing else", async () => {
+    const node = new FakeNode("n1");
+    const serving = await serve(node);
+    await serving.unary(`${KV}Put`, put());
+    await serving.unary(
+      `${KV}OpenSession`,
+      Buffer.from(OpenSessionRequest.encode({ namespace: "", ttlMs: 60_000n }).finish()),
+    );
+    await serving.unary(`${KV}Truncate`, Buffer.from(TruncateRequest.encode({ namespace: "" }).finish()));
+    expect(node.withoutSpace.map(({ operation }) => operation?.$case)).toEqual(["openSession", "truncate"]);
   });
 
   test("a leader that is deposed under the call passes it on, for nothing was applied", async () => {
