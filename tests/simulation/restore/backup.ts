@@ -1,5 +1,5 @@
 import { type Command, decodeCommand, encodeAnswer, type ResidentState } from "@quorate/services/kv";
-import type { ImageChunk, ImageHeader } from "@quorate/services/replica";
+import { type ImageChunk, type ImageHeader, StateReplaced, StoreFailure } from "@quorate/services/replica";
 import { hexEncode } from "@quorate/services/std";
 import type { ClientWatcher } from "../clients/events";
 import { type NewestRecord, newestRecords } from "../invariants/equal-state";
@@ -90,9 +90,11 @@ export class BackupTaker implements ClientWatcher {
           this.found = { header: state.header, chunks, resident, records };
           world.note(`a backup of ${seat.id} at ${state.header.applied.index} is taken`);
         },
-        () => {
-          // Its process ended meanwhile, or another state took the place of this one.
+        (error: unknown) => {
           this.isTaking = false;
+          // Its process ended meanwhile, or another state took the place of this one.
+          if (error instanceof StoreFailure || error instanceof StateReplaced) return;
+          throw error;
         },
       );
     });

@@ -1,5 +1,4 @@
 import {
-  type Answer,
   byteKey,
   type CommandSource,
   encodeAnswer,
@@ -7,11 +6,9 @@ import {
   openSessionCommand,
   putCommand,
   Refusal,
-  type SessionState,
   type StateWrites,
 } from "@quorate/services/kv";
 import { openMemoryLogStore, openMemoryStateStore } from "@quorate/services/memory";
-import type { SubmitOutcome } from "@quorate/services/replica";
 import { hexEncode, type Random, utf8Encode } from "@quorate/services/std";
 import { imageOf } from "../invariants/equal-state";
 import { broken } from "../invariants/invariant";
@@ -19,13 +16,12 @@ import { StateImage } from "../invariants/state-image";
 import { Violation } from "../violation";
 import type { SimulatedWorld } from "../world/world";
 import type { Backup, SentWrite } from "./backup";
+import { RestoredClient } from "./restored-client";
 
 /** How large the new cluster may be, whatever the old one was. */
 export const RESTORED_SIZES = [1, 3, 5] as const;
 
 const WITHIN_US = 60_000_000;
-const TRY_US = 1_000_000;
-const AGAIN_US = 100_000;
 /** Of the writes whose outcome a backup has, and of later ones: so many are sent again. */
 const SENT_AGAIN_MAX = 24;
 const LATER_MAX = 12;
@@ -48,6 +44,7 @@ export class RestoredCluster {
   private readonly backup: Backup;
   private readonly sent: readonly SentWrite[];
   private readonly random: Random;
+  private readonly client: RestoredClient;
   private isDisturbed = true;
   /** How many requests were answered as they had been. */
   private answeredAlike = 0;
@@ -59,6 +56,7 @@ export class RestoredCluster {
     this.backup = backup;
     this.sent = sent;
     this.random = world.random("restored");
+    this.client = new RestoredClient(world);
   }
 
   /** @throws Violation */
@@ -67,7 +65,7 @@ export class RestoredCluster {
     for (const { memberId } of world.founding.members) await this.restore(memberId);
     for (const { memberId } of world.founding.members) world.start(memberId);
     this.disturb();
-    await this.expect("a leader is elected", () => this.leader !== null);
+    await this.expect("a leader is elected", () => this.client.leader !== null);
     await this.readBack();
     await this.sendAgain();
     await this.goOn();
@@ -104,7 +102,7 @@ export class RestoredCluster {
   private async readBack(): Promise<void> {
     const { header, records } = this.backup;
     const own = records.filter(({ namespace }) => namespace.name === "default");
-    const revision = await this.readRevision();
+    const revision = await this.client.readRevision();
     if (revision < header.revision) {
       broken(
         "a restored cluster is as its backup",
@@ -112,7 +110,7 @@ export class RestoredCluster {
       );
     }
     for (const { record } of some(own, READ_MAX, this.random)) {
-      const found = await this.read(record.key);
+      const found = await this.client.read(record.key);
       // Nobody has written; but time goes on, and leases end.
       if (found === null && record.leaseId !== 0) continue;
       if (
@@ -155,18 +153,18 @@ export class RestoredCluster {
       LATER_MAX,
       this.random,
     )) {
-      const first = await this.submit(write.command);
+      const first = await this.client.submit(write.command);
       if (first.result?.$case === "done") await this.expectAnswer(write, hexEncode(encodeAnswer(first)));
     }
   }
 
   /** @param expected the answer, in hex; null: it has been given up, and the request must not be carried out */
   private async expectAnswer(write: SentWrite, expected: string | null): Promise<void> {
-    const answer = await this.submit(write.command);
+    const answer = await this.client.submit(write.command);
     const refusal = answer.result?.$case === "refused" ? answer.result.value.refusal : null;
     const { clientId, sequence } = write;
     if (refusal === Refusal.SESSION_EXPIRED || refusal === Refusal.ANSWER_DROPPED) {
-      const session = await this.session(clientId);
+      const session = await this.client.session(clientId);
       // Time goes on and sessions end; and what was sent later may have told that the answer has come.
       if (session === null || session.firstUnanswered > sequence) return;
     }
@@ -189,14 +187,14 @@ export class RestoredCluster {
     const { header, resident } = this.backup;
     const key = utf8Encode("restored");
     const put = { key, value: key, leaseId: 0n, returnPrevious: false, expectedModRevision: null };
-    const { revision } = await this.submit(encodeCommand(putCommand(SOURCE, put)));
+    const { revision } = await this.client.submit(encodeCommand(putCommand(SOURCE, put)));
     if (Number(revision) <= header.revision) {
       broken(
         "a restored cluster is as its backup",
         `a write has revision ${revision}, where the backup is of ${header.revision}`,
       );
     }
-    const opened = await this.submit(encodeCommand(openSessionCommand(SOURCE, 5_000)));
+    const opened = await this.client.submit(encodeCommand(openSessionCommand(SOURCE, 5_000)));
     const clientId = opened.result?.$case === "done" ? Number(opened.result.value.clientId) : 0;
     // Refused where there are too many.
     if (opened.result?.$case === "done" && clientId < resident.meta.nextClientId) {
@@ -234,77 +232,6 @@ export class RestoredCluster {
     });
   }
 
-  /** Asks until some member says what came of it: a command with a request id is carried out once all the same. */
-  private async submit(command: Uint8Array): Promise<Answer> {
-    for (;;) {
-      const outcome = await this.ask<SubmitOutcome>((replica) => replica.submit(command));
-      if (outcome?.kind === "applied") return outcome.answer;
-      await this.pass(AGAIN_US);
-    }
-  }
-
-  private async readRevision(): Promise<number> {
-    for (;;) {
-      const point = await this.ask((replica) => replica.readPoint(LINEARIZABLE));
-      if (point?.kind === "ready") return point.revision;
-      await this.pass(AGAIN_US);
-    }
-  }
-
-  private async read(
-    key: Uint8Array,
-  ): Promise<{ readonly value: Uint8Array; readonly modRevision: number } | null> {
-    for (;;) {
-      const found = await this.ask(async (replica) => {
-        const point = await replica.readPoint(LINEARIZABLE);
-        if (point.kind !== "ready") return null;
-        const { namespaceId, generation, revision } = point;
-        return replica.state.records({ namespaceId, generation, revision, keys: [key], keysOnly: false });
-      });
-      if (found != null) return found[0] ?? null;
-      await this.pass(AGAIN_US);
-    }
-  }
-
-  /** null where it has ended. */
-  private async session(clientId: number): Promise<SessionState | null> {
-    for (;;) {
-      const sessions = await this.ask(async (replica) =>
-        (await replica.readPoint(LINEARIZABLE)).kind === "ready" ? replica.resident().sessions : null,
-      );
-      if (sessions !== null) return sessions.find((session) => session.clientId === clientId) ?? null;
-      await this.pass(AGAIN_US);
-    }
-  }
-
-  /** In the leader's process; null where there is none, where it ends, and where it takes too long. */
-  private async ask<Result>(
-    run: (replica: NonNullable<SimulatedWorld["seats"][number]["replica"]>) => Promise<Result>,
-  ): Promise<Result | null> {
-    const { leader, world } = this;
-    if (leader === null) return null;
-    let answer: { readonly result: Result | null } | null = null;
-    world.call(leader, (replica) => {
-      void run(replica).then(
-        (result) => {
-          answer = { result };
-        },
-        () => {
-          answer = { result: null };
-        },
-      );
-    });
-    await world.run(() => answer !== null, world.timeline.nowUs + TRY_US);
-    return (answer as { readonly result: Result | null } | null)?.result ?? null;
-  }
-
-  private async pass(durationUs: number): Promise<void> {
-    const { world } = this;
-    if (world.timeline.nowUs > WITHIN_US * 4)
-      throw new Violation("liveness", "every operation ends", "in the restored cluster");
-    await world.run(() => false, world.timeline.nowUs + durationUs);
-  }
-
   private async expect(what: string, reached: () => boolean): Promise<void> {
     const { world } = this;
     if (await world.run(reached, world.timeline.nowUs + WITHIN_US)) return;
@@ -313,13 +240,6 @@ export class RestoredCluster {
       "liveness",
       what,
       `not within ${WITHIN_US / 1_000_000} s in the restored cluster: ${seats}`,
-    );
-  }
-
-  private get leader(): string | null {
-    return (
-      this.world.seats.find(({ condition, replica }) => condition === "up" && replica?.isLeader === true)
-        ?.id ?? null
     );
   }
 
@@ -337,14 +257,6 @@ export class RestoredCluster {
     return indexes.size === 1 && world.membership.members.every(({ storeId }) => storeId !== null);
   }
 }
-
-const LINEARIZABLE = {
-  namespace: "",
-  consistency: "linearizable",
-  revision: 0,
-  minRevision: 0,
-  maxStalenessMs: 0,
-} as const;
 
 const NOTHING: Omit<StateWrites, "meta" | "membership"> = {
   namespaces: [],
