@@ -78,7 +78,7 @@ export class Replica {
     this.state = state;
     this.term = log.hardState.term;
     const { applied, resident } = state.opened;
-    this.isMember = resident.membership.members.some(({ memberId }) => memberId === id);
+    this.isMember = this.isIn(resident.membership);
     assert(log.lastIndex() >= applied.index, "the log reaches the applied state");
 
     this.parts = makeParts(
@@ -395,10 +395,16 @@ export class Replica {
     this.parts.membershipChanges.changed();
     for (const listener of this.listeners) listener.membershipChanged?.(membership);
     const wasMember = this.isMember;
-    this.isMember = membership.members.some(({ memberId }) => memberId === this.id);
-    // One that joins may have begun with a state from before it was added.
+    this.isMember = this.isIn(membership);
+    // One that joins may have begun with a state from before it was added, or from before it was removed last time.
     if (this.isMember || !wasMember) return;
     for (const listener of this.listeners) listener.removed?.();
+  }
+
+  /** Whether it takes part on the data directory that it has now, which may not be its first. */
+  private isIn({ members }: MembershipState): boolean {
+    const { id, storeId: own } = this.options;
+    return members.some(({ memberId, storeId }) => memberId === id && (storeId ?? own) === own);
   }
 
   private onApplied(entries: readonly AppliedEntry[]): void {

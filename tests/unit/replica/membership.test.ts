@@ -143,6 +143,35 @@ describe("the members of a running cluster", () => {
     await written(next, "goes on");
   });
 
+  test("G4: one that joins anew with the state of a peer that lags is not told of its former removal", async () => {
+    rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await changed(leader, addition("n4"));
+    leader.noteIntroduction({ memberId: "n4", storeId: "former", addresses: null, epoch: 0 });
+    await rig.tick(11);
+    const [laggard] = rig.seats.filter(({ id }) => id !== leader.id).map(({ id }) => id) as [string];
+    expect(rig.replica(laggard).memberStore("n4")).toBe("former");
+    rig.isolate(laggard);
+    expect(await changed(leader, { kind: "remove", memberId: "n4" })).toMatchObject({ kind: "changed" });
+    expect(await changed(leader, addition("n4"))).toMatchObject({ kind: "changed" });
+    rig.isolate("n4");
+    const learner = await rig.join("n4", laggard);
+    let wasTold = false;
+    learner.subscribe({
+      removed: () => {
+        wasTold = true;
+      },
+    });
+    rig.heal();
+    await rig.tick(15);
+    expect(learner.membership.members.find(({ memberId }) => memberId === "n4")?.storeId).toBe("store-n4");
+    expect(learner.membership.retiredStores).toEqual(["former"]);
+    expect(wasTold).toBe(false);
+    expect(await changed(leader, { kind: "remove", memberId: "n4" })).toMatchObject({ kind: "changed" });
+    await rig.tick(2);
+    expect(wasTold).toBe(true);
+  });
+
   test("G4: a leader that applies its removal after all others hands over to one of them at once", async () => {
     rig = new ReplicaRig(3);
     const leader = await rig.elect();
