@@ -156,6 +156,45 @@ export const profiles = {
     isSwarm: true,
     stormFaultsMax: 10,
   },
+  churn: {
+    summary: "members come and go all the time, and leaders fall meanwhile",
+    kinds: [
+      "member_add",
+      "member_promote",
+      "member_remove",
+      "member_replace",
+      "member_changes",
+      "leadership_transfer",
+      "isolation",
+      "crash",
+      "pause",
+    ],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 16,
+  },
+  laggards: {
+    summary: "members fall behind and are brought on by snapshots, which break off",
+    kinds: [
+      "isolation",
+      "pause",
+      "crash_at",
+      "snapshot",
+      "image_break",
+      "image_stall",
+      "leadership_transfer",
+    ],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 12,
+  },
+  damage: {
+    summary: "records are damaged again and again, on members that fall behind, too",
+    kinds: ["record_damage", "slow_disk", "isolation", "crash", "leadership_transfer"],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 8,
+  },
 } as const satisfies Record<string, Profile>;
 
 export type ProfileName = keyof typeof profiles;

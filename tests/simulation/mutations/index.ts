@@ -1,8 +1,11 @@
 import { kvMutations } from "./kv-mutations";
+import { membershipMutations } from "./membership-mutations";
 import { modelMutations } from "./model-mutations";
 import type { Mutation } from "./mutation";
 import { raftMutations } from "./raft-mutations";
 import { replicaMutations } from "./replica-mutations";
+import { snapshotMutations } from "./snapshot-mutations";
+import { verificationMutations } from "./verification-mutations";
 import { watchMutations } from "./watch-mutations";
 
 export type { Catcher, Edit, Mutation } from "./mutation";
@@ -14,4 +17,7 @@ export const mutations: readonly Mutation[] = [
   ...modelMutations,
   ...replicaMutations,
   ...watchMutations,
+  ...membershipMutations,
+  ...snapshotMutations,
+  ...verificationMutations,
 ];

@@ -56,12 +56,12 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/replica/replica.ts",
-        find: "      this.persister.push(ready);\n",
-        replace: "      this.applier.push(ready.committedEntries);\n      this.persister.push(ready);\n",
+        find: "persister.push(ready);",
+        replace: "applier.push(ready.committedEntries);\n      this.parts.persister.push(ready);",
       },
       {
         file: "services/replica/replica.ts",
-        find: "    this.applier.push(ready.committedEntries);\n  }",
+        find: "    this.parts.applier.push(ready.committedEntries);\n  }",
         replace: "  }",
       },
     ],
