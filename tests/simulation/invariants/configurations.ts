@@ -34,6 +34,20 @@ export class Configurations {
     }
     this.changes.push({ index, configuration: next });
   }
+
+  /**
+   * A member acts by `present`, and has applied what comes up to one of these indexes: where a state was installed, the
+   * core may not have heard yet of all that it has applied.
+   */
+  actsBy(member: MemberId, present: ConfigurationState, applied: readonly Index[]): void {
+    const right = new Set(applied.map((index) => this.at(index)));
+    if ([...right].some((configuration) => isEqual(configuration, present))) return;
+    broken(
+      "a member knows its configuration",
+      `${member}, which has applied ${Math.max(...applied)} entries, acts by ${configurationText(present)} in place of ` +
+        [...right].map(configurationText).join(", or "),
+    );
+  }
 }
 
 /** Whether those that are counted are a majority of each list of voters there is; nobody else counts. */
@@ -81,6 +95,17 @@ function stepFault(current: ConfigurationState, next: ConfigurationState): strin
     ...current.voters.filter((id) => !voters.includes(id)),
   ];
   return changed.length > 1 ? `${changed.join(", ")} change at once` : null;
+}
+
+function isEqual(left: ConfigurationState, right: ConfigurationState): boolean {
+  return (
+    left === right ||
+    (isSame(left.voters, right.voters) &&
+      isSame(left.votersOutgoing, right.votersOutgoing) &&
+      isSame(left.learners, right.learners) &&
+      isSame(left.learnersNext, right.learnersNext) &&
+      left.autoLeave === right.autoLeave)
+  );
 }
 
 function isSame(left: readonly MemberId[], right: readonly MemberId[]): boolean {

@@ -210,6 +210,8 @@ class Watch implements Observer, ClientWatcher {
     if (replica === null || seat.isStrange) return;
     const status = replica.status();
     if (status.raft.role === "leader") this.elections.leads(seat.id, status.raft.term);
+    const { configuration, applied } = status.raft;
+    this.configurations.actsBy(seat.id, configuration, [applied, status.appliedIndex]);
     this.progressOf(seat).stepped(status);
     this.bounds.stepped(seat.id, status);
     this.bounds.received(seat.id, seat.chunksWaiting);

@@ -44,6 +44,7 @@ export const invariantNumbers = {
   "equal roots": 11,
   "a configuration follows on the one before": 12,
   "one change of the configuration at a time": 12,
+  "a member knows its configuration": 12,
   "a voter has caught up": 12,
   "a removed member is not listened to": 12,
   "bounded memory": 13,

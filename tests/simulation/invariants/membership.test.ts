@@ -121,6 +121,20 @@ describe("the check of configurations", () => {
     expectBroken(name, words, () => follow(...steps));
   });
 
+  it("K3: finds a member that acts by another configuration than what it has applied says", () => {
+    const configurations = new Configurations(configurationOf(["n1", "n2"]));
+    const next = { ...configurationOf(["n2", "n1"]), learners: ["n3"] };
+    configurations.changed(7, next);
+    configurations.actsBy("n1", configurationOf(["n2", "n1"]), [6, 6]);
+    configurations.actsBy("n1", { ...next, voters: ["n1", "n2"] }, [7, 7]);
+    configurations.actsBy("n1", next, [6, 7]);
+    expectBroken(
+      "a member knows its configuration",
+      "n1, which has applied 7 entries, acts by n1 n2 in place of n2 n1 + n3",
+      () => configurations.actsBy("n1", configurationOf(["n1", "n2"]), [7, 7]),
+    );
+  });
+
   it("K3: counts a majority of both halves of a joint configuration", () => {
     const counts = (...ids: string[]): boolean => isQuorum(JOINT, (id) => ids.includes(id));
     expect(counts("n1", "n2", "n4")).toBe(true);
