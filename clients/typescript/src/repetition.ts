@@ -10,8 +10,9 @@ const BACKOFF_MS_MAX = 250;
 /** The shortest time that an endpoint gets to answer while others could be asked. */
 const ATTEMPT_MS_MIN = 500;
 
-/** With less time than this an attempt would end in doubt rather than in an answer. */
+/** With less time than this, or than that part of the deadline, an attempt would end in doubt rather than in an answer. */
 const LAST_ATTEMPT_MS_MIN = 100;
+const LAST_ATTEMPT_SHARE_MIN = 1 / 50;
 
 /** The attempts of one call: whether there is another, where, how soon, and how long it may take. */
 export class Repetition implements Patience {
@@ -88,7 +89,8 @@ export class Repetition implements Patience {
     this.#chooseEndpoint(error, address);
     const delayMs = this.#delayMs(error);
     const leftMs = this.remainingMs - delayMs;
-    if (leftMs <= (error.outcome === "not_applied" ? LAST_ATTEMPT_MS_MIN : 0)) throw this.#mostTelling(error);
+    const neededMs = Math.min(LAST_ATTEMPT_MS_MIN, this.#plan.deadlineMs * LAST_ATTEMPT_SHARE_MIN);
+    if (leftMs <= (error.outcome === "not_applied" ? neededMs : 0)) throw this.#mostTelling(error);
     if (delayMs > 0) await pause(this.#timing, delayMs, this.signal);
     this.throwIfGivenUp();
   }
