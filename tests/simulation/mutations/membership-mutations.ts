@@ -70,7 +70,7 @@ export const membershipMutations: readonly Mutation[] = [
         replace: 'const outgoing: VoteResult = "won";',
       },
     ],
-    expected: ["elected by a majority", "liveness"],
+    expected: ["elected by a majority", "a voter has caught up"],
     profile: "churn",
   },
   {
@@ -149,9 +149,9 @@ export const membershipMutations: readonly Mutation[] = [
     this.membership = new Membership(isOut ? { ...configuration, voters: [...voters, this.id] } : configuration);`,
       },
     ],
-    expected: ["commit by a durable majority", "read quorum"],
+    expected: ["liveness", "commit by a durable majority", "read quorum"],
     profile: "churn",
-    muted: ["a removed member is not listened to"],
+    muted: ["a removed member is not listened to", "a member knows its configuration"],
   },
   {
     name: "promotion-without-catching-up",

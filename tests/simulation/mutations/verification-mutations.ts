@@ -25,7 +25,7 @@ export const verificationMutations: readonly Mutation[] = [
         replace: "return isBehind(bucket) || at < first - end;",
       },
     ],
-    expected: ["damage is found and repaired", "damage shows in the root"],
+    expected: ["damage is found and repaired", "damage shows in the root", "equal state"],
     profile: "damage",
   },
   {
