@@ -59,7 +59,10 @@ cluster.test(
     for (const { catchUpPercent } of progress) expect(catchUpPercent).toBeLessThanOrEqual(100);
 
     await cluster.agree();
-    expect((await cluster.status(away)).receiving).toBeUndefined();
+    await inTime(
+      "nothing is received any more",
+      async () => (await cluster.status(away)).receiving === undefined,
+    );
     await inTime("the leader finds it level", async () => {
       const { peers } = await cluster.status(leader);
       const peer = peers.find(({ memberId }) => memberId === `n${away}`);
