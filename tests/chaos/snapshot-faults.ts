@@ -100,12 +100,18 @@ async function leftBehind(arena: Arena, random: Random): Promise<number> {
   const others = arena.without(await arena.leader());
   const node = others[random.below(others.length)] as number;
   await makeBulk(arena);
+  const { lastIndex } = await arena.cluster.status(node, 1000);
   await arena.kill(node);
   const staying = arena.without(node);
   await arena.leader();
   const { kv } = arena.operator;
   await Promise.all(Array.from({ length: BEHIND_ENTRIES }, (_, at) => kv.put("filler/behind", String(at))));
-  await cutLogs(arena, staying);
+  // A leader keeps what a member needs that it heard of a moment ago.
+  await eventually(
+    `all logs begin behind entry ${lastIndex}, the last of n${node}`,
+    async () => (await firstIndexes(arena, staying)).every((first) => first > lastIndex + 1),
+    { deadlineMs: SETTLE_MS_MAX },
+  );
   return node;
 }
 
@@ -121,10 +127,16 @@ function bulkKey(at: number): string {
 }
 
 async function cutLogs(arena: Arena, nodes: readonly number[]): Promise<readonly string[]> {
-  const points: string[] = [];
+  const points = await firstIndexes(arena, nodes);
+  return points.map((first, at) => `${first} on n${nodes[at]}`);
+}
+
+/** Cuts the logs of the nodes, as far as they may be. @returns where each begins now */
+async function firstIndexes(arena: Arena, nodes: readonly number[]): Promise<readonly number[]> {
+  const points: number[] = [];
   for (const node of nodes) {
     const { logFirstIndex } = await arena.cluster.node(node).admin.call("takeSnapshot", {});
-    points.push(`${logFirstIndex} on n${node}`);
+    points.push(Number(logFirstIndex));
   }
   return points;
 }
