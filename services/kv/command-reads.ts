@@ -12,7 +12,12 @@ export const NO_READS: CommandReads = { keys: [], ranges: [], startsBatch: false
 
 export function keyReads(namespace: Namespace, key: Uint8Array, withValue: boolean): CommandReads {
   const { id: namespaceId, generation } = namespace;
-  return { keys: [{ namespaceId, generation, key, withValue }], ranges: [], startsBatch: false, endsBatch: false };
+  return {
+    keys: [{ namespaceId, generation, key, withValue }],
+    ranges: [],
+    startsBatch: false,
+    endsBatch: false,
+  };
 }
 
 export function deleteRangeReads(namespace: Namespace, deletion: DeleteRange): CommandReads {
@@ -34,7 +39,8 @@ export function deleteRangeReads(namespace: Namespace, deletion: DeleteRange): C
         valueBytesMax: 0,
       },
     ],
-    startsBatch: true, endsBatch: false,
+    startsBatch: true,
+    endsBatch: false,
   };
 }
 

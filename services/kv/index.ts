@@ -6,6 +6,7 @@ export {
   type AppendArguments,
   appendCommand,
   type CommandSource,
+  changeMembershipCommand,
   closeSessionCommand,
   compactAllCommand,
   compactCommand,
@@ -14,10 +15,7 @@ export {
   decodeCommand,
   deleteCommand,
   deleteNamespaceCommand,
-  changeMembershipCommand,
   deleteRangeCommand,
-  updateMemberCommand,
-  verifyCommand,
   encodeCommand,
   grantLeaseCommand,
   incrementCommand,
@@ -31,6 +29,8 @@ export {
   tickCommand,
   truncateCommand,
   txnCommand,
+  updateMemberCommand,
+  verifyCommand,
   type WriteId,
 } from "./command";
 export { type KeyRange, prefixEnd, prefixRange, rangeContains, rangeIsEmpty } from "./key-range";

@@ -6,8 +6,8 @@ import { leaseReads, NO_READS } from "./command-reads";
 import { endLease, grantLease, renewLeases, revokeLease } from "./lease-operations";
 import { LeaseTable } from "./lease-table";
 import { SESSIONS_MAX, TIME_MS_MAX } from "./limits";
-import { MembershipTable } from "./membership-table";
 import type { MemberState, MembershipState } from "./membership";
+import { MembershipTable } from "./membership-table";
 import type { Namespace } from "./namespace";
 import {
   compact,
@@ -38,10 +38,7 @@ export interface LeaseStatus extends LeaseState {
 }
 
 type Operation = NonNullable<Command["operation"]>;
-type MembersOperation = Extract<
-  Operation,
-  { $case: "recordStore" | "changeMembership" | "updateMember" }
->;
+type MembersOperation = Extract<Operation, { $case: "recordStore" | "changeMembership" | "updateMember" }>;
 type TickOperation = Extract<Operation, { $case: "tick" }>;
 /** Those that a session answers once. */
 type WriteOperation = Exclude<
@@ -363,7 +360,12 @@ export class StateMachine {
   private tickReads(elapsedMs: number): CommandReads {
     const timeMs = this.timeMs + elapsedMs;
     if (this.leases.count === 0 || timeMs > TIME_MS_MAX) return NO_READS;
-    return { keys: leaseReads(this.leases, this.leases.ending(timeMs)), ranges: [], startsBatch: true, endsBatch: false };
+    return {
+      keys: leaseReads(this.leases, this.leases.ending(timeMs)),
+      ranges: [],
+      startsBatch: true,
+      endsBatch: false,
+    };
   }
 
   private revokeReads(leaseId: number, namespace: Namespace): CommandReads {
