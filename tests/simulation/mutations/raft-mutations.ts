@@ -125,6 +125,8 @@ export const raftMutations: readonly Mutation[] = [
       },
     ],
     expected: ["a vote goes to a log as new"],
+    profile: "churn",
+    muted: ["a voter has caught up"],
   },
   {
     name: "elected-by-one-too-few",
@@ -216,6 +218,7 @@ export const raftMutations: readonly Mutation[] = [
       },
     ],
     expected: ["log matching", "committed prefix", "crash"],
+    profile: "partitions",
   },
   {
     name: "heartbeat-commits-too-much",
@@ -365,6 +368,7 @@ export const raftMutations: readonly Mutation[] = [
       },
     ],
     expected: ["liveness"],
+    profile: "losses",
   },
   {
     name: "window-without-end",
