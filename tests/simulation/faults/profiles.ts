@@ -195,6 +195,13 @@ export const profiles = {
     isSwarm: false,
     stormFaultsMax: 8,
   },
+  losses: {
+    summary: "members lose what they have stored, for good, and are to lead all the same",
+    kinds: ["log_bit_flip", "wiped_directory", "isolation", "leadership_transfer"],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 6,
+  },
 } as const satisfies Record<string, Profile>;
 
 export type ProfileName = keyof typeof profiles;
