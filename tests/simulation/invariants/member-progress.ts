@@ -115,7 +115,9 @@ export class MemberProgress {
   /** The state of a peer took the place of its own, which had applied `before` and may have been known to be wrong. */
   installed(applied: EntryId, before: Index, wasWrong: boolean): void {
     this.ledger.checkCommitted(applied, this.id, "installs a state at");
-    if (applied.index > before || (wasWrong && applied.index === before)) return;
+    // One that joins right after the cluster began has nothing, and gets what nothing was applied to.
+    const mayBeEqual = wasWrong || before === 0;
+    if (applied.index > before || (mayBeEqual && applied.index === before)) return;
     broken(
       "a snapshot leads forward",
       `${this.id} installs a state at ${applied.term}/${applied.index}, where ${before} entries were applied`,
