@@ -80,14 +80,37 @@ export function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-/** Whether the process had ended by the deadline. */
+/** Whether the process had ended by the deadline, and its ports and files with it. */
 export async function hasEnded(running: RunningProcess, withinMs: number): Promise<boolean> {
   const deadlineMs = performance.now() + withinMs;
-  while (isRunning(running)) {
+  while (isRunning(running) || holdsFiles(running)) {
     if (performance.now() >= deadlineMs) return false;
     await delay(POLL_MS);
   }
   return true;
+}
+
+/**
+ * Whether a process that is ending still has its files: its memory, and with it its command line, goes first, and files
+ * and sockets go with the last of its threads, which may be waiting for a disk (do_exit in Linux's kernel/exit.c).
+ */
+function holdsFiles(running: RunningProcess): boolean {
+  if (commandLine(running.pid) !== "") return false;
+  const status = statusOf(running.pid);
+  return status !== null && (status.state !== "Z" || status.threads > 1);
+}
+
+/** null where there is no such process, or no /proc to ask. */
+function statusOf(pid: number): { readonly state: string; readonly threads: number } | null {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, "utf8");
+    return {
+      state: /^State:\s+(\S)/m.exec(status)?.[1] ?? "Z",
+      threads: Number(/^Threads:\s+(\d+)/m.exec(status)?.[1] ?? 1),
+    };
+  } catch {
+    return null;
+  }
 }
 
 /** Empty when there is no such process, or only its remains. */
