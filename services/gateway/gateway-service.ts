@@ -231,8 +231,11 @@ export class GatewayService implements ByteService {
     const member = metadataText(call.metadata, MEMBER_KEY);
     if (member !== null && member !== "" && call.method.route !== "leader") {
       const address = directory.address(member);
-      if (address === null)
-        throw new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${member}"`);
+      if (address === null) {
+        const ids = [...directory.members.keys()].sort().join(", ");
+        const known = ids === "" ? "none is known yet" : `there are ${ids}`;
+        throw new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${member}"; ${known}`);
+      }
       return address;
     }
     const leader = directory.leader;

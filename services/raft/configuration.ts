@@ -32,7 +32,7 @@ export function configurationFault(configuration: Configuration): string | null 
     if (group.some((id) => id.length === 0)) return "a member id is empty";
     if (new Set(group).size !== group.length) return "a member id occurs twice";
   }
-  if (voters.length === 0) return "there is no voter";
+  if (voters.length === 0) return "no voter would be left";
   if (learners.some((id) => voters.includes(id) || votersOutgoing.includes(id)))
     return "a learner is also a voter";
   if (learnersNext.some((id) => !votersOutgoing.includes(id)))

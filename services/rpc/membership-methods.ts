@@ -18,7 +18,7 @@ import { PRIORITY_DEFAULT } from "#kv";
 import type { MembershipChange, MembershipRequest } from "#replica";
 import { type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
-import { membershipFailure } from "./outcome-failures";
+import { membershipFailure, unknownMember } from "./outcome-failures";
 import { checkAddress, checkMemberId, checkPriority, invalid } from "./request-fields";
 
 /** Each checks its fields, has the change made, and answers with the members as they are then. */
@@ -96,18 +96,28 @@ async function change(
   const outcome = await node.replica.changeMembership(request);
   if (outcome.kind === "changed") return { members: memberList(node) };
   call.isSubmitted = outcome.kind === "unknown";
-  throw membershipFailure(node, outcome);
+  throw membershipFailure(node, outcome, wordsOf(request));
+}
+
+function wordsOf(request: MembershipRequest): string {
+  if (request.kind !== "change") return `${request.kind} ${request.memberId}`;
+  return request.changes.map(({ kind, memberId }) => `${kind} ${memberId}`).join(", ");
 }
 
 /** @param path where it is in the request, to be named in a message */
 function changeOf(node: NodeContext, wire: MemberChange, path: string): MembershipChange {
   const memberId = checkMemberId(wire.memberId, `${path}.member_id`);
   const isPresent = node.replica.membership.members.some((member) => member.memberId === memberId);
-  const newcomer = () => ({
-    memberId,
-    clientAddress: isPresent ? "" : checkAddress(wire.clientAddress, `${path}.client_address`),
-    peerAddress: isPresent ? "" : checkAddress(wire.peerAddress, `${path}.peer_address`),
-  });
+  const newcomer = () => {
+    if (isPresent) return { memberId, clientAddress: "", peerAddress: "" };
+    // Whoever gives no address at all means a member that is there.
+    if (wire.clientAddress === "" && wire.peerAddress === "") throw unknownMember(node, memberId);
+    return {
+      memberId,
+      clientAddress: checkAddress(wire.clientAddress, `${path}.client_address`),
+      peerAddress: checkAddress(wire.peerAddress, `${path}.peer_address`),
+    };
+  };
   switch (wire.kind) {
     case MemberChangeKind.VOTER:
       return { kind: "voter", ...newcomer() };

@@ -39,6 +39,7 @@ import {
   readExpired,
   stateReplaced,
   storeFailure,
+  unknownMember,
 } from "./outcome-failures";
 import { readMethods } from "./read-methods";
 import { tooLarge } from "./request-fields";
@@ -192,7 +193,7 @@ export class NodeService implements ByteService {
 
   private addressOf(member: string, call: ByteCall): string {
     const address = this.node.directory.address(member);
-    if (address === null) throw new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${member}"`);
+    if (address === null) throw unknownMember(this.node, member);
     // A call for another member that was forwarded here already found a wrong address: it must not circle.
     if (!this.mayForward(call)) {
       throw new CallFailure(

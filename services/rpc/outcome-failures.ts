@@ -135,11 +135,15 @@ export function transferFailure(
   switch (result.kind) {
     case "not_leader":
       return notLeaderFailure(node);
-    case "unknown_member":
+    case "unknown_member": {
+      const { voters } = node.replica.membership.configuration;
       return new CallFailure(
         ErrorReason.UNKNOWN_MEMBER,
-        target === "" ? "there is no other voter to lead" : `there is no voter "${target}"`,
+        target === ""
+          ? "there is no other voter to lead"
+          : `there is no voter "${target}"; the voters are ${voters.join(", ")}`,
       );
+    }
     case "timed_out":
       return new CallFailure(
         ErrorReason.DEADLINE_EXCEEDED,
@@ -150,27 +154,35 @@ export function transferFailure(
   }
 }
 
-/** Of a change of the membership that was not made. */
+/** Of a member that the cluster does not have. */
+export function unknownMember(node: NodeContext, memberId: string): CallFailure {
+  const ids = memberIds(node).join(", ");
+  return new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${memberId}"; there are ${ids}`);
+}
+
+/**
+ * Of a change of the membership that was not made.
+ *
+ * @param asked what was to be changed, in words
+ */
 export function membershipFailure(
   node: NodeContext,
   outcome: Exclude<MembershipOutcome, { kind: "changed" }>,
+  asked: string,
 ): CallFailure {
   switch (outcome.kind) {
     case "not_leader":
       return notLeaderFailure(node);
     case "unknown_member":
-      return new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${outcome.memberId}"`);
+      return unknownMember(node, outcome.memberId);
     case "member_exists":
       return new CallFailure(ErrorReason.MEMBER_EXISTS, `there is a member "${outcome.memberId}" already`);
     case "not_caught_up":
-      return new CallFailure(
-        ErrorReason.LEARNER_NOT_READY,
-        `${outcome.memberId} lacks ${outcome.lag} log entries, too many to vote; try again when it has caught up`,
-      );
+      return new CallFailure(ErrorReason.LEARNER_NOT_READY, notCaughtUp(node, outcome));
     case "last_voter":
       return new CallFailure(
         ErrorReason.LAST_VOTER,
-        "the last voter cannot be removed: nobody would be left",
+        `${asked}: no voter would be left; the last voter cannot be removed`,
       );
     case "changing":
       return new CallFailure(
@@ -180,7 +192,7 @@ export function membershipFailure(
     case "too_many_members":
       return new CallFailure(ErrorReason.TOO_MANY_MEMBERS, "there are as many members as there may be");
     case "invalid":
-      return new CallFailure(ErrorReason.INVALID_ARGUMENT, outcome.fault);
+      return new CallFailure(ErrorReason.INVALID_ARGUMENT, `${asked}: ${outcome.fault}`);
     case "not_applied":
       return notAppliedFailure(node, outcome.reason);
     case "unknown":
@@ -188,6 +200,20 @@ export function membershipFailure(
     default:
       return unreachable(outcome);
   }
+}
+
+function notCaughtUp(
+  node: NodeContext,
+  { memberId, lag }: Extract<MembershipOutcome, { kind: "not_caught_up" }>,
+): string {
+  const ids = memberIds(node);
+  return ids.includes(memberId)
+    ? `${memberId} lacks ${lag} log entries, too many to vote; try again when it has caught up`
+    : `${memberId} is no member yet and has none of the ${lag} log entries: add it as a learner first; there are ${ids.join(", ")}`;
+}
+
+function memberIds({ replica }: NodeContext): readonly string[] {
+  return replica.membership.members.map(({ memberId }) => memberId);
 }
 
 /** What a failed store means for a read that was under way. */

@@ -11,7 +11,7 @@ import { unreachable } from "#std";
 import type { DivergedKey } from "#verification";
 import { type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext, ServedVerification } from "./node-context";
-import { notLeaderFailure } from "./outcome-failures";
+import { notLeaderFailure, unknownMember } from "./outcome-failures";
 import { checkMemberId } from "./request-fields";
 
 export const verificationMethods = {
@@ -58,7 +58,7 @@ export const verificationMethods = {
       case "not_leader":
         throw notLeaderFailure(node);
       case "unknown_member":
-        throw new CallFailure(ErrorReason.UNKNOWN_MEMBER, `there is no member "${memberId}"`);
+        throw unknownMember(node, memberId);
       case "failed":
         if (verification.status().isSplit) throw new CallFailure(ErrorReason.NO_MAJORITY, outcome.why);
         throw givenUp(outcome.why);

@@ -12,7 +12,7 @@ export function memberChanges(
   const [, kind, memberId, clientAddress, peerAddress] = CHANGE.exec(text) ?? [];
   if (kind === undefined || memberId === undefined || (kind === "remove" && clientAddress !== undefined)) {
     throw new InvalidArgumentError(
-      "It must be voter:ID, learner:ID or remove:ID; a new member has its addresses: voter:ID=HOST:PORT/HOST:PORT.",
+      "It must be voter:ID, learner:ID or remove:ID; a new member has its addresses: learner:ID=HOST:PORT/HOST:PORT.",
     );
   }
   return [

@@ -34,7 +34,8 @@ Examples
   quorate member add n4 --client 10.0.0.4:7400 --peer 10.0.0.4:7420
   quorate member replace n1 n4 --client 10.0.0.4:7400 --peer 10.0.0.4:7420
   quorate member update n2 --priority 200
-  quorate member change voter:n4=10.0.0.4:7400/10.0.0.4:7420 voter:n5=10.0.0.5:7400/10.0.0.5:7420
+  quorate member change learner:n4=10.0.0.4:7400/10.0.0.4:7420 learner:n5=10.0.0.5:7400/10.0.0.5:7420
+  quorate member change voter:n4 voter:n5
   quorate member remove n1`,
     );
   addList(member, session);
@@ -156,7 +157,7 @@ function addChange(member: Command, session: Session): void {
     .addArgument(
       new Argument(
         "<change...>",
-        "voter:ID, learner:ID or remove:ID; a new member with its addresses: voter:ID=CLIENT/PEER",
+        "voter:ID, learner:ID or remove:ID; a new member is a learner first, with its addresses: learner:ID=CLIENT/PEER",
       ).argParser(memberChanges),
     )
     .action(async (changes: readonly MemberChangeRequest[], _: unknown, command: Command) => {

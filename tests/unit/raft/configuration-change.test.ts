@@ -94,8 +94,8 @@ describe("a change of the configuration", () => {
   });
 
   test.each([
-    ["G7: nobody would be left", configurationOf(["n1"]), [removal("n1")], "there is no voter"],
-    ["only learners would be left", configurationOf(["n1"]), [learner("n1")], "there is no voter"],
+    ["G7: nobody would be left", configurationOf(["n1"]), [removal("n1")], "no voter would be left"],
+    ["only learners would be left", configurationOf(["n1"]), [learner("n1")], "no voter would be left"],
     ["it is joint", joint, [voter("n5")], "left first"],
     ["nothing changes", three, [], "nothing"],
     ["an id is empty", three, [voter("")], "empty"],

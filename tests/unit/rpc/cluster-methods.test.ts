@@ -169,16 +169,35 @@ describe("changes of the membership", () => {
   });
 
   test.each<[MembershipOutcome, status, keyof typeof ErrorReason, keyof typeof Outcome, string]>([
-    [{ kind: "unknown_member", memberId: "n9" }, status.NOT_FOUND, "UNKNOWN_MEMBER", "NOT_APPLIED", "n9"],
+    [
+      { kind: "unknown_member", memberId: "n9" },
+      status.NOT_FOUND,
+      "UNKNOWN_MEMBER",
+      "NOT_APPLIED",
+      'there is no member "n9"; there are n1, n2, n3',
+    ],
     [{ kind: "member_exists", memberId: "n4" }, status.ALREADY_EXISTS, "MEMBER_EXISTS", "NOT_APPLIED", "n4"],
+    [
+      { kind: "not_caught_up", memberId: "n3", lag: 5000 },
+      status.FAILED_PRECONDITION,
+      "LEARNER_NOT_READY",
+      "NOT_APPLIED",
+      "n3 lacks 5000 log entries",
+    ],
     [
       { kind: "not_caught_up", memberId: "n4", lag: 5000 },
       status.FAILED_PRECONDITION,
       "LEARNER_NOT_READY",
       "NOT_APPLIED",
-      "5000",
+      "n4 is no member yet and has none of the 5000 log entries: add it as a learner first; there are n1, n2, n3",
     ],
-    [{ kind: "last_voter" }, status.FAILED_PRECONDITION, "LAST_VOTER", "NOT_APPLIED", "last voter"],
+    [
+      { kind: "last_voter" },
+      status.FAILED_PRECONDITION,
+      "LAST_VOTER",
+      "NOT_APPLIED",
+      "add n4: no voter would be left",
+    ],
     [{ kind: "changing" }, status.ABORTED, "MEMBERSHIP_CHANGING", "NOT_APPLIED", "another change"],
     [{ kind: "too_many_members" }, status.RESOURCE_EXHAUSTED, "TOO_MANY_MEMBERS", "NOT_APPLIED", "members"],
     [
@@ -209,6 +228,30 @@ describe("changes of the membership", () => {
     expect(told.code).toBe(code);
     expect(told.failure).toMatchObject({ reason: ErrorReason[reason], outcome: Outcome[known] });
     expect(told.failure?.message).toContain(says);
+  });
+
+  test("G7: a stranger that is given no address is UNKNOWN_MEMBER, and the members are listed", async () => {
+    const node = new FakeNode();
+    const stranger = { ...some, kind: MemberChangeKind.VOTER, clientAddress: "", peerAddress: "" };
+    const { code, failure } = await ask(node, "ChangeMembers", change(stranger));
+    expect(code).toBe(status.NOT_FOUND);
+    expect(failure).toMatchObject({
+      reason: ErrorReason.UNKNOWN_MEMBER,
+      outcome: Outcome.NOT_APPLIED,
+      message: 'there is no member "n4"; there are n1, n2, n3',
+    });
+    expect(node.changes).toEqual([]);
+  });
+
+  test("G7: a change that leaves no voter names what was asked", async () => {
+    const node = new FakeNode();
+    node.changed = { kind: "last_voter" };
+    const { REMOVE, LEARNER } = MemberChangeKind;
+    const all = [REMOVE, REMOVE, LEARNER].map((kind, at) => ({ ...some, kind, memberId: `n${at + 1}` }));
+    const { failure } = await ask(node, "ChangeMembers", change(...all));
+    expect(failure?.message).toBe(
+      "remove n1, remove n2, learner n3: no voter would be left; the last voter cannot be removed",
+    );
   });
 
   test("a change goes to the leader, once", async () => {

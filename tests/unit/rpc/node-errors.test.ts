@@ -130,6 +130,9 @@ describe("the error table, produced by the handlers", () => {
       body,
     );
     expect(error?.code).toBe(code);
+    if (result.kind === "unknown_member") {
+      expect(CallFailure.from(error).message).toBe('there is no voter "n9"; the voters are n1, n2, n3');
+    }
   });
 
   test("B7: a deadline that passes over a submitted write leaves its outcome unknown", async () => {
