@@ -7,7 +7,7 @@ import { leveled } from "./leveled-log";
 import { openData } from "./opening";
 import { ticksOf } from "./profile";
 import type { NodeSeams } from "./seams";
-import { listening } from "./start-fault";
+import { listening, startFault } from "./start-fault";
 import type { StartRefusal } from "./start-refusal";
 
 /** How long a handover of leadership at shutdown may take. */
@@ -247,6 +247,7 @@ function withPort(address: string, port: number): string {
 function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
   const { log, replica, directory, addresses, facts, health, transport } = parts;
   let { epoch: knownEpoch } = replica.membership;
+  let receivingFault: string | null = null;
   const takeAddresses = (): void => {
     addresses.update(replica.membership);
     transport.setPeers(addresses.peers);
@@ -263,7 +264,17 @@ function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
       if (epoch !== knownEpoch) log.info({ epoch, ...configuration }, "the members changed");
       knownEpoch = epoch;
     },
+    receivingFailed: (failure) => {
+      if (failure.message === receivingFault) return;
+      receivingFault = failure.message;
+      const advice = startFault(failure)?.problem ?? failure.message;
+      log.warn(
+        { reason: failure.message },
+        `this member needs the state of a peer and has no room for it: ${advice}; it is tried again by itself, and the node goes on`,
+      );
+    },
     installed: () => {
+      receivingFault = null;
       takeAddresses();
       log.info({ appliedIndex: replica.status().appliedIndex }, "installed a snapshot of the state");
     },

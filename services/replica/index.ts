@@ -40,6 +40,7 @@ export {
   type OpenedState,
   type RangeQuery,
   ReadExpired,
+  ReceiverFailure,
   type RecordRepair,
   type RecordsQuery,
   type Scheduler,

@@ -1,6 +1,6 @@
 import type { MembershipState, StateWrites } from "#kv";
 import type { MemberId, Term } from "#raft";
-import type { StoreFailure } from "./ports";
+import type { ReceiverFailure, StoreFailure } from "./ports";
 
 /** What others may want to hear of. */
 export interface ReplicaListener {
@@ -12,6 +12,8 @@ export interface ReplicaListener {
   written?(writes: StateWrites): void;
   /** A snapshot took the place of the whole state: what was written() before says nothing of it. */
   installed?(): void;
+  /** There was no room for the state of a peer that was to take the place of this member's: it is tried again later. */
+  receivingFailed?(failure: ReceiverFailure): void;
   /** Who takes part, or what is known of a member, is so from now on. */
   membershipChanged?(membership: MembershipState): void;
   /** This member takes part no longer. */

@@ -13,7 +13,7 @@ import { type ReplicaBounds, type ReplicaOptions, raftConfigOf } from "./options
 import type { SubmitOutcome } from "./outcome";
 import { OutgoingImages } from "./outgoing-images";
 import { Persister } from "./persister";
-import type { OpenedState, SnapshotSource, StoreFailure } from "./ports";
+import type { OpenedState, ReceiverFailure, SnapshotSource, StoreFailure } from "./ports";
 import { Proposals } from "./proposals";
 import { Proposer } from "./proposer";
 import { ReadPoints } from "./read-points";
@@ -62,6 +62,7 @@ export interface PartsOwner {
   readonly written: (writes: StateWrites) => void;
   readonly applied: (entries: readonly AppliedEntry[]) => void;
   readonly installed: (opened: OpenedState) => void;
+  readonly receivingFailed: (failure: ReceiverFailure) => void;
   readonly failed: (failure: StoreFailure) => void;
   readonly submit: (command: Uint8Array) => Promise<SubmitOutcome>;
   readonly transferLeadership: (to: MemberId) => void;
@@ -125,6 +126,7 @@ export function makeParts(options: ReplicaOptions, bounds: ReplicaBounds, owner:
     source: options.snapshots ?? NO_SNAPSHOTS,
     state,
     retryTicks: timing.electionTicks,
+    failed: owner.receivingFailed,
   });
   const installer = new SnapshotInstaller({
     receiver,

@@ -157,7 +157,7 @@ export interface StateReceiver {
   readonly header: ImageHeader;
   /** The position of the last chunk that was put; null for none. */
   readonly position: Uint8Array | null;
-  /** Takes the next chunk. Rejects with ImageDamaged, which leaves it as it was, or StoreFailure. */
+  /** Takes the next chunk. Rejects with ImageDamaged, which leaves it as it was, or StoreFailure; see ReceiverFailure. */
   put(chunk: ImageChunk): Promise<void>;
   /** After the last chunk: makes all of it durable and reads what is kept in memory. Rejects like put. */
   complete(): Promise<OpenedState>;
@@ -187,6 +187,16 @@ export class StoreFailure extends Error {
     super(message, { cause: options.cause });
     this.name = "StoreFailure";
     this.dataLoss = options.dataLoss;
+  }
+}
+
+/**
+ * The place of a state that is being received is short of space or file descriptors: that state is to be abandoned. Nothing
+ * was promised of it, and the present state and the log have nothing to do with it.
+ */
+export class ReceiverFailure extends StoreFailure {
+  constructor(message: string, options: { readonly cause?: unknown }) {
+    super(message, { dataLoss: false, cause: options.cause });
   }
 }
 

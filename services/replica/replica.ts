@@ -102,6 +102,9 @@ export class Replica {
         written: (writes) => this.onWritten(writes),
         applied: (entries) => this.onApplied(entries),
         installed: (opened) => this.onInstalled(opened),
+        receivingFailed: (failure) => {
+          for (const listener of this.listeners) listener.receivingFailed?.(failure);
+        },
         failed: (failure) => this.fail(failure),
         submit: (command) => this.submit(command, { evenWithoutSpace: true }),
         transferLeadership: (to) => void this.transferLeadership(to),

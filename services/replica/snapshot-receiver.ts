@@ -4,6 +4,7 @@ import {
   type ImageHeader,
   type IncomingImage,
   type OpenedState,
+  ReceiverFailure,
   type SnapshotSource,
   type StateReceiver,
   type StateStore,
@@ -12,6 +13,9 @@ import {
 
 /** How often in a row an image may be asked for in vain before it is given up. */
 const ATTEMPTS_MAX = 4;
+
+/** How often the rest after a receiver failed is doubled at most. */
+const REST_DOUBLINGS_MAX = 6;
 
 /** A state that has come whole, durable beside the present one. */
 export interface ReceivedState {
@@ -37,6 +41,9 @@ export class SnapshotReceiver {
   private canceller = new Canceller();
   private wakeUp: (() => void) | null = null;
   private ticksLeft = 0;
+  private restTicks = 0;
+  /** Receivers that failed in a row. */
+  private receiversFailed = 0;
   private isClosed = false;
   private isLowOnSpace = false;
 
@@ -46,6 +53,8 @@ export class SnapshotReceiver {
       readonly state: Pick<StateStore, "receive">;
       /** Between attempts. */
       readonly retryTicks: number;
+      /** There was no room for a state; nothing is brought for a while. */
+      readonly failed?: (failure: ReceiverFailure) => void;
     },
   ) {}
 
@@ -58,7 +67,8 @@ export class SnapshotReceiver {
   }
 
   /**
-   * Resolves with null where it was given up. Rejects with StoreFailure only. Not while another one is being brought.
+   * Resolves with null where it was given up, also because there was no room for it; then nothing is brought for a while,
+   * the longer the more often that happens. Rejects with StoreFailure only. Not while another one is being brought.
    *
    * @param isWanted whether an image would still help
    */
@@ -66,7 +76,7 @@ export class SnapshotReceiver {
     this.current = { from, index: 0, bytes: 0, resumptions: 0 };
     const canceller = new Canceller();
     this.canceller = canceller;
-    if (this.isClosed || this.isLowOnSpace) canceller.abort();
+    if (this.isClosed || this.isLowOnSpace || this.restTicks > 0) canceller.abort();
     let receiver: StateReceiver | null = null;
     let imageId = 0;
     let failures = 0;
@@ -96,8 +106,14 @@ export class SnapshotReceiver {
           const whole: StateReceiver = receiver;
           // Kept by the caller from here on, or found out to be damaged as a whole.
           receiver = null;
-          return { receiver: whole, opened: await completed(whole) };
+          const opened = await completed(whole);
+          this.receiversFailed = 0;
+          return { receiver: whole, opened };
         } catch (error) {
+          if (error instanceof ReceiverFailure) {
+            this.rest(error);
+            return null;
+          }
           if (error instanceof StoreFailure) throw error;
           // Whatever the peer or the way to it did, the answer is the same: to ask again, and not for ever.
           failures += 1;
@@ -113,6 +129,7 @@ export class SnapshotReceiver {
   }
 
   tick(): void {
+    if (this.restTicks > 0) this.restTicks -= 1;
     if (this.wakeUp === null) return;
     this.ticksLeft -= 1;
     if (this.ticksLeft <= 0) this.wake();
@@ -155,6 +172,13 @@ export class SnapshotReceiver {
       if (chunk.isLast) return true;
     }
     return false;
+  }
+
+  /** To begin anew at once would fill the same disk again, and have the peer send its whole state each time. */
+  private rest(failure: ReceiverFailure): void {
+    this.restTicks = this.parts.retryTicks * 2 ** Math.min(this.receiversFailed, REST_DOUBLINGS_MAX);
+    this.receiversFailed += 1;
+    this.parts.failed?.(failure);
   }
 
   private pause(): Promise<void> {

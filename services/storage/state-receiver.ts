@@ -6,6 +6,7 @@ import {
   ImageDamaged,
   type ImageHeader,
   type OpenedState,
+  ReceiverFailure,
   type StateReceiver,
   StoreFailure,
 } from "#replica";
@@ -14,6 +15,7 @@ import { forceIntoTables } from "./checkpoint";
 import { openDatabase } from "./database";
 import { DatabaseHandle } from "./database-handle";
 import { syncDirectory } from "./durable-file";
+import { errorText, isShortage } from "./error-fields";
 import { headOfImage, ImageReader } from "./image-rows";
 import { RecordWriter } from "./record-writer";
 import { readContents, type StateContents } from "./state-contents";
@@ -46,12 +48,28 @@ export class LevelStateReceiver implements StateReceiver {
     private readonly reader: ImageReader,
   ) {}
 
-  /** @throws ImageDamaged for a format that is not this store's, or StoreFailure */
+  /** @throws ImageDamaged for a format that is not this store's, or StoreFailure; see ReceiverFailure */
   static async create(dataPath: string, header: ImageHeader): Promise<LevelStateReceiver> {
     const reader = new ImageReader(header);
-    const name = await freshStateName(dataPath);
+    try {
+      return await LevelStateReceiver.createIn(dataPath, await freshStateName(dataPath), reader);
+    } catch (error) {
+      throw ownFailure(error);
+    }
+  }
+
+  private static async createIn(
+    dataPath: string,
+    name: string,
+    reader: ImageReader,
+  ): Promise<LevelStateReceiver> {
     const path = join(dataPath, name);
-    const opened = await openDatabase(path, "create", STATE_DATABASE_OPTIONS);
+    const opened = await openDatabase(path, "create", STATE_DATABASE_OPTIONS).catch(
+      async (error: unknown) => {
+        await removeUnused(path);
+        throw error;
+      },
+    );
     if (opened.kind === "locked") throw new StoreFailure(`${path} is in use`, { dataLoss: false });
     return new LevelStateReceiver(
       dataPath,
@@ -86,13 +104,13 @@ export class LevelStateReceiver implements StateReceiver {
   completeWith(membership: MembershipState | null): Promise<WholeState> {
     return this.inTurn(async () => {
       if (this.whole !== null && membership === null) return this.whole;
-      const head = headOfImage(this.reader.head());
-      const batch = this.handle.database.batch();
-      if (membership !== null) writeMembership(this.writer, membership).putInto(batch);
       // The head comes last: without it there is no state in this directory.
-      writeHead(this.writer, head).putInto(batch);
-      await this.handle.write(batch, { sync: true });
-      await this.makeDurable();
+      await this.putHead(membership);
+      if (!(await this.makeDurable())) {
+        // LevelDB tells the next write what went wrong, and nobody else.
+        await this.putHead(membership);
+        throw this.handle.fault("could not be made durable", new Error("LevelDB keeps its log"));
+      }
       const contents = await readContents(this.handle.database, join(this.dataPath, this.name));
       this.checkCounts(contents);
       this.whole = { name: this.name, handle: this.handle, contents };
@@ -117,34 +135,43 @@ export class LevelStateReceiver implements StateReceiver {
     this.handle.end("is abandoned", { dataLoss: false });
     await this.queue.catch(() => undefined);
     await this.handle.close();
-    try {
-      await rm(join(this.dataPath, this.name), { recursive: true, force: true });
-    } catch {
-      // Whatever stays of it is removed when the directory is opened next; the present state has nothing to do with it.
-    }
+    await removeUnused(join(this.dataPath, this.name));
   }
 
   private inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
     const ran = this.queue.then(async () => {
       assert(!this.isTaken, "nothing is put into what was installed");
-      this.handle.check();
-      return run();
+      try {
+        this.handle.check();
+        return await run();
+      } catch (error) {
+        throw ownFailure(error);
+      }
     });
     this.queue = ran.catch(() => undefined);
     return ran;
   }
 
-  /** Batches that were not synced are in the log files of before, which a sync does not reach. */
-  private async makeDurable(): Promise<void> {
+  private async putHead(membership: MembershipState | null): Promise<void> {
+    const head = headOfImage(this.reader.head());
+    const batch = this.handle.database.batch();
+    if (membership !== null) writeMembership(this.writer, membership).putInto(batch);
+    writeHead(this.writer, head).putInto(batch);
+    await this.handle.write(batch, { sync: true });
+  }
+
+  /** Batches that were not synced are in the log files of before, which a sync does not reach. @returns whether they went */
+  private async makeDurable(): Promise<boolean> {
     const { database } = this.handle;
     try {
       let isDone = false;
       for (let attempt = 0; attempt < CHECKPOINT_ATTEMPTS_MAX && !isDone; attempt += 1) {
         isDone = await forceIntoTables(database);
       }
-      if (!isDone) throw new Error("LevelDB keeps its log");
+      if (!isDone) return false;
       await syncDirectory(database.location);
       await syncDirectory(this.dataPath);
+      return true;
     } catch (error) {
       throw this.handle.fault("could not be made durable", error);
     }
@@ -158,5 +185,21 @@ export class LevelStateReceiver implements StateReceiver {
         throw new ImageDamaged(`namespace ${name} has ${keyCount} keys, and ${keys} of them came`);
       }
     }
+  }
+}
+
+/** Where there is merely no room for it, this state is lost and nothing else; any other failure is the disk's. */
+function ownFailure(error: unknown): unknown {
+  if (!isShortage(error)) return error;
+  return new ReceiverFailure(`there is no room for the state of a peer: ${errorText(error)}`, {
+    cause: error,
+  });
+}
+
+async function removeUnused(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch {
+    // Whatever stays of it is removed when the directory is opened next; the present state has nothing to do with it.
   }
 }

@@ -105,8 +105,9 @@ export class LevelRig {
     await this.close();
   }
 
-  failNextWrite(): void {
-    failNextLevelWrite();
+  /** @param said by LevelDB */
+  failNextWrite(said = "IO error: No space left on device"): void {
+    failNextLevelWrite(said);
   }
 
   async dispose(): Promise<void> {
@@ -163,11 +164,11 @@ export async function findBatchClass(): Promise<void> {
   await rm(path, { recursive: true, force: true });
 }
 
-function failNextLevelWrite(): void {
+function failNextLevelWrite(said: string): void {
   if (batchPrototype === null) throw new Error("findBatchClass() comes first");
   const spy = jest.spyOn(batchPrototype as never as { write(): Promise<void> }, "write");
   spy.mockImplementationOnce(() => {
     spy.mockRestore();
-    return Promise.reject(new Error("IO error: No space left on device"));
+    return Promise.reject(new Error(said));
   });
 }

@@ -3,6 +3,7 @@ import {
   type ImageChunk,
   ImageDamaged,
   type ImageHeader,
+  ReceiverFailure,
   SnapshotReceiver,
   type SnapshotSource,
   type StateReceiver,
@@ -239,6 +240,57 @@ describe("F3: an image is brought", () => {
     });
     expect(await brought(receiver, false)).toBeNull();
     expect(isLeft).toBe(false);
+  });
+
+  describe("and given up where there is no room for it", () => {
+    const noRoom = (): never => {
+      throw new ReceiverFailure("out of file descriptors", {});
+    };
+
+    test.each(["receive", "put", "complete"] as const)("which %s says", async (step) => {
+      const state = step === "receive" ? { receive: async () => noRoom() } : stateWith({ [step]: noRoom });
+      const told: string[] = [];
+      const source = sourceOf([[chunk(1, true)]]);
+      const failed = ({ message }: ReceiverFailure) => void told.push(message);
+      const receiver = new SnapshotReceiver({ source, state, retryTicks: 2, failed });
+      expect(await brought(receiver)).toBeNull();
+      expect(told).toEqual(["out of file descriptors"]);
+      expect(log.filter((line) => line.startsWith("abandon"))).toEqual(
+        step === "receive" ? [] : ["abandon 1"],
+      );
+      expect(receiver.isBusy).toBe(false);
+    });
+
+    test("and asked for again after rests that grow, until one has come", async () => {
+      let isShort = true;
+      const state = stateWith({ complete: () => isShort && noRoom() });
+      const stream = [chunk(1, true)];
+      const receiver = new SnapshotReceiver({
+        source: sourceOf(Array.from({ length: 20 }, () => stream)),
+        state,
+        retryTicks: 2,
+      });
+      const rests: number[] = [];
+      /** How many ticks pass before it asks once more, whatever comes of that. */
+      const next = async (): Promise<unknown> => {
+        const asked = log.filter((line) => line === "ask n1").length;
+        for (let ticks = 0; ; ticks += 1) {
+          const result = await receiver.bring("n1", () => true);
+          if (log.filter((line) => line === "ask n1").length > asked) {
+            rests.push(ticks);
+            return result;
+          }
+          receiver.tick();
+        }
+      };
+      for (let attempt = 0; attempt < 9; attempt += 1) expect(await next()).toBeNull();
+      isShort = false;
+      expect(await next()).not.toBeNull();
+      isShort = true;
+      expect(await next()).toBeNull();
+      expect(await next()).toBeNull();
+      expect(rests).toEqual([0, 2, 4, 8, 16, 32, 64, 128, 128, 128, 0, 2]);
+    });
   });
 
   test("and a store that fails is told as such", async () => {

@@ -1,10 +1,11 @@
 import { cp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import type { EntryId } from "@quorate/services/raft";
 import type { FrozenState, ImageChunk, StateReceiver, StateStore } from "@quorate/services/replica";
-import { ImageDamaged, StateReplaced, StoreFailure } from "@quorate/services/replica";
+import { ImageDamaged, ReceiverFailure, StateReplaced, StoreFailure } from "@quorate/services/replica";
 import { installReceived, openStores, rebuildState, receiveState } from "@quorate/services/storage";
+import { ClassicLevel } from "classic-level";
 import { corruptStoredRecords } from "#support";
 import { findBatchClass, LevelRig } from "../../compliance/level-rig";
 import { entry, ids } from "../../compliance/log-store";
@@ -185,6 +186,58 @@ describe("a state that takes another's place, in a data directory", () => {
       await expect(receiver.put(chunkWith(first as ImageChunk, change))).rejects.toBeInstanceOf(ImageDamaged);
       await receiver.put(first as ImageChunk);
     }
+  });
+
+  describe.each([
+    ["no file descriptor", "IO error: state-2/000005.ldb: Too many open files"],
+    ["no space", "IO error: state-2/000005.log: No space left on device"],
+  ])("E9: where there is %s left for a state that is received", (_, said) => {
+    const shortage = (): Error =>
+      Object.assign(new Error("Database failed", { cause: new Error(said) }), { code: "LEVEL_X" });
+
+    afterEach(() => {
+      jest.restoreAllMocks();
+    });
+
+    async function goesOn(state: StateStore): Promise<void> {
+      jest.restoreAllMocks();
+      expect(await stateNames()).toEqual(["state-1"]);
+      await state.write(batch(1, [put("own", "1", 1)]));
+      const again = await frozenAt({ term: 1, index: 6 });
+      await state.install(await received(again, (header) => state.receive(header)));
+      expect(await pairs(state)).toHaveLength(6);
+    }
+
+    it("a place that cannot be made leaves nothing, and harms nothing else", async () => {
+      const frozen = await frozenAt({ term: 1, index: 4 });
+      const state = await rig.openState();
+      jest.spyOn(ClassicLevel.prototype, "open").mockRejectedValueOnce(shortage());
+      await expect(state.receive(frozen.header)).rejects.toBeInstanceOf(ReceiverFailure);
+      await goesOn(state);
+    });
+
+    it("one that cannot be written is lost, and nothing else", async () => {
+      const frozen = await frozenAt({ term: 1, index: 4 });
+      const state = await rig.openState();
+      const receiver = await state.receive(frozen.header);
+      const [first] = await allChunks(frozen);
+      rig.failNextWrite(said);
+      await expect(receiver.put(first as ImageChunk)).rejects.toBeInstanceOf(ReceiverFailure);
+      await expect(receiver.complete()).rejects.toBeInstanceOf(ReceiverFailure);
+      await receiver.abandon();
+      await goesOn(state);
+    });
+  });
+
+  it("E9: a state that is received on a disk that fails is the store's failure", async () => {
+    const frozen = await frozenAt({ term: 1, index: 4 });
+    const state = await rig.openState();
+    const failure = new Error("Database failed", { cause: new Error("IO error: Input/output error") });
+    jest.spyOn(ClassicLevel.prototype, "open").mockRejectedValueOnce(failure);
+    const failed = state.receive(frozen.header);
+    await expect(failed).rejects.toBeInstanceOf(StoreFailure);
+    await expect(failed).rejects.not.toBeInstanceOf(ReceiverFailure);
+    jest.restoreAllMocks();
   });
 
   it("E8: refuses an image in which a key is missing that its sender's disk hides", async () => {
