@@ -1,8 +1,9 @@
 import { type ConsistencyReport, type Quorate, QuorateError, type RepairReport } from "@quorate/client";
 import type { Command } from "commander";
 import { EXIT, type ExitCode } from "./exit-codes";
+import { withNotice } from "./notice";
 import { keysText, visible } from "./record-output";
-import { describe, errorFields, type Session, withClient } from "./session";
+import { describe, endpointsOf, errorFields, type Session, withClient } from "./session";
 import type { GlobalOptions } from "./settings";
 import { tableOf } from "./table";
 import { size } from "./units";
@@ -10,6 +11,13 @@ import { writeJson } from "./write-json";
 
 /** How many of the keys that differ are shown to people. */
 const KEYS_SHOWN_MAX = 20;
+
+/** The client's own bound, which holds where no --deadline is given. */
+const DEADLINE_SECONDS = 60;
+
+/** What takes longer than is usual waits for somebody: for any node at all, or for members that are slow. */
+const SILENCE_MS = 1500;
+const COMPARING_MS = 3000;
 
 interface VerifyFlags extends GlobalOptions {
   readonly repair?: boolean;
@@ -48,8 +56,15 @@ export function addVerifyCommand(program: Command, session: Session): void {
 }
 
 async function verify(session: Session, client: Quorate, options: VerifyFlags): Promise<ExitCode> {
+  await reach(session, client, options);
   const patience = options.deadline === undefined ? {} : { deadlineMs: options.deadline * 1000 };
-  const first = await client.cluster.verifyConsistency(patience);
+  const compare = (): Promise<ConsistencyReport> => {
+    const compared = client.cluster.verifyConsistency(patience);
+    if (options.json) return compared;
+    const line = `the replicas are being compared, by the leader; it may take ${patienceText(options)} (quorate status tells who does not answer) …`;
+    return withNotice(session.terminal, { delayMs: COMPARING_MS, line }, compared);
+  };
+  const first = await compare();
   const wrong = first.members.filter(({ answered, agrees }) => answered && !agrees);
   if (options.repair !== true || wrong.length === 0) {
     if (options.json) await writeJson(session, jsonOf(first));
@@ -63,10 +78,43 @@ async function verify(session: Session, client: Quorate, options: VerifyFlags): 
     repairs.push({ memberId, report });
     if (!options.json) await session.terminal.out(`${repairText(memberId, report)}\n`);
   }
-  const second = await client.cluster.verifyConsistency(patience);
+  const second = await compare();
   if (options.json) await writeJson(session, { ...jsonOf(second), before: jsonOf(first), repairs });
   else await session.terminal.out(`${textOf(second)}\n`);
   return exitCodeOf(second);
+}
+
+/**
+ * A comparison may take long, but that nobody is there is known soon; the members are told without a leader, too.
+ *
+ * @throws QuorateError that names all endpoints, where none answers within the deadline of a short call
+ */
+async function reach(session: Session, { cluster }: Quorate, options: VerifyFlags): Promise<void> {
+  const endpoints = endpointsOf(session, options);
+  try {
+    const asked = cluster.members();
+    const line = `waiting for an answer from ${endpoints} …`;
+    const members = await (options.json
+      ? asked
+      : withNotice(session.terminal, { delayMs: SILENCE_MS, line }, asked));
+    if (options.json || members.some(({ leader }) => leader)) return;
+    session.terminal.err(
+      `no leader is known at ${endpoints}: waiting for one, up to ${patienceText(options)} …`,
+    );
+  } catch (thrown) {
+    const { code, reason, retryable, outcome, message } = QuorateError.from(thrown);
+    throw new QuorateError(`no answer from ${endpoints}: ${message}`, {
+      code,
+      reason,
+      retryable,
+      outcome,
+      cause: thrown,
+    });
+  }
+}
+
+function patienceText({ deadline = DEADLINE_SECONDS }: VerifyFlags): string {
+  return `${deadline} s; --deadline SECONDS for another time`;
 }
 
 function exitCodeOf({ consistent, members }: ConsistencyReport): ExitCode {

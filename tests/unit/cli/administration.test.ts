@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
-import { EXIT } from "@quorate/cli";
+import { EXIT, withNotice } from "@quorate/cli";
 import { MemberChangeKind, Role } from "@quorate/client/generated";
 import { ServerError, Status } from "nice-grpc";
 import { type CapturedRun, quorate } from "./captured-terminal";
@@ -324,6 +324,47 @@ describe("quorate verify", () => {
     expect(exitCode).toBe(EXIT.ok);
     expect(nodes.requests("repairMember")).toEqual([{ memberId: "n2" }]);
     expect(out).toMatch(/DIFFER[\s\S]*n2 had 3 records put right, 900 B moved[\s\S]*the replicas agree/);
+  });
+
+  test("says within seconds that nobody answers, and where it asked", async () => {
+    await start({}, 2);
+    const { endpoints } = nodes;
+    nodes.stop();
+    const { exitCode, out, err } = await quorate(["verify", "--endpoints", endpoints, "--deadline", "2"]);
+    expect([exitCode, out]).toEqual([EXIT.failed, ""]);
+    const [waiting, failed] = err.split("\n");
+    expect(waiting).toBe(`waiting for an answer from ${endpoints} …`);
+    expect(failed).toContain(`UNAVAILABLE: no answer from ${endpoints}: cannot reach 127.0.0.1:`);
+  });
+
+  test("says that it waits for a leader, but not to programs", async () => {
+    await start({
+      listMembers: () => ({ members: nodes.members().map((member) => ({ ...member, leader: false })) }),
+      verifyConsistency: () => report(),
+    });
+    const { exitCode, err } = await at("verify");
+    expect([exitCode, err]).toEqual([
+      EXIT.ok,
+      `no leader is known at ${nodes.endpoints}: waiting for one, up to 5 s; --deadline SECONDS for another time …\n`,
+    ]);
+    expect((await at("verify", "--json")).err).toBe("");
+  });
+
+  test("says that the comparison takes long, once it does", async () => {
+    let compared = (): void => undefined;
+    const said: string[] = [];
+    const waited = new Promise<string>((resolve) => {
+      compared = () => resolve("agree");
+    });
+    const terminal = {
+      err(line: string): void {
+        said.push(line);
+        compared();
+      },
+    };
+    expect(await withNotice(terminal, { delayMs: 1, line: "slow" }, waited)).toBe("agree");
+    expect(await withNotice(terminal, { delayMs: 60_000, line: "never" }, waited)).toBe("agree");
+    expect(said).toEqual(["slow"]);
   });
 
   test("tells a member that did not answer from one that differs", async () => {
