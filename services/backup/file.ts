@@ -63,8 +63,7 @@ export function backupRefusal(path: string, error: unknown): BackupRefusal | nul
 const sentences = {
   not_a_backup: () => "is no backup of this software: give a file that `quorate backup save` made",
   unknown_version: ({ message }) => `cannot be read: ${message}; use the version of quorate that wrote it`,
-  damaged: ({ message, offset }) =>
-    `is damaged at byte ${offset}: ${message}; nothing was restored: use another backup`,
+  damaged: ({ message, offset }) => `is damaged at byte ${offset}: ${message}: use another backup`,
 } as const satisfies Record<BackupDamaged["kind"], (error: BackupDamaged) => string>;
 
 function bytesOf(path: string, signal: AbortSignal | undefined): AsyncIterable<Uint8Array> {

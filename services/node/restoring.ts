@@ -25,7 +25,7 @@ export async function restore(
 ): Promise<RestoreOutcome> {
   try {
     const check = await verifyBackup(file, signal);
-    if (check.kind === "refused") return startRefusal("restore", check.message);
+    if (check.kind === "refused") return startRefusal("restore", `${check.message}; nothing was restored`);
     const { imageFormat, applied, revision, clusterId: from } = check.info;
     if (imageFormat !== LEVEL_IMAGE_FORMAT) {
       return startRefusal(
@@ -59,6 +59,6 @@ export async function restore(
     }
     const refusal = error instanceof BackupDamaged ? backupRefusal(file, error) : null;
     if (refusal === null) throw error;
-    return startRefusal("restore", refusal.message);
+    return startRefusal("restore", `${refusal.message}; nothing was restored`);
   }
 }

@@ -1,8 +1,8 @@
-import { type FileHandle, open, rename, rm } from "node:fs/promises";
+import { type FileHandle, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { verifyBackupFile } from "@quorate/services/launcher";
 import type { Command } from "commander";
-import { EXIT, type ExitCode } from "./exit-codes";
+import { EXIT, type ExitCode, UsageFault } from "./exit-codes";
 import { addPlace, addStartFlags, report, type StartFlags, startAndShow } from "./local-place";
 import { guarded, type Session, withClient } from "./session";
 import type { GlobalOptions } from "./settings";
@@ -14,6 +14,7 @@ const DEADLINE_SECONDS = 60;
 
 interface SaveFlags extends GlobalOptions {
   readonly member?: string;
+  readonly force?: boolean;
 }
 
 /** backup save, verify, restore */
@@ -41,13 +42,15 @@ function addSave(backup: Command, session: Session): void {
     .description("write a backup of the whole cluster, as it is at one log index")
     .argument("<file>", "the file, which appears when it is whole; - writes to standard output")
     .option("--member <id>", "let this node write it, instead of the one in use")
+    .option("--force", "let it take the place of a file that is there")
     .action(async (file: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<SaveFlags>();
       await withClient(
         session,
         options,
         async ({ cluster }) => {
-          const { member } = options;
+          const { member, force = false } = options;
+          if (file !== "-") await checkPlace(file, force);
           const parts = cluster.backup(member === undefined ? {} : { member });
           return file === "-" ? saveToOutput(session, parts) : saveToFile(session, options, file, parts);
         },
@@ -82,7 +85,7 @@ function addRestore(backup: Command, session: Session): void {
       await guarded(session, options, async () => {
         const verdict = await verifyBackupFile(file);
         if (verdict.isSound) return startAndShow(session, options, { restore: file });
-        return refuse(session, options, verdict.line);
+        return refuse(session, options, `${verdict.line}; nothing was restored`);
       });
     });
 }
@@ -97,6 +100,22 @@ async function verify(session: Session, options: GlobalOptions, file: string): P
 function refuse(session: Session, options: GlobalOptions, line: string): ExitCode {
   session.terminal.err(options.json ? JSON.stringify({ error: { message: line } }) : line);
   return EXIT.failed;
+}
+
+/** A backup is often all that is left: it is not overwritten by a command typed once more. */
+async function checkPlace(path: string, mayReplace: boolean): Promise<void> {
+  const found = await stat(path).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return null;
+    throw error;
+  });
+  if (found === null) return;
+  if (!found.isFile())
+    throw new UsageFault(`${path} is no file: give one that is not there yet, or - for standard output`);
+  if (!mayReplace) {
+    throw new UsageFault(
+      `${path} is there already: give another name, or --force to let the backup take its place`,
+    );
+  }
 }
 
 async function saveToOutput(session: Session, parts: AsyncIterable<Uint8Array>): Promise<ExitCode> {

@@ -174,7 +174,7 @@ describe("a backup file", () => {
     await say(workplace.at("nowhere"));
     expect(said).toEqual([
       expect.stringMatching(
-        /^damaged: FILE is damaged at byte \d+: it ends within a frame; nothing was restored/,
+        /^damaged: FILE is damaged at byte \d+: it ends within a frame: use another backup$/,
       ),
       expect.stringMatching(/^not_a_backup: FILE is no backup of this software/),
       expect.stringMatching(/^damaged: FILE is damaged at byte 8: a checksum does not match/),

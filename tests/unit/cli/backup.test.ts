@@ -45,10 +45,37 @@ describe("quorate backup save", () => {
     await start(half);
     const file = join(directory, "b");
     writeFileSync(file, "the one before");
-    const { exitCode, err } = await quorate(["backup", "save", file, "--endpoints", nodes.endpoints]);
+    const { exitCode, err } = await quorate([
+      ...["backup", "save", file, "--force", "--endpoints", nodes.endpoints],
+    ]);
     expect([exitCode, err]).toEqual([EXIT.failed, expect.stringContaining("shutting down")]);
     expect(readFileSync(file, "utf8")).toBe("the one before");
     expect(readdirSync(directory)).toEqual(["b"]);
+  });
+
+  test("F6: overwrites a file only where that is forced", async () => {
+    await start(() => parts);
+    const file = join(directory, "b");
+    writeFileSync(file, "the one before");
+    const save = (...more: readonly string[]) =>
+      quorate(["backup", "save", file, "--endpoints", nodes.endpoints, ...more]);
+    const { exitCode, err } = await save();
+    expect([exitCode, err]).toEqual([
+      EXIT.usage,
+      `${file} is there already: give another name, or --force to let the backup take its place\n`,
+    ]);
+    expect(readFileSync(file, "utf8")).toBe("the one before");
+    expect(nodes.requests("backup")).toEqual([]);
+    expect((await save("--force")).exitCode).toBe(EXIT.ok);
+    expect(readFileSync(file, "utf8")).toBe("a whole state");
+  });
+
+  test("F6: takes the place of nothing but a file", async () => {
+    await start(() => parts);
+    const argv = ["backup", "save", directory, "--force", "--endpoints", nodes.endpoints];
+    const { exitCode, err } = await quorate(argv);
+    expect([exitCode, err]).toEqual([EXIT.usage, expect.stringContaining(`${directory} is no file`)]);
+    expect(nodes.requests("backup")).toEqual([]);
   });
 
   test("F6: writes to standard output, and nothing besides", async () => {
