@@ -78,6 +78,8 @@ export interface NodeParts {
 export interface NodeEvents {
   /** A peer says, in words, that this member was removed. */
   removed(why: string): void;
+  /** A peer says, in words, that this member is bound to another data directory. */
+  disowned(why: string): void;
 }
 
 /** Puts the parts of a node together. Nothing runs yet but the watch of the disk. */
@@ -109,6 +111,7 @@ export function assemble(
     random: random.fork(),
     log,
     onRemoved: (why) => events.removed(why),
+    onDisowned: (why) => events.disowned(why),
     traces: observation.entryTraces,
   });
   const snapshots = new PeerSnapshotSource({

@@ -8,6 +8,7 @@ export { type DataOutcome, openData } from "./opening";
 export { sha256Digest, systemClock, turnScheduler } from "./platform";
 export { HEARTBEAT_TICKS, type Profile, type ProfileName, profiles, ticksOf } from "./profile";
 export type { NodeSeams } from "./seams";
+export { secondBootstrap } from "./second-bootstrap";
 export { type ClusterView, SeedCluster, type SeedClusterOptions, type SeedOutcome } from "./seed-cluster";
 export { settings as nodeSettings } from "./settings";
 export { ListenFailure, listening, startFault } from "./start-fault";

@@ -7,12 +7,18 @@ import { backupVerdict } from "./backup-check";
 import { type NodeConfig, nodeConfig, PROGRAM_NAME } from "./config";
 import { Node, type ServedAddresses } from "./node";
 import { startFault } from "./start-fault";
+import type { StartRefusal } from "./start-refusal";
 
 /** EX_SOFTWARE of sysexits.h: whoever supervises the process may start it again, which verifies the disk anew. */
 const STORE_FAILURE_EXIT_CODE = 70;
 
 /** Starting it again is of no use: the cluster refuses this data directory for good. */
 const REMOVED_EXIT_CODE = 3;
+
+/** Whoever reads standard error may have stopped doing so. */
+const LOG_END_MS_MAX = 500;
+
+type LogWriter = ReturnType<typeof pino.destination>;
 
 async function main(): Promise<void> {
   const outcome = nodeConfig(process.argv.slice(2), process.env);
@@ -33,22 +39,33 @@ async function main(): Promise<void> {
 }
 
 async function run(config: NodeConfig): Promise<void> {
-  const log = pino({ level: config.logLevel, base: { node: config.id } }, pino.destination(2));
+  const written = pino.destination(2);
+  const log = pino({ level: config.logLevel, base: { node: config.id } }, written);
   let node: Node | null = null;
   let exitCode: number | null = null;
+  let lastLine = "";
   const starting = new AbortController();
+  const exit = (code: number): void => {
+    if (lastLine === "") process.exit(code);
+    // What is logged from here on has no one to write it.
+    log.level = "silent";
+    void ended(written).then(() => {
+      process.stderr.write(lastLine);
+      process.exit(code);
+    });
+  };
   const exitWhenClosed = (code: number): void => {
     // A second reason to stop while the first is being followed: at once.
-    if (exitCode !== null) process.exit(code === 0 ? 1 : code);
+    if (exitCode !== null) exit(code === 0 ? 1 : code);
     exitCode = code;
     starting.abort();
     // A start that is under way ends by itself, and then the process.
     if (node === null) return;
     node.close().then(
-      () => process.exit(code),
+      () => exit(code),
       (error: unknown) => {
         log.error({ err: error }, "shutdown failed");
-        process.exit(code === 0 ? 1 : code);
+        exit(code === 0 ? 1 : code);
       },
     );
   };
@@ -65,23 +82,32 @@ async function run(config: NodeConfig): Promise<void> {
       const advice = startFault(failure)?.problem;
       const sentence = `a store failed: ${failure.message}${advice === undefined ? "" : `: ${advice}`}`;
       log.error({ err: failure, dataLoss: failure.dataLoss }, sentence);
+      lastLine = `${faultLine(PROGRAM_NAME, { kind: "fault", setting: "data-dir", problem: sentence })}\n`;
       exitWhenClosed(STORE_FAILURE_EXIT_CODE);
     },
     removed: (): void => exitWhenClosed(REMOVED_EXIT_CODE),
+    refused: (refusal: StartRefusal): void => {
+      tellRefusal(refusal);
+      exitWhenClosed(FAULT_EXIT_CODE);
+    },
   };
   try {
     const opened = await Node.open(config, log, owner);
-    if (opened.kind === "aborted") process.exit(exitCode ?? 0);
+    if (opened.kind === "aborted") {
+      exit(exitCode ?? 0);
+      return;
+    }
     if (opened.kind === "refused") {
-      const { setting, message, isRemoval } = opened;
-      process.stderr.write(`${faultLine(PROGRAM_NAME, { kind: "fault", setting, problem: message })}\n`);
-      process.exit(isRemoval === true ? REMOVED_EXIT_CODE : FAULT_EXIT_CODE);
+      tellRefusal(opened);
+      process.exit(opened.isRemoval === true ? REMOVED_EXIT_CODE : FAULT_EXIT_CODE);
     }
     node = opened.node;
     tellReady(config, log, opened.served);
-    if (exitCode !== null) await node.close().then(() => process.exit(exitCode ?? 0));
+    if (exitCode !== null) await node.close().then(() => exit(exitCode ?? 0));
   } catch (error) {
-    process.exit(tellOfFailedStart(error, log));
+    const told = tellOfFailedStart(error, log);
+    lastLine = told.line;
+    exit(told.exitCode);
   }
 }
 
@@ -90,18 +116,35 @@ function tellReady({ id, dataDir }: NodeConfig, log: Logger, served: ServedAddre
   process.stdout.write(`quorate node ${id} ready: clients ${served.client}, peers ${served.peer}\n`);
 }
 
-/** @returns the exit code */
-function tellOfFailedStart(error: unknown, log: Logger): number {
+function tellRefusal({ setting, message }: StartRefusal): void {
+  process.stderr.write(`${faultLine(PROGRAM_NAME, { kind: "fault", setting, problem: message })}\n`);
+}
+
+/** So that a line for people is the last that is read of a process: what the log has is written, or its reader is gone. */
+async function ended(written: LogWriter): Promise<void> {
+  await new Promise<void>((resolve) => {
+    written.once("close", resolve);
+    written.once("error", () => resolve());
+    setTimeout(resolve, LOG_END_MS_MAX);
+    written.end();
+  });
+}
+
+/** The last line for people, with which the process ends. */
+function tellOfFailedStart(
+  error: unknown,
+  log: Logger,
+): { readonly line: string; readonly exitCode: number } {
   const fault = startFault(error);
-  if (fault !== null) {
-    process.stderr.write(`${faultLine(PROGRAM_NAME, fault)}\n`);
-    return FAULT_EXIT_CODE;
-  }
-  log.error(
-    { err: error },
-    `the node cannot start: ${error instanceof Error ? error.message : String(error)}`,
-  );
-  return error instanceof Error && error.name === "StoreFailure" ? STORE_FAILURE_EXIT_CODE : 1;
+  if (fault !== null) return { line: `${faultLine(PROGRAM_NAME, fault)}\n`, exitCode: FAULT_EXIT_CODE };
+  const message = error instanceof Error ? error.message : String(error);
+  log.error({ err: error }, `the node cannot start: ${message}`);
+  const isOfStore = error instanceof Error && error.name === "StoreFailure";
+  const setting = isOfStore ? "data-dir" : "the node cannot start";
+  return {
+    line: `${faultLine(PROGRAM_NAME, { kind: "fault", setting, problem: message })}\n`,
+    exitCode: isOfStore ? STORE_FAILURE_EXIT_CODE : 1,
+  };
 }
 
 /** @returns the exit code */

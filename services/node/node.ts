@@ -7,6 +7,7 @@ import { leveled } from "./leveled-log";
 import { openData } from "./opening";
 import { ticksOf } from "./profile";
 import type { NodeSeams } from "./seams";
+import { secondBootstrap } from "./second-bootstrap";
 import { listening, startFault } from "./start-fault";
 import type { StartRefusal } from "./start-refusal";
 
@@ -42,6 +43,8 @@ export interface NodeOwner {
   failed(failure: StoreFailure): void;
   /** The cluster has removed this member. @param why in words */
   removed?(why: string): void;
+  /** The cluster turns out to refuse its data directory, in a way that only an operator can put right. */
+  refused?(refusal: StartRefusal): void;
   /** Gives up a start that waits for other nodes. */
   readonly signal?: AbortSignal;
 }
@@ -89,7 +92,11 @@ export class Node {
     const { stores } = data;
     try {
       const removal = new Removal(log, owner, LINGER_TIMEOUTS * config.profile.electionTimeoutMs);
-      const parts = assemble(config, leveled(log, config.logLevel), data, removal, seams);
+      const events = {
+        removed: (why: string) => removal.removed(why),
+        disowned: (why: string) => removal.disowned(why, secondBootstrap(data.directory, stores.log)),
+      };
+      const parts = assemble(config, leveled(log, config.logLevel), data, events, seams);
       try {
         return await serve(parts, owner, removal);
       } catch (error) {
@@ -181,7 +188,7 @@ export class Node {
 }
 
 /**
- * That this member was removed is learned in several ways, and said once. Where it applied its removal itself it goes on for
+ * That this member was removed, or never was one with this data, is learned in several ways, and said once. Where it applied its removal itself it goes on for
  * a while: the others may hold the change and not know yet that it is committed, and need its messages, or its vote, to
  * find out.
  */
@@ -215,6 +222,14 @@ class Removal {
       "this member was removed from the cluster and stops: its data directory is of no more use; to come back it joins with an empty one",
     );
     this.owner.removed?.(why);
+  }
+
+  /** @param refusal null where the peer that said so may lag behind */
+  disowned(why: string, refusal: StartRefusal | null): void {
+    if (this.isKnown || refusal === null) return;
+    this.isKnown = true;
+    this.log.warn({ reason: why }, "the cluster refuses this data directory, and the node stops");
+    this.owner.refused?.(refusal);
   }
 }
 

@@ -21,7 +21,12 @@ import { restore } from "./restoring";
 import { dataRefusal, type StartRefusal, startRefusal } from "./start-refusal";
 
 export type DataOutcome =
-  | { readonly kind: "opened"; readonly stores: OpenedStores; readonly own: PeerIdentity }
+  | {
+      readonly kind: "opened";
+      readonly directory: DataDirectory;
+      readonly stores: OpenedStores;
+      readonly own: PeerIdentity;
+    }
   | StartRefusal
   | { readonly kind: "aborted" };
 
@@ -51,7 +56,7 @@ export async function openData(config: NodeConfig, log: Log, signal: AbortSignal
     await stores.close();
     return own;
   }
-  return { kind: "opened", stores, own: own.identity };
+  return { kind: "opened", directory, stores, own: own.identity };
 }
 
 /** What makes a directory goes on with one that is there: whoever starts a node need not know whether it ran before. */

@@ -8,6 +8,9 @@ export const PROTOCOL_VERSION = 1;
 /** What the refusal of a member that was removed begins with: it is told so, and stops. */
 export const REMOVED_PREFIX = "removed: ";
 
+/** What the refusal of another data directory than the one that the cluster has bound to a member begins with. */
+export const OTHER_STORE_PREFIX = "other data directory: ";
+
 /** Who a node is among its peers. Addresses are host:port, as others reach it. */
 export interface PeerIdentity {
   readonly clusterId: string;
@@ -92,10 +95,11 @@ export function membershipFault(
 export function storeFault(hello: Hello, stores: Pick<MemberRegister, "memberStore">): string | null {
   const recorded = stores.memberStore(hello.memberId);
   if (recorded === null || recorded === hello.storeId) return null;
-  return `"${hello.memberId}" is bound to data directory ${recorded}, and this is ${hello.storeId}`;
+  return `${OTHER_STORE_PREFIX}"${hello.memberId}" is bound to data directory ${recorded}, and this is ${hello.storeId}`;
 }
 
 /** What a refused peer is told. */
 export function refusalText(fault: string): string {
-  return fault.startsWith(REMOVED_PREFIX) ? fault : `refused: ${fault}`;
+  const isFact = fault.startsWith(REMOVED_PREFIX) || fault.startsWith(OTHER_STORE_PREFIX);
+  return isFact ? fault : `refused: ${fault}`;
 }

@@ -8,6 +8,7 @@ import {
   helloTo,
   introductionOf,
   type MemberRegister,
+  OTHER_STORE_PREFIX,
   type PeerIdentity,
   REMOVED_PREFIX,
 } from "./greeting";
@@ -26,6 +27,8 @@ export interface PeerLinkOptions {
   readonly onUnreachable: (peer: MemberId) => void;
   /** The peer says that this node was removed from the cluster, in words. */
   readonly onRemoved?: ((why: string) => void) | undefined;
+  /** The peer says that this member is bound to another data directory, in words; it may not know of a later one yet. */
+  readonly onDisowned?: ((why: string) => void) | undefined;
   readonly traces?: EntryTraces | undefined;
   readonly bounds?: Partial<PeerLinkBounds>;
 }
@@ -176,9 +179,11 @@ export class PeerLink {
     stream.on("drain", () => this.onDrain(stream));
     stream.on("error", (error: Error & { code?: status; details?: string }) => {
       const details = error.details ?? error.message;
-      const isCurrent = this.fail(stream, details);
-      const isRemoved = error.code === status.FAILED_PRECONDITION && details.startsWith(REMOVED_PREFIX);
-      if (isCurrent && isRemoved) this.options.onRemoved?.(details.slice(REMOVED_PREFIX.length));
+      if (!this.fail(stream, details) || error.code !== status.FAILED_PRECONDITION) return;
+      if (details.startsWith(REMOVED_PREFIX)) this.options.onRemoved?.(details.slice(REMOVED_PREFIX.length));
+      if (details.startsWith(OTHER_STORE_PREFIX)) {
+        this.options.onDisowned?.(details.slice(OTHER_STORE_PREFIX.length));
+      }
     });
     stream.on("end", () => this.fail(stream, "the peer ended the stream"));
     stream.write({ frame: { $case: "hello", value: helloTo(peerId, own, register.membership.epoch) } });

@@ -14,6 +14,8 @@ export interface PeerTransportOptions {
   readonly log: Log;
   /** A peer says that this node was removed from the cluster, in words. May be told more than once. */
   readonly onRemoved?: ((why: string) => void) | undefined;
+  /** See PeerLinkOptions. May be told more than once. */
+  readonly onDisowned?: ((why: string) => void) | undefined;
   readonly traces?: EntryTraces | undefined;
   readonly bounds?: Partial<PeerLinkBounds>;
 }
@@ -106,7 +108,7 @@ export class PeerTransport implements Transport, GuestLinks {
   }
 
   private linkTo(peerId: MemberId, address: string, register: TransportUser): PeerLink {
-    const { own, random, log, onRemoved, traces, bounds } = this.options;
+    const { own, random, log, onRemoved, onDisowned, traces, bounds } = this.options;
     return new PeerLink({
       own,
       peerId,
@@ -116,6 +118,7 @@ export class PeerTransport implements Transport, GuestLinks {
       log,
       onUnreachable: (peer) => register.reportUnreachable(peer),
       onRemoved,
+      onDisowned,
       traces,
       ...(bounds === undefined ? {} : { bounds }),
     });

@@ -272,48 +272,50 @@ describe("data directories", () => {
 describe("a node whose disk was wiped", () => {
   const cluster = clusterOfFile();
 
-  cluster.test("E8: its peers refuse it, and it does not count for a quorum", async (cluster) => {
-    const kv = patientKv(cluster);
-    await kv.put("before", "the wipe");
-    await cluster.agree();
-    const leader = await cluster.leader();
-    const [wiped, other] = (await cluster.followers()) as [number, number];
-    await inTime("all stores are recorded", async () => {
-      const { members } = await cluster.node(leader).admin.call("listMembers", {});
-      return members.every(({ storeId }) => storeId !== "");
-    });
-    await cluster.kill(wiped);
-    rmSync(cluster.dataDir(wiped), { recursive: true });
-    const workplace = new Workplace();
-    try {
-      const impostor = new Child(
-        workplace,
-        "impostor",
-        cluster.topology.nodeArgv(wiped, cluster.dataDir(wiped), true),
-      );
-      await inTime("a peer refuses it", () => cluster.logs(leader).includes("is bound to data directory"));
-      const { term } = await cluster.status(leader);
-      await kv.put("with two", "of three");
+  cluster.test(
+    "E8: its peers refuse it, it says how it is replaced, and does not count for a quorum",
+    async (cluster) => {
+      const kv = patientKv(cluster);
+      await kv.put("before", "the wipe");
+      await cluster.agree();
+      const leader = await cluster.leader();
+      const [wiped, other] = (await cluster.followers()) as [number, number];
+      await inTime("all stores are recorded", async () => {
+        const { members } = await cluster.node(leader).admin.call("listMembers", {});
+        return members.every(({ storeId }) => storeId !== "");
+      });
+      await cluster.kill(wiped);
+      rmSync(cluster.dataDir(wiped), { recursive: true });
+      const workplace = new Workplace();
+      try {
+        const start = (name: string, bootstrap: boolean): Child =>
+          new Child(workplace, name, cluster.topology.nodeArgv(wiped, cluster.dataDir(wiped), bootstrap));
+        const advice = `quorate member replace n${wiped} NEWID`;
+        const impostor = start("impostor", true);
+        expect(await impostor.ended).toEqual({ code: 2, signal: null });
+        expect(impostor.log()).toContain(advice);
+        expect(cluster.logs(leader)).toContain("is bound to data directory");
+        const { term } = await cluster.status(leader);
+        await kv.put("with two", "of three");
 
-      await cluster.kill(other);
-      await inTime("the leader has no quorum", async () => (await cluster.status(leader)).leaderId === "");
-      const write = await cluster
-        .node(leader)
-        .kv.attempt("put", { key: bytes("with one"), value: bytes("of three") });
-      expect(write).toMatchObject({ ok: false, code: "UNAVAILABLE" });
-      expect((await cluster.status(leader)).term).toBe(term);
-      expect(impostor.isRunning).toBe(true);
-      const theirs = await cluster.status(wiped);
-      expect(theirs.leaderId).toBe("");
-      expect(theirs.revision).toBe(0);
+        await cluster.kill(other);
+        await inTime("the leader has no quorum", async () => (await cluster.status(leader)).leaderId === "");
+        const write = await cluster
+          .node(leader)
+          .kv.attempt("put", { key: bytes("with one"), value: bytes("of three") });
+        expect(write).toMatchObject({ ok: false, code: "UNAVAILABLE" });
+        expect((await cluster.status(leader)).term).toBe(term);
+        const again = start("impostor again", false);
+        expect(await again.ended).toEqual({ code: 2, signal: null });
+        expect(again.log()).toContain(advice);
+        expect((await cluster.status(leader)).leaderId).toBe("");
 
-      impostor.signal("SIGKILL");
-      await impostor.ended;
-      await cluster.restart(other);
-      await kv.put("with two", "again");
-      expect(await kv.getText("before")).toBe("the wipe");
-    } finally {
-      await workplace.remove();
-    }
-  });
+        await cluster.restart(other);
+        await kv.put("with two", "again");
+        expect(await kv.getText("before")).toBe("the wipe");
+      } finally {
+        await workplace.remove();
+      }
+    },
+  );
 });

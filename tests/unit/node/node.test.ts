@@ -3,9 +3,19 @@ import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { connect, type Quorate } from "@quorate/client";
 import { SILENT_LOG } from "@quorate/services/forward";
 import { type PortReservation, reservePorts } from "@quorate/services/launcher";
-import { Node, type NodeSeams, nodeConfig, type OpenOutcome } from "@quorate/services/node";
+import {
+  Node,
+  type NodeOwner,
+  type NodeSeams,
+  nodeConfig,
+  type OpenOutcome,
+  type StartRefusal,
+  secondBootstrap,
+} from "@quorate/services/node";
+import { PeerServer } from "@quorate/services/rpc";
 import { eventually } from "../../support/eventually";
 import { Workplace } from "../../support/workplace";
+import { FakePeerReplica, identityOf } from "../rpc/peer-rig";
 
 let workplace: Workplace;
 let ports: PortReservation;
@@ -26,7 +36,11 @@ afterEach(async () => {
   await workplace.remove();
 });
 
-function opened(more: readonly string[], seams: NodeSeams = {}): Promise<OpenOutcome> {
+function opened(
+  more: readonly string[],
+  seams: NodeSeams = {},
+  owner: NodeOwner = { failed: () => undefined },
+): Promise<OpenOutcome> {
   const { basePort } = ports;
   const outcome = nodeConfig(
     [
@@ -37,7 +51,7 @@ function opened(more: readonly string[], seams: NodeSeams = {}): Promise<OpenOut
     {},
   );
   if (outcome.kind !== "config") throw new Error(JSON.stringify(outcome));
-  return Node.open(outcome.config, SILENT_LOG, { failed: () => undefined }, seams);
+  return Node.open(outcome.config, SILENT_LOG, owner, seams);
 }
 
 async function served(more: readonly string[], seams: NodeSeams = {}): Promise<Quorate> {
@@ -79,3 +93,53 @@ test("a node that cannot have a port holds nothing: it can be started once the p
   const { kv } = await served(other);
   expect(await kv.get("a")).toBeUndefined();
 });
+
+test("E8: a voter that was wiped and bootstrapped again is told how it is replaced by peers that know its disk", async () => {
+  const { basePort } = ports;
+  const peer = new FakePeerReplica();
+  peer.stores.set("n1", "the disk before");
+  const server = new PeerServer({ own: identityOf("n2"), replica: peer, log: SILENT_LOG });
+  const peerAddress = `127.0.0.1:${await server.listen("127.0.0.1:0")}`;
+  try {
+    const refusals: StartRefusal[] = [];
+    const own = `n1=127.0.0.1:${basePort + 1}/127.0.0.1:${basePort + 21}`;
+    const outcome = await opened(
+      ["--members", `${own},n2=127.0.0.1:1/${peerAddress}`],
+      {},
+      {
+        failed: () => undefined,
+        refused: (refusal) => void refusals.push(refusal),
+      },
+    );
+    if (outcome.kind !== "opened") throw new Error(JSON.stringify(outcome));
+    node = outcome.node;
+    await eventually("it is told", () => refusals.length > 0);
+    // Its peer refuses it again and again, and it says so once.
+    await node.close();
+    expect(refusals).toEqual([
+      {
+        kind: "refused",
+        setting: "data-dir",
+        message: expect.stringMatching(/start it without --bootstrap .*quorate member replace n1 NEWID$/),
+      },
+    ]);
+  } finally {
+    server.close();
+  }
+});
+
+test.each([
+  ["bootstrap", 0, true],
+  // What has come into its log came from a leader that knew it, or will be told it.
+  ["bootstrap", 1, false],
+  // A peer may be yet to hear that this member was added with this data directory.
+  ["image", 0, false],
+  ["image", 7, false],
+] as const)(
+  "E8: a directory of origin %s with %d entries is refused for good: %s",
+  (origin, entries, isRefused) => {
+    const identity = { ...identityOf("n1"), formatVersion: 1, members: [], origin };
+    const refusal = secondBootstrap({ path: "/data", identity }, { lastIndex: () => entries });
+    expect(refusal !== null).toBe(isRefused);
+  },
+);

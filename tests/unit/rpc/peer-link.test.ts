@@ -64,6 +64,7 @@ function link(
   const log = recordingLog();
   const unreachable: string[] = [];
   const removed: string[] = [];
+  const disowned: string[] = [];
   const peerLink = new PeerLink({
     own: changes.own ?? n1,
     peerId: "n2",
@@ -73,10 +74,11 @@ function link(
     log,
     onUnreachable: (peer) => unreachable.push(peer),
     onRemoved: (why) => removed.push(why),
+    onDisowned: (why) => disowned.push(why),
     bounds: { backoffMsMin: 10, backoffMsMax: 50, ...changes.bounds },
   });
   closing.push(() => peerLink.close());
-  return { peerLink, register, log, unreachable, removed };
+  return { peerLink, register, log, unreachable, removed, disowned };
 }
 
 describe("a link between peers", () => {
@@ -120,9 +122,9 @@ describe("a link between peers", () => {
     },
   );
 
-  test("a member with another data directory than the recorded one is refused, also later on", async () => {
+  test("E8: a member with another data directory than the recorded one is refused and told so, also later on", async () => {
     const { replica, log, address } = await peerServer();
-    const { peerLink } = link(address);
+    const { peerLink, disowned, removed } = link(address);
     await eventually("the link is open", () => peerLink.isOpen);
     replica.stores.set("n1", "the store before");
     peerLink.push(heartbeat(1));
@@ -134,6 +136,11 @@ describe("a link between peers", () => {
       reason,
     });
     expect(replica.received).toEqual([]);
+    await eventually("it is told when it comes again", () => disowned.length > 1);
+    expect(new Set(disowned)).toEqual(
+      new Set(['"n1" is bound to data directory the store before, and this is store-1']),
+    );
+    expect(removed).toEqual([]);
   });
 
   test("G6: whose data directory belonged to a removed member is told so, also while its stream is open", async () => {
