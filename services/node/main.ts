@@ -44,9 +44,11 @@ async function run(config: NodeConfig): Promise<void> {
   let node: Node | null = null;
   let exitCode: number | null = null;
   let lastLine = "";
+  let isEnding = false;
   const starting = new AbortController();
   const exit = (code: number): void => {
-    if (lastLine === "") process.exit(code);
+    if (lastLine === "" || isEnding) process.exit(code);
+    isEnding = true;
     // What is logged from here on has no one to write it.
     log.level = "silent";
     void ended(written).then(() => {
@@ -56,7 +58,10 @@ async function run(config: NodeConfig): Promise<void> {
   };
   const exitWhenClosed = (code: number): void => {
     // A second reason to stop while the first is being followed: at once.
-    if (exitCode !== null) exit(code === 0 ? 1 : code);
+    if (exitCode !== null) {
+      exit(code === 0 ? 1 : code);
+      return;
+    }
     exitCode = code;
     starting.abort();
     // A start that is under way ends by itself, and then the process.

@@ -11,7 +11,7 @@ import { writeHead, writeMembership, writeNamespace } from "./state-records";
 export const STATE_DATABASE_OPTIONS = {
   // A write buffer well above what one checkpoint covers, so that it is nearly always the checkpoint that empties it.
   sizes: { writeBufferBytes: 8 * 1024 * 1024, blockCacheBytes: 8 * 1024 * 1024 },
-  advice: "stop the node, remove that directory and start it again to build the state anew from the log",
+  advice: "when the node starts, it is made anew from the log or from another member",
 };
 
 /** Makes the state before the first command, complete and synced, the present one; returns its directory's name. */

@@ -43,7 +43,7 @@ export async function openStateStore(source: StateSource, limits: StateLimits): 
   const pointer = await readStatePointer(dataPath);
   if (pointer === null) {
     throw new StoreFailure(
-      `the file that names the present state in ${dataPath} is missing or damaged: restore the whole data directory, or start this member anew from its peers`,
+      `the file that names the present state in ${dataPath} is missing or damaged: ${STATE_DATABASE_OPTIONS.advice}`,
       { dataLoss: true },
     );
   }

@@ -122,7 +122,7 @@ async function agreed(
   const begin = entryBefore(log);
   if (applied.index < begin.index) {
     throw new StoreFailure(
-      `the state in ${dataPath} ends at entry ${applied.index}, yet the log begins after entry ${begin.index}: bring the state from the peers of this member, or start it anew`,
+      `the state in ${dataPath} ends at entry ${applied.index}, yet the log begins after entry ${begin.index}`,
       { dataLoss: true },
     );
   }

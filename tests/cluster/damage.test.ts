@@ -50,6 +50,9 @@ cluster.test(
     expect(errorsSince(cluster, node, before)).toEqual([
       expect.stringMatching(/^the node cannot start: .*log.* is damaged: .*start this member anew/),
     ]);
+    expect(cluster.logs(node).trimEnd().split("\n").at(-1)).toMatch(
+      /^quorate-node: data-dir: the log in .* is damaged: .*; to replace it: quorate member replace n\d NEWID$/,
+    );
     expect(cluster.logs(node).slice(before.length)).not.toContain("ready: clients");
     // It refuses for good, and what it holds is there on the others.
     cluster.launch(node);
