@@ -260,13 +260,15 @@ function withPort(address: string, port: number): string {
 
 /** What the parts learn from the replica as long as they live. */
 function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
-  const { log, replica, directory, addresses, facts, health, transport } = parts;
+  const { log, replica, directory, addresses, facts, health, transport, channels, verificationPeers } = parts;
   let { epoch: knownEpoch } = replica.membership;
   let receivingFault: string | null = null;
   const takeAddresses = (): void => {
     addresses.update(replica.membership);
     transport.setPeers(addresses.peers);
     directory.setAddresses(addresses.clients);
+    channels.keepOnly(addresses.clients.map(([, address]) => address));
+    verificationPeers.keepOnly([...addresses.peers.values()]);
   };
   replica.subscribe({
     leaderChanged: (leaderId, term) => {

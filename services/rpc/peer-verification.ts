@@ -105,6 +105,11 @@ export class PeerVerification implements VerificationPeers {
     }
   }
 
+  /** Lets go of members that are gone. @param addresses host:port of all peer services that may still be asked */
+  keepOnly(addresses: readonly string[]): void {
+    this.channels.keepOnly(addresses);
+  }
+
   /** Ends what is asked. Safe to call twice. */
   close(): void {
     this.closing.abort();

@@ -25,7 +25,7 @@ const RETAKE_PAUSE_MS_MAX = 24 * 60 * 60_000;
 export class Healing {
   recordsRepaired = 0;
   statesReplaced = 0;
-  /** In which it was found to differ last. */
+  /** In which it was found to differ last; none since it was found to be right. */
   lastDiverged: readonly DivergedKey[] = [];
   private isBusy = false;
   private repairs = 0;
@@ -42,6 +42,7 @@ export class Healing {
 
   /** It was found to be right. */
   agreed(): void {
+    this.lastDiverged = [];
     this.repairs = 0;
     this.statesInVain = 0;
   }

@@ -211,7 +211,7 @@ export interface VerificationStatus {
   readonly isSplit: boolean;
   /** Whether this member knows that itself differs from the majority. */
   readonly isWrong: boolean;
-  /** Keys that were found to differ last, on this member as leader or in itself. */
+  /** Keys that were found to differ last, on this member as leader, or in itself until it was found to be right. */
   readonly lastDiverged: readonly DivergedKey[];
   /** Since the start. */
   readonly recordsRepaired: number;

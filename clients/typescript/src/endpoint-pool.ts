@@ -119,6 +119,7 @@ export class EndpointPool {
     for (const address of addresses) {
       if (!byPlace.has(placeOf(address))) byPlace.set(placeOf(address), address);
     }
+    const before = this.#addresses;
     const unique = [...byPlace.values()];
     const learned = unique.filter((address) => !this.#configured.includes(address));
     const dropped = new Set(learned.slice(0, Math.max(0, learned.length - LEARNED_ENDPOINTS_MAX)));
@@ -127,6 +128,13 @@ export class EndpointPool {
       0,
       this.#addresses.findIndex((address) => placeOf(address) === placeOf(current)),
     );
+    for (const address of before) if (!this.#addresses.includes(address)) this.#forget(address);
+  }
+
+  /** Calls under way on it go on to their end. */
+  #forget(address: string): void {
+    this.#connections.get(address)?.close();
+    this.#connections.delete(address);
   }
 
   close(): void {

@@ -49,6 +49,18 @@ describe("a client whose nodes are all replaced one by one", () => {
     expect(cluster.ends.attempts.slice(before).map(({ address }) => address)).not.toContain(addressOf(1));
   });
 
+  test("lets go of the connections to those that left", async () => {
+    const cluster = new ReplaceableCluster([1, 2, 3]);
+    await cluster.call();
+    await cluster.wait(10_000);
+    expect(cluster.ends.closed).toEqual([]);
+    cluster.replace(1, 4);
+    await cluster.call();
+    await cluster.wait(10_000);
+    expect(cluster.ends.closed).toEqual([addressOf(1)]);
+    expect([2, 3, 4]).toContain(await cluster.call());
+  });
+
   test("goes back to the endpoints it was given, should no other answer", async () => {
     const cluster = new ReplaceableCluster([1, 2]);
     await cluster.call();

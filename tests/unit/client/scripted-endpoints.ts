@@ -30,6 +30,8 @@ export type Dialogue = (attempt: Attempt, requests: AsyncIterable<unknown>) => A
 export class ScriptedEndpoints {
   readonly timing = new VirtualTiming();
   readonly attempts: Attempt[] = [];
+  /** The addresses whose connections were closed, in order. */
+  readonly closed: string[] = [];
   readonly client: Quorate;
   answer: Answer;
   dialogue: Dialogue = async function* () {
@@ -55,7 +57,9 @@ export class ScriptedEndpoints {
         requests: AsyncIterable<Request>,
         attempt: AttemptOptions,
       ) => this.#duplex<Response>(address, method.path, requests, attempt),
-      close: () => undefined,
+      close: () => {
+        this.closed.push(address);
+      },
     });
     this.client = new Quorate(
       { endpoints: addresses, followMembers: false, ...options },

@@ -2,7 +2,7 @@ import { type AddressInfo, createServer, type Socket, type Server as TcpServer }
 import { Metadata } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
-import { ByteChannel, channelOptions } from "@quorate/services/forward";
+import { ByteChannel, ByteChannels, channelOptions } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
 import { Serving, serviceOf } from "./serving";
 
@@ -145,5 +145,31 @@ describe("a byte channel", () => {
         deadlineMs: 5000,
       },
     );
+  });
+
+  test("those to other addresses are let go of: what is under way ends, and its connection with it", async () => {
+    let answer = (): void => undefined;
+    const asked = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const [kept, left] = await Promise.all([
+      Serving.open(serviceOf((sent) => Promise.resolve(sent.body))),
+      Serving.open(serviceOf((sent) => asked.then(() => sent.body))),
+    ]);
+    closing.push(
+      () => kept.close(),
+      () => left.close(),
+    );
+    const channels = new ByteChannels(options);
+    closing.push(() => channels.close());
+    const { signal } = new AbortController();
+    await channels.to(kept.address).unary(call(), signal);
+    const underWay = channels.to(left.address).unary(call(), signal);
+    await eventually("it is under way", () => left.server.connections.length === 1);
+    channels.keepOnly([kept.address]);
+    answer();
+    expect(await underWay).toEqual(Buffer.of(1));
+    await eventually("its connection is closed", () => left.server.connections.length === 0);
+    expect(kept.server.connections).toHaveLength(1);
   });
 });

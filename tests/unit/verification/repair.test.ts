@@ -104,7 +104,10 @@ describe("repair", () => {
     await cluster.eventually("it is repaired", () => cluster.member("n1").repaired.length > 0);
     expect(cluster.leaderId).toBe("n2");
     expect(cluster.member("n1").repaired).toEqual([{ kind: "records", from: "n2", records: 1 }]);
+    expect(cluster.member("n1").verifier.status().lastDiverged).toHaveLength(1);
     await expectEqual(cluster);
+    // Keys are no more kept than they are of use.
+    expect(cluster.member("n1").verifier.status().lastDiverged).toEqual([]);
     cluster.close();
   });
 
