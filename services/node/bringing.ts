@@ -13,6 +13,7 @@ import {
   type StateLost,
 } from "#storage";
 import type { NodeConfig } from "./config";
+import { checkPorts } from "./free-ports";
 import { admission } from "./joining";
 import { type ClusterView, SeedCluster } from "./seed-cluster";
 import { dataRefusal, type StartRefusal, startRefusal } from "./start-refusal";
@@ -34,13 +35,15 @@ export type BroughtOutcome =
  * Makes the data directory of a new member: the cluster takes it in, and a member gives its state. Where that does not
  * work out nothing is left on disk.
  *
- * @throws StoreFailure
+ * @throws StoreFailure; ListenFailure where a port cannot be taken, and then the cluster was not asked
  */
 export async function join(
   context: BringingContext,
   { seeds, as }: { readonly seeds: readonly string[]; readonly as: "voter" | "learner" },
 ): Promise<BroughtOutcome> {
   const { config, log } = context;
+  // A port that turned out to be taken later would leave the cluster with a member that never comes.
+  await checkPorts(config);
   return withSeeds(context, seeds, async (cluster) => {
     let place: ImageDirectory | null = null;
     try {

@@ -89,9 +89,19 @@ cluster.test(
     await rm(cluster.dataDir(node), { recursive: true });
     const via = cluster.address(await cluster.leader());
     const dataDir = cluster.dataDir(node);
-    const advertised = ["--advertise-client", cluster.address(node), "--advertise-peer", "127.0.0.1:2"];
+    const reached = ["--advertise-client", cluster.address(node), "--advertise-peer", "127.0.0.1:2"];
+    const anywhere = ["--listen-client", "127.0.0.1:0", "--listen-peer", "127.0.0.1:0"];
     const plain = start(["--id", `n${node}`, "--data-dir", dataDir]);
-    const joining = start(["--id", `n${node}`, "--data-dir", dataDir, "--join", via, ...advertised]);
+    const joining = start([
+      "--id",
+      `n${node}`,
+      "--data-dir",
+      dataDir,
+      "--join",
+      via,
+      ...reached,
+      ...anywhere,
+    ]);
     const command = `quorate member replace n${node} NEWID`;
     for (const ended of [plain, joining]) {
       expect(ended).toEqual({ code: 2, lines: [expect.stringContaining(command)] });

@@ -93,6 +93,27 @@ function restoring(
   ];
 }
 
+/** @param accepted a connection came, which is ended */
+async function listener(accepted: () => void = () => undefined) {
+  const taker = createServer((socket) => {
+    accepted();
+    socket.destroy();
+  });
+  const port = await new Promise<number>((resolve) => {
+    taker.listen(0, "127.0.0.1", () => resolve((taker.address() as { port: number }).port));
+  });
+  return { taker, port };
+}
+
+/** Flags of a node that joins by way of that port, and has whatever ports of its own. */
+function joining(port: number): string[] {
+  return [
+    ...["--join", `127.0.0.1:${port}`],
+    ...["--advertise-client", "127.0.0.1:1", "--advertise-peer", "127.0.0.1:21"],
+    ...["--listen-client", "127.0.0.1:0", "--listen-peer", "127.0.0.1:0"],
+  ];
+}
+
 describe("a cluster that begins with a backup", () => {
   test("F6: has its records and revisions, and members of its own", async () => {
     await written();
@@ -324,23 +345,39 @@ describe("what is on the disk of a node", () => {
   });
 
   test("a node that joins leaves nothing where nobody answers", async () => {
-    const taker = createServer();
-    const port = await new Promise<number>((resolve) => {
-      taker.listen(0, "127.0.0.1", () => resolve((taker.address() as { port: number }).port));
-    });
+    const { taker, port } = await listener();
     await new Promise((resolve) => taker.close(resolve));
-    const outcome = await opened(
-      ...[
-        "--join",
-        `127.0.0.1:${port}`,
-        "--advertise-client",
-        "127.0.0.1:1",
-        "--advertise-peer",
-        "127.0.0.1:21",
-      ],
-      ...["--join-timeout-ms", "1000"],
-    );
+    const outcome = await opened(...joining(port), "--join-timeout-ms", "1000");
     expect(said(outcome)).toMatch(/^join: no node of the cluster could be asked/);
     expect(readdirSync(workplace.path)).toEqual(["pids"]);
+  });
+
+  test.each(["client", "peer", "metrics"])(
+    "a node that joins asks the cluster for nothing where its %s port is taken",
+    async (which) => {
+      let asked = 0;
+      const seed = await listener(() => {
+        asked += 1;
+      });
+      const other = await listener();
+      try {
+        const flags = [...joining(seed.port), `--listen-${which}`, `127.0.0.1:${other.port}`];
+        await expect(opened(...flags, "--join-timeout-ms", "1000")).rejects.toMatchObject({
+          name: "ListenFailure",
+          setting: `listen-${which}`,
+        });
+        expect(asked).toBe(0);
+        expect(readdirSync(workplace.path)).toEqual(["pids"]);
+      } finally {
+        await Promise.all([seed, other].map(({ taker }) => new Promise((resolve) => taker.close(resolve))));
+      }
+    },
+  );
+
+  test("a node that joins is not given one port for two purposes", async () => {
+    const { taker, port } = await listener();
+    await new Promise((resolve) => taker.close(resolve));
+    const twice = ["--listen-client", `127.0.0.1:${port}`, "--listen-peer", `127.0.0.1:${port}`];
+    await expect(opened(...joining(port), ...twice)).rejects.toMatchObject({ setting: "listen-client" });
   });
 });
