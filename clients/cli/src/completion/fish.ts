@@ -3,12 +3,14 @@ import { type CommandShape, type OptionShape, pathsOf } from "./shape";
 /** Completions for fish, each with its description. */
 export function fishScript(program: CommandShape): string {
   const { name } = program;
+  const [, ...below] = pathsOf(program);
   const lines = pathsOf(program).flatMap(({ path, shape }) => {
     const [, ...words] = path;
-    const condition = `-n "__${name}_at ${words.join(" ")}"`;
+    const condition = `-n ${quoted([`__${name}_at`, ...words].join(" "))}`;
     return [
       ...shape.commands.map(
-        (below) => `complete -c ${name} -f ${condition} -a ${below.name} -d ${quoted(below.description)}`,
+        (command) =>
+          `complete -c ${name} -f ${condition} -a ${command.name} -d ${quoted(command.description)}`,
       ),
       ...(shape.choices.length === 0
         ? []
@@ -19,18 +21,34 @@ export function fishScript(program: CommandShape): string {
     ];
   });
   return `# Completion of ${name} for fish: ${name} completion fish | source
-function __${name}_at
-    set -l typed (commandline -opc)[2..-1]
-    set -l words
+function __${name}_path
+    set -l typed (commandline -opc)
+    set -e typed[1]
+    set -l at ${name}
+    set -l isValue no
     for word in $typed
-        string match -q -- '-*' $word; or set -a words $word
+        if test $isValue = yes
+            set isValue no
+        else if contains -- "$at $word" ${below.map(({ path }) => quoted(path.join(" "))).join(" ")}
+            set at "$at $word"
+        else if contains -- "$word" ${valued(program).join(" ")}
+            set isValue yes
+        else if contains -- "$at $word" ${below.flatMap(({ path, shape }) => valued(shape).map((flag) => quoted([...path, flag].join(" ")))).join(" ")}
+            set isValue yes
+        end
     end
-    test "$words[1..$(count $argv)]" = "$argv"; or return 1
-    # Only the program itself must not be followed by any command.
-    test (count $argv) -gt 0; or test (count $words) -eq 0
+    echo $at
+end
+function __${name}_at
+    test (__${name}_path) = (string join ' ' ${name} $argv)
 end
 ${lines.join("\n")}
 `;
+}
+
+/** The flags behind which a value follows. */
+function valued({ options }: CommandShape): readonly string[] {
+  return options.filter(({ takesValue }) => takesValue).flatMap(({ flags }) => flags);
 }
 
 function optionText({ flags, description, takesValue, choices }: OptionShape): string {

@@ -15,6 +15,12 @@ ${walk(program, { word, current: "CURRENT - 1" })}
     _files
   fi
 }
-compdef _${name} ${name}
+if [[ $funcstack[1] == _${name} ]]; then
+  # A file of $fpath, which is read when the first word is completed.
+  _${name} "$@"
+else
+  (( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }
+  compdef _${name} ${name}
+fi
 `;
 }
