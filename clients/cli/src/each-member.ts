@@ -23,7 +23,7 @@ export function withMember(command: Command): Command {
 /** The members that a command is about. @throws QuorateError UNKNOWN_MEMBER */
 export async function membersFor(
   client: Quorate,
-  { member }: MemberFlags,
+  { member }: Pick<MemberFlags, "member">,
 ): Promise<readonly ClusterMember[]> {
   const members = await client.cluster.members();
   if (member === undefined) return members;

@@ -1,5 +1,12 @@
-import type { ClusterMember, MemberChangeRequest, NewMember, Quorate } from "@quorate/client";
+import {
+  type ClusterMember,
+  type MemberChangeRequest,
+  type NewMember,
+  type Quorate,
+  QuorateError,
+} from "@quorate/client";
 import { Argument, type Command } from "commander";
+import { membersFor } from "./each-member";
 import { EXIT, type ExitCode, UsageFault } from "./exit-codes";
 import { hostPort, memberChanges, priority } from "./member-change";
 import { type Session, withClient } from "./session";
@@ -117,14 +124,21 @@ function addReplace(member: Command, session: Session): void {
     .option("--no-wait", "only tell the cluster")
     .action(async (old: string, by: string, _: unknown, command: Command) => {
       const options = command.optsWithGlobals<ReplaceFlags>();
-      await withClient(session, options, async ({ cluster }) => {
-        const member = newMember(by, { ...(await placeOf(cluster, old)), ...options });
+      await withClient(session, options, async (client) => {
+        const { cluster } = client;
+        const hasPlace = options.client !== undefined && options.peer !== undefined;
+        const place = hasPlace ? {} : await placeOf(client, old);
+        const member = newMember(by, { ...place, ...options });
         if (options.wait === false) {
           return show(session, options, await cluster.addMember({ ...member, replaces: old }));
         }
         if (!options.json)
           session.terminal.err(`${by} takes the place of ${old} once it runs and has caught up …`);
-        return show(session, options, await cluster.replaceMember(old, member, { deadlineMs: options.wait }));
+        const { wait } = options;
+        const members = await cluster
+          .replaceMember(old, member, { deadlineMs: wait })
+          .catch((thrown) => throwAdvised(thrown, by));
+        return show(session, options, members);
       });
     });
 }
@@ -179,12 +193,23 @@ function withAddresses(command: Command): Command {
     );
 }
 
-/** Where a member is, as flags. */
+/** A replacement that takes longer than it was waited for has not failed: what is there to do is said. */
+function throwAdvised(thrown: unknown, by: string): never {
+  const error = QuorateError.from(thrown);
+  // The addition of the member, which is made once, ends otherwise.
+  if (error.code !== "DEADLINE_EXCEEDED" || !error.message.startsWith(`${by} was added`)) throw error;
+  throw new QuorateError(
+    `${error.message}: quorate status tells how far ${by} is, quorate member list whether it is done; quorate member remove ${by} takes it back`,
+    { code: error.code, reason: error.reason, retryable: error.retryable },
+  );
+}
+
+/** Where a member is, as flags. @throws QuorateError UNKNOWN_MEMBER */
 async function placeOf(
-  cluster: Quorate["cluster"],
+  client: Quorate,
   memberId: string,
 ): Promise<{ readonly client?: string; readonly peer?: string }> {
-  const found = (await cluster.members()).find((member) => member.memberId === memberId);
+  const [found] = await membersFor(client, { member: memberId });
   return found === undefined ? {} : { client: found.clientAddress, peer: found.peerAddress };
 }
 

@@ -267,6 +267,32 @@ describe("quorate cluster, of the nodes that --endpoints names", () => {
   });
 });
 
+describe("a replacement that is not done in time", () => {
+  const addresses = ["--client", "127.0.0.1:7404", "--peer", "127.0.0.1:7424"];
+
+  test("says what was done, and how it is looked at and taken back", async () => {
+    const n4 = { memberId: "n4", storeId: "", voter: false, replaces: "n1" };
+    const answer: FakeAnswer = () => ({
+      members: [...nodes.members(), { ...nodes.members()[0], leader: false, ...n4 }],
+    });
+    await start({ addMember: answer, listMembers: answer });
+    const { exitCode, err } = await at("member", "replace", "n1", "n4", ...addresses, "--wait", "400ms");
+    expect(exitCode).toBe(EXIT.failed);
+    expect(err.trimEnd().split("\n").at(-1)).toBe(
+      "DEADLINE_EXCEEDED: n4 was added, and its node has not come yet: it is to be started; n1 is a member until then, and the replacement goes on by itself: quorate status tells how far n4 is, quorate member list whether it is done; quorate member remove n4 takes it back",
+    );
+  });
+
+  test("a member that is not there has no place to be taken", async () => {
+    await start({});
+    const { exitCode, err } = await at("member", "replace", "n9", "n4");
+    expect([exitCode, err]).toEqual([
+      EXIT.failed,
+      "NOT_FOUND (UNKNOWN_MEMBER): there is no member n9: there are n1, n2, n3\n",
+    ]);
+  });
+});
+
 describe("quorate verify", () => {
   const root = new Uint8Array(32).fill(7);
   const other = new Uint8Array(32).fill(8);

@@ -142,11 +142,27 @@ describe("a replacement", () => {
     expect(ends.of("AddMember")[0]?.request).toMatchObject({ replaces: "n1", promoteWhenCaughtUp: true });
   });
 
-  test("says after its deadline that it goes on by itself", async () => {
-    const ends = new ScriptedEndpoints(A, () => ({ members: [row("n1"), row("n4")] }));
+  test.each([
+    ["", "n4 was added, and its node has not come yet: it is to be started; n1 is a member until then"],
+    ["store-4", "n4 was added, and its node came and has not caught up yet; n1 is a member until then"],
+  ])(
+    "says after its deadline what was done, of store %j, and that it goes on by itself",
+    async (storeId, said) => {
+      const ends = new ScriptedEndpoints(A, () => ({ members: [row("n1"), row("n4", { storeId })] }));
+      const error = await ends.failure(ends.client.cluster.replaceMember("n1", n4, { deadlineMs: 20_000 }));
+      expect([error.code, error.outcome]).toEqual(["DEADLINE_EXCEEDED", "unknown"]);
+      expect(error.message).toBe(`${said}, and the replacement goes on by itself`);
+    },
+  );
+
+  test("says the same where the members cannot be looked at in the last moment", async () => {
+    const ends: ScriptedEndpoints = new ScriptedEndpoints(A, ({ method }) =>
+      method === "AddMember" || ends.of("ListMembers").length < 3
+        ? { members: [row("n1"), row("n4")] }
+        : "silence",
+    );
     const error = await ends.failure(ends.client.cluster.replaceMember("n1", n4, { deadlineMs: 20_000 }));
-    expect([error.code, error.outcome]).toEqual(["DEADLINE_EXCEEDED", "unknown"]);
-    expect(error.message).toContain("goes on by itself");
+    expect(error.message).toContain("n4 was added");
   });
 
   test("fails where the new member is taken away before", async () => {

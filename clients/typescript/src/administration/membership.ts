@@ -143,12 +143,16 @@ export class Membership {
     );
     while (isAmong(members, memberId)) {
       const leftMs = endMs - timing.nowMs();
-      if (leftMs <= 0) throw notReplacedYet(memberId, by.memberId);
+      if (leftMs <= 0) throw notReplacedYet(members, memberId, by.memberId);
       if (!isAmong(members, by.memberId)) throw givenUp(memberId, by.memberId);
       await pause(timing, Math.min(leftMs, REPLACE_POLL_MS), options.signal);
-      members = await this.list(
-        this.#core.plan({ ...options, deadlineMs: Math.max(1, endMs - timing.nowMs()) }),
-      );
+      const plan = this.#core.plan({ ...options, deadlineMs: Math.max(1, endMs - timing.nowMs()) });
+      const before = members;
+      members = await this.list(plan).catch((thrown) => {
+        // What could not be looked at in the last moment is no failure of its own.
+        if (timing.nowMs() < endMs || options.signal?.aborted === true) throw thrown;
+        return before;
+      });
     }
     return members;
   }
@@ -179,9 +183,14 @@ function isAmong(members: Members, memberId: string): boolean {
   return members.some((member) => member.memberId === memberId);
 }
 
-function notReplacedYet(memberId: string, by: string): QuorateError {
+function notReplacedYet(members: Members, memberId: string, by: string): QuorateError {
+  const comer = members.find((member) => member.memberId === by);
+  const stage =
+    comer?.storeId === ""
+      ? "its node has not come yet: it is to be started"
+      : "its node came and has not caught up yet";
   return new QuorateError(
-    `${by} has not caught up yet, so ${memberId} is still a member; the replacement goes on by itself`,
+    `${by} was added, and ${stage}; ${memberId} is a member until then, and the replacement goes on by itself`,
     { code: "DEADLINE_EXCEEDED", reason: "DEADLINE_EXCEEDED", retryable: true, outcome: "unknown" },
   );
 }
