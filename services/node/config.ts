@@ -2,10 +2,11 @@ import { DEFAULT_LIMITS, type Limits, TIME_MS_MAX } from "#kv";
 import { DEFAULT_BOUNDS, DEFAULT_LOG_KEEPING, type HistoryLimits, type LogKeeping } from "#replica";
 import { type LogLevel, logLevels, type MemberAddresses } from "#rpc";
 import { advertisedAddressFault, listenAddressFault, readSettings, type SettingFault } from "#settings";
+import { assert } from "#std";
 import { ID_RULE, idFault, membersOf, peerRoutesOf } from "./member-list";
 import { type Profile, type ProfileName, profiles } from "./profile";
 import { type SettingName, settings } from "./settings";
-import { Values, WrongSetting } from "./values";
+import { readAll, Values, WrongSetting, WrongSettings } from "./values";
 
 /** Everything that a node is started with. */
 export interface NodeConfig {
@@ -72,6 +73,11 @@ const VERIFY_INTERVAL_MS_MIN = 100;
 
 type NodeValues = Values<SettingName>;
 
+type NodePlace = Pick<
+  NodeConfig,
+  "id" | "clusterId" | "members" | "start" | "advertiseClient" | "advertisePeer"
+>;
+
 /** @param argv the arguments after the name of the program */
 export function nodeConfig(
   argv: readonly string[],
@@ -89,13 +95,47 @@ export function nodeConfig(
     if (file !== null) return { kind: "verify_backup", file };
     return { kind: "config", config: configOf(values) };
   } catch (error) {
-    if (error instanceof WrongSetting)
-      return { kind: "fault", setting: error.setting, problem: error.problem };
+    if (error instanceof WrongSetting) return faultOf([error]);
+    if (error instanceof WrongSettings) return faultOf(error.faults);
     throw error;
   }
 }
 
+function faultOf([first, ...more]: readonly WrongSetting[]): SettingFault {
+  assert(first !== undefined, "something is wrong");
+  const faults = more.map(({ setting, problem }) => ({ kind: "fault" as const, setting, problem }));
+  const { setting, problem } = first;
+  return { kind: "fault", setting, problem, ...(faults.length === 0 ? {} : { more: faults }) };
+}
+
 function configOf(values: NodeValues): NodeConfig {
+  const { place, ...rest } = readAll<Omit<NodeConfig, keyof NodePlace> & { readonly place: NodePlace }>({
+    place: () => placeOf(values),
+    dataDir: () => values.required("data-dir", "give the directory where this node keeps its data"),
+    peerRoutes: () => peerRoutesOf(values.text("peer-routes")),
+    listenClient: () => values.address("listen-client", listenAddressFault),
+    listenPeer: () => values.address("listen-peer", listenAddressFault),
+    listenMetrics: () => values.address("listen-metrics", listenAddressFault),
+    tracing: () => values.choice("tracing", ["on", "off"], "off") === "on",
+    profile: () => profileOf(values),
+    forwarding: () => values.choice("forwarding", ["on", "off"], "on") === "on",
+    logLevel: () => values.choice("log-level", logLevels, "info"),
+    limits: () => limitsOf(values),
+    history: () => historyOf(values),
+    logKeeping: () => logKeepingOf(values),
+    snapshotsSendingMax: () =>
+      values.whole("snapshots-sending-max", { min: 1, max: 64, otherwise: DEFAULT_BOUNDS.imagesMax }),
+    verifyIntervalMs: () => verifyIntervalOf(values),
+    freeBytesMin: () =>
+      values.whole("free-bytes-min", { min: 0, max: Number.MAX_SAFE_INTEGER, otherwise: 256 * MIB }),
+    joinTimeoutMs: () => values.whole("join-timeout-ms", { min: 1000, max: TIME_MS_MAX, otherwise: 60_000 }),
+    drainMs: () => values.whole("drain-ms", { min: 0, max: 600_000, otherwise: 5000 }),
+  });
+  return { ...place, ...rest };
+}
+
+/** Who the node is, where, and among whom: these lean on one another, so the first that is wrong says enough. */
+function placeOf(values: NodeValues): NodePlace {
   const id = checkedId("id", values.required("id", ID_RULE));
   const given = values.text("cluster-id");
   const clusterId = given === undefined ? null : checkedId("cluster-id", given);
@@ -112,39 +152,7 @@ function configOf(values: NodeValues): NodeConfig {
     );
   }
   checkIdentity(start, { clusterId, advertiseClient, advertisePeer });
-  return {
-    id,
-    clusterId,
-    members,
-    dataDir: values.required("data-dir", "give the directory where this node keeps its data"),
-    start,
-    advertiseClient,
-    advertisePeer,
-    peerRoutes: peerRoutesOf(values.text("peer-routes")),
-    listenClient: values.address("listen-client", listenAddressFault),
-    listenPeer: values.address("listen-peer", listenAddressFault),
-    listenMetrics: values.address("listen-metrics", listenAddressFault),
-    tracing: values.choice("tracing", ["on", "off"], "off") === "on",
-    profile: profileOf(values),
-    forwarding: values.choice("forwarding", ["on", "off"], "on") === "on",
-    logLevel: values.choice("log-level", logLevels, "info"),
-    limits: limitsOf(values),
-    history: historyOf(values),
-    logKeeping: logKeepingOf(values),
-    snapshotsSendingMax: values.whole("snapshots-sending-max", {
-      min: 1,
-      max: 64,
-      otherwise: DEFAULT_BOUNDS.imagesMax,
-    }),
-    verifyIntervalMs: verifyIntervalOf(values),
-    freeBytesMin: values.whole("free-bytes-min", {
-      min: 0,
-      max: Number.MAX_SAFE_INTEGER,
-      otherwise: 256 * MIB,
-    }),
-    joinTimeoutMs: values.whole("join-timeout-ms", { min: 1000, max: TIME_MS_MAX, otherwise: 60_000 }),
-    drainMs: values.whole("drain-ms", { min: 0, max: 600_000, otherwise: 5000 }),
-  };
+  return { id, clusterId, members, start, advertiseClient, advertisePeer };
 }
 
 function checkedId(name: SettingName, id: string): string {
@@ -253,33 +261,26 @@ function profileOf(values: NodeValues): Profile {
 }
 
 function limitsOf(values: NodeValues): Limits {
-  const limits: Limits = {
-    keyBytesMax: values.whole("key-bytes-max", {
-      min: 1,
-      max: 65_536,
-      otherwise: DEFAULT_LIMITS.keyBytesMax,
-    }),
-    valueBytesMax: values.whole("value-bytes-max", {
-      min: 1,
-      max: 3 * MIB,
-      otherwise: DEFAULT_LIMITS.valueBytesMax,
-    }),
-    requestBytesMax: values.whole("request-bytes-max", {
-      min: 1024,
-      max: 16 * MIB,
-      otherwise: DEFAULT_LIMITS.requestBytesMax,
-    }),
-    txnOperationsMax: values.whole("txn-operations-max", {
-      min: 1,
-      max: 1024,
-      otherwise: DEFAULT_LIMITS.txnOperationsMax,
-    }),
-    batchRecordsMax: values.whole("batch-records-max", {
-      min: 1,
-      max: 1_000_000,
-      otherwise: DEFAULT_LIMITS.batchRecordsMax,
-    }),
-  };
+  const limits = readAll<Limits>({
+    keyBytesMax: () =>
+      values.whole("key-bytes-max", { min: 1, max: 65_536, otherwise: DEFAULT_LIMITS.keyBytesMax }),
+    valueBytesMax: () =>
+      values.whole("value-bytes-max", { min: 1, max: 3 * MIB, otherwise: DEFAULT_LIMITS.valueBytesMax }),
+    requestBytesMax: () =>
+      values.whole("request-bytes-max", {
+        min: 1024,
+        max: 16 * MIB,
+        otherwise: DEFAULT_LIMITS.requestBytesMax,
+      }),
+    txnOperationsMax: () =>
+      values.whole("txn-operations-max", { min: 1, max: 1024, otherwise: DEFAULT_LIMITS.txnOperationsMax }),
+    batchRecordsMax: () =>
+      values.whole("batch-records-max", {
+        min: 1,
+        max: 1_000_000,
+        otherwise: DEFAULT_LIMITS.batchRecordsMax,
+      }),
+  });
   const largestWriteBytes = limits.keyBytesMax + limits.valueBytesMax;
   if (limits.requestBytesMax <= largestWriteBytes) {
     throw new WrongSetting(

@@ -10,6 +10,33 @@ export class WrongSetting extends Error {
   }
 }
 
+/** Several settings that are wrong, at least one. */
+export class WrongSettings extends Error {
+  readonly faults: readonly WrongSetting[];
+
+  constructor(faults: readonly WrongSetting[]) {
+    super(faults.map(({ message }) => message).join("; "));
+    this.faults = faults;
+  }
+}
+
+/** Reads all of these, in order. @throws WrongSettings with everything that is wrong in any of them */
+export function readAll<T extends object>(reads: { readonly [Name in keyof T]: () => T[Name] }): T {
+  const read: Partial<T> = {};
+  const faults: WrongSetting[] = [];
+  for (const name of Object.keys(reads) as (keyof T)[]) {
+    try {
+      read[name] = reads[name]();
+    } catch (error) {
+      if (error instanceof WrongSetting) faults.push(error);
+      else if (error instanceof WrongSettings) faults.push(...error.faults);
+      else throw error;
+    }
+  }
+  if (faults.length > 0) throw new WrongSettings(faults);
+  return read as T;
+}
+
 /** Settings as text, and what is asked of them. What is wrong is thrown as WrongSetting. */
 export class Values<Name extends string> {
   private readonly values: ReadonlyMap<string, string>;

@@ -22,12 +22,15 @@ export interface SettingFault {
   readonly kind: "fault";
   readonly setting: string;
   readonly problem: string;
+  /** What else is wrong, if anything. */
+  readonly more?: readonly SettingFault[];
 }
 
-/** The one line that a program ends with when a setting is wrong. */
-export function faultLine(program: string, fault: SettingFault): string {
+/** What a program ends with when a setting is wrong: one line for each that is. */
+export function faultLine(program: string, { setting, problem, more = [] }: SettingFault): string {
   // A message from a parser may span lines; whoever reads the log wants one.
-  return `${program}: ${fault.setting}: ${fault.problem}`.replaceAll(/\s*\n\s*/g, " ");
+  const line = `${program}: ${setting}: ${problem}`.replaceAll(/\s*\n\s*/g, " ");
+  return [line, ...more.map((fault) => faultLine(program, fault))].join("\n");
 }
 
 /** Exit code of a program that was started with a wrong setting. */

@@ -189,6 +189,22 @@ describe("the configuration of a node", () => {
     );
   }
 
+  test("L8: all that is wrong is named at once, a line each", () => {
+    const argv = ["--id", "n1", "--log-level", "loud", "--key-bytes-max", "0", "--value-bytes-max", "x"];
+    const outcome = nodeConfig([...argv, "--drain-ms", "soon"], { QUORATE_CLUSTER_ID: "c" });
+    const said = faultLine("quorate-node", outcome as Extract<typeof outcome, { kind: "fault" }>);
+    expect(said.split("\n").map((line) => line.split(": ")[1])).toEqual([
+      "data-dir",
+      "log-level",
+      "key-bytes-max",
+      "value-bytes-max",
+      "drain-ms",
+    ]);
+    expect(said).toContain(
+      'quorate-node: log-level: "loud" must be one of debug, info, warn, error, silent\n',
+    );
+  });
+
   test("L8: of every setting a wrong value is tried", () => {
     const tried = new Set(wrong.map(([setting]) => setting));
     expect(nodeSettings.map(({ name }) => name).filter((name) => !tried.has(name))).toEqual([]);
