@@ -61,38 +61,44 @@ export function gatewayConfig(
   if (read.kind !== "read") return read;
   const { values } = read;
 
-  const listen = values.get("listen");
-  if (listen === undefined) return fault("listen", "is missing; give HOST:PORT, such as 127.0.0.1:7400");
-  const listenFault = listenAddressFault(listen);
-  if (listenFault !== null) return fault("listen", listenFault);
-
+  const listen = values.get("listen") ?? "";
   const nodes = (values.get("nodes") ?? "").split(",").filter((address) => address !== "");
-  if (nodes.length === 0) {
-    return fault("nodes", "is missing; give at least one client address of a node, such as 127.0.0.1:7401");
-  }
-  for (const address of nodes) {
-    const nodeFault = advertisedAddressFault(address);
-    if (nodeFault !== null) return fault("nodes", nodeFault);
-  }
-
   const logLevel = values.get("log-level") ?? "info";
-  if (!LOG_LEVELS.includes(logLevel)) {
-    return fault("log-level", `"${logLevel}" is none of ${LOG_LEVELS.join(", ")}`);
-  }
-
   const drainText = values.get("drain-ms") ?? "5000";
-  if (!/^\d{1,7}$/.test(drainText)) {
-    return fault("drain-ms", `"${drainText}" must be a whole number of milliseconds from 0 to 9999999`);
-  }
-
   const tracing = values.get("tracing") ?? "off";
-  if (tracing !== "on" && tracing !== "off") return fault("tracing", `"${tracing}" is none of on, off`);
+  const [first, ...more] = [
+    fault("listen", listenProblem(listen)),
+    fault("nodes", nodesProblem(nodes)),
+    fault(
+      "log-level",
+      LOG_LEVELS.includes(logLevel) ? null : `"${logLevel}" is none of ${LOG_LEVELS.join(", ")}`,
+    ),
+    fault(
+      "drain-ms",
+      /^\d{1,7}$/.test(drainText)
+        ? null
+        : `"${drainText}" must be a whole number of milliseconds from 0 to 9999999`,
+    ),
+    fault("tracing", ["on", "off"].includes(tracing) ? null : `"${tracing}" is none of on, off`),
+  ].flat();
+  if (first !== undefined) return more.length === 0 ? first : { ...first, more };
   return {
     kind: "config",
     config: { listen, nodes, logLevel, drainMs: Number(drainText), tracing: tracing === "on" },
   };
 }
 
-function fault(setting: string, problem: string): SettingFault {
-  return { kind: "fault", setting, problem };
+function listenProblem(listen: string): string | null {
+  return listen === "" ? "is missing; give HOST:PORT, such as 127.0.0.1:7400" : listenAddressFault(listen);
+}
+
+function nodesProblem(nodes: readonly string[]): string | null {
+  return nodes.length === 0
+    ? "is missing; give at least one client address of a node, such as 127.0.0.1:7401"
+    : (nodes.map(advertisedAddressFault).find((problem) => problem !== null) ?? null);
+}
+
+/** None where nothing is wrong. */
+function fault(setting: string, problem: string | null): readonly SettingFault[] {
+  return problem === null ? [] : [{ kind: "fault", setting, problem }];
 }
