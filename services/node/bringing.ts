@@ -1,7 +1,7 @@
 import type { Member } from "@quorate/proto/cluster";
 import { ByteChannels, channelOptions, type Log, MESSAGE_BYTES_MAX_DEFAULT } from "#forward";
 import type { ImageHeader, StateReceiver } from "#replica";
-import { type PeerIdentity, PeerSnapshotSource } from "#rpc";
+import { type PeerIdentity, PeerSnapshotSource, removalIn } from "#rpc";
 import {
   beginImageDirectory,
   type DataDirectory,
@@ -16,7 +16,7 @@ import type { NodeConfig } from "./config";
 import { checkPorts } from "./free-ports";
 import { admission } from "./joining";
 import { type ClusterView, SeedCluster } from "./seed-cluster";
-import { dataRefusal, type StartRefusal, startRefusal } from "./start-refusal";
+import { dataRefusal, removedRefusal, type StartRefusal, startRefusal } from "./start-refusal";
 import { fetchState, type StateFetchOutcome } from "./state-fetch";
 
 /** What a start works with that needs other nodes. */
@@ -113,6 +113,7 @@ export async function repairState(
       indexMin: lost.logBeginsAfter.index,
     });
     if (fetched.kind === "aborted") return fetched;
+    if (fetched.kind === "removed") return removedRefusal(directory);
     if (fetched.kind === "failed") return notBrought(identity.memberId, lost, fetched.why);
     await installReceived(directory, fetched.receiver);
     const { applied } = fetched.receiver.header;
@@ -191,6 +192,7 @@ async function fetchFrom(
           : applied.index < indexMin
             ? `its state ends at entry ${applied.index}, and the log here begins after entry ${indexMin}`
             : null,
+      removalIn,
       timeoutMs: config.joinTimeoutMs,
       signal,
       log,

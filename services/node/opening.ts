@@ -18,7 +18,7 @@ import type { NodeConfig } from "./config";
 import { forceNewCluster, isForceDue } from "./forced-cluster";
 import { systemClock } from "./platform";
 import { restore } from "./restoring";
-import { dataRefusal, type StartRefusal, startRefusal } from "./start-refusal";
+import { dataRefusal, removedRefusal, type StartRefusal, startRefusal } from "./start-refusal";
 
 export type DataOutcome =
   | {
@@ -172,14 +172,12 @@ async function openAdvised(directory: DataDirectory): Promise<StoresOutcome> {
 }
 
 /** As far as this member has heard of it itself; else its peers tell it. */
-function removalOf({ path, identity }: DataDirectory, { state }: OpenedStores): StartRefusal | null {
+function removalOf(directory: DataDirectory, { state }: OpenedStores): StartRefusal | null {
   const { members, retiredStores } = state.opened.resident.membership;
+  const { identity } = directory;
   const isMember = members.some(({ memberId }) => memberId === identity.memberId);
   if (isMember || !retiredStores.includes(identity.storeId)) return null;
-  const refusal = dataRefusal(
-    `${path} is that of a member that was removed from the cluster: to come back it joins with an empty one, quorate-node --join`,
-  );
-  return { ...refusal, isRemoval: true };
+  return removedRefusal(directory);
 }
 
 function ownIdentity(

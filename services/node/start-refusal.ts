@@ -12,6 +12,13 @@ export function startRefusal(setting: string, message: string): StartRefusal {
   return { kind: "refused", setting, message };
 }
 
+export function removedRefusal({ path }: { readonly path: string }): StartRefusal {
+  const refusal = dataRefusal(
+    `${path} is that of a member that was removed from the cluster: to come back it joins with an empty one, quorate-node --join`,
+  );
+  return { ...refusal, isRemoval: true };
+}
+
 export function dataRefusal(message: string): StartRefusal {
   return startRefusal("data-dir", message);
 }

@@ -19,6 +19,8 @@ export interface StateFetchOptions {
   readonly receive: (header: ImageHeader) => Promise<StateReceiver>;
   /** What is wrong with a state that a peer offers, in words, or null. */
   readonly fault: (header: ImageHeader) => string | null;
+  /** What a peer that does not give its state says of this member's removal, in words, or null. */
+  readonly removalIn: (error: unknown) => string | null;
   /** It is given up when nothing came for so long. */
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
@@ -35,6 +37,8 @@ export type StateFetchOutcome =
     }
   /** `why` is what the last peer said. */
   | { readonly kind: "failed"; readonly why: string }
+  /** Nobody will give it one: the cluster has removed this member. */
+  | { readonly kind: "removed"; readonly why: string }
   | { readonly kind: "aborted" };
 
 const PAUSE_MS_MIN = 100;
@@ -55,7 +59,7 @@ export async function fetchState(options: StateFetchOptions): Promise<StateFetch
       const outcome = await fetchFrom(from, options, () => {
         progress.lastMs = performance.now();
       });
-      if (outcome.kind === "fetched") return outcome;
+      if (outcome.kind !== "failed") return outcome;
       if (signal.aborted) return { kind: "aborted" };
       why = `${from}: ${outcome.why}`;
       if (progress.lastMs >= began) pauseMs = PAUSE_MS_MIN;
@@ -78,9 +82,7 @@ async function peersOf({ peers, log }: StateFetchOptions): Promise<readonly Memb
   }
 }
 
-type Attempt =
-  | Extract<StateFetchOutcome, { readonly kind: "fetched" }>
-  | { readonly kind: "failed"; readonly why: string };
+type Attempt = Exclude<StateFetchOutcome, { readonly kind: "aborted" }>;
 
 /** One image of one peer, gone on with where its stream breaks. */
 async function fetchFrom(
@@ -114,6 +116,8 @@ async function fetchFrom(
         throw new Error("its stream ended too early");
       } catch (error) {
         if (error instanceof StoreFailure) throw error;
+        const removal = options.removalIn(error);
+        if (removal !== null) return { kind: "removed", why: removal };
         const why = error instanceof Error ? error.message : String(error);
         // What came whole and is wrong as a whole is not mended by going on with it.
         if (place === null || isWhole || signal.aborted || resumptions >= RESUMPTIONS_MAX) {

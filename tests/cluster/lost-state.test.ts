@@ -125,3 +125,18 @@ cluster.test(
     await expectNothingLost(patientKv(cluster, 4), load);
   },
 );
+
+cluster.test(
+  "G6: a node whose state is lost learns that it was removed meanwhile, and says so",
+  async (cluster) => {
+    const { node } = await endedFollower(cluster, "g6 ");
+    await rm(await stateDatabase(cluster, node), { recursive: true });
+    const { admin } = cluster.node(await cluster.leader());
+    await admin.call("removeMember", { memberId: `n${node}` });
+    const before = cluster.logs(node).length;
+    cluster.launch(node);
+    expect((await cluster.ended(node)).code).toBe(3);
+    expect(cluster.logs(node).slice(before)).toContain("that of a member that was removed from the cluster");
+    cluster.leave(node);
+  },
+);

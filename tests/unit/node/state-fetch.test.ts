@@ -8,7 +8,7 @@ import { batch, put } from "../../compliance/state-samples";
 /** What a peer does with one call: gives up after so many chunks, spoils one, refuses, or gives all. */
 type Behaviour =
   | { readonly kind: "gives"; readonly chunks?: number; readonly spoiled?: boolean }
-  | { readonly kind: "refuses" };
+  | { readonly kind: "refuses"; readonly said?: string };
 
 /** A state with some keys, as a peer has it. */
 async function peerState(index: number): Promise<StateStore> {
@@ -37,7 +37,7 @@ class ScriptedSource implements SnapshotSource {
   ): Promise<IncomingImage> {
     const behaviour = this.script.shift() ?? this.last;
     this.asked.push(`${from}${resume === null ? "" : " on"}`);
-    if (behaviour.kind === "refuses") throw new Error("refused: it is too busy");
+    if (behaviour.kind === "refuses") throw new Error(behaviour.said ?? "refused: it is too busy");
     const imageId = resume?.imageId ?? this.nextId++;
     const frozen = (this.images.get(imageId) as ReturnType<StateStore["freeze"]>) ?? this.state.freeze();
     this.images.set(imageId, frozen);
@@ -68,6 +68,7 @@ async function fetched(source: SnapshotSource, changes: Partial<StateFetchOption
     peers: async () => ["n1", "n2"],
     receive: (header) => own.receive(header),
     fault: () => null,
+    removalIn: (error) => ((error as Error).message === "removed" ? "it was removed" : null),
     timeoutMs: 200,
     signal: new AbortController().signal,
     log: SILENT_LOG,
@@ -101,6 +102,12 @@ describe("a state that a start brings from peers", () => {
   test("is asked of the next peer where one refuses", async () => {
     const source = new ScriptedSource(await peerState(3), [{ kind: "refuses" }]);
     expect((await fetched(source)).outcome).toMatchObject({ kind: "fetched", from: "n2" });
+  });
+
+  test("G6: is asked of nobody else once a peer says that this member was removed", async () => {
+    const source = new ScriptedSource(await peerState(3), [{ kind: "refuses", said: "removed" }]);
+    expect((await fetched(source)).outcome).toEqual({ kind: "removed", why: "it was removed" });
+    expect(source.asked).toEqual(["n1"]);
   });
 
   test("F3: is not taken where a chunk is spoiled, but asked for again", async () => {
