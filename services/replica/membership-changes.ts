@@ -34,7 +34,7 @@ export class MembershipChanges {
   constructor(private readonly parts: MembershipChangesParts) {}
 
   /** To be called on the leader, when all that came before is in its log. */
-  async make(request: MembershipRequest): Promise<MembershipOutcome> {
+  async carryOut(request: MembershipRequest): Promise<MembershipOutcome> {
     const { raft, clock, membership, submit } = this.parts;
     const plan = membershipPlan(request, membership(), raft.status());
     switch (plan.kind) {

@@ -178,7 +178,7 @@ export function makeParts(options: ReplicaOptions, bounds: ReplicaBounds, owner:
     isLowOnSpace: () => space.isLow,
     recordedStore: owner.recordedStore,
     propose: (command) => raft.propose([command]).kind === "accepted",
-    changeMembership: (request) => void membershipChanges.make(request),
+    changeMembership: (request) => void membershipChanges.carryOut(request),
     transferLeadership: owner.transferLeadership,
   });
   return {

@@ -211,7 +211,7 @@ export class Replica {
     // What was submitted before goes into the log before.
     this.takeTurn();
     if (!this.isLeader) return { kind: "not_leader", leaderId: this.leaderId };
-    return this.parts.membershipChanges.make(request);
+    return this.parts.membershipChanges.carryOut(request);
   }
 
   /** All that is kept beside the records. Within written() exactly as that left it, later perhaps a batch ahead of it. */
@@ -363,7 +363,7 @@ export class Replica {
         this.parts.reads.answered(readState, this.parts.applier.applied.index);
       this.parts.persister.push(ready);
       if (ready.snapshotOffer !== null && this.options.snapshots !== undefined) {
-        this.parts.installer.offered(ready.snapshotOffer.from);
+        this.parts.installer.onOffer(ready.snapshotOffer.from);
       }
     }
   }

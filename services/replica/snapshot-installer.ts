@@ -39,7 +39,7 @@ export class SnapshotInstaller {
   }
 
   /** The leader has no log any more that this member could go on from. */
-  offered(from: MemberId): void {
+  onOffer(from: MemberId): void {
     if (this.isBusy) return;
     void this.attempt(() => this.bringAndInstall(from));
   }
