@@ -172,9 +172,13 @@ export class WatchingClient {
     };
   }
 
+  /** In the end one that runs and counts: of five there may be two left, with room for no more than these watches. */
   private member(): MemberId {
-    const { members, random } = this.parts;
-    return members[random.below(members.length)] as MemberId;
+    const { members, random, world } = this.parts;
+    const counting = world.membership.members.map(({ memberId }) => memberId);
+    const running = counting.filter((id) => world.seat(id).condition === "up");
+    const choice = this.isEnding && running.length > 0 ? running : members;
+    return choice[random.below(choice.length)] as MemberId;
   }
 
   private later(run: () => void, meanUs: number): void {

@@ -85,7 +85,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly removedMembers: RemovedMembers;
   private readonly damage: Damage;
   private readonly members: ReadonlyMap<string, { readonly seat: Seat; readonly progress: MemberProgress }>;
-  /** By member: the highest index at which it ever stored an entry. */
+  /** By member: the highest index at which it ever stored an entry, since it joined last. */
   private readonly reaches = new Map<MemberId, Index>();
 
   constructor(private readonly world: World) {
@@ -95,7 +95,8 @@ class Watch implements Observer, ClientWatcher {
     this.readChecks = new ReadChecks(this.reference);
     this.watches = new Watches(this.reference);
     const configurationsOf = (id: MemberId): readonly ConfigurationState[] => this.configurationsOf(id);
-    this.caughtUp = new CaughtUp((id) => world.seat(id).logDisk.lastIndex);
+    // What was wiped a moment ago had caught up as far as anybody knew: whoever lost it never votes.
+    this.caughtUp = new CaughtUp((id) => this.reaches.get(id) ?? 0);
     this.removedMembers = new RemovedMembers(world);
     this.damage = new Damage(world);
     const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);
