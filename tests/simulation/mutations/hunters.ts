@@ -1,4 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
+import { constants, setPriority } from "node:os";
 import { join } from "node:path";
 import type { Catch, Hunt, HuntMessage } from "./hunt";
 
@@ -37,6 +38,8 @@ function runInProcess(tree: string, left: Task[], children: ChildProcess[]): Pro
     execArgv: [],
   });
   children.push(child);
+  // Hunts take all they get for minutes; clusters of real processes beside them would miss their election timeouts.
+  if (child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   let task: Task | undefined;
   let watchdog: NodeJS.Timeout | undefined;
   return new Promise<void>((resolve, reject) => {
