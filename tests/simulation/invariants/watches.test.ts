@@ -65,6 +65,22 @@ describe("the check of watches", () => {
     expect(checks.nextRevision("w")).toBeNull();
   });
 
+  it("judges what is told of a watch that its client has left by when that one was asked for", () => {
+    const checks = watches();
+    const [left, next] = [
+      { ...SPEC, startRevision: 0 },
+      { ...SPEC, startRevision: 0 },
+    ];
+    const created: WatchFrame = { kind: "created", revision: 0 };
+    checks.begins({ client: "w", spec: left });
+    checks.wrote(1);
+    checks.begins({ client: "w", spec: next });
+    checks.watched({ client: "w", member: "n1", spec: left, frame: created });
+    expectBroken(NAME, "1 was acknowledged before", () =>
+      checks.watched({ client: "w", member: "n1", spec: next, frame: created }),
+    );
+  });
+
   it.each<[string, string, WatchFrame, WatchSpec]>([
     ["what is not committed", "only 1 is committed", { kind: "progress", revision: 2 }, SPEC],
     [

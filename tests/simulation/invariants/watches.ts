@@ -1,5 +1,5 @@
 import { hexEncode } from "@quorate/services/std";
-import type { WatchFrame } from "@quorate/services/watch";
+import type { WatchFrame, WatchSpec } from "@quorate/services/watch";
 import { type CommittedChange, WatchCheck, type WatchedFrame } from "../../judge/watch-events";
 import type { TakenEvent, WatchBeginsEvent, WatchedEvent } from "../clients/events";
 import { broken } from "./invariant";
@@ -12,8 +12,8 @@ import { type Reference, recordText } from "./reference";
 export class Watches {
   private readonly checks = new Map<string, WatchCheck>();
   private acknowledgedRevision = 0;
-  /** By client: what was acknowledged when its watch was asked for. */
-  private readonly known = new Map<string, number>();
+  /** What was acknowledged when a watch was asked for: one that its client has left may still be told something. */
+  private readonly known = new WeakMap<WatchSpec, number>();
 
   constructor(private readonly reference: Pick<Reference, "changes" | "revision" | "firstRevisionEver">) {}
 
@@ -23,7 +23,7 @@ export class Watches {
   }
 
   begins({ client, spec }: WatchBeginsEvent): void {
-    this.known.set(client, this.acknowledgedRevision);
+    this.known.set(spec, this.acknowledgedRevision);
     const request = {
       start: hexEncode(spec.range.start),
       end: spec.range.end === null ? null : hexEncode(spec.range.end),
@@ -50,12 +50,12 @@ export class Watches {
     }
     if (
       frame.kind === "created" &&
-      frame.revision < (this.known.get(client) ?? 0) &&
+      frame.revision < (this.known.get(spec) ?? 0) &&
       spec.startRevision === 0
     ) {
       broken(
         "a watch tells the committed order",
-        `${told} from revision ${frame.revision} on, but ${this.known.get(client)} was acknowledged before`,
+        `${told} from revision ${frame.revision} on, but ${this.known.get(spec)} was acknowledged before`,
       );
     }
     if (frame.kind !== "ended") return;
@@ -67,10 +67,10 @@ export class Watches {
         `${told} that the first revision is ${frame.oldestRevision}, but no more than up to ${given} was ever given up`,
       );
     }
-    if (frame.reason === "future_revision" && spec.startRevision <= (this.known.get(client) ?? 0) + 1) {
+    if (frame.reason === "future_revision" && spec.startRevision <= (this.known.get(spec) ?? 0) + 1) {
       broken(
         "a watch tells the committed order",
-        `${told} that ${spec.startRevision} is yet to come, but ${this.known.get(client)} was acknowledged before`,
+        `${told} that ${spec.startRevision} is yet to come, but ${this.known.get(spec)} was acknowledged before`,
       );
     }
   }
