@@ -102,21 +102,4 @@ describe("the checks of damage", () => {
     expectBroken("damage is found and repaired", words, () => damage.ended(seatOf("n2", [DAMAGED])));
     damage.ended(seatOf("n1"));
   });
-
-  it("K3: excuses one that is struck again after two whole states, and waits with a third", () => {
-    const words = "n2 ends with another record";
-    const struck = seatOf("n2", [DAMAGED]);
-    const expectLeft = () => expectBroken("damage is found and repaired", words, () => damage.ended(struck));
-    damage.healed(struck, { kind: "put_off", why: "" });
-    expectLeft();
-    damage.healed(struck, { kind: "state", from: "n1" });
-    damage.healed(struck, { kind: "put_off", why: "" });
-    expectLeft();
-    damage.healed(struck, { kind: "state", from: "n1" });
-    expectLeft();
-    damage.healed(struck, { kind: "put_off", why: "" });
-    damage.ended(struck);
-    damage.started(struck);
-    expectLeft();
-  });
 });

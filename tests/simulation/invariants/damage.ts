@@ -1,11 +1,8 @@
 import type { MemberId } from "@quorate/services/raft";
 import { hexEncode } from "@quorate/services/std";
-import type { HashedRound, RepairOutcome } from "@quorate/services/verification";
+import type { HashedRound } from "@quorate/services/verification";
 import type { Seat, World } from "../world-contract";
 import { broken } from "./invariant";
-
-/** As many whole states a member takes one after another, at least, before it counts them as vain. */
-const STATES_MIN = 2;
 
 /** Comparing replicas, and what comes of it (invariant 11). */
 export class Damage {
@@ -17,8 +14,6 @@ export class Damage {
   private readonly marked = new Set<MemberId>();
   /** By member: the last round that it froze its state for, and whether a record of it was damaged by then. */
   private readonly frozen = new Map<MemberId, { readonly round: number; readonly isWrong: boolean }>();
-  /** By member: whole states that it took since it started, and whether it puts off another one. */
-  private readonly states = new Map<MemberId, { readonly taken: number; readonly isPutOff: boolean }>();
   /** By round: what those found in whose frozen state a record was damaged. */
   private readonly wrongRoots = new Map<number, { readonly member: MemberId; readonly root: string }[]>();
 
@@ -32,14 +27,6 @@ export class Damage {
   /** It will freeze its state anew for whatever round it comes to. */
   started({ id }: Seat): void {
     this.frozen.delete(id);
-    this.states.delete(id);
-  }
-
-  /** It put itself right, or tried to. */
-  healed(seat: Seat, { kind }: RepairOutcome): void {
-    const { taken } = this.states.get(seat.id) ?? { taken: 0 };
-    this.states.set(seat.id, { taken: taken + (kind === "state" ? 1 : 0), isPutOff: kind === "put_off" });
-    if (kind !== "put_off") this.heals(seat, "replaces its state");
   }
 
   /** The last batch of a round is in the state, which is frozen as it is before the next. */
@@ -100,9 +87,6 @@ export class Damage {
   ended({ id, condition, damagedRecords }: Seat): void {
     const [left] = damagedRecords;
     if (condition !== "up" || left === undefined) return;
-    // Struck anew after each of several whole states it waits longer than a run takes, and says so.
-    const states = this.states.get(id);
-    if (states?.isPutOff && states.taken >= STATES_MIN) return;
     broken(
       "damage is found and repaired",
       `${id} ends with another record of the key ${hexEncode(left.key)} than was ever written`,

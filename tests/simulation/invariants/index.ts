@@ -144,7 +144,7 @@ class Watch implements Observer, ClientWatcher {
   }
 
   healed(seat: Seat, outcome: RepairOutcome): void {
-    if (!seat.isStrange) this.damage.healed(seat, outcome);
+    if (!seat.isStrange && outcome.kind !== "put_off") this.damage.heals(seat, "replaces its state");
   }
 
   repaired(seat: Seat): void {
