@@ -16,7 +16,7 @@ export interface ReplicaListener {
   receivingFailed?(failure: ReceiverFailure): void;
   /** Who takes part, or what is known of a member, is so from now on. */
   membershipChanged?(membership: MembershipState): void;
-  /** This member takes part no longer. */
+  /** This member takes part no longer, for certain. */
   removed?(): void;
   /** A store failed: everything open was settled, and the replica does nothing more. */
   failed?(failure: StoreFailure): void;

@@ -34,6 +34,7 @@ import type {
   TransferResult,
 } from "./outcome";
 import type { OutgoingImages } from "./outgoing-images";
+import { Participation } from "./participation";
 import { makeParts, type ReplicaParts } from "./parts";
 import type { OpenedState, StateStore, StoreFailure } from "./ports";
 import { notApplied } from "./proposals";
@@ -64,8 +65,7 @@ export class Replica {
   private term: Term;
   private isTurnPlanned = false;
   private isHeld = false;
-  /** As of the last write of the membership. */
-  private isMember: boolean;
+  private readonly participation: Participation;
   private condition: "running" | "stopping" | "failed" = "running";
 
   /**
@@ -78,7 +78,11 @@ export class Replica {
     this.state = state;
     this.term = log.hardState.term;
     const { applied, resident } = state.opened;
-    this.isMember = this.isIn(resident.membership);
+    const { electionTicks } = options.timing;
+    this.participation = new Participation(
+      { id, storeId: options.storeId, electionTicks },
+      resident.membership,
+    );
     assert(log.lastIndex() >= applied.index, "the log reaches the applied state");
 
     this.parts = makeParts(
@@ -129,6 +133,7 @@ export class Replica {
     }
     this.parts.cutter.tick();
     this.pump();
+    if (this.participation.tick()) this.wasRemoved();
   }
 
   /** Messages from peers. Drops what is malformed, not between members or not for this one, and what overflows its inbox. */
@@ -143,6 +148,7 @@ export class Replica {
         for (const listener of this.listeners) listener.messageRefused?.(message.from, fault);
         continue;
       }
+      if (message.from === this.leaderId) this.participation.leaderHeard();
       if (this.parts.inbox.push(message) === "full") break;
     }
     this.planTurn();
@@ -397,17 +403,11 @@ export class Replica {
   private membershipHasChanged(membership: MembershipState): void {
     this.parts.membershipChanges.changed();
     for (const listener of this.listeners) listener.membershipChanged?.(membership);
-    const wasMember = this.isMember;
-    this.isMember = this.isIn(membership);
-    // One that joins may have begun with a state from before it was added, or from before it was removed last time.
-    if (this.isMember || !wasMember) return;
-    for (const listener of this.listeners) listener.removed?.();
+    if (this.participation.changed(membership, this.role === "leader")) this.wasRemoved();
   }
 
-  /** Whether it takes part on the data directory that it has now, which may not be its first. */
-  private isIn({ members }: MembershipState): boolean {
-    const { id, storeId: own } = this.options;
-    return members.some(({ memberId, storeId }) => memberId === id && (storeId ?? own) === own);
+  private wasRemoved(): void {
+    for (const listener of this.listeners) listener.removed?.();
   }
 
   private onApplied(entries: readonly AppliedEntry[]): void {

@@ -138,8 +138,8 @@ export const membershipMutations: readonly Mutation[] = [
       ...removedOnesAreHeard,
       {
         file: "services/replica/replica.ts",
-        find: "if (this.isMember || !wasMember) return;",
-        replace: "if (this.isMember || !wasMember || this.isLeader) return;",
+        find: 'if (this.participation.changed(membership, this.role === "leader")) this.wasRemoved();',
+        replace: "if (this.participation.changed(membership, false) && !this.isLeader) this.wasRemoved();",
       },
       {
         file: "services/raft/member.ts",

@@ -172,6 +172,31 @@ describe("the members of a running cluster", () => {
     expect(wasTold).toBe(true);
   });
 
+  test("G4: one whose former life was never bound to a directory is not told of its removal either", async () => {
+    rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await changed(leader, addition("n4"));
+    const [laggard] = rig.seats.filter(({ id }) => id !== leader.id).map(({ id }) => id) as [string];
+    await rig.tick(2);
+    rig.isolate(laggard);
+    expect(await changed(leader, { kind: "remove", memberId: "n4" })).toMatchObject({ kind: "changed" });
+    expect(await changed(leader, addition("n4"))).toMatchObject({ kind: "changed" });
+    rig.isolate("n4");
+    const learner = await rig.join("n4", laggard);
+    expect(learner.membership.members.find(({ memberId }) => memberId === "n4")?.storeId).toBeNull();
+    let wasTold = false;
+    learner.subscribe({
+      removed: () => {
+        wasTold = true;
+      },
+    });
+    rig.heal();
+    await rig.tick(120);
+    expect(learner.membership.members.find(({ memberId }) => memberId === "n4")?.storeId).toBe("store-n4");
+    expect(learner.membership.retiredStores).toEqual([]);
+    expect(wasTold).toBe(false);
+  });
+
   test("G4: a leader that applies its removal after all others hands over to one of them at once", async () => {
     rig = new ReplicaRig(3);
     const leader = await rig.elect();
