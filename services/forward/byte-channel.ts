@@ -3,12 +3,12 @@ import {
   Client,
   type ClientUnaryCall,
   connectivityState,
-  credentials,
   type Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
 import { asBuffer } from "./as-buffer";
+import { channelCredentials } from "./channel-credentials";
 import { CallFailure } from "./failure";
 import { Sending } from "./sending";
 
@@ -192,7 +192,7 @@ export class ByteChannel {
   }
 
   private newClient(): Client {
-    return new Client(this.address, credentials.createInsecure(), this.options);
+    return new Client(this.address, channelCredentials(), this.options);
   }
 
   private unreachable(why: string): CallFailure {

@@ -1,4 +1,3 @@
-import { type AddressInfo, createServer, type Server as Listener } from "node:net";
 import {
   type Deadline,
   type handleBidiStreamingCall,
@@ -6,7 +5,6 @@ import {
   type handleUnaryCall,
   type MethodDefinition,
   Server,
-  ServerCredentials,
   type ServerDuplexStream,
   ServerInterceptingCall,
   type ServerInterceptor,
@@ -22,8 +20,9 @@ import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
 import { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
 import { serverOptions } from "./channel-options";
-import { type ClientConnection, Connections } from "./connections";
+import type { ClientConnection } from "./connections";
 import { CallFailure } from "./failure";
+import { GrpcListener } from "./grpc-listener";
 import { IncomingMessages } from "./incoming-messages";
 import type { Log } from "./log";
 import { type MethodRoute, methodRoutes } from "./routing";
@@ -79,8 +78,7 @@ type GrpcCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "getPeer" | "
 export class ByteServer {
   private readonly options: ByteServerOptions;
   private readonly server: Server;
-  private readonly listener: Listener = createServer();
-  private readonly accepted = new Connections();
+  private readonly listener = new GrpcListener();
   /** How each duplex stream that is open is told that the server shuts down. */
   private readonly duplexStreams = new Set<() => void>();
   private streamCount = 0;
@@ -124,11 +122,11 @@ export class ByteServer {
 
   /** The connections of clients that are open, oldest first. */
   get connections(): readonly ClientConnection[] {
-    return this.accepted.list();
+    return this.listener.connections.list();
   }
 
   get connectionCount(): number {
-    return this.accepted.count;
+    return this.listener.connections.count;
   }
 
   /** Calls with a streamed answer that are open. */
@@ -138,30 +136,14 @@ export class ByteServer {
 
   /** Cuts the connection of a client, with what is under way on it. @returns whether there was one from that address */
   dropConnection(address: string): boolean {
-    return this.accepted.drop(address);
+    return this.listener.connections.drop(address);
   }
 
   /** @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken */
   listen(address: string): Promise<number> {
-    const { injectConnection } = this.server.createConnectionInjector(ServerCredentials.createInsecure());
-    // A listener of our own, since grpc-js tells nobody which connections it has.
-    this.listener.on("connection", (socket) => {
-      this.accepted.add(socket);
-      injectConnection(socket);
-    });
-    const colon = address.lastIndexOf(":");
-    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-    return new Promise((resolve, reject) => {
-      this.listener.once("error", reject);
-      this.listener.listen({ host, port: Number(address.slice(colon + 1)) }, () => {
-        this.listener.removeListener("error", reject);
-        // That one connection could not be accepted is no reason to end the process, which nobody listening would be.
-        this.listener.on("error", (error) =>
-          this.options.log.error({ err: error }, "a connection was not accepted"),
-        );
-        resolve((this.listener.address() as AddressInfo).port);
-      });
-    });
+    return this.listener.listen(this.server, address, (error) =>
+      this.options.log.error({ err: error }, "a connection was not accepted"),
+    );
   }
 
   /**
@@ -173,8 +155,7 @@ export class ByteServer {
     this.closing ??= new Promise((resolve) => {
       this.listener.close();
       const timer = setTimeout(() => {
-        // Not only by forceShutdown(), which knows no connections while channelz is off.
-        this.accepted.cut();
+        this.listener.connections.cut();
         this.server.forceShutdown();
         resolve();
       }, drainMs);

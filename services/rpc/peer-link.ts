@@ -1,6 +1,6 @@
-import { Client, type ClientDuplexStream, credentials, Metadata, status } from "@grpc/grpc-js";
+import { Client, type ClientDuplexStream, Metadata, status } from "@grpc/grpc-js";
 import { ExchangeRequest, ExchangeResponse, PeerServiceDefinition } from "@quorate/proto/raft";
-import { asBuffer, type Log, methodPath } from "#forward";
+import { asBuffer, channelCredentials, type Log, methodPath } from "#forward";
 import type { MemberId, Message } from "#raft";
 import { assert, BoundedQueue, type Random } from "#std";
 import {
@@ -162,7 +162,7 @@ export class PeerLink {
 
   private connect(): void {
     const { address, own, peerId, register } = this.options;
-    const client = new Client(address, credentials.createInsecure(), peerChannelOptions);
+    const client = new Client(address, channelCredentials(), peerChannelOptions);
     const stream: Stream = client.makeBidiStreamRequest(
       EXCHANGE_PATH,
       (request: ExchangeRequest) => asBuffer(ExchangeRequest.encode(request).finish()),

@@ -1,4 +1,4 @@
-import { Server, ServerCredentials, type ServiceDefinition, type UntypedHandleCall } from "@grpc/grpc-js";
+import { Server, type ServiceDefinition, type UntypedHandleCall } from "@grpc/grpc-js";
 import {
   ExchangeRequest,
   ExchangeResponse,
@@ -14,7 +14,7 @@ import {
   VerificationRequest,
   VerificationResponse,
 } from "@quorate/proto/raft";
-import { asBuffer, methodPath, serverOptions } from "#forward";
+import { asBuffer, GrpcListener, methodPath, serverOptions } from "#forward";
 import type { Replica } from "#replica";
 import { PEER_MESSAGE_BYTES_MAX } from "./peer-options";
 import { type ExchangeStream, PeerStream, type PeerStreamOptions } from "./peer-stream";
@@ -41,6 +41,7 @@ type PeerMethod = keyof (typeof PeerServiceDefinition)["methods"];
 export class PeerServer {
   private readonly options: PeerServerOptions;
   private readonly server: Server;
+  private readonly listener = new GrpcListener();
   private readonly streams = new Set<PeerStream>();
   private readonly snapshots: SnapshotSender;
 
@@ -72,19 +73,19 @@ export class PeerServer {
 
   /** @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken */
   listen(address: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
-        if (error === null) resolve(port);
-        else reject(error);
-      });
-    });
+    return this.listener.listen(this.server, address, (error) =>
+      this.options.log.error({ err: error }, "a peer's connection was not accepted"),
+    );
   }
 
-  /** Cuts all streams. Safe to call twice. */
+  /** Cuts all streams, and after this turn all connections. Safe to call twice. */
   close(): void {
+    this.listener.close();
     for (const stream of [...this.streams]) stream.close();
     this.snapshots.close();
     this.server.forceShutdown();
+    // A peer may keep one that has no stream, and with it this process. Not at once, so that the ends of streams are written.
+    setImmediate(() => this.listener.connections.cut());
   }
 
   private accept(stream: ExchangeStream): void {

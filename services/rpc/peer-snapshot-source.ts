@@ -1,6 +1,6 @@
-import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { Client, Metadata } from "@grpc/grpc-js";
 import { FetchSnapshotRequest, FetchSnapshotResponse, PeerServiceDefinition } from "@quorate/proto/raft";
-import { asBuffer, methodPath } from "#forward";
+import { asBuffer, channelCredentials, methodPath } from "#forward";
 import type { MemberId } from "#raft";
 import type { Cancellation, ImageChunk, IncomingImage, SnapshotSource } from "#replica";
 import { EMPTY_BYTES } from "#std";
@@ -69,7 +69,7 @@ export class PeerSnapshotSource implements SnapshotSource {
     const address = addressOf(from);
     if (address === null) throw new Error(`it is not known where ${from} is reached`);
     if (cancellation.aborted) throw new Error("cancelled");
-    const client = new Client(address, credentials.createInsecure(), bulkChannelOptions);
+    const client = new Client(address, channelCredentials(), bulkChannelOptions);
     const stream = client.makeServerStreamRequest(
       PATH,
       (request: FetchSnapshotRequest) => asBuffer(FetchSnapshotRequest.encode(request).finish()),
