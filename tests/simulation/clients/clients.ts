@@ -169,8 +169,10 @@ export class Clients {
       lastRevision = await this.writeLast();
       if (lastRevision === null) await this.pass(RETRY_US);
     }
-    for (const watcher of this.watchers) {
-      while (!watcher.hasCaughtUp(lastRevision)) await this.pass(RETRY_US);
+    // Where few members are left there may not be room for all at once.
+    for (let left = this.watchers; left.length > 0; left = left.filter((watcher) => !watcher.isLeft)) {
+      for (const watcher of left) if (watcher.hasCaughtUp(lastRevision)) watcher.leave();
+      await this.pass(RETRY_US);
     }
     this.isFinished = true;
   }

@@ -30,6 +30,8 @@ const PROGRESS_US = 700_000;
  * and goes on where it was. What it is told is judged as a whole.
  */
 export class WatchingClient {
+  /** After leave(). */
+  isLeft = false;
   private wanted: Wanted;
   private stream: WatchStream | null = null;
   private number = 0;
@@ -57,6 +59,13 @@ export class WatchingClient {
     this.isEnding = true;
   }
 
+  /** It has seen what it was to see, and makes room for others. */
+  leave(): void {
+    this.isLeft = true;
+    this.stream?.cancel();
+    this.stream = null;
+  }
+
   /** Up to which revision it knows all that it wants to know; null where it does not know from where to go on. */
   get toldRevision(): number | null {
     const next = this.parts.watcher.nextRevision?.(this.name) ?? null;
@@ -71,7 +80,7 @@ export class WatchingClient {
   private isWithoutNamespace = false;
 
   private readonly open = (): void => {
-    if (this.stream !== null) return;
+    if (this.stream !== null || this.isLeft) return;
     const { wire, random, watcher, faults } = this.parts;
     const spec = { ...this.wanted, ...this.start() };
     this.number += 1;
