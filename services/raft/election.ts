@@ -12,8 +12,13 @@ export type CampaignKind = "pre_election" | "election" | "transfer";
 /** A tick of a follower or candidate: without a leader for the randomized timeout it campaigns (Raft paper, 5.2). */
 export function tickElection(member: Member): void {
   member.electionElapsedTicks += 1;
-  if (member.electionElapsedTicks < member.randomizedElectionTicks || !member.isPromotable) return;
+  if (member.electionElapsedTicks < member.randomizedElectionTicks) return;
   member.electionElapsedTicks = 0;
+  if (!member.isPromotable) {
+    // It cannot look for another, but it knows as little as any that there is one: it may be cut off, or removed.
+    member.leaderId = null;
+    return;
+  }
   startElection(member, member.config.preVote ? "pre_election" : "election");
 }
 

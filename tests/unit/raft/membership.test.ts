@@ -390,6 +390,24 @@ describe("space", () => {
   });
 });
 
+test("a learner that hears no leader for an election timeout knows of none, campaigns for nothing, and hears it again", () => {
+  const member = new SlowMember("n3", { ...two, learners: ["n3"] }, {});
+  const heartbeat: Message = { kind: "heartbeat", from: "n1", to: "n3", term: 1, commit: 0, readSequence: 0 };
+  member.raft.step(heartbeat);
+  settle(member);
+  expect(member.raft.status().leaderId).toBe("n1");
+  const sent: Message[] = [];
+  for (let tick = 0; tick < 40; tick += 1) {
+    member.raft.tick();
+    sent.push(...settle(member));
+  }
+  expect(sent).toEqual([]);
+  expect(member.raft.status()).toMatchObject({ role: "follower", term: 1, leaderId: null });
+  member.raft.step(heartbeat);
+  settle(member);
+  expect(member.raft.status().leaderId).toBe("n1");
+});
+
 test("the trace tells what is proposed to change, and who votes once it has", () => {
   const events: TraceEvent[] = [];
   const member = leader(two, { tracer: (event) => void events.push(event) });
