@@ -118,6 +118,19 @@ export class Network implements NetworkPort {
     this.spoil(this.link(direction), "unanswered");
   }
 
+  /**
+   * For a process that hears of no leader, now and then: real links greet all that it knows though there is nothing to send
+   * (services/rpc/peer-link.ts), by which it hears that it was removed.
+   */
+  greet(id: MemberId): void {
+    const from = this.members.get(id);
+    if (from === undefined) return;
+    for (const to of this.members.values()) {
+      if (to === from || !this.isOpen({ from: id, to: to.id })) continue;
+      if (refusalOf(from, to) === "removed") this.tellRemoved(from, to);
+    }
+  }
+
   isOpen(direction: Direction): boolean {
     return !this.interference.isCut(direction) && this.link(direction).condition === "working";
   }

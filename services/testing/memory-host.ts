@@ -177,6 +177,7 @@ export class MemoryHost implements Host {
     const stopTicking = time.every(tickMs, () => {
       if (this.gate.isPaused) return;
       replica.tick();
+      if (replica.status().raft.leaderId === null) frame.network.greet(this.id);
       watches.tick(time.nowMs());
     });
     this.running = { replica, watches, directory, endpoint, service, stopTicking };

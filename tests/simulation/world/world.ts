@@ -1,4 +1,4 @@
-import { type ImageFilter, ImageInterference, Network, type NetworkPort } from "@quorate/services/faults";
+import { type ImageFilter, ImageInterference, Network } from "@quorate/services/faults";
 import { foundingMembership, type MembershipState, StateMachine } from "@quorate/services/kv";
 import { openMemoryLogStore, openMemoryStateStore } from "@quorate/services/memory";
 import type { MemberId, Message } from "@quorate/services/raft";
@@ -73,7 +73,7 @@ export interface WorldCounts {
 export class SimulatedWorld implements World {
   readonly seed: number;
   readonly timeline = new EventTimeline();
-  readonly network: NetworkPort;
+  readonly network: Network;
   readonly seats: readonly SimulatedSeat[];
   readonly configuration = CONFIGURATION;
   readonly bounds: ReplicaBounds;
@@ -655,6 +655,7 @@ export class SimulatedWorld implements World {
       const { rate } = seat.clock;
       if (rate > 0) {
         replica.tick();
+        if (replica.status().raft.leaderId === null) this.network.greet(seat.id);
         seat.hub?.tick(seat.clock.monotonicMs());
         seat.verifier?.tick(seat.clock.monotonicMs());
       }

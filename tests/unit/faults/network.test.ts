@@ -132,6 +132,21 @@ describe("a network in process", () => {
     expect([arrives(), n1.removals, n2.removals]).toEqual([false, 0, 1]);
   });
 
+  it("G6: a member that was removed and has nothing to send hears of it when it greets, where it gets through", () => {
+    network.greet("n1");
+    timers.advance(0);
+    expect([n1.removals, n2.removals]).toEqual([0, 0]);
+    n2.membership = WITHOUT_N1;
+    network.cut(forth);
+    network.greet("n1");
+    timers.advance(0);
+    expect([n1.removals, n2.removals]).toEqual([0, 0]);
+    network.heal();
+    network.greet("n1");
+    timers.advance(0);
+    expect([n1.removals, n2.removals]).toEqual([1, 0]);
+  });
+
   it("G6: refuses a stranger without a word on its fate, unless it knows of more changes", () => {
     n2.membership = { ...WITHOUT_N1, retiredStores: [] };
     expect([arrives(), n1.removals]).toEqual([false, 0]);
