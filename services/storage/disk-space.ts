@@ -2,14 +2,17 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "./error-fields";
 
-/** Bytes of all files below `path`. Files that go while it counts are left out. */
+/** Bytes of all files below `path`. Files and directories that go while it counts are left out. */
 export async function diskBytes(path: string): Promise<number> {
+  const entries = await readdir(path, { withFileTypes: true });
   let bytes = 0;
-  for (const entry of await readdir(path, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
+  for (const entry of entries) {
+    const at = join(path, entry.name);
     try {
-      bytes += (await stat(join(entry.parentPath, entry.name))).size;
+      if (entry.isDirectory()) bytes += await diskBytes(at);
+      else if (entry.isFile()) bytes += (await stat(at)).size;
     } catch (error) {
+      // A state that another one took the place of goes with its directory.
       if (errorCode(error) !== "ENOENT") throw error;
     }
   }

@@ -187,4 +187,14 @@ describe("data directory", () => {
     expect(await diskBytes(path)).toBeGreaterThan(100_000);
     expect(await diskBytes(path)).toBeLessThan(200_000);
   });
+
+  it("counts its room also while directories in it go, as a state does that another took the place of", async () => {
+    for (let round = 0; round < 20; round += 1) {
+      const states = Array.from({ length: 20 }, (_, at) => join(root, "many", `state-${at}`));
+      await Promise.all(states.map((state) => mkdir(join(state, "deeper"), { recursive: true })));
+      const counted = diskBytes(root);
+      await Promise.all(states.map((state) => rm(state, { recursive: true })));
+      expect(await counted).toBe(0);
+    }
+  });
 });
