@@ -26,6 +26,7 @@ const TASKS = {
   test,
   random,
   timed,
+  long,
   parallel,
   mode,
   build,
@@ -105,6 +106,15 @@ async function timed(args) {
   ensureTestsBuilt();
   const paths = args.length > 0 ? args : ["\\.timed\\.test\\.ts$"];
   const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "timed" }, "inherit");
+  console.log(summaryLine(summary));
+  process.exitCode = exitCode;
+}
+
+/** What takes too long for every change: see the tests that ask for QUORATE_TESTS=long. */
+async function long(args) {
+  ensureTestsBuilt();
+  const paths = args.length > 0 ? args : ["tests/chaos/chaos.test.ts", "tests/simulation/mutations/"];
+  const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "long" }, "inherit");
   console.log(summaryLine(summary));
   process.exitCode = exitCode;
 }

@@ -6,7 +6,8 @@ import { exitCodeOf, reportText } from "./report";
 import { runChaos } from "./run";
 
 /*
- * Short runs of `npm run chaos` with fixed seeds: each fault once. Their reports stay below reports/ until the next run.
+ * Short runs of `npm run chaos` with fixed seeds: each fault once, some of them in `npm run test:long` only. Their reports
+ * stay below reports/ until the next run.
  */
 
 jest.setTimeout(300_000);
@@ -40,22 +41,31 @@ async function expectSurvived({ name, faults, seed, nodes = 3, steps = faults.le
   expect(reportText(report)).toContain("; linearizable");
 }
 
+/** What tests of their own in tests/cluster attack a cluster with, too. */
+const long = process.env.QUORATE_TESTS === "long" ? it : null;
+
 describe("real processes under attack lose nothing, answer right and recover within 10 s", () => {
   it("D7: three leaders of five are killed in a row under load", () =>
     expectSurvived({ name: "d7", faults: ["kill-leader"], seed: 7, nodes: 5, steps: 3 }));
 
-  it("E4, E5, E11: a rolling restart, a crash loop, two of three nodes one after another, all at once", () =>
-    expectSurvived({
-      name: "restarts",
-      faults: ["rolling-restart", "crash-loop", "kill-one-by-one", "kill-all"],
-      seed: 4,
-    }));
+  long?.(
+    "E4, E5, E11: a rolling restart, a crash loop, two of three nodes one after another, all at once",
+    () =>
+      expectSurvived({
+        name: "restarts",
+        faults: ["rolling-restart", "crash-loop", "kill-one-by-one", "kill-all"],
+        seed: 4,
+      }),
+  );
 
-  it("the leader is paused, stalls, and hands over", () =>
-    expectSurvived({ name: "pauses", faults: ["pause-leader", "pause-flicker", "transfer"], seed: 5 }));
+  long?.("the leader is paused, stalls, and hands over", () =>
+    expectSurvived({ name: "pauses", faults: ["pause-leader", "pause-flicker", "transfer"], seed: 5 }),
+  );
 
-  it("E8, E9: a full disk and a damaged log end their node, are never served, and are done with when repaired", () =>
-    expectSurvived({ name: "disks", faults: ["disk-full", "damaged-log", "damaged-table"], seed: 8 }));
+  long?.(
+    "E8, E9: a full disk and a damaged log end their node, are never served, and are done with when repaired",
+    () => expectSurvived({ name: "disks", faults: ["disk-full", "damaged-log", "damaged-table"], seed: 8 }),
+  );
 
   it("J3, J5: the leader is isolated, deaf and mute, links are cut one way, halves are split", () =>
     expectSurvived({
@@ -64,12 +74,13 @@ describe("real processes under attack lose nothing, answer right and recover wit
       seed: 3,
     }));
 
-  it("links are slow, lossy, half open, and connections never complete", () =>
+  long?.("links are slow, lossy, half open, and connections never complete", () =>
     expectSurvived({
       name: "links",
       faults: ["slow-node", "throttle", "lossy", "stream-reset", "half-open", "never-connects"],
       seed: 6,
-    }));
+    }),
+  );
 
   it("G4, G5, G6: members come and go, two at once and the leader too, amid crashes, and come again with clean stores", () =>
     expectSurvived({

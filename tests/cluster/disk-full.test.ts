@@ -14,7 +14,7 @@ cluster.test(
     const node = await cluster.leader();
     const direct = cluster.client(node, { deadlineMs: 2000 });
     refuseLongFiles(cluster.pid(node));
-    const before = Load.closedLoop(direct.kv, "e9-before-", { callers: 8, valueBytes: 20_000 });
+    const before = Load.closedLoop(direct.kv, "e9-before-", { callers: 8, valueBytes: 20_000, restMs: 0 });
     expect(await cluster.ended(node)).toEqual({ code: 70, signal: null });
     await before.stop();
     expect(before.acknowledged.size).toBeGreaterThan(0);
@@ -22,7 +22,7 @@ cluster.test(
 
     await cluster.leader();
     const kv = patientKv(cluster);
-    const during = Load.closedLoop(kv, "e9-during-", { callers: 8, valueBytes: 20_000 });
+    const during = Load.closedLoop(kv, "e9-during-", { callers: 8, valueBytes: 20_000, restMs: 0 });
     cluster.launch(node);
     refuseLongFiles(cluster.pid(node));
     expect(await cluster.ended(node)).toEqual({ code: 70, signal: null });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { expect } from "@jest/globals";
 import { type Kv, QuorateError } from "@quorate/client";
 
@@ -13,10 +14,15 @@ export interface Ledger {
 
 export interface ClosedLoopOptions {
   readonly callers: number;
+  /** How long each caller rests after a write: by default not at all where the loop has an end, else a little. */
+  readonly restMs?: number;
   readonly writesMax?: number;
   /** Values are made at least this long. */
   readonly valueBytes?: number;
 }
+
+/** What leaves the machine to the test beside a loop, and keeps some hundred writes a second going. */
+const REST_MS = 20;
 
 /** Writes that go on beside a test until it stops them. */
 export class Load implements Ledger {
@@ -42,11 +48,14 @@ export class Load implements Ledger {
   static closedLoop(
     kv: Kv,
     prefix: string,
-    { callers, writesMax = Number.MAX_SAFE_INTEGER, valueBytes = 0 }: ClosedLoopOptions,
+    { callers, writesMax, valueBytes = 0, restMs = writesMax === undefined ? REST_MS : 0 }: ClosedLoopOptions,
   ): Load {
     const load = new Load(kv, prefix, valueBytes);
     const caller = async () => {
-      while (!load.#isStopped && load.#begun < writesMax) await load.#write();
+      while (!load.#isStopped && load.#begun < (writesMax ?? Number.MAX_SAFE_INTEGER)) {
+        await load.#write();
+        if (restMs > 0) await delay(restMs);
+      }
     };
     for (let at = 0; at < callers; at += 1) load.#track(caller());
     return load;

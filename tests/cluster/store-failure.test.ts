@@ -36,7 +36,7 @@ for (const which of ["a follower", "the leader"] as const) {
       const kv = patientKv(cluster);
       await kv.put("before", which);
       refuseLongFiles(cluster.pid(node));
-      const load = Load.closedLoop(kv, `${which}-`, { callers: 8, valueBytes: 20_000 });
+      const load = Load.closedLoop(kv, `${which}-`, { callers: 8, valueBytes: 20_000, restMs: 0 });
       expect(await cluster.ended(node)).toEqual({ code: 70, signal: null });
       expect(await health).toEqual([SERVING, NOT_SERVING]);
       expect(cluster.logs(node).trimEnd().split("\n").at(-1)).toMatch(

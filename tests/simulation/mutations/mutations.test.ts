@@ -9,8 +9,9 @@ import type { Mutation } from "./mutation";
 import { compile, SourceTrees } from "./source-tree";
 
 /*
- * `npm run mutations` finds every bug in three ranges of seeds; here each is found again in one of them. A change of the
- * product or of the simulator changes what a seed does, so seeds after the known one are tried, too, if need be.
+ * `npm run mutations` finds every bug in three ranges of seeds; `npm run test:long` finds each again in one of them, and
+ * `npm test` one for each check. A change of the product or of the simulator changes what a seed does, so seeds after the
+ * known one are tried, too, if need be.
  */
 
 const SEEDS_TRIED = 100;
@@ -37,10 +38,24 @@ function taskOf(mutation: Mutation, seeds: readonly number[], onEnded: (caught: 
   return { name, hunt: { tree: trees.write(mutation), profile, operations: OPERATIONS, seeds }, onEnded };
 }
 
-/** By profile, the seeds at which bugs were found. */
-function controlSeeds(): ReadonlyMap<ProfileName, ReadonlySet<number>> {
+/** For each check the bug that is found soonest; all of them in the long tests. */
+function toBeFoundAgain(): readonly Mutation[] {
+  if (process.env.QUORATE_TESTS === "long") return mutations;
+  const byCheck = new Map<string, Mutation>();
+  for (const mutation of mutations) {
+    const [check] = mutation.expected;
+    const known = byCheck.get(check);
+    if (known === undefined || soonest(mutation.name).seedsNeeded < soonest(known.name).seedsNeeded) {
+      byCheck.set(check, mutation);
+    }
+  }
+  return [...byCheck.values()];
+}
+
+/** By profile, the seeds at which these bugs were found. */
+function controlSeeds(found: readonly Mutation[]): ReadonlyMap<ProfileName, ReadonlySet<number>> {
   const seeds = new Map<ProfileName, Set<number>>();
-  for (const { name, profile = "swarm" } of mutations) {
+  for (const { name, profile = "swarm" } of found) {
     seeds.set(profile, (seeds.get(profile) ?? new Set()).add(soonest(name).seed));
   }
   return seeds;
@@ -86,10 +101,11 @@ describe("deliberate bugs", () => {
   });
 
   it(
-    "K3: every bug is found again, and without it the same seed passes",
+    "K3: bugs are found again, and without them the same seeds pass",
     async () => {
       const missed: string[] = [];
-      const tasks = mutations.map((mutation) => {
+      const chosen = toBeFoundAgain();
+      const tasks = chosen.map((mutation) => {
         const { seed } = soonest(mutation.name);
         const seeds = Array.from({ length: SEEDS_TRIED }, (_, offset) => seed + offset);
         return taskOf(mutation, seeds, (caught) => {
@@ -98,7 +114,7 @@ describe("deliberate bugs", () => {
       });
       const unmutated = trees.write(null);
       const found: Catch[] = [];
-      for (const [profile, seeds] of controlSeeds()) {
+      for (const [profile, seeds] of controlSeeds(chosen)) {
         for (const seed of seeds) {
           const hunt = { tree: unmutated, profile, operations: OPERATIONS, seeds: [seed] };
           tasks.push({
