@@ -48,7 +48,9 @@ cluster.test("G2: promotion is refused until the learner has caught up", async (
   try {
     await Load.closedLoop(client.kv, "g2-", { callers: 16, writesMax: 600 }).done();
     await inTime("the learner is known to be behind", async () => {
-      await expect(client.cluster.promoteMember("n4")).rejects.toMatchObject({ reason: "LEARNER_NOT_READY" });
+      await expect(client.cluster.promoteMember("n4", { deadlineMs: 500 })).rejects.toMatchObject({
+        reason: "LEARNER_NOT_READY",
+      });
       return true;
     });
   } finally {
