@@ -113,7 +113,10 @@ async function timed(args) {
 /** What takes too long for every change: see the tests that ask for QUORATE_TESTS=long. */
 async function long(args) {
   ensureTestsBuilt();
-  const paths = args.length > 0 ? args : ["tests/chaos/chaos.test.ts", "tests/simulation/mutations/"];
+  const paths =
+    args.length > 0
+      ? args
+      : ["tests/chaos/chaos.test.ts", "tests/compliance/", "tests/simulation/mutations/"];
   const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "long" }, "inherit");
   console.log(summaryLine(summary));
   process.exitCode = exitCode;

@@ -253,7 +253,7 @@ export function stateHistoryCompliance(name: string, create: () => Promise<State
       await expect(history(state)).rejects.toBeInstanceOf(StoreFailure);
     });
 
-    it.each([1, 2])(
+    it.each(process.env.QUORATE_TESTS === "long" ? [1, 2, 3, 4] : [1, 2])(
       "whatever is changed, compacted, truncated and deleted, it tells and reads what a plain list does, seed %i",
       async (seed) => {
         const random = seededRandom(seed);

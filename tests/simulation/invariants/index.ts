@@ -95,8 +95,11 @@ class Watch implements Observer, ClientWatcher {
     this.readChecks = new ReadChecks(this.reference);
     this.watches = new Watches(this.reference);
     const configurationsOf = (id: MemberId): readonly ConfigurationState[] => this.configurationsOf(id);
-    // What was wiped a moment ago had caught up as far as anybody knew: whoever lost it never votes.
-    this.caughtUp = new CaughtUp((id) => this.reaches.get(id) ?? 0);
+    this.caughtUp = new CaughtUp((id) => {
+      const { replica, logDisk } = world.seat(id);
+      // What is down and was wiped a moment ago had caught up as far as anybody knew: whoever lost that never votes.
+      return replica === null ? (this.reaches.get(id) ?? 0) : logDisk.lastIndex;
+    });
     this.removedMembers = new RemovedMembers(world);
     this.damage = new Damage(world);
     const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);
