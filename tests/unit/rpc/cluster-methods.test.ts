@@ -1,290 +1,28 @@
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
 import {
-  AddMemberRequest,
-  AddMemberResponse,
   AlarmKind,
   BackupRequest,
   BackupResponse,
-  ChangeMembersRequest,
   DropClientRequest,
   HashRequest,
   HashResponse,
-  ListMembersResponse,
-  MemberChangeKind,
-  PromoteMemberRequest,
-  RemoveMemberRequest,
-  RepairMemberRequest,
-  RepairMemberResponse,
   SetLogLevelRequest,
   SetLogLevelResponse,
   StatsRequest,
   StatsResponse,
   StatusResponse,
   TakeSnapshotResponse,
-  UpdateMemberRequest,
-  VerifyConsistencyResponse,
 } from "@quorate/proto/cluster";
 import { ErrorReason, Outcome, ScanResponse } from "@quorate/proto/kv";
 import { CallFailure } from "@quorate/services/forward";
-import { type MembershipOutcome, StateReplaced } from "@quorate/services/replica";
-import type { NodeContext, ServedVerification } from "@quorate/services/rpc";
-import type { RepairMemberOutcome, VerificationStatus, VerifyOutcome } from "@quorate/services/verification";
+import { StateReplaced } from "@quorate/services/replica";
+import type { ServedVerification } from "@quorate/services/rpc";
+import type { VerificationStatus } from "@quorate/services/verification";
 import { eventually } from "../../support/eventually";
+import { ask, CLUSTER } from "./cluster-rig";
 import { FakeNode, RAFT_STATUS, REPLICA_STATUS, stored } from "./fake-node";
 import { get, KV, none, scan, serve } from "./node-rig";
-import { membershipOf } from "./peer-rig";
-
-const CLUSTER = "/quorate.cluster.v1.ClusterService/";
-const EMPTY = new Uint8Array(0);
-
-async function ask(
-  node: FakeNode,
-  method: string,
-  body: Uint8Array = EMPTY,
-  changes: Partial<NodeContext> = {},
-) {
-  const { error, answer } = await (await serve(node, changes)).unary(`${CLUSTER}${method}`, body);
-  return {
-    failure: error === null ? null : CallFailure.from(error),
-    code: error?.code,
-    answer: answer ?? none,
-  };
-}
-
-const added: AddMemberRequest = {
-  memberId: "n4",
-  clientAddress: "127.0.0.1:7404",
-  peerAddress: "127.0.0.1:7424",
-  promoteWhenCaughtUp: false,
-  replaces: "",
-};
-const add = (changes: Partial<AddMemberRequest> = {}): Uint8Array =>
-  AddMemberRequest.encode({ ...added, ...changes }).finish();
-const update = (changes: Partial<UpdateMemberRequest>): Uint8Array =>
-  UpdateMemberRequest.encode({ memberId: "n2", ...changes }).finish();
-const some = { kind: MemberChangeKind.LEARNER, ...added };
-const change = (...changes: ChangeMembersRequest["changes"]): Uint8Array =>
-  ChangeMembersRequest.encode({ changes }).finish();
-
-describe("changes of the membership", () => {
-  test("G1: each becomes a request to the replica, and is answered with the members", async () => {
-    const node = new FakeNode();
-    node.membership = membershipOf(["n1", "n2"], {
-      configuration: {
-        voters: ["n1"],
-        votersOutgoing: [],
-        learners: ["n2"],
-        learnersNext: [],
-        autoLeave: false,
-      },
-    });
-    const { answer } = await ask(node, "AddMember", add({ replaces: "n2", priority: 7 }));
-    expect(AddMemberResponse.decode(answer).members).toMatchObject([
-      {
-        memberId: "n1",
-        clientAddress: "n1:1",
-        peerAddress: "n1:2",
-        leader: true,
-        voter: true,
-        priority: 100,
-      },
-      { memberId: "n2", leader: false, voter: false },
-    ]);
-    await ask(node, "PromoteMember", PromoteMemberRequest.encode({ memberId: "n2" }).finish());
-    await ask(node, "RemoveMember", RemoveMemberRequest.encode({ memberId: "n1" }).finish());
-    await ask(node, "UpdateMember", update({ peerAddress: "host-2:9" }));
-    await ask(
-      node,
-      "ChangeMembers",
-      change(
-        some,
-        { ...some, kind: MemberChangeKind.VOTER, memberId: "n2", clientAddress: "", peerAddress: "" },
-        {
-          ...some,
-          kind: MemberChangeKind.REMOVE,
-          memberId: "n9",
-        },
-      ),
-    );
-    const { clientAddress, peerAddress } = added;
-    expect(node.changes).toEqual([
-      {
-        kind: "add",
-        memberId: "n4",
-        clientAddress,
-        peerAddress,
-        priority: 7,
-        promoteWhenCaughtUp: false,
-        replaces: "n2",
-      },
-      { kind: "promote", memberId: "n2" },
-      { kind: "remove", memberId: "n1" },
-      { kind: "update", memberId: "n2", clientAddress: null, peerAddress: "host-2:9", priority: null },
-      {
-        kind: "change",
-        changes: [
-          { kind: "learner", memberId: "n4", clientAddress, peerAddress },
-          { kind: "voter", memberId: "n2", clientAddress: "", peerAddress: "" },
-          { kind: "remove", memberId: "n9", clientAddress: "", peerAddress: "" },
-        ],
-      },
-    ]);
-  });
-
-  test.each<[string, string, Uint8Array, string]>([
-    ["no id", "AddMember", add({ memberId: "" }), "member_id"],
-    ["an id with spaces", "AddMember", add({ memberId: "n 4" }), "member_id"],
-    ["a long id", "AddMember", add({ memberId: "n".repeat(65) }), "member_id"],
-    ["no client address", "AddMember", add({ clientAddress: "" }), "client_address"],
-    ["an address without a port", "AddMember", add({ clientAddress: "host" }), "client_address"],
-    ["a bad port", "AddMember", add({ peerAddress: "host:70000" }), "peer_address"],
-    ["port 0", "AddMember", add({ peerAddress: "host:0" }), "peer_address"],
-    ["a wildcard", "AddMember", add({ peerAddress: "0.0.0.0:7424" }), "peer_address"],
-    ["a malformed id to replace", "AddMember", add({ replaces: "?" }), "replaces"],
-    ["a negative priority", "AddMember", add({ priority: -1 }), "priority"],
-    ["a large priority", "UpdateMember", update({ priority: 1001 }), "priority"],
-    ["nothing to change", "UpdateMember", update({}), "client_address"],
-    ["a malformed new address", "UpdateMember", update({ clientAddress: "a b:1" }), "client_address"],
-    ["a malformed id to change", "UpdateMember", update({ memberId: "/", priority: 1 }), "member_id"],
-    ["a malformed id to promote", "PromoteMember", add({ memberId: "" }), "member_id"],
-    ["a malformed id to remove", "RemoveMember", add({ memberId: "a:b" }), "member_id"],
-    ["a malformed id to repair", "RepairMember", add({ memberId: "" }), "member_id"],
-    ["no changes", "ChangeMembers", change(), "changes"],
-    ["two changes of one", "ChangeMembers", change(some, some), 'more than one change of "n4"'],
-    ["a change without a kind", "ChangeMembers", change({ ...some, kind: 0 }), "changes[0].kind"],
-    ["a change of unknown kind", "ChangeMembers", change({ ...some, kind: 9 as never }), "changes[0].kind"],
-    [
-      "a new member without an address",
-      "ChangeMembers",
-      change({ ...some, peerAddress: "" }),
-      "changes[0].peer_address",
-    ],
-  ])("G7: %s is INVALID_ARGUMENT and names the field", async (_name, method, body, field) => {
-    const node = new FakeNode();
-    const { code, failure } = await ask(node, method, body);
-    expect(code).toBe(status.INVALID_ARGUMENT);
-    expect(failure?.message).toContain(field);
-    expect(node.changes).toEqual([]);
-  });
-
-  test.each<[MembershipOutcome, status, keyof typeof ErrorReason, keyof typeof Outcome, string]>([
-    [
-      { kind: "unknown_member", memberId: "n9" },
-      status.NOT_FOUND,
-      "UNKNOWN_MEMBER",
-      "NOT_APPLIED",
-      'there is no member "n9"; there are n1, n2, n3',
-    ],
-    [{ kind: "member_exists", memberId: "n4" }, status.ALREADY_EXISTS, "MEMBER_EXISTS", "NOT_APPLIED", "n4"],
-    [
-      { kind: "not_caught_up", memberId: "n3", lag: 5000 },
-      status.FAILED_PRECONDITION,
-      "LEARNER_NOT_READY",
-      "NOT_APPLIED",
-      "n3 lacks 5000 log entries",
-    ],
-    [
-      { kind: "not_caught_up", memberId: "n4", lag: 5000 },
-      status.FAILED_PRECONDITION,
-      "LEARNER_NOT_READY",
-      "NOT_APPLIED",
-      "n4 is no member yet and has none of the 5000 log entries: add it as a learner first; there are n1, n2, n3",
-    ],
-    [
-      { kind: "last_voter" },
-      status.FAILED_PRECONDITION,
-      "LAST_VOTER",
-      "NOT_APPLIED",
-      "add n4: no voter would be left",
-    ],
-    [{ kind: "changing" }, status.ABORTED, "MEMBERSHIP_CHANGING", "NOT_APPLIED", "another change"],
-    [{ kind: "too_many_members" }, status.RESOURCE_EXHAUSTED, "TOO_MANY_MEMBERS", "NOT_APPLIED", "members"],
-    [
-      { kind: "invalid", fault: "no such step" },
-      status.INVALID_ARGUMENT,
-      "INVALID_ARGUMENT",
-      "NOT_APPLIED",
-      "no such step",
-    ],
-    [
-      { kind: "not_applied", reason: "transferring", leaderId: null },
-      status.UNAVAILABLE,
-      "NO_LEADER",
-      "NOT_APPLIED",
-      "handed over",
-    ],
-    [
-      { kind: "unknown", reason: "leadership_lost" },
-      status.UNKNOWN,
-      "LEADERSHIP_LOST",
-      "UNKNOWN",
-      "leadership",
-    ],
-  ])("B7: a change that ends as %j", async (outcome, code, reason, known, says) => {
-    const node = new FakeNode();
-    node.changed = outcome;
-    const told = await ask(node, "AddMember", add());
-    expect(told.code).toBe(code);
-    expect(told.failure).toMatchObject({ reason: ErrorReason[reason], outcome: Outcome[known] });
-    expect(told.failure?.message).toContain(says);
-  });
-
-  test("G7: a stranger that is given no address is UNKNOWN_MEMBER, and the members are listed", async () => {
-    const node = new FakeNode();
-    const stranger = { ...some, kind: MemberChangeKind.VOTER, clientAddress: "", peerAddress: "" };
-    const { code, failure } = await ask(node, "ChangeMembers", change(stranger));
-    expect(code).toBe(status.NOT_FOUND);
-    expect(failure).toMatchObject({
-      reason: ErrorReason.UNKNOWN_MEMBER,
-      outcome: Outcome.NOT_APPLIED,
-      message: 'there is no member "n4"; there are n1, n2, n3',
-    });
-    expect(node.changes).toEqual([]);
-  });
-
-  test("G7: a change that leaves no voter names what was asked", async () => {
-    const node = new FakeNode();
-    node.changed = { kind: "last_voter" };
-    const { REMOVE, LEARNER } = MemberChangeKind;
-    const all = [REMOVE, REMOVE, LEARNER].map((kind, at) => ({ ...some, kind, memberId: `n${at + 1}` }));
-    const { failure } = await ask(node, "ChangeMembers", change(...all));
-    expect(failure?.message).toBe(
-      "remove n1, remove n2, learner n3: no voter would be left; the last voter cannot be removed",
-    );
-  });
-
-  test("a change goes to the leader, once", async () => {
-    const leader = new FakeNode("n2");
-    leader.directory.replaceLeader("n2", 3);
-    const { address } = await serve(leader, { memberId: "n2" });
-    const follower = new FakeNode();
-    follower.directory.learnMember("n2", address);
-    follower.directory.replaceLeader("n2", 3);
-    expect((await ask(follower, "AddMember", add())).failure).toBeNull();
-    expect(leader.changes).toHaveLength(1);
-    expect(follower.changes).toEqual([]);
-    // Deposed meanwhile: the next one is told, and would go on.
-    leader.changed = { kind: "not_leader", leaderId: "n3" };
-    leader.directory.learnMember("n3", "127.0.0.1:3");
-    leader.directory.replaceLeader("n3", 4);
-    follower.directory.replaceLeader("n2", 3);
-    expect((await ask(follower, "AddMember", add())).failure).toMatchObject({
-      reason: ErrorReason.NOT_LEADER,
-      leader: { memberId: "n3", address: "127.0.0.1:3" },
-    });
-  });
-
-  test("members are listed where they are reached, which this node may know better than the cluster", async () => {
-    const node = new FakeNode();
-    const members = [{ id: "n2", clientAddress: "moved:1", peerAddress: "moved:2" }];
-    const { answer } = await ask(node, "ListMembers", EMPTY, { members });
-    const listed = ListMembersResponse.decode(answer).members.map(
-      ({ memberId, clientAddress, peerAddress }) => `${memberId} ${clientAddress} ${peerAddress}`,
-    );
-    expect(listed).toEqual(["n1 n1:1 n1:2", "n2 moved:1 moved:2", "n3 n3:1 n3:2"]);
-  });
-});
 
 describe("what a node tells of itself", () => {
   test("L4: Status tells of the log, the snapshot, images on their way, the configuration, alarms and the comparison", async () => {
@@ -304,7 +42,7 @@ describe("what a node tells of itself", () => {
       recordsRepaired: 6,
     };
     const context = node.context();
-    const { answer } = await ask(node, "Status", EMPTY, {
+    const { answer } = await ask(node, "Status", none, {
       facts: { ...context.facts, diskFreeBytes: () => 9999 },
       alarms: {
         observe: () => {
@@ -431,104 +169,11 @@ describe("what an operator does to a node", () => {
     };
     const { administration } = node.context();
     const serving = await serve(node, { administration: { ...administration, backup } });
-    const cut = await serving.stream(`${CLUSTER}Backup`, EMPTY);
+    const cut = await serving.stream(`${CLUSTER}Backup`, none);
     expect(cut.messages).toHaveLength(1);
     expect(cut.error?.code).toBe(status.ABORTED);
-    const without = await (await serve(new FakeNode())).stream(`${CLUSTER}Backup`, EMPTY);
+    const without = await (await serve(new FakeNode())).stream(`${CLUSTER}Backup`, none);
     expect(without.error?.code).toBe(status.UNIMPLEMENTED);
-  });
-});
-
-describe("comparing replicas", () => {
-  const comparing = (outcomes: {
-    readonly verify?: VerifyOutcome;
-    readonly repair?: RepairMemberOutcome;
-    readonly isSplit?: boolean;
-  }): Partial<NodeContext> => ({
-    verification: {
-      status: () => ({ isSplit: outcomes.isSplit ?? false }) as unknown as VerificationStatus,
-      verify: () => Promise.resolve(outcomes.verify ?? { kind: "failed", why: "no answer here" }),
-      repairMember: () => Promise.resolve(outcomes.repair ?? { kind: "failed", why: "no answer here" }),
-    },
-  });
-  const repair = RepairMemberRequest.encode({ memberId: "n3" }).finish();
-
-  test("H5: VerifyConsistency tells who differs and in which keys, by the names of their namespaces", async () => {
-    const node = new FakeNode();
-    node.namespaces = [{ id: 1, name: "default" }] as unknown as FakeNode["namespaces"];
-    const root = new Uint8Array(32).fill(5);
-    const key = Uint8Array.of(1);
-    const verify: VerifyOutcome = {
-      kind: "compared",
-      round: 8,
-      appliedIndex: 99,
-      consistent: false,
-      isSplit: false,
-      members: [{ member: "n3", isVoter: true, answered: true, agrees: false, root, keys: 7 }],
-      diverged: [
-        { member: "n3", namespaceId: 1, generation: 1, key, difference: "missing" },
-        { member: "n3", namespaceId: 4, generation: 1, key, difference: "added" },
-      ],
-      divergedCount: 2,
-      wholeState: [],
-      bytesMoved: 333,
-    };
-    const { answer } = await ask(node, "VerifyConsistency", EMPTY, comparing({ verify }));
-    expect(VerifyConsistencyResponse.decode(answer)).toMatchObject({
-      round: 8n,
-      appliedIndex: 99n,
-      consistent: false,
-      members: [{ memberId: "n3", answered: true, agrees: false, keys: 7n }],
-      diverged: [
-        { memberId: "n3", namespace: "default", difference: "missing" },
-        { memberId: "n3", namespace: "", difference: "added" },
-      ],
-      divergedCount: 2n,
-      bytesMoved: 333n,
-    });
-  });
-
-  test("H5: RepairMember tells how much was put right", async () => {
-    const repaired = { kind: "repaired" as const, records: 4, stateReplaced: false, bytesMoved: 55 };
-    const { answer } = await ask(new FakeNode(), "RepairMember", repair, comparing({ repair: repaired }));
-    expect(RepairMemberResponse.decode(answer)).toEqual({
-      recordsRepaired: 4n,
-      stateReplaced: false,
-      bytesMoved: 55n,
-    });
-  });
-
-  test.each<[string, Uint8Array, Partial<NodeContext>, status, keyof typeof ErrorReason]>([
-    ["VerifyConsistency", EMPTY, { verification: null }, status.UNIMPLEMENTED, "UNIMPLEMENTED"],
-    ["VerifyConsistency", EMPTY, comparing({}), status.ABORTED, "SUPERSEDED"],
-    [
-      "VerifyConsistency",
-      EMPTY,
-      comparing({ verify: { kind: "not_leader", leaderId: null } }),
-      status.UNAVAILABLE,
-      "NO_LEADER",
-    ],
-    ["RepairMember", repair, { verification: null }, status.UNIMPLEMENTED, "UNIMPLEMENTED"],
-    ["RepairMember", repair, comparing({}), status.ABORTED, "SUPERSEDED"],
-    ["RepairMember", repair, comparing({ isSplit: true }), status.FAILED_PRECONDITION, "NO_MAJORITY"],
-    [
-      "RepairMember",
-      repair,
-      comparing({ repair: { kind: "unknown_member" } }),
-      status.NOT_FOUND,
-      "UNKNOWN_MEMBER",
-    ],
-    [
-      "RepairMember",
-      repair,
-      comparing({ repair: { kind: "not_leader", leaderId: null } }),
-      status.UNAVAILABLE,
-      "NO_LEADER",
-    ],
-  ])("B7: %s that comes to nothing is told why (%#)", async (method, body, changes, code, reason) => {
-    const told = await ask(new FakeNode(), method, body, changes);
-    expect(told.code).toBe(code);
-    expect(told.failure?.reason).toBe(ErrorReason[reason]);
   });
 });
 
