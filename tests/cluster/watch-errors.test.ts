@@ -1,7 +1,7 @@
 import { expect } from "@jest/globals";
 import { ErrorReason } from "@quorate/client/generated";
 import { bytes, clusterOfFile } from "#support";
-import { compactedNamespace } from "./error-rows";
+import { compactedNamespace } from "./own-namespaces";
 import { inTime, patientTests } from "./patient";
 import { RawWatches } from "./raw-watches";
 
