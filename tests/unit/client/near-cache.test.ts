@@ -1,8 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
-import { type CacheOptions, integer, type NearCache, QuorateError, text } from "@quorate/client";
+import { type CacheOptions, integer, type NearCache, text } from "@quorate/client";
 import { ErrorReason } from "@quorate/client/generated";
 import { seededRandom } from "@quorate/services/std";
 import { FakeWatchCluster, type FrameFate } from "./fake-watch-cluster";
+import { failureOf } from "./watch-rig";
 
 const ENDPOINTS = "127.0.0.1:1,127.0.0.1:2";
 
@@ -31,15 +32,6 @@ function stored(cluster: FakeWatchCluster): Record<string, string> {
     [...cluster.stateAt(cluster.revision)]
       .filter(([key]) => key.startsWith("k/"))
       .map(([key, { value }]) => [key.slice(2), Buffer.from(value).toString()]),
-  );
-}
-
-async function failureOf(cluster: FakeWatchCluster, work: Promise<unknown>): Promise<QuorateError> {
-  return cluster.timing.drive(
-    work.then(
-      () => Promise.reject(new Error("it did not fail")),
-      (error: unknown) => QuorateError.from(error),
-    ),
   );
 }
 
