@@ -1,7 +1,8 @@
+import { expect } from "@jest/globals";
 import { type Txn, type TxnCompare, TxnCompareOperator, type TxnOperation } from "@quorate/proto/log";
 import { type Answer, type Command, type Done, txnCommand } from "@quorate/services/kv";
 import { EMPTY_BYTES, utf8Encode } from "@quorate/services/std";
-import { ANYONE } from "./harness";
+import { ANYONE, type Harness } from "./harness";
 import { doneOf } from "./samples";
 
 export type TxnParts = Partial<Pick<Txn, "compares" | "success" | "failure" | "answerBytesMax">>;
@@ -105,6 +106,13 @@ export function txnDoneOf(answer: Answer): NonNullable<Done["txn"]> {
   const { txn: done } = doneOf(answer);
   if (done === undefined) throw new Error("the answer is not one to a Txn");
   return done;
+}
+
+/** The results of a Txn that took the success branch. */
+export function resultsOf(it: Harness, ...success: TxnOperation[]): readonly Done[] {
+  const { succeeded, results } = txnDoneOf(it.apply(txn({ success })));
+  expect(succeeded).toBe(true);
+  return results;
 }
 
 function one(operation: NonNullable<TxnOperation["operation"]>): TxnOperation {

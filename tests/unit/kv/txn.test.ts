@@ -1,22 +1,10 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { TxnOperation } from "@quorate/proto/log";
-import {
-  type Change,
-  type Command,
-  type Done,
-  encodeCommand,
-  grantLeaseCommand,
-  LEASE_KEYS_MAX,
-  openSessionCommand,
-  Refusal,
-  setQuotaCommand,
-  TXN_RANGE_DELETIONS_MAX,
-  txnCommand,
-} from "@quorate/services/kv";
+import { type Change, type Command, type Done, openSessionCommand, txnCommand } from "@quorate/services/kv";
 import { utf8Decode, utf8Encode } from "@quorate/services/std";
 import { ANYONE, Harness, request } from "./harness";
 import { naiveDone } from "./naive-txn";
-import { expectRefused, put, refusedOf } from "./samples";
+import { put } from "./samples";
 import {
   compare,
   EQUAL,
@@ -24,6 +12,7 @@ import {
   HOLDS,
   nested,
   op,
+  resultsOf,
   toValue,
   toVersion,
   txn,
@@ -42,13 +31,6 @@ function recordOf(key: string): unknown {
   const record = it.get(key);
   if (record === null) return null;
   return [utf8Decode(record.value), record.createRevision, record.modRevision, record.version];
-}
-
-/** The results of a Txn that took the success branch. */
-function resultsOf(...success: TxnOperation[]): readonly Done[] {
-  const { succeeded, results } = txnDoneOf(it.apply(txn({ success })));
-  expect(succeeded).toBe(true);
-  return results;
 }
 
 function keysOf(result: Done | undefined): unknown[] {
@@ -118,6 +100,7 @@ describe("The operations of a Txn", () => {
     const nothing = naiveDone({});
     expect(
       resultsOf(
+        it,
         op.get("k"),
         op.put("k", "new", { previous: true }),
         op.append("k", ">"),
@@ -156,6 +139,7 @@ describe("The operations of a Txn", () => {
 
   test("A21: a nested one sees what came before it, and what comes after sees what it did", () => {
     const results = resultsOf(
+      it,
       op.put("k", "1"),
       nested({
         compares: [compare("k", EQUAL, toValue("1"))],
@@ -299,208 +283,5 @@ describe("A key that a Txn touches more than once", () => {
     expect(answer.revision).toBe(1n);
     expect(it.machine.resident()).toEqual(before);
     expect(it.store.changes).toHaveLength(1);
-  });
-});
-
-describe("A refused operation", () => {
-  beforeEach(() => {
-    it.apply(put("k", "text"));
-    it.apply(put("n", String(2n ** 63n - 1n)));
-    it.apply(put("z", "v"));
-  });
-
-  const refusedOperations: readonly { operation: TxnOperation; refusal: Refusal; message: string }[] = [
-    {
-      operation: op.put("k", "v", { expected: 9n }),
-      refusal: Refusal.CONDITION_FAILED,
-      message: "expected_mod_revision is 9, but the key has mod_revision 1",
-    },
-    {
-      operation: op.delete("x", { expected: 9n }),
-      refusal: Refusal.CONDITION_FAILED,
-      message: "expected_mod_revision is 9, but there is no such key (mod_revision 0)",
-    },
-    {
-      operation: op.put("k", "v", { leaseId: 7n }),
-      refusal: Refusal.UNKNOWN_LEASE,
-      message: "there is no lease with lease_id 7",
-    },
-    {
-      operation: op.put("k", "v", { leaseId: 2n ** 63n - 1n }),
-      refusal: Refusal.UNKNOWN_LEASE,
-      message: "there is no lease with lease_id 9223372036854775807",
-    },
-    {
-      operation: op.increment("k", 1n),
-      refusal: Refusal.NOT_AN_INTEGER,
-      message: "the value is not the decimal text of a signed 64-bit integer",
-    },
-    {
-      operation: op.increment("n", 1n),
-      refusal: Refusal.INTEGER_OVERFLOW,
-      message: "9223372036854775807 with delta 1 does not fit in a signed 64-bit integer",
-    },
-    {
-      operation: op.append("k", "12345", 8n),
-      refusal: Refusal.TOO_LARGE,
-      message: "the value would be 9 bytes long, over the limit of 8 bytes for a value",
-    },
-    {
-      operation: op.deleteRange("k", "o", 1n),
-      refusal: Refusal.TOO_LARGE,
-      message: "the range holds more than 1 keys, the most that one call deletes",
-    },
-    {
-      operation: op.count("k", "o", 1n),
-      refusal: Refusal.TOO_LARGE,
-      message: "the range holds more than 1 keys, the most that are counted",
-    },
-  ];
-
-  test.each(refusedOperations)(
-    "A21: refuses the whole Txn, which changes nothing at all: $message",
-    ({ operation, refusal, message }) => {
-      const written = [op.put("a", "1"), op.delete("z"), op.increment("b", 1n)];
-      const success = [...written, operation, op.put("c", "1")];
-      expectRefused(it, txn({ success }), refusal, `success[3]: ${message}`);
-      expectRefused(it, txn({ compares: [FAILS], failure: success }), refusal, `failure[3]: ${message}`);
-      const within = [op.put("d", "1"), nested({ compares: [FAILS], failure: success })];
-      expectRefused(it, txn({ success: within }), refusal, `success[1].failure[3]: ${message}`);
-    },
-  );
-
-  test("A21: changes nothing for the commands that follow in its batch either", () => {
-    const command = txn({ success: [op.put("k", "changed"), op.delete("z"), op.increment("n", 1n)] });
-    const after = txn({ success: [op.get("k"), op.get("z")] });
-    const [, answer] = it.applyEntries([command, after].map(encodeCommand), []);
-    expect(
-      txnDoneOf(answer as NonNullable<typeof answer>).results.map(({ record }) => record?.value),
-    ).toEqual([utf8Encode("text"), utf8Encode("v")]);
-  });
-
-  test("A21: is answered alike when it is repeated, and still changes nothing", () => {
-    it.apply(openSessionCommand(ANYONE, 60_000));
-    const command = txnCommand(request(1, 1), txnOf({ success: [op.put("a", "1"), op.increment("k", 1n)] }));
-    const answer = it.apply(command);
-    expect(refusedOf(answer).refusal).toBe(Refusal.NOT_AN_INTEGER);
-    it.apply(put("k", "1"));
-    expect(it.apply(command)).toEqual(answer);
-    expect(it.value("a")).toBeNull();
-  });
-});
-
-describe("A quota", () => {
-  beforeEach(() => {
-    for (const key of ["a", "b", "c"]) it.apply(put(key, "1"));
-    it.apply(setQuotaCommand(ANYONE, "default", { keysMax: 4, bytesMax: 12 }));
-  });
-
-  test("A21: is judged by what the whole Txn leaves", () => {
-    resultsOf(op.put("d", "1"), op.put("e", "1"), op.put("f", "1"), op.delete("a"), op.delete("b"));
-    expect(it.machine.namespace("")).toMatchObject({ keyCount: 4, byteCount: 8 });
-  });
-
-  test.each([
-    {
-      what: "keys",
-      success: [op.delete("a"), op.put("d", "1"), op.put("e", "1"), op.put("f", "1")],
-      message: 'namespace "default" would hold 5 keys, its quota is 4',
-    },
-    {
-      what: "bytes",
-      success: [op.put("a", "12345678"), op.append("a", "9"), op.delete("b")],
-      message: 'namespace "default" would hold 12 bytes, its quota is 11',
-    },
-  ])("A21: refuses a Txn that leaves too many $what, which then changes nothing", ({ success, message }) => {
-    it.apply(setQuotaCommand(ANYONE, "default", { keysMax: 4, bytesMax: 11 }));
-    expectRefused(it, txn({ success }), Refusal.QUOTA_EXCEEDED, message);
-  });
-});
-
-describe("Leases in a Txn", () => {
-  beforeEach(() => {
-    it.apply(grantLeaseCommand(ANYONE, 1000));
-    it.apply(grantLeaseCommand(ANYONE, 1000));
-    it.apply(put("a", "1", { leaseId: 1n }));
-  });
-
-  const attached = () =>
-    it.machine.resident().leaseKeys.map(({ leaseId, key }) => [leaseId, utf8Decode(key)]);
-
-  test.each([
-    { what: "another lease", success: [op.put("a", "2", { leaseId: 2n })], expected: [[2, "a"]] },
-    { what: "no lease", success: [op.put("a", "2")], expected: [] },
-    {
-      what: "away and back",
-      success: [op.put("a", "2", { leaseId: 2n }), op.delete("a"), op.put("a", "3", { leaseId: 1n })],
-      expected: [[1, "a"]],
-    },
-    {
-      what: "what is appended keeps it",
-      success: [op.append("a", "2"), op.increment("a", 1n)],
-      expected: [[1, "a"]],
-    },
-    {
-      what: "put and deleted",
-      success: [op.put("b", "1", { leaseId: 1n }), op.deleteRange("", "")],
-      expected: [],
-    },
-    {
-      what: "two keys",
-      success: [op.put("b", "1", { leaseId: 1n }), op.put("a", "1", { leaseId: 1n })],
-      expected: [
-        [1, "a"],
-        [1, "b"],
-      ],
-    },
-  ])("A21: a key is attached as the Txn leaves it: $what", ({ success, expected }) => {
-    resultsOf(...success);
-    expect(attached()).toEqual(expected);
-    expect(it.store.resident()).toEqual(it.machine.resident());
-  });
-
-  test("A21: a refused Txn attaches and detaches nothing", () => {
-    const success = [op.put("b", "1", { leaseId: 2n }), op.delete("a"), op.put("c", "1", { leaseId: 3n })];
-    expectRefused(
-      it,
-      txn({ success }),
-      Refusal.UNKNOWN_LEASE,
-      "success[2]: there is no lease with lease_id 3",
-    );
-  });
-
-  test("a lease that has as many keys as it may have takes no more, but keeps those", () => {
-    const keys = Array.from({ length: LEASE_KEYS_MAX - 1 }, (_, at) => `k${at}`);
-    resultsOf(...keys.map((key) => op.put(key, "v", { leaseId: 1n })));
-    const message = "lease 1 has 10000 keys, the most that a lease may have";
-    expectRefused(it, put("z", "v", { leaseId: 1n }), Refusal.TOO_LARGE, message);
-    resultsOf(op.put("k7", "w", { leaseId: 1n }), op.put("z", "v", { leaseId: 2n }));
-    expect(it.machine.lease(1)?.keyCount).toBe(LEASE_KEYS_MAX);
-  });
-});
-
-describe("Many keys", () => {
-  test("what the ranges of one Txn delete together is bounded, and the bound is met exactly", () => {
-    const keys = Array.from(
-      { length: TXN_RANGE_DELETIONS_MAX + 1 },
-      (_, at) => `k${String(at).padStart(5, "0")}`,
-    );
-    resultsOf(...keys.map((key) => op.put(key, "v")));
-    expectRefused(
-      it,
-      txn({ success: [op.deleteRange("k00000", "k00002"), op.deleteRange("", "")] }),
-      Refusal.TOO_LARGE,
-      "success[1]: the ranges hold more than 10000 keys, the most that those of one Txn delete together",
-    );
-    const results = resultsOf(
-      op.delete("k09999"),
-      op.deleteRange("k00000", "k05000"),
-      op.deleteRange("", ""),
-      op.scan("", ""),
-    );
-    expect(results.map(({ deleted }) => deleted)).toEqual([1n, 5_000n, 5_000n, 0n]);
-    expect(it.store.contents()).toEqual([]);
-    expect(it.machine.meta.revision).toBe(2);
-    expect(it.store.changes).toHaveLength(2 * keys.length);
   });
 });
