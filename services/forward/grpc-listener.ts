@@ -1,6 +1,7 @@
-import { type AddressInfo, createServer } from "node:net";
+import { createServer } from "node:net";
 import { type Server, ServerCredentials } from "@grpc/grpc-js";
 import { Connections } from "./connections";
+import { listenOn } from "./listen-on";
 
 /**
  * Accepts the connections of a server of grpc-js, which tells nobody which ones it has, and while channelz is off cuts none
@@ -14,23 +15,16 @@ export class GrpcListener {
    * @param failed told of connections that could not be accepted
    * @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken
    */
-  listen(server: Server, address: string, failed: (error: Error) => void): Promise<number> {
+  async listen(server: Server, address: string, failed: (error: Error) => void): Promise<number> {
     const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure());
     this.listener.on("connection", (socket) => {
       this.connections.add(socket);
       injectConnection(socket);
     });
-    const colon = address.lastIndexOf(":");
-    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-    return new Promise((resolve, reject) => {
-      this.listener.once("error", reject);
-      this.listener.listen({ host, port: Number(address.slice(colon + 1)) }, () => {
-        this.listener.removeListener("error", reject);
-        // That one connection could not be accepted is no reason to end the process, which nobody listening would be.
-        this.listener.on("error", failed);
-        resolve((this.listener.address() as AddressInfo).port);
-      });
-    });
+    const port = await listenOn(this.listener, address);
+    // That one connection could not be accepted is no reason to end the process, which nobody listening would be.
+    this.listener.on("error", failed);
+    return port;
   }
 
   /** Takes no more connections; those that there are stay. Safe to call twice. */

@@ -14,6 +14,7 @@ export { forwardDuplex, forwardStream, outgoingCall } from "./forward-call";
 export { GrpcListener } from "./grpc-listener";
 export { Health } from "./health";
 export { LeaderDirectory } from "./leader-directory";
+export { listenOn } from "./listen-on";
 export { type Log, SILENT_LOG } from "./log";
 export { Reflection } from "./reflection";
 export { mayRetry, type RetryQuestion, settle } from "./retry-rule";

@@ -1,6 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
-import type { Log } from "#forward";
+import { type Log, listenOn } from "#forward";
 import type { Condition } from "./condition";
 
 export interface HttpServerOptions {
@@ -51,19 +50,12 @@ export class HttpServer {
   }
 
   /** @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken */
-  listen(address: string): Promise<number> {
-    const colon = address.lastIndexOf(":");
-    const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-    return new Promise((resolve, reject) => {
-      this.server.once("error", reject);
-      this.server.listen({ host, port: Number(address.slice(colon + 1)) }, () => {
-        this.server.removeListener("error", reject);
-        this.server.on("error", (error) =>
-          this.options.log.error({ err: error }, "a connection for metrics was not accepted"),
-        );
-        resolve((this.server.address() as AddressInfo).port);
-      });
-    });
+  async listen(address: string): Promise<number> {
+    const port = await listenOn(this.server, address);
+    this.server.on("error", (error) =>
+      this.options.log.error({ err: error }, "a connection for metrics was not accepted"),
+    );
+    return port;
   }
 
   /** Cuts every connection: what is asked here can be asked again. Safe to call twice. */

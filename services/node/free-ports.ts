@@ -1,4 +1,5 @@
 import { createServer, type Server } from "node:net";
+import { listenOn } from "#forward";
 import type { NodeConfig } from "./config";
 import { listening } from "./start-fault";
 
@@ -30,12 +31,8 @@ export async function checkPorts(config: ListeningConfig): Promise<void> {
   }
 }
 
-function taken(address: string): Promise<Server> {
+async function taken(address: string): Promise<Server> {
   const server = createServer((socket) => socket.destroy());
-  const colon = address.lastIndexOf(":");
-  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host, port: Number(address.slice(colon + 1)) }, () => resolve(server));
-  });
+  await listenOn(server, address);
+  return server;
 }

@@ -188,9 +188,9 @@ export class Node {
 }
 
 /**
- * That this member was removed, or never was one with this data, is learned in several ways, and said once. Where it applied its removal itself it goes on for
- * a while: the others may hold the change and not know yet that it is committed, and need its messages, or its vote, to
- * find out.
+ * That this member was removed, or never was one with this data, is learned in several ways, and said once. Where it
+ * applied its removal itself it goes on for a while: the others may hold the change and not know yet that it is
+ * committed, and need its messages, or its vote, to find out.
  */
 class Removal {
   private isKnown = false;

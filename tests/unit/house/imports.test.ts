@@ -46,8 +46,8 @@ const rooms: Record<string, Room> = {
     types: ["#raft", "#replica", "#watch", "#verification"],
   },
   "services/metrics": {
-    uses: ["#std", "@grpc/grpc-js", "prom-client"],
-    types: ["#raft", "#replica", "#forward", "#verification"],
+    uses: ["#std", "#forward", "@grpc/grpc-js", "prom-client"],
+    types: ["#raft", "#replica", "#verification"],
   },
   "services/tracing": {
     uses: ["#std", "@opentelemetry/api"],
