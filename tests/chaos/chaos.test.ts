@@ -6,7 +6,7 @@ import { exitCodeOf, reportText } from "./report";
 import { runChaos } from "./run";
 
 /*
- * Short runs of `npm run chaos` with fixed seeds: each fault once, some of them in `npm run test:long` only. Their reports
+ * Short runs of `npm run chaos` with fixed seeds: each fault once in `npm run test:long`, three of them in `npm test`. Their reports
  * stay below reports/ until the next run.
  */
 
@@ -41,7 +41,6 @@ async function expectSurvived({ name, faults, seed, nodes = 3, steps = faults.le
   expect(reportText(report)).toContain("; linearizable");
 }
 
-/** What tests of their own in tests/cluster attack a cluster with, too. */
 const long = process.env.QUORATE_TESTS === "long" ? it : null;
 
 describe("real processes under attack lose nothing, answer right and recover within 10 s", () => {
@@ -84,32 +83,48 @@ describe("real processes under attack lose nothing, answer right and recover wit
     }),
   );
 
-  it("G4, G5, G6: members come and go, two at once and the leader too, amid crashes, and come again with clean stores", () =>
-    expectSurvived({
-      name: "members",
-      faults: [
-        "grow-shrink",
-        "replace-leader",
-        "swap-two",
-        "remove-rejoin",
-        "crash-in-change",
-        "wiped-disk",
-        "priorities",
-      ],
-      seed: 11,
-    }));
+  long?.(
+    "G4, G5, G6: members come and go, two at once and the leader too, amid crashes, and come again with clean stores",
+    () =>
+      expectSurvived({
+        name: "members",
+        faults: [
+          "grow-shrink",
+          "replace-leader",
+          "swap-two",
+          "remove-rejoin",
+          "crash-in-change",
+          "wiped-disk",
+          "priorities",
+        ],
+        seed: 11,
+      }),
+  );
 
-  it("F1, F2, F3: logs are cut; images of the state are broken off by the ends of both sides, and by the network", () =>
-    expectSurvived({
-      name: "snapshots",
-      faults: ["compact", "away-long", "kill-receiver", "kill-sender", "cut-image"],
-      seed: 12,
-    }));
+  long?.(
+    "F1, F2, F3: logs are cut; images of the state are broken off by the ends of both sides, and by the network",
+    () =>
+      expectSurvived({
+        name: "snapshots",
+        faults: ["compact", "away-long", "kill-receiver", "kill-sender", "cut-image"],
+        seed: 12,
+      }),
+  );
 
-  it("E8, E9, F6, H5: a lost state, a wrong record, no space are mended; a backup taken meanwhile is restored", () =>
+  long?.(
+    "E8, E9, F6, H5: a lost state, a wrong record, no space are mended; a backup taken meanwhile is restored",
+    () =>
+      expectSurvived({
+        name: "replicas",
+        faults: ["backup", "lost-state", "corrupt-record", "low-space"],
+        seed: 14,
+      }),
+  );
+
+  it("F1, F2, G4, H5: the leader is replaced, an image is broken off by its receiver's end, a wrong record is mended", () =>
     expectSurvived({
-      name: "replicas",
-      faults: ["backup", "lost-state", "corrupt-record", "low-space"],
-      seed: 14,
+      name: "short",
+      faults: ["replace-leader", "kill-receiver", "corrupt-record"],
+      seed: 15,
     }));
 });

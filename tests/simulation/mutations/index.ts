@@ -10,14 +10,17 @@ import { watchMutations } from "./watch-mutations";
 
 export type { Catcher, Edit, Mutation } from "./mutation";
 
-/** All deliberate bugs, each with a name of its own. */
-export const mutations: readonly Mutation[] = [
-  ...raftMutations,
-  ...kvMutations,
-  ...modelMutations,
-  ...replicaMutations,
-  ...watchMutations,
-  ...membershipMutations,
-  ...snapshotMutations,
-  ...verificationMutations,
-];
+/** The deliberate bugs, by what they are bugs of. */
+export const mutationsByArea = {
+  raft: raftMutations,
+  kv: kvMutations,
+  model: modelMutations,
+  replica: replicaMutations,
+  watch: watchMutations,
+  membership: membershipMutations,
+  snapshots: snapshotMutations,
+  verification: verificationMutations,
+} as const satisfies Record<string, readonly Mutation[]>;
+
+/** All of them, each with a name of its own. */
+export const mutations: readonly Mutation[] = Object.values(mutationsByArea).flat();
