@@ -14,8 +14,9 @@ import {
 } from "./invariants";
 import { BackupTaker, RESTORED_SIZES, RestoredCluster, type RestoredParts } from "./restore";
 import { Violation, type ViolationKind } from "./violation";
+import type { WorldCounts } from "./world/counts";
 import { secondsText, Trace } from "./world/trace";
-import { SimulatedWorld, type WorldCounts } from "./world/world";
+import { SimulatedWorld } from "./world/world";
 import type { SeatCondition } from "./world-contract";
 
 export interface RunOptions {

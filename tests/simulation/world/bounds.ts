@@ -6,10 +6,32 @@ import {
   type ReplicaBounds,
 } from "@quorate/services/replica";
 import type { Random } from "@quorate/services/std";
+import type { VerificationLimits } from "@quorate/services/verification";
 import { DEFAULT_WATCH_BOUNDS, type WatchBounds } from "@quorate/services/watch";
+import type { NamedChance } from "./named-chance";
+import { drawVerification } from "./verification-wire";
+
+/** What all processes of a world are bound by, and those of another world otherwise. */
+export interface WorldLimits {
+  readonly bounds: ReplicaBounds;
+  readonly history: HistoryLimits;
+  readonly logKeeping: LogKeeping;
+  readonly watch: WatchBounds;
+  readonly verification: Partial<VerificationLimits>;
+}
+
+export function drawLimits(chance: NamedChance): WorldLimits {
+  return {
+    bounds: drawBounds(chance.of("bounds")),
+    history: drawHistory(chance.of("history")),
+    logKeeping: drawLogKeeping(chance.of("log keeping")),
+    watch: drawWatchBounds(chance.of("watch bounds")),
+    verification: drawVerification(chance.of("verification")),
+  };
+}
 
 /** In half of the worlds the bounds of production, which no run comes near; in the others such that every run meets them. */
-export function drawBounds(random: Random): ReplicaBounds {
+function drawBounds(random: Random): ReplicaBounds {
   if (random.below(2) === 0) return DEFAULT_BOUNDS;
   const appendBytesMax = random.below(2) === 0 ? 0 : random.below(2_000);
   return {
@@ -28,14 +50,14 @@ export function drawBounds(random: Random): ReplicaBounds {
 }
 
 /** In some worlds all history is kept, in others so little that what clients ask for is given up meanwhile. */
-export function drawHistory(random: Random): HistoryLimits {
+function drawHistory(random: Random): HistoryLimits {
   const revisionsMax = random.below(2) === 0 ? null : 20 + random.below(300);
   const ageMsMax = random.below(3) === 0 ? 2_000 + random.below(20_000) : null;
   return { revisionsMax, ageMsMax };
 }
 
 /** In three of four worlds so little that whoever was away for a moment needs a snapshot. */
-export function drawLogKeeping(random: Random): LogKeeping {
+function drawLogKeeping(random: Random): LogKeeping {
   if (random.below(4) === 0) return DEFAULT_LOG_KEEPING;
   const entriesMax = 10 + random.below(100);
   const bytesMax = random.below(3) === 0 ? 1_000 + random.below(10_000) : DEFAULT_LOG_KEEPING.bytesMax;
@@ -43,7 +65,7 @@ export function drawLogKeeping(random: Random): LogKeeping {
 }
 
 /** In half of the worlds so little that every watch meets it. */
-export function drawWatchBounds(random: Random): WatchBounds {
+function drawWatchBounds(random: Random): WatchBounds {
   if (random.below(2) === 0) return DEFAULT_WATCH_BOUNDS;
   return {
     ...DEFAULT_WATCH_BOUNDS,
