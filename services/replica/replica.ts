@@ -448,6 +448,8 @@ export class Replica {
       if (wasLeader && this.role !== "leader") this.parts.proposals.leadershipLost();
       if (!wasLeader && this.role === "leader") {
         this.parts.proposals.leadershipWon();
+        // What was seen when it led last is out of date.
+        this.parts.space.look();
         // A leader needs no snapshot; and to take its state anew while it leads would stop everyone's writes.
         this.parts.receiver.cancel();
       }

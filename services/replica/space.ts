@@ -22,10 +22,14 @@ export class Space {
     this.raft.setLowOnSpace(isLow);
   }
 
-  /** To be called on the leader: it takes writes only where a majority has space to keep them. */
+  /** A leader takes writes only where a majority has space to keep them; who does not lead knows nothing of the others. */
   look(): void {
     const { id, progress, configuration } = this.raft.status();
-    const hasSpace = new Map((progress ?? []).map((peer) => [peer.id, !peer.isLowOnSpace]));
+    if (progress === null) {
+      this.isEnough = true;
+      return;
+    }
+    const hasSpace = new Map(progress.map((peer) => [peer.id, !peer.isLowOnSpace]));
     hasSpace.set(id, !this.isLowHere);
     this.isEnough = voteResult(configuration, hasSpace) === "won";
   }
