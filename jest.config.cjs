@@ -8,8 +8,8 @@ const swc = [
 module.exports = {
   roots: ["<rootDir>/tests"],
   testEnvironment: "node",
-  // Jest leaves a core alone by default, and with two of them runs everything in one process; most tests wait for others.
-  maxWorkers: "100%",
+  // Jest leaves a core alone by default; yet most tests wait for others, and those of whole clusters for time to pass.
+  maxWorkers: "150%",
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: [
     "/node_modules/",

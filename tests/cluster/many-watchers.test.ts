@@ -68,7 +68,7 @@ cluster.test(
     });
     expect(responses[0]?.response?.$case).toBe("created");
 
-    const writes = 100;
+    const writes = 20;
     const value = Buffer.alloc(256 * 1024, "x");
     for (let at = 0; at < writes; at += 1) {
       await kv.put(`many/${at}`, "small");
