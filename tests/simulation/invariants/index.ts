@@ -27,6 +27,7 @@ import { broken } from "./invariant";
 import { KeptHistory } from "./kept-history";
 import { LeaseChecks } from "./lease-checks";
 import { Ledger } from "./ledger";
+import { LowSpace } from "./low-space";
 import { MemberProgress } from "./member-progress";
 import { ReadRounds } from "./read-rounds";
 import { Reference } from "./reference";
@@ -77,6 +78,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly acknowledged: Acknowledged;
   private readonly readChecks: ReadChecks;
   private readonly bounds: Bounds;
+  private readonly lowSpace = new LowSpace();
   private readonly time: ReplicatedTime;
   private readonly leases: LeaseChecks;
   private readonly keptHistory: KeptHistory;
@@ -181,6 +183,7 @@ class Watch implements Observer, ClientWatcher {
     this.elections.sent(message);
     this.storedVotes.sent(message);
     this.bounds.sent(message);
+    this.lowSpace.sent(message, (id) => this.world.seat(id).replica?.status().isLowOnSpace === true);
     this.voteRule.sent(message);
     this.claimedBy(message);
     this.readRule.sent(message);
@@ -192,6 +195,7 @@ class Watch implements Observer, ClientWatcher {
     this.readRule.delivered(message);
     this.readRounds.delivered(message);
     this.removedMembers.delivered(message);
+    this.lowSpace.delivered(message);
   }
 
   appended(seat: Seat, batch: LogBatch): void {
@@ -218,6 +222,7 @@ class Watch implements Observer, ClientWatcher {
     this.configurations.actsBy(seat.id, configuration, [applied, status.appliedIndex]);
     this.progressOf(seat).stepped(status);
     this.bounds.stepped(seat.id, status);
+    this.lowSpace.stepped(seat.id, status, replica.isLeader ? replica.leader.term : null);
     this.bounds.received(seat.id, seat.chunksWaiting);
   }
 

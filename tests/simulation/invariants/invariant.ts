@@ -48,6 +48,7 @@ export const invariantNumbers = {
   "a voter has caught up": 12,
   "a removed member is not listened to": 12,
   "bounded memory": 13,
+  "writes are refused only for want of space": 13,
 } as const;
 
 export type InvariantName = keyof typeof invariantNumbers;

@@ -221,4 +221,45 @@ export const replicaMutations: readonly Mutation[] = [
     ],
     expected: ["replicated time keeps to a clock", "a lease never ends early"],
   },
+  {
+    name: "standing-down-leaves-no-space",
+    why: "A leader that stands down within a tick takes it that a majority has no space, and believes so when it leads again.",
+    edits: [
+      {
+        file: "services/replica/space.ts",
+        find: "      this.isEnough = true;\n      return;\n",
+        replace: "      this.isEnough = false;\n      return;\n",
+      },
+      {
+        file: "services/replica/replica.ts",
+        find: "        // What was seen when it led last is out of date.\n        this.parts.space.look();\n",
+        replace: "",
+      },
+    ],
+    expected: ["writes are refused only for want of space"],
+  },
+  {
+    name: "space-of-an-earlier-leadership",
+    why: "Space is looked at on ticks alone, so that a new leader goes by what it knew when it led before.",
+    edits: [
+      {
+        file: "services/replica/replica.ts",
+        find: "        // What was seen when it led last is out of date.\n        this.parts.space.look();\n",
+        replace: "",
+      },
+    ],
+    expected: ["writes are refused only for want of space"],
+  },
+  {
+    name: "space-is-never-back",
+    why: "A member that was low on space once goes on to tell its leader so.",
+    edits: [
+      {
+        file: "services/raft/raft.ts",
+        find: "    this.member.isLowOnSpace = isLow;\n",
+        replace: "    this.member.isLowOnSpace ||= isLow;\n",
+      },
+    ],
+    expected: ["writes are refused only for want of space"],
+  },
 ];
