@@ -268,4 +268,11 @@ export const failureTable = {
     outcome: NOT_APPLIED,
     scope: "attempt",
   },
+  // Who was started just now, or has a leader that was elected just now, is heard of in a moment.
+  [ErrorReason.QUORUM_AT_RISK]: {
+    code: status.FAILED_PRECONDITION,
+    retryable: true,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
 } as const satisfies Record<ErrorReason, FailureRow>;

@@ -39,11 +39,11 @@ export function membershipPlan(
 ): MembershipPlan {
   switch (request.kind) {
     case "add":
-      return additionPlan(request, membership);
+      return additionPlan(request, membership, raft);
     case "promote":
       return promotionPlan(request.memberId, membership, raft);
     case "remove":
-      return removalPlan(request.memberId, membership);
+      return removalPlan(request.memberId, membership, raft);
     case "update":
       return updatePlan(request, membership);
     case "change":
@@ -66,6 +66,7 @@ export function promotionDue(membership: MembershipState, raft: LeaderView): Mem
 function additionPlan(
   request: Extract<MembershipRequest, { kind: "add" }>,
   membership: MembershipState,
+  raft: LeaderView,
 ): MembershipPlan {
   const { memberId, clientAddress, peerAddress, priority, replaces } = request;
   if (find(memberId, membership) !== null) return { kind: "member_exists", memberId };
@@ -84,7 +85,7 @@ function additionPlan(
   };
   const fault = addressFault(member, membership);
   if (fault !== null) return { kind: "invalid", fault };
-  return changed(membership, [{ kind: "add_learner", id: memberId }], [member]);
+  return changed({ membership, raft }, [{ kind: "add_learner", id: memberId }], [member]);
 }
 
 function promotionPlan(memberId: MemberId, membership: MembershipState, raft: LeaderView): MembershipPlan {
@@ -95,14 +96,14 @@ function promotionPlan(memberId: MemberId, membership: MembershipState, raft: Le
   const changes: MemberChange[] = [{ kind: "add_voter", id: memberId }];
   // Whoever it replaces may have been removed meanwhile.
   if (find(member.replaces, membership) !== null) changes.push({ kind: "remove", id: member.replaces });
-  return changed(membership, changes, [{ ...member, promoteWhenCaughtUp: false, replaces: "" }]);
+  return changed({ membership, raft }, changes, [{ ...member, promoteWhenCaughtUp: false, replaces: "" }]);
 }
 
-function removalPlan(memberId: MemberId, membership: MembershipState): MembershipPlan {
+function removalPlan(memberId: MemberId, membership: MembershipState, raft: LeaderView): MembershipPlan {
   if (find(memberId, membership) === null) return { kind: "unknown_member", memberId };
   const { voters } = membership.configuration;
   if (voters.length === 1 && voters[0] === memberId) return { kind: "last_voter" };
-  return changed(membership, [{ kind: "remove", id: memberId }], []);
+  return changed({ membership, raft }, [{ kind: "remove", id: memberId }], []);
 }
 
 function updatePlan(
@@ -170,22 +171,38 @@ function changePlan(
     const fault = addressFault(info, membership);
     if (fault !== null) return { kind: "invalid", fault };
   }
-  return changed(membership, changes, infos);
+  return changed({ membership, raft }, changes, infos);
 }
 
 function changed(
-  membership: MembershipState,
+  { membership, raft }: { readonly membership: MembershipState; readonly raft: LeaderView },
   changes: readonly MemberChange[],
   members: readonly MemberInfo[],
 ): MembershipPlan {
-  if (membership.configuration.votersOutgoing.length > 0) return { kind: "changing" };
-  const outcome = changedConfiguration(membership.configuration, changes, "auto");
-  if (outcome.kind === "changed") {
-    const { configuration } = outcome;
-    if (configuration.voters.length === 0) return { kind: "last_voter" };
-    return { kind: "configuration", configuration, members };
-  }
-  return { kind: "invalid", fault: outcome.fault };
+  const present = membership.configuration;
+  if (present.votersOutgoing.length > 0) return { kind: "changing" };
+  const outcome = changedConfiguration(present, changes, "auto");
+  if (outcome.kind !== "changed") return { kind: "invalid", fault: outcome.fault };
+  const { configuration } = outcome;
+  if (configuration.voters.length === 0) return { kind: "last_voter" };
+  const silent = tooManySilent(present.voters, configuration.voters, raft);
+  if (silent !== null) return { kind: "quorum_at_risk", silent };
+  return { kind: "configuration", configuration, members };
+}
+
+/**
+ * The voters to be that are not heard of (a leader hears of itself), where the others are no majority: nothing could be
+ * decided any more, not even to take the change back (etcd, strict-reconfig-check). null where they are one, or where
+ * those who vote stay the same.
+ */
+function tooManySilent(
+  present: readonly MemberId[],
+  next: readonly MemberId[],
+  raft: LeaderView,
+): readonly MemberId[] | null {
+  if (next.length === present.length && next.every((id) => present.includes(id))) return null;
+  const silent = next.filter((id) => heardOf(id, raft) === null);
+  return (next.length - silent.length) * 2 > next.length ? null : silent;
 }
 
 /** Two services cannot be at one address: whoever connects there would meet the wrong one. */

@@ -109,6 +109,8 @@ export type MembershipOutcome =
   /** It lacks so many entries. */
   | { readonly kind: "not_caught_up"; readonly memberId: MemberId; readonly lag: number }
   | { readonly kind: "last_voter" }
+  /** Of those that would vote, these are not heard of, and the others are no majority. */
+  | { readonly kind: "quorum_at_risk"; readonly silent: readonly MemberId[] }
   /** Another change is under way. */
   | { readonly kind: "changing" }
   | { readonly kind: "too_many_members" }

@@ -184,6 +184,8 @@ export function membershipFailure(
         ErrorReason.LAST_VOTER,
         `${asked}: no voter would be left; the last voter cannot be removed`,
       );
+    case "quorum_at_risk":
+      return new CallFailure(ErrorReason.QUORUM_AT_RISK, quorumAtRisk(outcome.silent, asked));
     case "changing":
       return new CallFailure(
         ErrorReason.MEMBERSHIP_CHANGING,
@@ -210,6 +212,11 @@ function notCaughtUp(
   return ids.includes(memberId)
     ? `${memberId} lacks ${lag} log entries, too many to vote; try again when it has caught up`
     : `${memberId} is no member yet and has none of the ${lag} log entries: add it as a learner first; there are ${ids.join(", ")}`;
+}
+
+function quorumAtRisk(silent: readonly string[], asked: string): string {
+  const [they, them] = silent.length === 1 ? ["is", "it"] : ["are", "them"];
+  return `${asked}: no majority would be left, since ${silent.join(", ")} ${they} not heard of; start ${them}, or remove ${them} first`;
 }
 
 function memberIds({ replica }: NodeContext): readonly string[] {

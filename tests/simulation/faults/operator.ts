@@ -231,4 +231,5 @@ const REPEATED: ReadonlySet<string> = new Set([
   "unknown",
   "changing",
   "not_caught_up",
+  "quorum_at_risk",
 ]);

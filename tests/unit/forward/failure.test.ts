@@ -45,6 +45,7 @@ const contract: readonly (readonly [status, readonly (keyof typeof ErrorReason)[
       "PERMANENT_NAMESPACE",
       "LAST_VOTER",
       "NO_MAJORITY",
+      "QUORUM_AT_RISK",
     ],
   ],
   [status.OUT_OF_RANGE, ["INTEGER_OVERFLOW", "COMPACTED", "FUTURE_REVISION"]],

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from "@jest/globals";
 import type { MembershipOutcome, MembershipRequest, Replica } from "@quorate/services/replica";
+import { addition, changedIn } from "./membership-requests";
 import { appliedAnswer, put, ReplicaRig } from "./replica-rig";
 
 let rig: ReplicaRig;
@@ -8,28 +9,8 @@ afterEach(async () => {
   for (const { replica } of rig.seats) await replica?.stop();
 });
 
-function addition(memberId: string, changes: Partial<Extract<MembershipRequest, { kind: "add" }>> = {}) {
-  return {
-    kind: "add",
-    memberId,
-    clientAddress: `${memberId}:1`,
-    peerAddress: `${memberId}:2`,
-    priority: 100,
-    promoteWhenCaughtUp: false,
-    replaces: null,
-    ...changes,
-  } as const;
-}
-
-async function changed(replica: Replica, request: MembershipRequest): Promise<MembershipOutcome> {
-  let outcome: MembershipOutcome | null = null;
-  void replica.changeMembership(request).then((result) => {
-    outcome = result;
-  });
-  for (let tick = 0; tick < 100 && outcome === null; tick += 1) await rig.tick();
-  if (outcome === null) throw new Error("the change has no outcome");
-  return outcome;
-}
+const changed = (replica: Replica, request: MembershipRequest): Promise<MembershipOutcome> =>
+  changedIn(rig, replica, request);
 
 async function written(replica: Replica, key: string): Promise<void> {
   const outcome = replica.submit(put(key, key));

@@ -163,6 +163,20 @@ describe("changes of the membership", () => {
       "NOT_APPLIED",
       "add n4: no voter would be left",
     ],
+    [
+      { kind: "quorum_at_risk", silent: ["n3"] },
+      status.FAILED_PRECONDITION,
+      "QUORUM_AT_RISK",
+      "NOT_APPLIED",
+      "add n4: no majority would be left, since n3 is not heard of; start it, or remove it first",
+    ],
+    [
+      { kind: "quorum_at_risk", silent: ["n2", "n3"] },
+      status.FAILED_PRECONDITION,
+      "QUORUM_AT_RISK",
+      "NOT_APPLIED",
+      "since n2, n3 are not heard of; start them, or remove them first",
+    ],
     [{ kind: "changing" }, status.ABORTED, "MEMBERSHIP_CHANGING", "NOT_APPLIED", "another change"],
     [{ kind: "too_many_members" }, status.RESOURCE_EXHAUSTED, "TOO_MANY_MEMBERS", "NOT_APPLIED", "members"],
     [

@@ -53,6 +53,7 @@ const REASONS = {
   TOO_MANY_MEMBERS: { code: "RESOURCE_EXHAUSTED", reaction: "fail" },
   UNKNOWN_CLIENT: { code: "NOT_FOUND", reaction: "fail" },
   NO_MAJORITY: { code: "FAILED_PRECONDITION", reaction: "fail" },
+  QUORUM_AT_RISK: { code: "FAILED_PRECONDITION", reaction: "fail" },
 } as const satisfies Record<Reason, { readonly code: StatusName; readonly reaction: Reaction }>;
 
 /** Codes that no endpoint and no repetition changes, where no reason is given. */

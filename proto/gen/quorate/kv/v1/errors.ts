@@ -115,6 +115,8 @@ export enum ErrorReason {
   UNKNOWN_CLIENT = 44,
   /** NO_MAJORITY - The replicas do not agree, and no majority of them tells which is right. */
   NO_MAJORITY = 45,
+  /** QUORUM_AT_RISK - FAILED_PRECONDITION: of those that would vote, the leader does not hear of a majority; the message names the silent ones. */
+  QUORUM_AT_RISK = 46,
 }
 
 /** Where the leader can be reached. */
