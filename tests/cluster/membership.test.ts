@@ -129,7 +129,10 @@ cluster.test(
       const target = cluster.numbers.filter((node) => node !== leader).at(round) as number;
       const now = await voters(cluster, leader);
       const kind = now.includes(`n${target}`) ? "learner" : "voter";
-      const change = client.cluster.changeMembers([{ kind, memberId: `n${target}` }]).catch(() => null);
+      const change = client.cluster
+        // One that would leave no majority is refused until the leader is back.
+        .changeMembers([{ kind, memberId: `n${target}` }], { deadlineMs: 5000 })
+        .catch(() => null);
       await cluster.kill(leader);
       await change;
       await cluster.restart(leader);

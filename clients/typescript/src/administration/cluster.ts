@@ -124,7 +124,11 @@ export class Cluster {
     return this.#membership.promote(memberId, options);
   }
 
-  /** Removes a member, the leader too: it stops, and its data is refused from then on. @throws QuorateError LAST_VOTER */
+  /**
+   * Removes a member, the leader too: it stops, and its data is refused from then on.
+   *
+   * @throws QuorateError LAST_VOTER; QUORUM_AT_RISK when, until the deadline, the leader hears of no majority of the others
+   */
   removeMember(memberId: string, options: ClusterCallOptions = {}): Promise<readonly ClusterMember[]> {
     return this.#membership.remove(memberId, options);
   }
@@ -138,7 +142,11 @@ export class Cluster {
     return this.#membership.update(memberId, update, options);
   }
 
-  /** Makes several changes at once, by joint consensus: there is no moment at which only some of them hold. */
+  /**
+   * Makes several changes at once, by joint consensus: there is no moment at which only some of them hold.
+   *
+   * @throws QuorateError LEARNER_NOT_READY, UNKNOWN_MEMBER, QUORUM_AT_RISK as above, TOO_MANY_MEMBERS, INVALID_ARGUMENT
+   */
   changeMembers(
     changes: readonly MemberChangeRequest[],
     options: ClusterCallOptions = {},
