@@ -53,6 +53,24 @@ describe("a change of the members", () => {
     expect(ends.of("AddMember").map(({ address }) => address)).toEqual([A, A, A]);
   });
 
+  test("waits until a majority is heard of, and says in the end who is silent", async () => {
+    const atRisk = new QuorateError("remove n2: no majority would be left, since n3 is not heard of", {
+      code: "FAILED_PRECONDITION",
+      reason: "QUORUM_AT_RISK",
+      retryable: true,
+      outcome: "not_applied",
+    });
+    const ends = scripted("RemoveMember", [atRisk, atRisk, { members: [row("n1")] }], []);
+    expect(await ends.timing.drive(ends.client.cluster.removeMember("n2"))).toHaveLength(1);
+    const dead = new ScriptedEndpoints(A, () => atRisk);
+    expect(await dead.failure(dead.client.cluster.removeMember("n2"))).toMatchObject({
+      reason: "QUORUM_AT_RISK",
+      outcome: "not_applied",
+      message: expect.stringContaining("n3 is not heard of"),
+    });
+    expect(dead.of("RemoveMember").length).toBeGreaterThan(5);
+  });
+
   test("is not sent again after its answer was lost, and is found among the members", async () => {
     const ends = scripted("AddMember", [connectionLost], [row("n4", { voter: false })]);
     const members = await ends.timing.drive(ends.client.cluster.addMember(n4));
