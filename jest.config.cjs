@@ -1,3 +1,5 @@
+const { availableParallelism } = require("node:os");
+
 // Sources are transformed on the fly, so that a test never runs a stale build; processes that tests start run dist.
 const swc = [
   "@swc/jest",
@@ -9,7 +11,8 @@ module.exports = {
   roots: ["<rootDir>/tests"],
   testEnvironment: "node",
   // Jest leaves a core alone by default; yet most tests wait for others, and those of whole clusters for time to pass.
-  maxWorkers: "150%",
+  // A number, for jest takes a percentage above 100 for one.
+  maxWorkers: Math.ceil(1.5 * availableParallelism()),
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: [
     "/node_modules/",
