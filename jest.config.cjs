@@ -1,5 +1,3 @@
-const { availableParallelism } = require("node:os");
-
 // Sources are transformed on the fly, so that a test never runs a stale build; processes that tests start run dist.
 const swc = [
   "@swc/jest",
@@ -10,9 +8,8 @@ const swc = [
 module.exports = {
   roots: ["<rootDir>/tests"],
   testEnvironment: "node",
-  // Jest leaves a core alone by default; yet most tests wait for others, and those of whole clusters for time to pass.
-  // A number, for jest takes a percentage above 100 for one.
-  maxWorkers: Math.ceil(1.5 * availableParallelism()),
+  // Jest leaves a core alone by default, and with two of them runs everything in one process; most tests wait for others.
+  maxWorkers: "100%",
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: [
     "/node_modules/",

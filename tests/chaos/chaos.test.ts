@@ -6,7 +6,7 @@ import { exitCodeOf, reportText } from "./report";
 import { runChaos } from "./run";
 
 /*
- * Short runs of `npm run chaos` with fixed seeds: each fault once in `npm run test:long`, three of them in `npm test`. Their reports
+ * Short runs of `npm run chaos` with fixed seeds: each fault once in `npm run test:long`, two of them in `npm test`. Their reports
  * stay below reports/ until the next run.
  */
 
@@ -121,10 +121,10 @@ describe("real processes under attack lose nothing, answer right and recover wit
       }),
   );
 
-  it("F1, F2, G4, H5: the leader is replaced, an image is broken off by its receiver's end, a wrong record is mended", () =>
+  it("F1, F2, G4: the leader is replaced, an image is broken off by its receiver's end", () =>
     expectSurvived({
       name: "short",
-      faults: ["replace-leader", "kill-receiver", "corrupt-record"],
+      faults: ["replace-leader", "kill-receiver"],
       seed: 15,
     }));
 });

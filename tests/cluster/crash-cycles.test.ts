@@ -28,7 +28,7 @@ for (const cycles of [3, 5, 8, 10]) {
         cluster,
         cluster.numbers.filter((other) => other !== node),
       );
-      const load = Load.closedLoop(kv, `e5-${cycles}-`, { callers: 2, writesMax: 2000 });
+      const load = Load.closedLoop(kv, `e5-${cycles}-`, { callers: 2, writesMax: 2000, restMs: 10 });
       await cluster.kill(node);
       for (let cycle = 0; cycle < cycles; cycle += 1) await crashOnce(cluster, node, cycle);
       await cluster.restart(node);
