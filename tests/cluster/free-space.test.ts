@@ -135,7 +135,9 @@ for (const which of ["the leader and a follower", "both followers"] as const) {
       await writes.stop();
       await writes.expectKept();
       await cluster.agree();
-      expect(await cluster.leader()).toBe(leader);
+      // A leader with little space hands over, some time later, to one that has some; no other reason to is there.
+      const mayLead = [leader, ...cluster.numbers.filter((node) => !low.includes(node))];
+      expect(mayLead).toContain(await cluster.leader());
     },
   );
 }
