@@ -1,4 +1,4 @@
-import { expect } from "@jest/globals";
+import { describe, expect } from "@jest/globals";
 import { clusterOfFile, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
@@ -19,24 +19,21 @@ async function crashOnce(cluster: TestCluster, node: number, cycle: number): Pro
   await cluster.kill(node);
 }
 
-for (const cycles of [3, 5, 8, 10]) {
-  cluster.test(
-    `E5: ${cycles} rapid crashes of a node in a row, with writes beside, converge`,
-    async (cluster) => {
-      const [node] = (await cluster.followers()) as [number];
-      const kv = patientKv(
-        cluster,
-        cluster.numbers.filter((other) => other !== node),
-      );
-      const load = Load.closedLoop(kv, `e5-${cycles}-`, { callers: 2, writesMax: 2000, restMs: 10 });
-      await cluster.kill(node);
-      for (let cycle = 0; cycle < cycles; cycle += 1) await crashOnce(cluster, node, cycle);
-      await cluster.restart(node);
-      await load.stop();
-      await cluster.leader();
-      await cluster.agree();
-      await expectNothingLost(kv, load);
-      expect([...load.refused, ...load.open]).toEqual([]);
-    },
-  );
-}
+describe.each([3, 5, 8, 10])("%i crashes", (cycles) => {
+  cluster.test("E5: rapid crashes of a node in a row, with writes beside, converge", async (cluster) => {
+    const [node] = (await cluster.followers()) as [number];
+    const kv = patientKv(
+      cluster,
+      cluster.numbers.filter((other) => other !== node),
+    );
+    const load = Load.closedLoop(kv, `e5-${cycles}-`, { callers: 2, writesMax: 2000, restMs: 10 });
+    await cluster.kill(node);
+    for (let cycle = 0; cycle < cycles; cycle += 1) await crashOnce(cluster, node, cycle);
+    await cluster.restart(node);
+    await load.stop();
+    await cluster.leader();
+    await cluster.agree();
+    await expectNothingLost(kv, load);
+    expect([...load.refused, ...load.open]).toEqual([]);
+  });
+});

@@ -1,4 +1,4 @@
-import { expect } from "@jest/globals";
+import { describe, expect } from "@jest/globals";
 import { clusterOfFile, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
@@ -16,37 +16,41 @@ for (const order of [
   ["a follower", "the leader"],
   ["the leader", "a follower"],
 ] as const) {
-  cluster.test(
-    `E11: ${order[0]}, then ${order[1]} of those left fails, then both recover: all acknowledged keys are there`,
-    async (cluster) => {
-      const kv = patientKv(cluster);
-      const load = Load.closedLoop(kv, `e11-${order.join("-")}-`, { callers: 8 });
-      const goOn = async (what: string): Promise<void> => {
-        const before = load.acknowledged.size;
-        await inTime(what, () => load.acknowledged.size >= before + 50);
-      };
-      await goOn("writes are under way");
-      const first = await victim(cluster, order[0]);
-      await cluster.kill(first);
-      await goOn("two of three go on");
-      const second = await victim(cluster, order[1]);
-      await cluster.kill(second);
+  describe(`${order[0]}, then ${order[1]} of those left`, () =>
+    cluster.test(
+      "E11: two of three nodes fail one after another, then both recover: all acknowledged keys are there",
+      async (cluster) => {
+        const kv = patientKv(cluster);
+        const load = Load.closedLoop(kv, `e11-${order.join("-")}-`, { callers: 8 });
+        const goOn = async (what: string): Promise<void> => {
+          const before = load.acknowledged.size;
+          await inTime(what, () => load.acknowledged.size >= before + 50);
+        };
+        await goOn("writes are under way");
+        const first = await victim(cluster, order[0]);
+        await cluster.kill(first);
+        await goOn("two of three go on");
+        const second = await victim(cluster, order[1]);
+        await cluster.kill(second);
 
-      const [last] = cluster.live as [number];
-      await inTime("the last one knows no leader", async () => (await cluster.status(last)).leaderId === "");
-      const acknowledged = load.acknowledged.size;
-      const attempt = await cluster.node(last).kv.attempt("put", { key: Buffer.from("e11") });
-      expect(attempt).toMatchObject({ ok: false, code: "UNAVAILABLE" });
-      expect(load.acknowledged.size).toBe(acknowledged);
+        const [last] = cluster.live as [number];
+        await inTime(
+          "the last one knows no leader",
+          async () => (await cluster.status(last)).leaderId === "",
+        );
+        const acknowledged = load.acknowledged.size;
+        const attempt = await cluster.node(last).kv.attempt("put", { key: Buffer.from("e11") });
+        expect(attempt).toMatchObject({ ok: false, code: "UNAVAILABLE" });
+        expect(load.acknowledged.size).toBe(acknowledged);
 
-      await cluster.restart(second);
-      await goOn("two of three go on again");
-      await cluster.restart(first);
-      await cluster.leader();
-      await load.stop();
-      await cluster.agree();
-      expect([...load.refused, ...load.open]).toEqual([]);
-      await expectNothingLost(kv, load);
-    },
-  );
+        await cluster.restart(second);
+        await goOn("two of three go on again");
+        await cluster.restart(first);
+        await cluster.leader();
+        await load.stop();
+        await cluster.agree();
+        expect([...load.refused, ...load.open]).toEqual([]);
+        await expectNothingLost(kv, load);
+      },
+    ));
 }
