@@ -14,7 +14,9 @@ module.exports = {
   testPathIgnorePatterns: [
     "/node_modules/",
     "/dist/",
-    ...(process.env.QUORATE_TESTS === "timed" ? [] : ["\\.timed\\.test\\.ts$"]),
+    ...["timed", "long"]
+      .filter((kind) => process.env.QUORATE_TESTS !== kind)
+      .map((kind) => `\\.${kind}\\.test\\.ts$`),
   ],
   modulePathIgnorePatterns: ["<rootDir>/.*/dist/"],
   transform: { "\\.(ts|mjs)$": swc },

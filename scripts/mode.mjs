@@ -5,7 +5,8 @@ import { parseArgs } from "node:util";
 import { root, runJest, runProgram, summaryLine } from "./jest.mjs";
 
 const MODES = JSON.parse(readFileSync(join(root, "scripts/modes.json"), "utf8"));
-const TIMED = ".timed.test.ts";
+/** Tests that only run where they are asked for, by the key of a mode that names them. */
+const KINDS = ["timed", "long"];
 
 /**
  * Runs one mode, or says what is wrong with the command line.
@@ -19,9 +20,9 @@ export async function runMode(args, prepare) {
     console.error(options);
     return 2;
   }
-  const { name, files, timed, list, minutesMax } = options;
+  const { name, files, special, list, minutesMax } = options;
   if (list) {
-    for (const file of [...files, ...timed]) console.log(file);
+    for (const file of [...files, ...KINDS.flatMap((kind) => special[kind])]) console.log(file);
     return 0;
   }
   prepare();
@@ -79,16 +80,19 @@ function optionsOf(args) {
   const reports = values.report === true || values["report-dir"] !== undefined || mode.alwaysReports === true;
   const within = (paths) => (file) =>
     paths.some((path) => (path.endsWith("/") ? file.startsWith(path) : file === path));
-  const files = all.filter(within(mode.tests)).filter((file) => !file.endsWith(TIMED));
-  const timed = all.filter(within(mode.timed ?? [])).filter((file) => file.endsWith(TIMED));
+  const isOf = (kind) => (file) => file.endsWith(`.${kind}.test.ts`);
+  const files = all.filter(within(mode.tests)).filter((file) => !KINDS.some((kind) => isOf(kind)(file)));
+  const special = Object.fromEntries(
+    KINDS.map((kind) => [kind, all.filter(within(mode[kind] ?? [])).filter(isOf(kind))]),
+  );
   const programs = values.only === undefined ? (mode.programs ?? []) : [];
-  if (files.length + timed.length + programs.length === 0)
+  if (files.length + Object.values(special).flat().length + programs.length === 0)
     return `--only ${values.only} leaves nothing to run`;
   return {
     name,
     minutesMax,
     files,
-    timed,
+    special,
     programs,
     list: values.list === true,
     isOwnDirectory: values["report-dir"] === undefined,
@@ -98,15 +102,16 @@ function optionsOf(args) {
 }
 
 /** What the mode does, one after another. */
-function stepsOf({ files, timed, programs, reports, reportDirectory, isOwnDirectory }) {
+function stepsOf({ files, special, programs, reports, reportDirectory, isOwnDirectory }) {
   // Of an earlier run; a directory that somebody named may hold other things.
   if (isOwnDirectory) rmSync(reportDirectory, { recursive: true, force: true });
   mkdirSync(reportDirectory, { recursive: true });
   const steps = [];
   if (files.length > 0) steps.push((untilMs) => jestStep("", files, [], {}, untilMs));
-  if (timed.length > 0) {
-    const variables = { QUORATE_TESTS: "timed" };
-    steps.push((untilMs) => jestStep("timed.", timed, ["-i"], variables, untilMs));
+  for (const kind of KINDS) {
+    if (special[kind].length === 0) continue;
+    const variables = { QUORATE_TESTS: kind };
+    steps.push((untilMs) => jestStep(`${kind}.`, special[kind], ["-i"], variables, untilMs));
   }
   for (const program of programs) steps.push((untilMs) => programStep(program, untilMs));
   return steps;

@@ -110,13 +110,18 @@ async function timed(args) {
   process.exitCode = exitCode;
 }
 
-/** What takes too long for every change: see the tests that ask for QUORATE_TESTS=long. */
+/** What takes too long for every change: the .long tests, and more of those that ask isLongRun. */
 async function long(args) {
   ensureTestsBuilt();
   const paths =
     args.length > 0
       ? args
-      : ["tests/chaos/chaos.test.ts", "tests/compliance/", "tests/simulation/mutations/"];
+      : [
+          "\\.long\\.test\\.ts$",
+          "tests/chaos/chaos.test.ts",
+          "tests/compliance/",
+          "tests/simulation/mutations/",
+        ];
   const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "long" }, "inherit");
   console.log(summaryLine(summary));
   process.exitCode = exitCode;

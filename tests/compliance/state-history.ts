@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Change, NamespaceState } from "@quorate/services/kv";
 import { type HistoryQuery, ReadExpired, type StateStore, StoreFailure } from "@quorate/services/replica";
 import { seededRandom } from "@quorate/services/std";
+import { isLongRun } from "#support";
 import { RandomBatches } from "./random-batches";
 import { StateModel } from "./state-model";
 import {
@@ -253,7 +254,7 @@ export function stateHistoryCompliance(name: string, create: () => Promise<State
       await expect(history(state)).rejects.toBeInstanceOf(StoreFailure);
     });
 
-    it.each(process.env.QUORATE_TESTS === "long" ? [1, 2, 3, 4] : [1, 2])(
+    it.each(isLongRun ? [1, 2, 3, 4] : [1, 2])(
       "whatever is changed, compacted, truncated and deleted, it tells and reads what a plain list does, seed %i",
       async (seed) => {
         const random = seededRandom(seed);

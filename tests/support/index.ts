@@ -18,6 +18,7 @@ export { type Corruption, corruptStoredRecords } from "./corrupt-record";
 export { eventually, NeverWill, type Patience } from "./eventually";
 export { clusterOfFile, type FileCluster, withCluster } from "./file-cluster";
 export { Link, type LinkFault } from "./link";
+export { isLongRun } from "./long-run";
 export { ownEntries } from "./own-entries";
 export { type Direction, PeerLinks } from "./peer-links";
 export { PortBlock } from "./port-block";

@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "@jest/globals";
+import { isLongRun } from "#support";
 import type { ProfileName } from "../faults";
 import { type InvariantName, invariantNumbers } from "../invariants";
 import { mutations, mutationsByArea } from ".";
@@ -18,8 +19,6 @@ const SEEDS_TRIED = 100;
 const JOBS = 2;
 /** A minute on an idle machine, and some more if known seeds are out of date. */
 const MS_MAX = 900_000;
-
-const IS_LONG = process.env.QUORATE_TESTS === "long";
 
 const trees = new SourceTrees();
 const results = readResults();
@@ -42,7 +41,7 @@ function taskOf(mutation: Mutation, seeds: readonly number[], onEnded: (caught: 
 
 /** The one of each area that is found soonest; all of them in the long tests. */
 function toBeFoundAgain(): readonly Mutation[] {
-  if (IS_LONG) return mutations;
+  if (isLongRun) return mutations;
   return Object.values(mutationsByArea).flatMap((ofArea) =>
     [...ofArea]
       .sort((left, right) => soonest(left.name).seedsNeeded - soonest(right.name).seedsNeeded)
@@ -53,7 +52,7 @@ function toBeFoundAgain(): readonly Mutation[] {
 /** By profile, the seeds at which these bugs were found; whole runs, which seeds of other tests stand for in the short ones. */
 function controlSeeds(found: readonly Mutation[]): ReadonlyMap<ProfileName, ReadonlySet<number>> {
   const seeds = new Map<ProfileName, Set<number>>();
-  if (!IS_LONG) return seeds;
+  if (!isLongRun) return seeds;
   for (const { name, profile = "swarm" } of found) {
     seeds.set(profile, (seeds.get(profile) ?? new Set()).add(soonest(name).seed));
   }
@@ -100,7 +99,7 @@ describe("deliberate bugs", () => {
   });
 
   it(
-    `K3: bugs are found again${IS_LONG ? ", and without them the same seeds pass" : ""}`,
+    `K3: bugs are found again${isLongRun ? ", and without them the same seeds pass" : ""}`,
     async () => {
       const missed: string[] = [];
       const chosen = toBeFoundAgain();
