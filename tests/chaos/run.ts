@@ -33,8 +33,16 @@ const SPARES = 2;
 const CALL_MS_MAX = 3000;
 const FINAL_CALL_MS_MAX = 30_000;
 
-/** Runs a plan of faults against a cluster of its own and judges what came of it. */
-export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> {
+/**
+ * Runs a plan of faults against a cluster of its own and judges what came of it.
+ *
+ * @param recoveryMsMax how long after a fault a write through each process may take to succeed, in milliseconds
+ */
+export async function runChaos(
+  options: ChaosOptions,
+  say: (line: string) => void,
+  recoveryMsMax: number = RECOVERY_MS_MAX,
+): Promise<ChaosReport> {
   const random = seededRandom(options.seed);
   const linkChance = random.fork();
   const links = await PeerLinks.open(options.nodes + SPARES, () => linkChance.float());
@@ -49,15 +57,20 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
       nodeArgs: starts.argvOf,
       peerAddress: links.peerAddress,
     });
-    return await attack(options, new Arena(cluster, links, PROFILES[options.profile], starts), say);
+    const arena = new Arena(cluster, links, PROFILES[options.profile], starts);
+    return await attack({ ...options, recoveryMsMax }, arena, say);
   } finally {
     await cluster?.stop();
     await links.close();
   }
 }
 
+interface Attack extends ChaosOptions {
+  readonly recoveryMsMax: number;
+}
+
 async function attack(
-  options: ChaosOptions,
+  { recoveryMsMax, ...options }: Attack,
   arena: Arena,
   say: (line: string) => void,
 ): Promise<ChaosReport> {
@@ -75,7 +88,7 @@ async function attack(
   });
   let steps: readonly StepReport[];
   try {
-    steps = await strikeAll(options, arena, workload, say);
+    steps = await strikeAll({ ...options, recoveryMsMax }, arena, workload, say);
   } finally {
     await workload.stop();
   }
@@ -135,7 +148,7 @@ function callersOf(arena: Arena): readonly (() => Kv)[] {
 }
 
 async function strikeAll(
-  options: ChaosOptions,
+  options: Attack,
   arena: Arena,
   workload: Workload,
   say: (line: string) => void,
@@ -144,10 +157,10 @@ async function strikeAll(
   await probe.measure();
   const startedAtMs = performance.now();
   const reports: StepReport[] = [];
-  const { seed, faults, durationMs, stepsMax } = options;
+  const { seed, faults, durationMs, stepsMax, recoveryMsMax } = options;
   for (const step of faultSteps({ seed, faults, electionTimeoutMs: arena.electionTimeoutMs })) {
     if (step.number > stepsMax || performance.now() - startedAtMs > durationMs) break;
-    const report = await strike(step, arena, workload, probe);
+    const report = await strike(step, arena, workload, { probe, recoveryMsMax });
     reports.push(report);
     say(stepText(report));
     // What follows would be attacks on a cluster that is down already.
@@ -161,7 +174,7 @@ async function strike(
   step: FaultStep,
   arena: Arena,
   workload: Workload,
-  probe: RecoveryProbe,
+  { probe, recoveryMsMax }: { readonly probe: RecoveryProbe; readonly recoveryMsMax: number },
 ): Promise<StepReport> {
   const beganAtNs = process.hrtime.bigint();
   workload.resetOutage();
@@ -176,11 +189,11 @@ async function strike(
     const { longestOutageMs: outageMs } = workload;
     await span(step.calmMs);
     const recoveredMs = slowestMs(recovery);
-    const isLate = recoveredMs === null || recoveredMs > RECOVERY_MS_MAX;
+    const isLate = recoveredMs === null || recoveredMs > recoveryMsMax;
     const problem = isLate
       ? ({
           kind: "liveness",
-          text: `#${step.number} ${step.fault}: no recovery within ${RECOVERY_MS_MAX} ms`,
+          text: `#${step.number} ${step.fault}: no recovery within ${recoveryMsMax} ms`,
         } as const)
       : null;
     const times = { beganAtNs, struckAtNs, healedAtNs, recoveredAtNs };

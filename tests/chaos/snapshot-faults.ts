@@ -100,7 +100,7 @@ async function leftBehind(arena: Arena, random: Random): Promise<number> {
   const others = arena.without(await arena.leader());
   const node = others[random.below(others.length)] as number;
   await makeBulk(arena);
-  const { lastIndex } = await arena.cluster.status(node, 1000);
+  const { lastIndex } = await arena.cluster.status(node);
   await arena.kill(node);
   const staying = arena.without(node);
   await arena.leader();
@@ -110,7 +110,8 @@ async function leftBehind(arena: Arena, random: Random): Promise<number> {
   await eventually(
     `all logs begin behind entry ${lastIndex}, the last of n${node}`,
     async () => (await firstIndexes(arena, staying)).every((first) => first > lastIndex + 1),
-    { deadlineMs: SETTLE_MS_MAX },
+    // Each look makes all of them cut their logs.
+    { deadlineMs: SETTLE_MS_MAX, intervalMs: 500 },
   );
   return node;
 }
