@@ -6,6 +6,7 @@ import {
   KvServiceDefinition,
   LeaseServiceDefinition,
   NamespaceServiceDefinition,
+  Outcome,
   RpcStatus,
 } from "@quorate/client/generated";
 import {
@@ -36,9 +37,17 @@ export type Reply<Response> =
       readonly detail: ErrorDetail | null;
     };
 
+type Failed = Extract<Reply<unknown>, { ok: false }>;
+
+/** A server stream that was read to its end. */
+export interface StreamRead<Response> {
+  readonly messages: Response[];
+  readonly sizesBytes: number[];
+}
+
 /** What is sent besides the request. */
 export interface BareOptions {
-  /** In milliseconds; 10,000 by default. */
+  /** In milliseconds; 10,000 by default, and 60,000 for what is to succeed. */
   readonly deadlineMs?: number;
   /** Such as `{ "quorate-request-id": "1/1/1" }`. */
   readonly metadata?: Readonly<Record<string, string>>;
@@ -50,7 +59,7 @@ export class BareFailure extends Error {
   readonly code: CodeName;
   readonly detail: ErrorDetail | null;
 
-  constructor(method: string, reply: Extract<Reply<unknown>, { ok: false }>) {
+  constructor(method: string, reply: Failed) {
     super(`${method}: ${reply.code}: ${reply.message}`);
     this.code = reply.code;
     this.detail = reply.detail;
@@ -113,29 +122,42 @@ export class BareService<Ms extends Methods> {
   }
 
   /**
-   * One unary call, repeated while the endpoint knows no leader: nothing was applied then, and an election on a busy
-   * machine is no failure. @throws BareFailure
+   * One unary call, repeated where an election came in between and nothing was applied: on a busy machine that is no
+   * failure. @throws BareFailure
    */
   async call<Name extends NameOf<Ms, false> & string>(
     name: Name,
     fields: Partial<RequestOf<Ms[Name]>>,
-    options: BareOptions = {},
+    { deadlineMs = CALL_MS_MAX, ...options }: BareOptions = {},
   ): Promise<ResponseOf<Ms[Name]>> {
     const reply = await eventually(`${name} finds a leader`, async () => {
-      const attempted = await this.attempt(name, fields, options);
-      const isBetweenLeaders = !attempted.ok && attempted.detail?.reason === ErrorReason.NO_LEADER;
-      return isBetweenLeaders ? null : attempted;
+      const attempted = await this.attempt(name, fields, { deadlineMs, ...options });
+      return isBetweenLeaders(attempted) ? null : attempted;
     });
     if (!reply.ok) throw new BareFailure(name, reply);
     return reply.response;
   }
 
-  /** One server stream, read to its end, with the size of each message on the wire. @throws BareFailure */
+  /** One server stream, read to its end, with the size of each message on the wire; repeated as `call` is. @throws BareFailure */
   async stream<Name extends NameOf<Ms, true> & string>(
     name: Name,
     fields: Partial<RequestOf<Ms[Name]>>,
     options: BareOptions = {},
-  ): Promise<{ readonly messages: ResponseOf<Ms[Name]>[]; readonly sizesBytes: number[] }> {
+  ): Promise<StreamRead<ResponseOf<Ms[Name]>>> {
+    const read = await eventually(`${name} finds a leader`, async () => {
+      const attempted = await this.#attemptStream(name, fields, options);
+      return "failure" in attempted && isBetweenLeaders(attempted.failure) ? null : attempted;
+    });
+    if ("failure" in read) throw new BareFailure(name, read.failure);
+    return read;
+  }
+
+  /** Never rejects. */
+  #attemptStream<Name extends NameOf<Ms, true> & string>(
+    name: Name,
+    fields: Partial<RequestOf<Ms[Name]>>,
+    { deadlineMs = CALL_MS_MAX, ...options }: BareOptions,
+  ): Promise<StreamRead<ResponseOf<Ms[Name]>> | { readonly failure: Failed }> {
     const method = this.#methods[name] as Ms[Name];
     const call = this.#client().makeServerStreamRequest(
       `/${this.#fullName}/${method.name}`,
@@ -143,18 +165,16 @@ export class BareService<Ms extends Methods> {
       (bytes: Buffer) => bytes,
       encodeRequest(method, fields),
       metadataOf(options),
-      { deadline: deadlineOf(options) },
+      { deadline: deadlineOf({ deadlineMs }) },
     );
     const messages: ResponseOf<Ms[Name]>[] = [];
     const sizesBytes: number[] = [];
-    return new Promise((resolve, reject) => {
+    return new Promise((resolve) => {
       call.on("data", (bytes: Buffer) => {
         messages.push(method.responseType.decode(bytes));
         sizesBytes.push(bytes.length);
       });
-      call.on("error", (failure: ServiceError) => {
-        reject(new BareFailure(name, failedReply(failure)));
-      });
+      call.on("error", (failure: ServiceError) => resolve({ failure: failedReply(failure) }));
       call.on("end", () => resolve({ messages, sizesBytes }));
     });
   }
@@ -201,7 +221,7 @@ export class BareEndpoint {
   }
 
   /** What grpc.health.v1 says of a service; "" is the process as a whole. */
-  async health(service: string, deadlineMs = 2000): Promise<Serving> {
+  async health(service: string, deadlineMs = CALL_MS_MAX): Promise<Serving> {
     const name = Buffer.from(service);
     const request =
       service === "" ? Buffer.alloc(0) : Buffer.concat([Buffer.from([0x0a, name.length]), name]);
@@ -230,6 +250,8 @@ export const bareClients = createClientFactory().use(async function* giveUp<Requ
 });
 
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+const ATTEMPT_MS_MAX = 10_000;
+const CALL_MS_MAX = 60_000;
 
 /** A restarted node is reached again at once, and two endpoints of one address never share a connection. */
 export const CHANNEL_OPTIONS = {
@@ -283,11 +305,19 @@ function metadataOf(options: BareOptions): Metadata {
 }
 
 function deadlineOf(options: BareOptions): number {
-  return Date.now() + (options.deadlineMs ?? 10_000);
+  return Date.now() + (options.deadlineMs ?? ATTEMPT_MS_MAX);
+}
+
+/** Whether a call failed for an election that came in between, without a trace. */
+function isBetweenLeaders(reply: Reply<unknown>): boolean {
+  if (reply.ok || reply.detail === null) return false;
+  const { reason, outcome } = reply.detail;
+  const isElection = reason === ErrorReason.NO_LEADER || reason === ErrorReason.SUPERSEDED;
+  return isElection && outcome !== Outcome.UNKNOWN;
 }
 
 /** The reply that a failure of grpc-js stands for. */
-export function failedReply(failure: ServiceError): Extract<Reply<never>, { ok: false }> {
+export function failedReply(failure: ServiceError): Failed {
   const [details] = failure.metadata?.get("grpc-status-details-bin") ?? [];
   return {
     ok: false,

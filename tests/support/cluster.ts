@@ -18,6 +18,10 @@ import { Workplace } from "./workplace";
 
 const START_ATTEMPTS_MAX = 5;
 const LOG_TAIL_LINES = 60;
+const CLIENT_MS_MAX = 60_000;
+const STATUS_MS_MAX = 60_000;
+/** Where a node may not answer at all, and is asked again. */
+const STATUS_ATTEMPT_MS_MAX = 5000;
 
 /** Starts a cluster of real processes in a directory and on ports of its own; resolves when it has a leader. */
 export async function startTestCluster(options: ClusterOptions = {}): Promise<TestCluster> {
@@ -143,7 +147,7 @@ export class TestCluster {
   }
 
   /**
-   * The typed client, closed by `stop()`.
+   * The typed client, closed by `stop()`. Its calls may take a minute unless the options say otherwise.
    *
    * @param endpoints a node's number, an address, or several; all nodes by default
    */
@@ -157,6 +161,7 @@ export class TestCluster {
     );
     // Who names one node means that node.
     const client = connect({
+      deadlineMs: CLIENT_MS_MAX,
       ...(addresses.length === 1 ? { followMembers: false } : {}),
       ...options,
       endpoints: addresses,
@@ -166,7 +171,7 @@ export class TestCluster {
   }
 
   /** What a node says of itself, asked once. */
-  async status(node: number, deadlineMs = 2000): Promise<NodeStatus> {
+  async status(node: number, deadlineMs = STATUS_MS_MAX): Promise<NodeStatus> {
     return statusView(await this.node(node).admin.call("status", {}, { deadlineMs }));
   }
 
@@ -325,7 +330,7 @@ export class TestCluster {
     await this.leader();
     for (let gateway = 1; gateway <= this.topology.gateways; gateway += 1) {
       await eventually(`gateway ${gateway} answers`, () =>
-        this.gateway(gateway).kv.call("count", {}, { deadlineMs: 1000 }),
+        this.gateway(gateway).kv.call("count", {}, { deadlineMs: STATUS_ATTEMPT_MS_MAX }),
       );
     }
   }
@@ -372,14 +377,14 @@ export class TestCluster {
         const { exit } = this.#child(node);
         if (exit !== null)
           throw new NeverWill(`n${node} ended (${stateOf(this.#child(node))})\n${this.logs(node)}`);
-        return this.status(node, 1000);
+        return this.status(node, STATUS_ATTEMPT_MS_MAX);
       },
       { deadlineMs: this.topology.startMsMax, ...patience },
     );
   }
 
   async #agreedLeader(): Promise<number | undefined> {
-    const views = await Promise.all(this.live.map((node) => this.status(node, 1000)));
+    const views = await Promise.all(this.live.map((node) => this.status(node, STATUS_ATTEMPT_MS_MAX)));
     const leader = views.find(({ role }) => role === Role.LEADER);
     if (leader === undefined || views.length <= leader.voters.length / 2) return undefined;
     const followed = views.every(

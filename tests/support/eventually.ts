@@ -2,7 +2,7 @@
 export interface Patience {
   /** In milliseconds; 60,000 by default. */
   readonly deadlineMs?: number;
-  /** Between two looks, in milliseconds; 20 by default. */
+  /** Between two looks, in milliseconds; by default from 10 to 100, the longer the more one has waited. */
   readonly intervalMs?: number;
 }
 
@@ -18,6 +18,11 @@ export class InVain extends Error {
 
 type Falsy = undefined | null | false | 0 | "";
 
+const INTERVAL_MS_MIN = 10;
+const INTERVAL_MS_MAX = 100;
+/** Of the time that one has waited: what comes soon is seen soon, and what takes long costs little to wait for. */
+const INTERVAL_SHARE = 0.1;
+
 /**
  * Looks until the condition returns something truthy, and returns that: the only way in which tests wait. A condition
  * that throws does not hold yet. At the deadline it fails with what was waited for and what was seen last.
@@ -27,7 +32,7 @@ type Falsy = undefined | null | false | 0 | "";
 export async function eventually<T>(
   what: string,
   condition: () => T | Falsy | Promise<T | Falsy>,
-  { deadlineMs = 60_000, intervalMs = 20 }: Patience = {},
+  { deadlineMs = 60_000, intervalMs }: Patience = {},
 ): Promise<T> {
   const start = performance.now();
   for (;;) {
@@ -37,7 +42,8 @@ export async function eventually<T>(
     const waitedMs = performance.now() - start;
     if (waitedMs >= deadlineMs)
       throw new InVain(`waited ${Math.round(waitedMs)} ms in vain: ${what}; ${lastSeen(seen)}`);
-    await new Promise((resolve) => setTimeout(resolve, intervalMs));
+    const restMs = Math.min(INTERVAL_MS_MAX, Math.max(INTERVAL_MS_MIN, waitedMs * INTERVAL_SHARE));
+    await new Promise((resolve) => setTimeout(resolve, intervalMs ?? restMs));
   }
 }
 

@@ -26,4 +26,5 @@ export { onSmallDisk, takeSpace } from "./small-disk";
 export type { NodeStatus } from "./status-view";
 export { type ClusterOptions, Topology } from "./topology";
 export { TraceModel } from "./trace-model";
+export { underOneLeader } from "./under-one-leader";
 export { Workplace } from "./workplace";

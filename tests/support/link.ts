@@ -369,7 +369,8 @@ const COMPLETION_MS_MAX = 200;
 
 function isCompleted(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(false), COMPLETION_MS_MAX);
+    // What came while this process stood still is taken up before it is given up.
+    const timer = setTimeout(() => setTimeout(() => resolve(false), 0), COMPLETION_MS_MAX);
     socket.once("connect", () => {
       clearTimeout(timer);
       resolve(true);
