@@ -4,17 +4,20 @@ import { ByteChannel } from "./byte-channel";
 /** One channel for each address, made when it is first needed. */
 export class ByteChannels {
   private readonly options: ChannelOptions;
+  private readonly connectTimeoutMs: number | undefined;
   private readonly channels = new Map<string, ByteChannel>();
 
-  constructor(options: ChannelOptions) {
+  /** @param connectTimeoutMs of each channel; without it theirs by default */
+  constructor(options: ChannelOptions, connectTimeoutMs?: number) {
     this.options = options;
+    this.connectTimeoutMs = connectTimeoutMs;
   }
 
   /** @param address host:port */
   to(address: string): ByteChannel {
     let channel = this.channels.get(address);
     if (channel === undefined) {
-      channel = new ByteChannel(address, this.options);
+      channel = new ByteChannel(address, this.options, this.connectTimeoutMs);
       this.channels.set(address, channel);
     }
     return channel;

@@ -8,6 +8,7 @@ import { type ReplContext, replCommands } from "../../../clients/cli/src/repl/co
 import { complete } from "../../../clients/cli/src/repl/completion";
 import { evaluate } from "../../../clients/cli/src/repl/evaluate";
 import { HistoryFile } from "../../../clients/cli/src/repl/history-file";
+import { eventually } from "../../support";
 
 let cluster: TestCluster;
 let client: Quorate;
@@ -162,9 +163,15 @@ describe("L2: completion", () => {
   test("of keys, where the command takes one", async () => {
     await shown('mset user/ada 1 user/bob 2 "user/has space" 3');
     const keys = ["user/ada", "user/bob"];
-    expect(await complete(context.kv, "get user/")).toEqual({ candidates: keys, typed: "user/" });
-    expect((await complete(context.kv, "mget x user/")).candidates).toEqual(keys);
-    expect((await complete(context.kv, "mset user/ada 1 user/b")).candidates).toEqual(["user/bob"]);
+    // It waits for the keys but a moment, which may not be enough.
+    const offered = (line: string) =>
+      eventually("something is offered", async () => {
+        const completion = await complete(context.kv, line);
+        return completion.candidates.length > 0 && completion;
+      });
+    expect(await offered("get user/")).toEqual({ candidates: keys, typed: "user/" });
+    expect((await offered("mget x user/")).candidates).toEqual(keys);
+    expect((await offered("mset user/ada 1 user/b")).candidates).toEqual(["user/bob"]);
     expect((await complete(context.kv, "set user/ada us")).candidates).toEqual([]);
     expect((await complete(context.kv, "echo us")).candidates).toEqual([]);
   });

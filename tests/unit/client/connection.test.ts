@@ -19,7 +19,7 @@ const WATCH: Method<Uint8Array, Uint8Array> = {
   requestType: bytes,
   responseType: bytes,
 };
-const options: AttemptOptions = { metadata: {}, timeoutMs: 2000, signal: undefined };
+const options: AttemptOptions = { metadata: {}, timeoutMs: 60_000, signal: undefined };
 
 const closing: (() => void | Promise<void>)[] = [];
 
@@ -34,7 +34,7 @@ async function connected(duplex: ByteService["duplex"]) {
 }
 
 function connectionTo(address: string): GrpcConnection {
-  const connection = new GrpcConnection(address, 1000);
+  const connection = new GrpcConnection(address, 60_000);
   closing.push(() => connection.close());
   return connection;
 }
@@ -66,12 +66,17 @@ describe("a duplex stream of the client", () => {
     });
     const said = new Said();
     said.say(1);
+    // It is connected before, or the machine would have that time for it.
+    const first = new Said();
+    first.end();
+    await allOf(connection.duplex(WATCH, first, options));
+    metadata.length = 0;
     const answers = connection
-      .duplex(WATCH, said, { metadata: { "quorate-member": "n1" }, timeoutMs: 200, signal: undefined })
+      .duplex(WATCH, said, { metadata: { "quorate-member": "n1" }, timeoutMs: 50, signal: undefined })
       [Symbol.asyncIterator]();
     await answers.next();
     const beganMs = performance.now();
-    await eventually("longer than that", () => performance.now() - beganMs > 400);
+    await eventually("longer than that", () => performance.now() - beganMs > 150);
     said.say(2);
     expect([...(await answers.next()).value!]).toEqual([2]);
     expect(metadata).toEqual(["n1"]);
@@ -147,15 +152,12 @@ describe("a duplex stream of the client", () => {
     }
     const ended = allOf(connection.duplex(WATCH, many(), options));
     let before = -1;
-    await eventually(
-      "it stands still",
-      () => {
-        const isSteady = taken > 0 && taken === before;
-        before = taken;
-        return isSteady;
-      },
-      { intervalMs: 100 },
-    );
+    let looks = 0;
+    await eventually("it stands still", () => {
+      looks = taken > 0 && taken === before ? looks + 1 : 0;
+      before = taken;
+      return looks === 5;
+    });
     // Windows of HTTP/2, what grpc-js keeps for a retry of its own (1 MiB), and 16 messages read ahead.
     expect(taken).toBeLessThan(100);
     isReading();
@@ -186,18 +188,14 @@ test("a connection that is closed in the turn of its first call leaves nothing b
     for (const socket of sockets) socket.destroy();
     server.close();
   });
-  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const closed = new GrpcConnection(address, 1000);
+  const closed = new GrpcConnection(`127.0.0.1:${(server.address() as AddressInfo).port}`, 60_000);
   const lost = closed.unary(WATCH, Buffer.of(1), options);
   closed.close();
   await expect(lost).rejects.toMatchObject({ code: "UNAVAILABLE", outcome: "not_applied" });
-  const late = connectionTo(address).unary(WATCH, Buffer.of(1), { ...options, timeoutMs: 300 });
-  await expect(late).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
-  await eventually(
-    "only the open one is connected",
-    () => sockets.filter((socket) => !socket.closed).length === 1,
-    {
-      deadlineMs: 5000,
-    },
-  );
+  // Longer than it takes to look an address up and connect.
+  const { connection } = await connected(echo);
+  const said = new Said();
+  said.end();
+  await allOf(connection.duplex(WATCH, said, options));
+  await eventually("it is not connected", () => sockets.every((socket) => socket.closed));
 });

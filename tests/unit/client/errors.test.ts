@@ -20,7 +20,7 @@ describe("each reason of the contract", () => {
 
   beforeAll(async () => {
     server = new FakeKvServer();
-    quorate = connect({ endpoints: await server.listen(), deadlineMs: 2000 });
+    quorate = connect({ endpoints: await server.listen(), deadlineMs: 100_000 });
   });
 
   afterAll(async () => {

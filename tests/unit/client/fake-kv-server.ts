@@ -16,12 +16,13 @@ export class FakeKvServer {
   readonly #server: Server = createServer();
   answer: GetAnswer = async () => null;
 
-  async listen(): Promise<string> {
+  /** @param at where, host:port; a port that is drawn otherwise */
+  async listen(at = "127.0.0.1:0"): Promise<string> {
     this.#server.add(
       KvServiceDefinition,
       fakeService((request, context) => this.answer(request, context)),
     );
-    return `127.0.0.1:${await this.#server.listen("127.0.0.1:0")}`;
+    return `127.0.0.1:${await this.#server.listen(at)}`;
   }
 
   stop(): void {

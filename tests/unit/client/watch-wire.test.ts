@@ -12,8 +12,6 @@ import { eventually } from "#support";
 
 const HEADER = { clusterId: "fake", memberId: "n1", term: 1n };
 
-const BRIEF = { deadlineMs: 5000, intervalMs: 5 };
-
 const closing: (() => unknown)[] = [];
 
 afterEach(async () => {
@@ -91,7 +89,7 @@ function put(revision: number) {
 async function clientOf(...servers: readonly FakeWatchServer[]): Promise<Quorate> {
   const endpoints: string[] = [];
   for (const server of servers) endpoints.push(await server.listen());
-  const client = connect({ endpoints });
+  const client = connect({ endpoints, deadlineMs: 100_000, connectTimeoutMs: 60_000 });
   closing.push(() => client.close());
   return client;
 }
@@ -114,7 +112,7 @@ test("I5: over gRPC: when the server dies, the watch goes on at the next one, wh
   expect(await take(watch, 50)).toEqual(Array.from({ length: 50 }, (_, at) => at + 51));
   expect([one.streams, other.streams]).toEqual([1, 1]);
   watch.close();
-  await eventually("the stream ends", () => other.ended.includes("stream"), BRIEF);
+  await eventually("the stream ends", () => other.ended.includes("stream"));
 });
 
 test("I6: over gRPC: the end of one watch cancels it, the end of the last ends the stream", async () => {
@@ -124,9 +122,9 @@ test("I6: over gRPC: the end of one watch cancels it, the end of the last ends t
   await Promise.all(watches.map((watch) => take(watch, 50)));
   expect(server.streams).toBe(1);
   watches[0].close();
-  await eventually("the watch is cancelled", () => server.ended.includes("watch 1"), BRIEF);
+  await eventually("the watch is cancelled", () => server.ended.includes("watch 1"));
   watches[1].close();
-  await eventually("the stream ends", () => server.ended.includes("stream"), BRIEF);
+  await eventually("the stream ends", () => server.ended.includes("stream"));
 });
 
 test("a client that closes ends its watches, and nothing is left that keeps the process", async () => {
@@ -137,5 +135,5 @@ test("a client that closes ends its watches, and nothing is left that keeps the 
   const next = watch.next();
   await client.close();
   expect(await next).toEqual({ done: true, value: undefined });
-  await eventually("the stream ends", () => server.ended.includes("stream"), BRIEF);
+  await eventually("the stream ends", () => server.ended.includes("stream"));
 });

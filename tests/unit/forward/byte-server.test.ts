@@ -143,10 +143,9 @@ describe("the byte server", () => {
     const asIs = (bytes: Buffer): Buffer => bytes;
     const stream = serving.client.makeServerStreamRequest(SCAN, asIs, asIs, Buffer.of());
     // Its connection lives, and answers pings.
-    const messages = stream[Symbol.asyncIterator]();
-    await messages.next();
     await eventually("the server ended it", () => isLetGoOf);
     expect(serving.server.openStreamCount).toBe(0);
+    const messages = stream[Symbol.asyncIterator]();
     await expect(
       (async () => {
         while ((await messages.next()).done !== true);

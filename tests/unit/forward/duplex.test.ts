@@ -3,19 +3,17 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason } from "@quorate/proto/kv";
 import {
   ByteCall,
-  ByteChannel,
+  type ByteChannel,
   type ByteService,
   CallFailure,
-  channelOptions,
   forwardDuplex,
   methodRoutes,
 } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
 import { Said } from "./said";
-import { duplexServiceOf, Serving } from "./serving";
+import { duplexServiceOf, onceArrived, patientChannel, Serving } from "./serving";
 
 const WATCH = "/quorate.kv.v1.WatchService/Watch";
-const options = channelOptions(1024 * 1024, { timeMs: 1000, timeoutMs: 1000 });
 const KIB_64 = Buffer.alloc(64 * 1024, 7);
 
 const closing: (() => void | Promise<void>)[] = [];
@@ -31,7 +29,7 @@ async function serve(duplex: ByteService["duplex"], messageBytesMax = 1024 * 102
 }
 
 function channelTo(serving: Serving): ByteChannel {
-  const channel = new ByteChannel(serving.address, options);
+  const channel = patientChannel(serving.address);
   closing.push(() => channel.close());
   return channel;
 }
@@ -71,18 +69,15 @@ async function allOf(answers: AsyncIterable<Uint8Array>): Promise<number[][]> {
   return all;
 }
 
-/** Looks until a number stands still for a while. */
+/** Looks until a number stands still for a while, once it is no longer 0. */
 async function steady(look: () => number): Promise<number> {
-  let before = -1;
-  await eventually(
-    "it stands still",
-    () => {
-      const isSteady = look() === before;
-      before = look();
-      return isSteady;
-    },
-    { intervalMs: 100 },
-  );
+  let before = 0;
+  let looks = 0;
+  await eventually("it stands still", () => {
+    looks = look() === before && before > 0 ? looks + 1 : 0;
+    before = look();
+    return looks === 5;
+  });
   return before;
 }
 
@@ -103,12 +98,10 @@ const { signal } = new AbortController();
 describe.each(ways)("a stream both ways, %s", (_name, wayTo) => {
   test("keeps the order of thousands of messages, and ends when both have said all", async () => {
     const channel = await wayTo(await serve(echo));
-    let count = 0;
-    for await (const answer of channel.duplex(outgoing(), numbers(3000), signal)) {
-      expect(answer.readUInt32BE()).toBe(count);
-      count += 1;
-    }
-    expect(count).toBe(3000);
+    const heard: number[] = [];
+    for await (const answer of channel.duplex(outgoing(), numbers(2000), signal))
+      heard.push(answer.readUInt32BE());
+    expect(heard).toEqual(Array.from({ length: 2000 }, (_, at) => at));
   });
 
   test("answers go on after the caller has said all", async () => {
@@ -258,26 +251,34 @@ describe.each(ways)("a stream both ways, %s", (_name, wayTo) => {
 
   test("a deadline that passes ends it", async () => {
     const channel = await wayTo(await serve(echo));
-    const said = new Said();
-    said.say(1);
-    const { messages, failure } = await failureOf(channel.duplex(outgoing(500), said, signal));
+    let answered = false;
+    const { messages, failure } = await onceArrived(
+      (deadlineMs) => {
+        const said = new Said();
+        said.say(1);
+        return failureOf(channel.duplex(outgoing(deadlineMs), said, signal)).then((ended) => {
+          answered = ended.messages.length > 0;
+          return ended;
+        });
+      },
+      () => answered,
+    );
     expect(messages).toEqual([[1]]);
     expect(failure).toMatchObject({ reason: ErrorReason.DEADLINE_EXCEEDED });
   });
 
-  test("a server that shuts down ends its streams with a word, well within the time to drain", async () => {
+  test("a server that shuts down ends its streams with a word, without waiting out the time to drain", async () => {
     const serving = await serve(echo);
     const channel = await wayTo(serving);
     const said = new Said();
     said.say(1);
     const answers = channel.duplex(outgoing(), said, signal);
     await answers.next();
-    const beganMs = performance.now();
-    const closed = serving.server.close(10_000);
+    // Longer than the whole test may take.
+    const closed = serving.server.close(10 * 60_000);
     const { failure } = await failureOf(answers);
     expect(failure).toMatchObject({ reason: ErrorReason.SHUTTING_DOWN, retryable: true });
     await closed;
-    expect(performance.now() - beganMs).toBeLessThan(5000);
   });
 
   test("a server that is cut loses the connection", async () => {
@@ -287,12 +288,10 @@ describe.each(ways)("a stream both ways, %s", (_name, wayTo) => {
     said.say(1);
     const answers = channel.duplex(outgoing(), said, signal);
     await answers.next();
-    const beganMs = performance.now();
     await serving.server.close(0);
+    // Before a probe of the connection would have found it out: the first is later than the end of the whole test.
     const { failure } = await failureOf(answers);
     expect(failure).toMatchObject({ reason: ErrorReason.CONNECTION_LOST, retryable: true });
-    // Well before a probe of the connection would have found it out.
-    expect(performance.now() - beganMs).toBeLessThan(800);
   });
 });
 

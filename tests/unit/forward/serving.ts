@@ -1,5 +1,47 @@
-import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
-import { ByteServer, type ByteServerOptions, type ByteService, type Log } from "@quorate/services/forward";
+import { type ChannelOptions, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  ByteChannel,
+  ByteChannels,
+  ByteServer,
+  type ByteServerOptions,
+  type ByteService,
+  channelOptions,
+  type Log,
+} from "@quorate/services/forward";
+
+/** What a test gives whatever must succeed, however slow the machine is. */
+export const PATIENCE_MS = 60_000;
+
+/** Of connections that are not given up because a machine stands still for a while, and not probed while a test runs. */
+export const PATIENT_OPTIONS: ChannelOptions = {
+  ...channelOptions(4 * 1024 * 1024, { timeMs: 10 * PATIENCE_MS, timeoutMs: PATIENCE_MS }),
+  "grpc.min_reconnect_backoff_ms": PATIENCE_MS,
+};
+
+export function patientChannel(address: string): ByteChannel {
+  return new ByteChannel(address, PATIENT_OPTIONS, PATIENCE_MS);
+}
+
+export function patientChannels(): ByteChannels {
+  return new ByteChannels(PATIENT_OPTIONS, PATIENCE_MS);
+}
+
+/**
+ * Calls with ever longer deadlines until one call has arrived before its deadline passed, for how long that takes is the
+ * machine's.
+ *
+ * @param hasArrived whether the last call did
+ * @returns what that call came to
+ */
+export async function onceArrived<T>(
+  call: (deadlineMs: number) => Promise<T>,
+  hasArrived: () => boolean,
+): Promise<T> {
+  for (let deadlineMs = 100; ; deadlineMs *= 2) {
+    const ended = await call(deadlineMs);
+    if (hasArrived() || deadlineMs > PATIENCE_MS) return ended;
+  }
+}
 
 export interface LogLine {
   readonly level: string;
@@ -32,7 +74,7 @@ export class Serving {
     this.server = new ByteServer({
       service,
       log: this.log,
-      defaultDeadlineMs: 5000,
+      defaultDeadlineMs: PATIENCE_MS,
       messageBytesMax: 4 * 1024 * 1024,
       ...options,
     });
@@ -60,7 +102,7 @@ export class Serving {
   ): Promise<Answered> {
     const metadata = new Metadata();
     for (const [key, value] of Object.entries(options.metadata ?? {})) metadata.set(key, value);
-    const deadline = Date.now() + (options.deadlineMs ?? 10_000);
+    const deadline = Date.now() + (options.deadlineMs ?? PATIENCE_MS);
     return new Promise((resolve) => {
       this.client.makeUnaryRequest(
         path,
@@ -87,7 +129,7 @@ export class Serving {
 
   async close(): Promise<void> {
     this.client.close();
-    await this.server.close(500);
+    await this.server.close(100);
   }
 }
 

@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { cp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { crc32 } from "node:zlib";
-import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { backup, verifyBackup } from "@quorate/services/backup";
 import { type Log, SILENT_LOG } from "@quorate/services/forward";
 import { decodeCommand, foundingMembership } from "@quorate/services/kv";
@@ -16,6 +16,18 @@ const MEMBERS = "n1=127.0.0.1:1/127.0.0.1:21,n2=127.0.0.1:2/127.0.0.1:22,n3=127.
 const KEYS = 2000;
 
 let workplace: Workplace;
+/** Where the directory and the backup lie that tests begin with copies of, and the store id of the directory. */
+let original: Workplace;
+let storeId = "";
+
+beforeAll(async () => {
+  original = new Workplace();
+  workplace = original;
+  storeId = await write();
+  await saveBackup();
+});
+
+afterAll(() => original.remove());
 
 beforeEach(() => {
   workplace = new Workplace();
@@ -55,6 +67,17 @@ function entry(index: number): Entry {
 
 /** The directory of n1 as some writes left it: log and state end alike. @returns its store id */
 async function written(): Promise<string> {
+  await cp(original.at("n1"), workplace.at("n1"), { recursive: true });
+  return storeId;
+}
+
+/** A backup of what that directory holds. */
+async function backedUp(): Promise<string> {
+  await cp(original.at("backup"), workplace.at("backup"));
+  return workplace.at("backup");
+}
+
+async function write(): Promise<string> {
   const { stores, own } = await sound("--bootstrap", "--members", MEMBERS, "--cluster-id", "c");
   const entries = Array.from({ length: KEYS }, (_, at) => entry(at + 1));
   await stores.log.append({ entries, hardState: { term: 1, vote: "n2", commit: KEYS } }, { sync: true });
@@ -66,8 +89,7 @@ async function written(): Promise<string> {
   return own.storeId;
 }
 
-/** A backup of what the directory of n1 holds. */
-async function backedUp(): Promise<string> {
+async function saveBackup(): Promise<void> {
   const { stores } = await sound();
   const file = workplace.at("backup");
   const frozen = stores.state.freeze();
@@ -77,7 +99,6 @@ async function backedUp(): Promise<string> {
   frozen.close();
   await stores.close();
   writeFileSync(file, Buffer.concat(pieces));
-  return file;
 }
 
 /** Flags of the first start of a cluster that begins with a backup. */
@@ -244,7 +265,7 @@ describe("a forced new cluster", () => {
   const FORCED = ["--force-new-cluster", "n1", "--cluster-id", "alone"];
 
   test("has its member alone, all that the log held, and another id", async () => {
-    const storeId = await written();
+    await written();
     const { stores, own } = await sound(...FORCED);
     expect(own).toEqual({
       clusterId: "alone",
@@ -328,7 +349,7 @@ describe("what is on the disk of a node", () => {
   });
 
   test("G6: a member that was removed stays away: its start says so, and nothing is asked of anyone", async () => {
-    const storeId = await written();
+    await written();
     const { stores } = await sound();
     const membership = { ...foundingMembership([]), epoch: 1, retiredStores: [storeId] };
     await stores.state.write(batch(KEYS + 1, [], { membership }));

@@ -19,10 +19,13 @@ function failing(reason: ErrorReason, message: string, timeoutMs: number) {
 
 describe("a cluster that is asked from outside", () => {
   test("does not say again and again of a node that it does not help", async () => {
-    const { cluster, info, unary } = failing(ErrorReason.NO_LEADER, "a:1 knows no leader", 300);
-    expect(await cluster.view()).toEqual({ kind: "unanswered", why: "a:1 knows no leader" });
-    expect(unary.mock.calls.length).toBeGreaterThan(1);
-    expect(info).toHaveBeenCalledTimes(1);
+    for (let timeoutMs = 250; ; timeoutMs *= 2) {
+      const { cluster, info, unary } = failing(ErrorReason.NO_LEADER, "a:1 knows no leader", timeoutMs);
+      expect(await cluster.view()).toEqual({ kind: "unanswered", why: "a:1 knows no leader" });
+      expect(info).toHaveBeenCalledTimes(1);
+      // A machine that stalls leaves time for one question only.
+      if (unary.mock.calls.length > 1) break;
+    }
   });
 
   test("an address that serves no clients is named", async () => {

@@ -15,7 +15,7 @@ async function peerState(index: number): Promise<StateStore> {
   const state = openMemoryStateStore(new MemoryStateDisk());
   for (let at = 1; at <= index; at += 1) {
     const key = `key ${String(at).padStart(4, "0")}`;
-    await state.write(batch(at, [put(key, "v".repeat(200), at)]));
+    await state.write(batch(at, [put(key, "v", at)]));
   }
   return state;
 }
@@ -69,7 +69,7 @@ async function fetched(source: SnapshotSource, changes: Partial<StateFetchOption
     receive: (header) => own.receive(header),
     fault: () => null,
     removalIn: (error) => ((error as Error).message === "removed" ? "it was removed" : null),
-    timeoutMs: 200,
+    timeoutMs: 60_000,
     signal: new AbortController().signal,
     log: SILENT_LOG,
     ...changes,
@@ -78,7 +78,7 @@ async function fetched(source: SnapshotSource, changes: Partial<StateFetchOption
 }
 
 /** Enough for several chunks. */
-const KEYS = 3000;
+const KEYS = 100;
 
 describe("a state that a start brings from peers", () => {
   test("comes whole, and can be installed", async () => {
@@ -118,22 +118,26 @@ describe("a state that a start brings from peers", () => {
 
   test("is given up with what the last peer said when nothing comes for long", async () => {
     const source = new ScriptedSource(await peerState(3), [], { kind: "refuses" });
-    expect((await fetched(source)).outcome).toEqual({ kind: "failed", why: "n2: refused: it is too busy" });
+    const { outcome } = await fetched(source, { timeoutMs: 200 });
+    expect(outcome).toEqual({ kind: "failed", why: "n2: refused: it is too busy" });
   });
 
   test("is given up where nobody is known, or nobody tells whom to ask", async () => {
     const source = new ScriptedSource(await peerState(3), []);
     const nobody = { kind: "failed", why: "no other member is known" };
-    expect((await fetched(source, { peers: async () => [] })).outcome).toEqual(nobody);
+    expect((await fetched(source, { peers: async () => [], timeoutMs: 200 })).outcome).toEqual(nobody);
     const unreachable = async (): Promise<never> => {
       throw new Error("out of reach");
     };
-    expect((await fetched(source, { peers: unreachable })).outcome).toEqual(nobody);
+    expect((await fetched(source, { peers: unreachable, timeoutMs: 200 })).outcome).toEqual(nobody);
   });
 
   test("is left alone where it does not fit", async () => {
     const source = new ScriptedSource(await peerState(3), []);
-    const { outcome } = await fetched(source, { fault: ({ applied }) => `it ends at ${applied.index}` });
+    const { outcome } = await fetched(source, {
+      fault: ({ applied }) => `it ends at ${applied.index}`,
+      timeoutMs: 200,
+    });
     expect(outcome).toEqual({ kind: "failed", why: "n2: it ends at 3" });
   });
 

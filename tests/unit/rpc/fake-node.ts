@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { ByteChannels, channelOptions, LeaderDirectory, SILENT_LOG } from "@quorate/services/forward";
+import { LeaderDirectory, SILENT_LOG } from "@quorate/services/forward";
 import {
   type Command,
   DEFAULT_LIMITS,
@@ -21,6 +21,7 @@ import type {
   TransferResult,
 } from "@quorate/services/replica";
 import { CallCounters, type LogLevel, type NodeContext, NodeService } from "@quorate/services/rpc";
+import { patientChannels } from "../forward/serving";
 import { membershipOf } from "./peer-rig";
 
 /** What a command did, of which only these fields matter. */
@@ -116,7 +117,7 @@ export class FakeNode {
     ["n2", "127.0.0.1:2"],
   ]);
   readonly counters = new CallCounters();
-  readonly channels = new ByteChannels(channelOptions(4 * 1024 * 1024, { timeMs: 1000, timeoutMs: 1000 }));
+  readonly channels = patientChannels();
   records: readonly StoredRecord[] = [];
   namespaces: readonly NamespaceState[] = [];
   leases: readonly LeaseStatus[] = [];

@@ -6,7 +6,7 @@ import type { Message } from "@quorate/services/raft";
 import { type PeerIdentity, PeerLink, type PeerLinkBounds, PeerServer } from "@quorate/services/rpc";
 import { seededRandom } from "@quorate/services/std";
 import { eventually } from "../../support/eventually";
-import { recordingLog } from "../forward/serving";
+import { PATIENCE_MS, recordingLog } from "../forward/serving";
 import { FakePeerReplica, heartbeat, identityOf, membershipOf } from "./peer-rig";
 
 const n1 = identityOf("n1");
@@ -75,7 +75,7 @@ function link(
     onUnreachable: (peer) => unreachable.push(peer),
     onRemoved: (why) => removed.push(why),
     onDisowned: (why) => disowned.push(why),
-    bounds: { backoffMsMin: 10, backoffMsMax: 50, ...changes.bounds },
+    bounds: { connectTimeoutMs: PATIENCE_MS, backoffMsMin: 10, backoffMsMax: 50, ...changes.bounds },
   });
   closing.push(() => peerLink.close());
   return { peerLink, register, log, unreachable, removed, disowned };
@@ -262,9 +262,7 @@ describe("a link between peers", () => {
     link(`127.0.0.1:${port}`).peerLink.close();
     link(`127.0.0.1:${port}`);
     await eventually("a later link is connected", () => sockets.some(({ bytesRead }) => bytesRead > 0));
-    await eventually("it is the only one", () => sockets.filter(({ closed }) => !closed).length === 1, {
-      deadlineMs: 1000,
-    });
+    await eventually("it is the only one", () => sockets.filter(({ closed }) => !closed).length === 1);
   });
 
   test("waits while the stream is full, then drops what its queue cannot hold and says so", async () => {

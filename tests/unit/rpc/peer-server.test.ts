@@ -1,9 +1,8 @@
 import { Client, connectivityState, credentials } from "@grpc/grpc-js";
 import { afterEach, test } from "@jest/globals";
-import { channelOptions } from "@quorate/services/forward";
 import { PeerServer } from "@quorate/services/rpc";
 import { eventually } from "../../support/eventually";
-import { recordingLog } from "../forward/serving";
+import { PATIENT_OPTIONS, recordingLog } from "../forward/serving";
 import { FakePeerReplica, identityOf } from "./peer-rig";
 
 const closing: (() => void)[] = [];
@@ -24,13 +23,12 @@ async function peerServer() {
 
 test("a server for peers cuts connections that a peer keeps open without a call when it closes, so that its process can end", async () => {
   const { server, port } = await peerServer();
-  const options = channelOptions(1024 * 1024, { timeMs: 2000, timeoutMs: 1000 });
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), PATIENT_OPTIONS);
   closing.push(() => client.close());
   const channel = client.getChannel();
   const state = (): connectivityState => channel.getConnectivityState(false);
   channel.getConnectivityState(true);
   await eventually("it is connected", () => state() === connectivityState.READY);
   server.close();
-  await eventually("it is cut", () => state() !== connectivityState.READY, { deadlineMs: 10_000 });
+  await eventually("it is cut", () => state() !== connectivityState.READY);
 });

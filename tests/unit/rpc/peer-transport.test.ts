@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { PeerServer, PeerTransport } from "@quorate/services/rpc";
 import { seededRandom } from "@quorate/services/std";
 import { eventually } from "../../support/eventually";
-import { recordingLog } from "../forward/serving";
+import { PATIENCE_MS, recordingLog } from "../forward/serving";
 import { FakePeerReplica, heartbeat, identityOf, membershipOf } from "./peer-rig";
 
 const IDS = ["n1", "n2", "n3"];
@@ -29,7 +29,7 @@ function transportOf(memberId: string, peers: ReadonlyMap<string, string>, ownAd
     random: seededRandom(1),
     log: recordingLog(),
     onRemoved: (why) => removed.push(why),
-    bounds: { backoffMsMin: 10, backoffMsMax: 50 },
+    bounds: { connectTimeoutMs: PATIENCE_MS, backoffMsMin: 10, backoffMsMax: 50 },
   });
   closing.push(() => transport.close());
   return { transport, user, removed };

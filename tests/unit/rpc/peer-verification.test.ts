@@ -3,7 +3,7 @@ import { ErrorReason } from "@quorate/proto/kv";
 import { CallFailure } from "@quorate/services/forward";
 import { type AnsweringVerifier, PeerServer, PeerVerification } from "@quorate/services/rpc";
 import type { BucketHash, KeySpaceRange, RepairQuery } from "@quorate/services/verification";
-import { recordingLog } from "../forward/serving";
+import { PATIENCE_MS, recordingLog } from "../forward/serving";
 import { FakePeerReplica, identityOf, membershipOf } from "./peer-rig";
 
 const closing: (() => void)[] = [];
@@ -23,7 +23,7 @@ const silent: AnsweringVerifier = {
   answerRecords: () => ({ kind: "unreadable" }),
 };
 
-async function peers(changes: Partial<AnsweringVerifier> | null, answerMsMax = 5000) {
+async function peers(changes: Partial<AnsweringVerifier> | null, answerMsMax = PATIENCE_MS) {
   const replica = new FakePeerReplica();
   const verification = changes === null ? null : { ...silent, ...changes };
   const server = new PeerServer({ own: identityOf("n2"), replica, verification, log: recordingLog() });
@@ -81,7 +81,7 @@ describe("asking a peer's verifier", () => {
       hash: hash(at % 256),
       keys: at,
     }));
-    const { asking } = await peers({ answerBuckets: () => buckets }, 20_000);
+    const { asking } = await peers({ answerBuckets: () => buckets });
     expect((await asking.buckets("n2", 1))?.map(({ start }) => start.length)).toEqual(
       buckets.map(({ start }) => start.length),
     );
