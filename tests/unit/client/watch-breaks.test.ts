@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { WatchOptions } from "@quorate/client";
 import { ErrorReason } from "@quorate/client/generated";
 import { seededRandom } from "@quorate/services/std";
+import { isLongRun } from "../../support/long-run";
 import { FakeWatchCluster, type FrameFate, type FrameView } from "./fake-watch-cluster";
 import { A, B, C, filled, once, openStreams, takenUpTo, told } from "./watch-rig";
 
@@ -45,7 +46,7 @@ describe("every break", () => {
 describe("any number of breaks", () => {
   const fates: readonly FrameFate[] = Object.values(BREAKS);
 
-  test.each(Array.from({ length: 60 }, (_, seed) => seed))(
+  test.each(Array.from({ length: isLongRun ? 60 : 20 }, (_, seed) => seed))(
     "I2, I5: changes and state are told once and in order, seed %i",
     async (seed) => {
       const random = seededRandom(seed);

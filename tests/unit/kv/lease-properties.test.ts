@@ -16,6 +16,7 @@ import {
 } from "@quorate/services/kv";
 import { utf8Encode } from "@quorate/services/std";
 import fc from "fast-check";
+import { isLongRun } from "../../support/long-run";
 import { bytesOf, everythingOf, expectAsNaive } from "./comparison";
 import { Harness } from "./harness";
 import { NaiveMachine } from "./naive-machine";
@@ -91,10 +92,12 @@ const entries = fc
 
 const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 30, size: "max" });
 
+const RUNS = isLongRun ? 300 : 90;
+
 describe("leases", () => {
   test("end by time, by hand and with their namespace, with one key and with several, in what these properties draw", () => {
     const met = new Map<string, number>();
-    for (const list of fc.sample(entries, { seed: 20, numRuns: 300 })) {
+    for (const list of fc.sample(entries, { seed: 20, numRuns: RUNS })) {
       const harness = new Harness();
       harness.applyEntries(list, []);
       for (const { kind, ordinal, origin } of harness.store.changes) {
@@ -102,7 +105,7 @@ describe("leases", () => {
         met.set(what, (met.get(what) ?? 0) + 1);
       }
     }
-    const often = [...met].filter(([, times]) => times >= 20).map(([what]) => what);
+    const often = [...met].filter(([, times]) => times >= RUNS / 15).map(([what]) => what);
     expect(often).toEqual(
       expect.arrayContaining([
         "lease_ended delete 0",
@@ -120,7 +123,7 @@ describe("leases", () => {
         const answers = harness.applyEntries(list, cuts);
         expectAsNaive(harness, answers, new NaiveMachine(), list);
       }),
-      { seed: 21, numRuns: 300 },
+      { seed: 21, numRuns: RUNS },
     );
   });
 
@@ -138,7 +141,7 @@ describe("leases", () => {
         expect(everythingOf(cut)).toEqual(everythingOf(single));
         expect(cut.store.resident()).toEqual(cut.machine.resident());
       }),
-      { seed: 22, numRuns: 300 },
+      { seed: 22, numRuns: RUNS },
     );
   });
 });

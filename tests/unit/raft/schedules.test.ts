@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Entry, MemberId, Message, Ready } from "@quorate/services/raft";
 import { type Random, seededRandom } from "@quorate/services/std";
+import { isLongRun } from "../../support/long-run";
 import { Group, idOf, type Node, type NodeConfig, text } from "./group";
 
 /*
@@ -203,7 +204,7 @@ const PROFILES: readonly [string, number, Partial<NodeConfig>][] = [
 
 describe("random schedules", () => {
   const rows = PROFILES.flatMap(([name, size, changes]) =>
-    Array.from({ length: 12 }, (_, at) => [name, at + 1, size, changes] as const),
+    Array.from({ length: isLongRun ? 12 : 4 }, (_, at) => [name, at + 1, size, changes] as const),
   );
 
   test.each(rows)("%s stay safe and agree in the end, seed %i", (_, seed, size, changes) => {

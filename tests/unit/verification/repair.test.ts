@@ -11,7 +11,7 @@ import {
 import { hash32, utf8Decode, utf8Encode } from "@quorate/services/std";
 import { ANYONE, put, VirtualCluster, type VirtualMember } from "./cluster-rig";
 
-const KEYS = Array.from({ length: 400 }, (_, at) => `key-${at}`);
+const KEYS = Array.from({ length: 160 }, (_, at) => `key-${at}`);
 
 describe("repair", () => {
   test.each([

@@ -15,9 +15,10 @@ import {
 } from "@quorate/services/kv";
 import { type Random, seededRandom, utf8Encode } from "@quorate/services/std";
 import type { Watch, WatchEvent, WatchFrame, WatchSpec } from "@quorate/services/watch";
+import { isLongRun } from "../../support/long-run";
 import { ANYONE, lineOf, oneKey, put, settled, spec, takeAll, underPrefix, WatchRig } from "./watch-rig";
 
-const RUNS = 100;
+const RUNS = isLongRun ? 100 : 30;
 const STEPS = 120;
 const KEYS = ["a", "aa", "ab", "abc", "abd", "abe", "ac", "ad", "ae", "b", "ba", "c"];
 const NAMESPACES = ["", "other"];
