@@ -2,7 +2,6 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Change, NamespaceState } from "@quorate/services/kv";
 import { type HistoryQuery, ReadExpired, type StateStore, StoreFailure } from "@quorate/services/replica";
 import { seededRandom } from "@quorate/services/std";
-import { isLongRun } from "#support";
 import { RandomBatches } from "./random-batches";
 import { StateModel } from "./state-model";
 import {
@@ -253,8 +252,35 @@ export function stateHistoryCompliance(name: string, create: () => Promise<State
       await expect(chunks.next()).rejects.toBeInstanceOf(StoreFailure);
       await expect(history(state)).rejects.toBeInstanceOf(StoreFailure);
     });
+  });
+}
 
-    it.each(isLongRun ? [1, 2, 3, 4] : [1, 2])(
+/** The same under random histories, which a plain list can tell, too: one for each seed. */
+export function randomHistoryCompliance(
+  name: string,
+  create: () => Promise<StateRig>,
+  seeds: readonly number[],
+): void {
+  describe(`random histories of the state on ${name}`, () => {
+    let rig: StateRig;
+    let state: StateStore;
+
+    beforeEach(async () => {
+      rig = await create();
+      state = await rig.open();
+    });
+
+    afterEach(async () => {
+      await state.close();
+      await rig.dispose();
+    });
+
+    async function reopen(): Promise<void> {
+      await rig.kill();
+      state = await rig.open();
+    }
+
+    it.each(seeds)(
       "whatever is changed, compacted, truncated and deleted, it tells and reads what a plain list does, seed %i",
       async (seed) => {
         const random = seededRandom(seed);

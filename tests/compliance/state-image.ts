@@ -34,8 +34,16 @@ const KEYS = ["", "a", "a\0", "a\0\xff", "ab", "b", "c".repeat(300), "\xff", "\x
 const EVERYTHING = { start: bytes(""), end: null };
 const space = { namespaceId: NAMESPACE_ID, generation: GENERATION };
 
-/** How every StateStore must send its state, receive another's and put it in the place of its own. */
-export function stateImageCompliance(name: string, create: () => Promise<StateRig>): void {
+/**
+ * How every StateStore must send its state, receive another's and put it in the place of its own.
+ *
+ * @param seeds of the random histories that are sent
+ */
+export function stateImageCompliance(
+  name: string,
+  create: () => Promise<StateRig>,
+  seeds: readonly number[],
+): void {
   describe(`images of the state on ${name}`, () => {
     let source: { readonly rig: StateRig; state: StateStore };
     let target: { readonly rig: StateRig; state: StateStore };
@@ -76,7 +84,7 @@ export function stateImageCompliance(name: string, create: () => Promise<StateRi
       return receiver;
     }
 
-    it.each([1, 2, 3])(
+    it.each(seeds)(
       "F3: is what the state was when it was frozen, while writing goes on (seed %i)",
       async (seed) => {
         const { model, batches } = await written(seed, 120);
