@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { root, runJest, summaryLine } from "./jest.mjs";
 import { runMode } from "./mode.mjs";
 
@@ -110,21 +110,26 @@ async function timed(args) {
   process.exitCode = exitCode;
 }
 
-/** What takes too long for every change: the .long tests, and more of those that ask isLongRun. */
+/** What takes too long for every change. */
 async function long(args) {
   ensureTestsBuilt();
-  const paths =
-    args.length > 0
-      ? args
-      : [
-          "\\.long\\.test\\.ts$",
-          "tests/chaos/chaos.test.ts",
-          "tests/compliance/",
-          "tests/simulation/mutations/",
-        ];
+  const paths = args.length > 0 ? args : ["--runTestsByPath", ...longTests()];
   const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "long" }, "inherit");
   console.log(summaryLine(summary));
   process.exitCode = exitCode;
+}
+
+/** The .long tests, and those that do more in a long run: by themselves, or in a module beside them. */
+function longTests() {
+  const files = filesBelow(join(root, "tests")).filter((file) => /^(?!dist\/).*\.ts$/.test(file));
+  const texts = new Map(files.map((file) => [file, readFileSync(join(root, "tests", file), "utf8")]));
+  const asks = (file) => texts.get(file)?.includes("isLongRun") === true;
+  const modulesBeside = (file) =>
+    [...texts.get(file).matchAll(/from "\.(\/[\w./-]+)"/g)].map(([, name]) => `${dirname(file)}${name}.ts`);
+  return files
+    .filter((file) => file.endsWith(".test.ts") && !file.endsWith(".timed.test.ts"))
+    .filter((file) => file.endsWith(".long.test.ts") || asks(file) || modulesBeside(file).some(asks))
+    .map((file) => join("tests", file));
 }
 
 async function mode(args) {
