@@ -1,4 +1,4 @@
-// Sources are transformed on the fly, so that a test never runs a stale build; processes that tests start run dist.
+// Sources are transformed on the fly, so that a test never runs a stale build; processes that tests start run what was built.
 const swc = [
   "@swc/jest",
   { jsc: { parser: { syntax: "typescript" }, target: "es2023" }, module: { type: "commonjs" } },
@@ -7,6 +7,8 @@ const swc = [
 /** @type {import("jest").Config} */
 module.exports = {
   roots: ["<rootDir>/tests"],
+  // Whoever runs jest by hand after a compilation starts the programs made of it.
+  globalSetup: "<rootDir>/scripts/programs.mjs",
   testEnvironment: "node",
   // Jest leaves a core alone by default, and with two of them runs everything in one process; most tests wait for others.
   maxWorkers: "100%",

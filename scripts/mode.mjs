@@ -25,7 +25,7 @@ export async function runMode(args, prepare) {
     for (const file of [...files, ...KINDS.flatMap((kind) => special[kind])]) console.log(file);
     return 0;
   }
-  prepare();
+  await prepare();
   const untilMs = Date.now() + minutesMax * 60_000;
   const runs = [];
   for (const step of stepsOf(options)) {

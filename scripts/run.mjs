@@ -17,6 +17,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { root, runJest, summaryLine } from "./jest.mjs";
 import { runMode } from "./mode.mjs";
+import { ensurePrograms } from "./programs.mjs";
 
 const require = createRequire(import.meta.url);
 const reports = join(root, "reports");
@@ -48,62 +49,61 @@ if (!Object.hasOwn(TASKS, taskName ?? "")) {
 await TASKS[taskName](args);
 
 async function start(args) {
-  ensureBuilt("services", "clients/cli");
-  runInProcess("services/dist/launcher/main.js", args);
+  await ensureBuilt("services", "clients/cli");
+  runInProcess("services/dist/programs/launcher.js", args);
 }
 
 async function judge(args) {
-  ensureBuilt();
+  await ensureBuilt();
   runInProcess("tests/dist/judge/main.js", args);
 }
 
 async function scenario(args) {
-  ensureBuilt();
+  await ensureBuilt();
   runInProcess("tests/dist/scenarios/main.js", args);
 }
 
 async function simulate(args) {
-  ensureBuilt();
+  await ensureBuilt();
   runInProcess("tests/dist/simulation/main.js", args);
 }
 
 /** Deliberate bugs, each to be found by the simulator. */
 async function mutations(args) {
-  ensureBuilt();
+  await ensureBuilt();
   runInProcess("tests/dist/simulation/mutations/main.js", args);
 }
 
 /** A fresh batch of seeds over all profiles. Its last line is like "412 passed, 0 failed". */
 async function random(args) {
-  ensureTestsBuilt();
+  await ensureTestsBuilt();
   const seeds = args.length > 0 ? args : ["--minutes", "3"];
   runInProcess("tests/dist/simulation/main.js", ["--profile", "all", "--jobs", "2", ...seeds]);
 }
 
 async function bench(args) {
-  ensureBuilt();
+  await ensureBuilt();
   runInProcess("tests/dist/bench/main.js", args);
 }
 
 async function chaos(args) {
-  ensureBuilt();
+  await ensureBuilt();
   runInProcess("tests/dist/chaos/main.js", args);
 }
 
 async function build() {
-  ensureInstalled();
-  process.exitCode = compile();
+  await ensureBuilt();
 }
 
 async function test(args) {
-  ensureTestsBuilt();
+  await ensureTestsBuilt();
   const { summary, exitCode } = await runJest(args, {}, "inherit");
   console.log(summaryLine(summary));
   process.exitCode = exitCode;
 }
 
 async function timed(args) {
-  ensureTestsBuilt();
+  await ensureTestsBuilt();
   const paths = args.length > 0 ? args : ["\\.timed\\.test\\.ts$"];
   const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "timed" }, "inherit");
   console.log(summaryLine(summary));
@@ -112,7 +112,7 @@ async function timed(args) {
 
 /** What takes too long for every change. */
 async function long(args) {
-  ensureTestsBuilt();
+  await ensureTestsBuilt();
   const paths = args.length > 0 ? args : ["--runTestsByPath", ...longTests()];
   const { summary, exitCode } = await runJest(["-i", ...paths], { QUORATE_TESTS: "long" }, "inherit");
   console.log(summaryLine(summary));
@@ -138,7 +138,7 @@ async function mode(args) {
 
 /** Many copies of the cluster tests at once: no two may want the same port, and nothing may be left behind. */
 async function parallel(args) {
-  ensureTestsBuilt();
+  await ensureTestsBuilt();
   const copiesFlag = args.indexOf("--copies");
   const copies = copiesFlag < 0 ? 10 : Number(args[copiesFlag + 1]);
   if (!Number.isInteger(copies) || copies < 1) usage(`--copies must be a whole number of at least 1`);
@@ -219,15 +219,15 @@ async function acceptance() {
 }
 
 /** @param projects the parts that are needed; all of them by default */
-function ensureBuilt(...projects) {
+async function ensureBuilt(...projects) {
   ensureInstalled();
-  if (compile(...projects) !== 0) process.exit(1);
+  if (!(await isBuilt(...projects))) process.exit(1);
 }
 
 /** What does not compile is a failure like any other, on the last line too. */
-function ensureTestsBuilt() {
+async function ensureTestsBuilt() {
   ensureInstalled();
-  if (compile() === 0) return;
+  if (await isBuilt()) return;
   console.log(summaryLine({ passed: 0, failed: 1, skipped: 0 }));
   process.exit(1);
 }
@@ -252,6 +252,18 @@ function ensureInstalled() {
     }
   }
   writeFileSync(stamp, hash);
+}
+
+/** Compiles, and makes the programs of it. Returns whether that went well. */
+async function isBuilt(...projects) {
+  if (compile(...projects) !== 0) return false;
+  try {
+    await ensurePrograms();
+    return true;
+  } catch (error) {
+    console.error(error.message);
+    return false;
+  }
 }
 
 function compile(...projects) {

@@ -4,8 +4,8 @@ import { dirname, join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { LauncherFault } from "./fault";
 
-/** Compiled programs are started even where this file itself runs from its source, as in tests. */
-const PROGRAMS = __filename.endsWith(".ts") ? join(__dirname, "../dist") : join(__dirname, "..");
+/** What was built is started, even where this file itself runs from its source, as in tests, or within another program. */
+const DIST = builtFolder(require.resolve("@quorate/services/launcher"));
 
 const POLL_MS = 20;
 
@@ -28,7 +28,7 @@ export type Owner =
 
 /** @throws LauncherFault when it is not built */
 export function programPath(folder: Program["folder"]): string {
-  const main = join(PROGRAMS, folder, "main.js");
+  const main = join(DIST, "programs", `${folder}.js`);
   if (!existsSync(main)) throw new LauncherFault("the programs are not built yet: run npm run build");
   return main;
 }
@@ -41,7 +41,7 @@ export function start(program: Program, owner: Owner): ChildProcess {
   try {
     const child = spawn(
       process.execPath,
-      ["--require", join(PROGRAMS, "launcher/exit-with-owner.js"), main, ...program.arguments],
+      ["--require", join(DIST, "launcher/exit-with-owner.js"), main, ...program.arguments],
       {
         detached: true,
         stdio: ["ignore", log, log, ...(owner.kind === "starter" ? (["ipc"] as const) : [])],
@@ -54,6 +54,10 @@ export function start(program: Program, owner: Owner): ChildProcess {
   } finally {
     closeSync(log);
   }
+}
+
+function builtFolder(launcher: string): string {
+  return join(dirname(launcher), launcher.endsWith(".ts") ? "../dist" : "..");
 }
 
 /** A process of a cluster, with what tells it from another one that was given the same number later. */

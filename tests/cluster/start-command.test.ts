@@ -7,7 +7,7 @@ import { inTime, patientTests } from "./patient";
 import { childrenOf, isAlive } from "./processes";
 
 /** What `npm start` hands over to. */
-const LAUNCHER_PROGRAM = resolve(__dirname, "../../services/dist/launcher/main.js");
+const LAUNCHER_PROGRAM = resolve(__dirname, "../../services/dist/programs/launcher.js");
 
 patientTests();
 

@@ -8,7 +8,7 @@ import { patientTests } from "./patient";
 
 patientTests();
 
-const NODE_PROGRAM = resolve(__dirname, "../../services/dist/node/main.js");
+const NODE_PROGRAM = resolve(__dirname, "../../services/dist/programs/node.js");
 const START_MS_MAX = 60_000;
 
 const cluster = clusterOfFile();

@@ -4,8 +4,8 @@ import { dirname, join, resolve } from "node:path";
 import type { Surroundings } from "./child";
 
 const root = checkoutOf(__dirname);
-const NODE_PROGRAM = resolve(root, "services/dist/node/main.js");
-const GATEWAY_PROGRAM = resolve(root, "services/dist/gateway/main.js");
+const NODE_PROGRAM = resolve(root, "services/dist/programs/node.js");
+const GATEWAY_PROGRAM = resolve(root, "services/dist/programs/gateway.js");
 
 const START_MS_MAX_DEFAULT = 60_000;
 

@@ -2,7 +2,7 @@
 const { existsSync } = require("node:fs");
 const { join } = require("node:path");
 
-const main = join(__dirname, "../dist/main.js");
+const main = join(__dirname, "../dist/programs/quorate.js");
 if (existsSync(main)) {
   require(main);
 } else {

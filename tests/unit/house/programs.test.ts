@@ -1,0 +1,68 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
+
+const scripts = resolve(__dirname, "../../../scripts");
+const CODE = `one-1-${process.arch}-${process.versions.v8}.code`;
+
+describe("a program of one file", () => {
+  let folder = "";
+  let code: Buffer;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "quorate-program-"));
+    writeFileSync(join(folder, "one-1.js"), program("one"));
+    const loader = readFileSync(join(scripts, "program-loader.cjs"), "utf8");
+    writeFileSync(join(folder, "one.js"), loader.replace("{name}", "one-1"));
+    run(join(scripts, "program-code.cjs"), join(folder, "one-1.js"), join(folder, CODE));
+    code = readFileSync(join(folder, CODE));
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+  beforeEach(() => {
+    writeFileSync(join(folder, "one-1.js"), program("one"));
+    writeFileSync(join(folder, CODE), code);
+  });
+
+  test("runs with the code that was made of it", () => {
+    expect(run(join(folder, "one.js"), "an argument")).toBe(`one an argument one-1.js\n`);
+    // V8 knows a source by its length: what another of the same length says shows that the code was run.
+    writeFileSync(join(folder, "one-1.js"), program("two"));
+    expect(run(join(folder, "one.js"))).toBe("one  one-1.js\n");
+  });
+
+  test.each([
+    ["is not there", () => rmSync(join(folder, CODE))],
+    ["is damaged", () => writeFileSync(join(folder, CODE), flipped(code))],
+    ["is cut short", () => writeFileSync(join(folder, CODE), code.subarray(0, 99))],
+    ["is empty", () => writeFileSync(join(folder, CODE), "")],
+  ])("runs from its source where the code %s", (_, harm) => {
+    harm();
+    writeFileSync(join(folder, "one-1.js"), program("two"));
+    expect(run(join(folder, "one.js"))).toBe("two  one-1.js\n");
+  });
+
+  test("runs from its source where lines are mapped to sources, and where V8 is told to work in another way", () => {
+    writeFileSync(join(folder, "one-1.js"), program("two"));
+    expect(run("--enable-source-maps", join(folder, "one.js"))).toBe("two  one-1.js\n");
+    expect(run("--no-opt", join(folder, "one.js"))).toBe("two  one-1.js\n");
+  });
+});
+
+function program(word: string): string {
+  return `console.log("${word}", process.argv.slice(2).join(" "), require("node:path").basename(__filename));\n`;
+}
+
+function run(...argv: readonly string[]): string {
+  const { stdout, stderr, status } = spawnSync(process.execPath, argv, { encoding: "utf8" });
+  expect({ stderr, status }).toEqual({ stderr: "", status: 0 });
+  return stdout;
+}
+
+function flipped(bytes: Buffer): Buffer {
+  const changed = Buffer.from(bytes);
+  const last = changed.length - 1;
+  changed[last] = (changed[last] ?? 0) ^ 1;
+  return changed;
+}
