@@ -2,7 +2,7 @@ import { createWriteStream, existsSync, readFileSync, writeFileSync } from "node
 import { finished } from "node:stream/promises";
 import { expect } from "@jest/globals";
 import { verifyBackupFile } from "@quorate/services/launcher";
-import { clusterOfFile, startTestCluster, type TestCluster, withCluster } from "../support";
+import { clusterOfFile, isLongRun, startTestCluster, type TestCluster, withCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
 
@@ -31,24 +31,26 @@ async function hashAt(cluster: TestCluster, node: number, revision: bigint): Pro
 }
 
 cluster.test(
-  "F6: a backup under load is of one revision; restored to clusters of other sizes it has the same hash",
+  "F6: a backup under load is of one revision; restored to a cluster of another size it has the same hash, and starts again like any other",
   async (cluster) => {
     const kv = patientKv(cluster);
-    const before = Load.closedLoop(kv, "before-", { callers: 8, writesMax: 300, valueBytes: 500 });
+    const before = Load.closedLoop(kv, "before-", { callers: 16, writesMax: 200, valueBytes: 500 });
     await before.done();
-    const during = Load.closedLoop(kv, "during-", { callers: 4, valueBytes: 500 });
+    const during = Load.closedLoop(kv, "during-", { callers: 4, valueBytes: 500, restMs: 40 });
     const [node] = (await cluster.followers()) as [number];
     const file = cluster.scratch("under-load");
+    await inTime("writes go on", () => during.acknowledged.size >= 10);
     await save(cluster, node, file);
     const { isSound, line } = await verifyBackupFile(file);
     expect([isSound, line]).toEqual([true, expect.stringContaining("is sound")]);
     await during.stop();
     const revision = revisionIn(line);
     const wanted = await hashAt(cluster, node, revision);
+    const { clusterId } = await cluster.status(node);
 
-    for (const nodes of [1, 5]) {
+    for (const nodes of isLongRun ? [1, 2, 5] : [2]) {
+      // The flag stays with what the processes are started with, as in the unit of a supervisor.
       await withCluster({ nodes, nodeArgs: restoring(file) }, async (restored) => {
-        await restored.leader();
         expect(await hashAt(restored, nodes, revision)).toBe(wanted);
         const restoredKv = patientKv(restored);
         await expectNothingLost(restoredKv, before);
@@ -56,25 +58,14 @@ cluster.test(
         const { revision: next } = await restoredKv.put("after", "restored");
         expect(BigInt(next)).toBe(revision + 1n);
         await restored.agree();
-        expect((await restored.status(1)).clusterId).not.toBe((await cluster.status(node)).clusterId);
+        expect((await restored.status(1)).clusterId).not.toBe(clusterId);
+        await restored.killAll();
+        await restored.restartAll();
+        expect(await patientKv(restored).getText("after")).toBe("restored");
       });
     }
   },
 );
-
-cluster.test("F6: a restored cluster is started again like any other", async (cluster) => {
-  await patientKv(cluster).put("kept", "over restarts");
-  const file = cluster.scratch("restarted");
-  await save(cluster, await cluster.leader(), file);
-  // The flag stays with what the processes are started with, as in the unit of a supervisor.
-  await withCluster({ nodes: 3, nodeArgs: restoring(file) }, async (restored) => {
-    await patientKv(restored).put("kept", "since the restore");
-    await restored.killAll();
-    await restored.restartAll();
-    await restored.leader();
-    expect((await patientKv(restored).get("kept"))?.text()).toBe("since the restore");
-  });
-});
 
 cluster.test("F6: a damaged backup is refused, and nothing is made", async (cluster) => {
   await patientKv(cluster).put("a", "b");
@@ -97,8 +88,8 @@ cluster.test("F6: a backup that is broken off leaves the node as it was", async 
   const node = await cluster.leader();
   await Load.closedLoop(patientKv(cluster), "broken-", {
     callers: 8,
-    writesMax: 200,
-    valueBytes: 20_000,
+    writesMax: 40,
+    valueBytes: 100_000,
   }).done();
   for await (const { data } of cluster.bareAdmin(node).backup({})) {
     expect(data.length).toBeGreaterThan(0);
