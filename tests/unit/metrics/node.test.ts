@@ -25,20 +25,23 @@ async function scrape({
 
 describe("the metrics of nodes that run", () => {
   it("L7: writes move what counts commands, syncs, batches, entries and calls, on each member as it should be", async () => {
-    const leader = await cluster.leader();
-    const earlier = await scrape(leader);
-    const client = connect({ endpoints: leader.client, followMembers: false });
     const writes = 20;
-    try {
-      for (let at = 0; at < writes; at += 1) await client.kv.put(`key-${at}`, "value");
-      await client.kv.get("key-0");
-      await expect(client.kv.put("key-0", "v", { expectedModRevision: 999_999 })).rejects.toMatchObject({
-        reason: "CONDITION_FAILED",
-      });
-    } finally {
-      await client.close();
-    }
-    const later = await scrape(leader);
+    let runs = 0;
+    const { leader, earlier, later } = await cluster.underOneLeader(async (leading) => {
+      runs += 1;
+      const before = await scrape(leading);
+      const patient = { deadlineMs: 100_000, connectTimeoutMs: 60_000 };
+      const client = connect({ endpoints: leading.client, followMembers: false, ...patient });
+      try {
+        for (let at = 0; at < writes; at += 1) await client.kv.put(`key-${runs}-${at}`, "value");
+        await client.kv.get(`key-${runs}-0`);
+        const refused = client.kv.put(`key-${runs}-0`, "v", { expectedModRevision: 999_999 });
+        await expect(refused).rejects.toMatchObject({ reason: "CONDITION_FAILED" });
+      } finally {
+        await client.close();
+      }
+      return { leader: leading, earlier: before, later: await scrape(leading) };
+    });
     const moved = (name: string, labels?: Record<string, string>): number =>
       later(name, labels) - (Number.isNaN(earlier(name, labels)) ? 0 : earlier(name, labels));
 
@@ -88,12 +91,11 @@ describe("the metrics of nodes that run", () => {
     const changesBefore = (await scrape(leader))("quorate_raft_leader_changes_total");
     const termBefore = (await scrape(leader))("quorate_raft_term");
     await leader.node.replica.transferLeadership(null);
-    await eventually("the node that led sees another lead", async () => {
-      const value = await scrape(leader);
-      const isOver = value("quorate_raft_is_leader") === 0 && value("quorate_raft_has_leader") === 1;
-      return isOver ? value : undefined;
+    const value = await eventually("the node that led sees another lead", async () => {
+      const scraped = await scrape(leader);
+      const isOver = scraped("quorate_raft_is_leader") === 0 && scraped("quorate_raft_has_leader") === 1;
+      return isOver ? scraped : undefined;
     });
-    const value = await scrape(leader);
     expect(value("quorate_raft_leader_changes_total")).toBeGreaterThan(changesBefore);
     expect(value("quorate_raft_term")).toBeGreaterThan(termBefore);
     const next = await cluster.leader();

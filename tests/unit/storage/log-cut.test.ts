@@ -51,7 +51,7 @@ describe("cutting the log, in LevelDB", () => {
     const log = await rig.openLog();
     await append(log, 1, 12_000);
     const before = await diskBytes(logPath());
-    expect(before).toBeGreaterThan(10_000_000);
+    expect(before).toBeGreaterThan(5_000_000);
     await log.cut(11_900);
     await rig.settle();
     expect(await diskBytes(logPath())).toBeLessThan(before / 10);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { trace } from "@opentelemetry/api";
 import { connect, type Quorate } from "@quorate/client";
 import { eventually } from "#support";
-import { ObservedCluster } from "./observed-cluster";
+import { ObservedCluster, type ObservedNode } from "./observed-cluster";
 import { type Recorder, recorder, rootsOf, type SpanTree, treeBelow } from "./spans";
 
 const PUT = "quorate.kv.v1.KvService/Put";
@@ -28,6 +28,8 @@ async function putThrough(endpoint: string): Promise<readonly SpanTree[]> {
     endpoints: endpoint,
     tracer: trace.getTracer("caller"),
     followMembers: false,
+    deadlineMs: 100_000,
+    connectTimeoutMs: 60_000,
   });
   try {
     // The first write opens a session, which is a write of its own.
@@ -64,21 +66,24 @@ function proposed(leader: string): SpanTree {
 
 describe("the trace of one write", () => {
   it("L7: goes from the client over the gateway to the leader, its log, the followers' logs and where each applies it", async () => {
-    const leader = await cluster.leader();
-    expect(await putThrough(cluster.gatewayAddress)).toEqual([
-      { name: PUT, member: "", below: [{ name: PUT, member: leader.id, below: [proposed(leader.id)] }] },
+    const [leader, tree] = await cluster.underOneLeader(async ({ id }) => {
+      return [id, await putThrough(cluster.gatewayAddress)] as const;
+    });
+    expect(tree).toEqual([
+      { name: PUT, member: "", below: [{ name: PUT, member: leader, below: [proposed(leader)] }] },
     ]);
   });
 
   it("shows the follower that passed it on", async () => {
-    const leader = await cluster.leader();
-    const follower = cluster.nodes.find(({ id }) => id !== leader.id);
-    expect(follower).toBeDefined();
-    expect(await putThrough(follower?.client ?? "")).toEqual([
+    const [leader, follower, tree] = await cluster.underOneLeader(async ({ id }) => {
+      const other = cluster.nodes.find((node) => node.id !== id) as ObservedNode;
+      return [id, other.id, await putThrough(other.client)] as const;
+    });
+    expect(tree).toEqual([
       {
         name: PUT,
-        member: follower?.id,
-        below: [{ name: PUT, member: leader.id, below: [proposed(leader.id)] }],
+        member: follower,
+        below: [{ name: PUT, member: leader, below: [proposed(leader)] }],
       },
     ]);
   });

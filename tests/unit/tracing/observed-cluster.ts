@@ -43,7 +43,7 @@ export class ObservedCluster {
         const id = `n${number}`;
         const argv = [
           ...["--id", id, "--cluster-id", "observed", "--members", members, "--bootstrap"],
-          ...["--data-dir", join(directory, id), "--profile", "fast", "--log-level", "silent"],
+          ...["--data-dir", join(directory, id), "--profile", "default", "--log-level", "silent"],
           ...["--listen-metrics", "127.0.0.1:0", "--tracing", tracing, "--free-bytes-min", "0"],
         ];
         return openNode(configOf(argv));
@@ -54,6 +54,8 @@ export class ObservedCluster {
       nodes: nodes.map(({ client }) => client),
       log: SILENT_LOG,
       random: seededRandom(1),
+      // No attempt is made again because the machine is slow: each is seen.
+      timing: { attemptTimeoutMs: 60_000 },
       tracing: tracing === "on",
     });
     const port = await gateway.open();
@@ -67,6 +69,21 @@ export class ObservedCluster {
       const [leaderId] = known;
       return known.size === 1 ? this.nodes.find(({ id }) => id === leaderId) : undefined;
     });
+  }
+
+  /**
+   * Does something while one member leads, and again where another came to lead meanwhile, as on a machine that stalls.
+   *
+   * @returns what came of it under one leader
+   */
+  async underOneLeader<T>(work: (leader: ObservedNode) => Promise<T>): Promise<T> {
+    for (;;) {
+      const leader = await this.leader();
+      const { id, term } = leader.node.replica.leader;
+      const result = await work(leader);
+      const after = leader.node.replica.leader;
+      if (after.id === id && after.term === term) return result;
+    }
   }
 
   async close(): Promise<void> {
