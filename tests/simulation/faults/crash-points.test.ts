@@ -15,7 +15,7 @@ const cases: readonly Case[] = [
   { point: "after_log_append", kept: [1] },
 ];
 
-const SEEDS = Array.from({ length: 8 }, (_, seed) => seed);
+const SEEDS = Array.from({ length: 4 }, (_, seed) => seed);
 
 async function crashedAt(
   point: CrashPoint,

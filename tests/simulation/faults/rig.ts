@@ -137,7 +137,21 @@ export function scheduleOf(faults: readonly Fault[], { nodes = 3, latencyMeanMs 
 }
 
 /** Who leads and who does not at that second of a run without faults, which is so too in each run whose faults come later. */
-export async function rolesAt(
+export function rolesAt(
+  seconds: number,
+  seed: number,
+  base: { readonly nodes: number; readonly latencyMeanMs: number },
+): Promise<Roles> {
+  const question = JSON.stringify([seconds, seed, base]);
+  const known = knownRoles.get(question) ?? rolesOf(seconds, seed, base);
+  knownRoles.set(question, known);
+  return known;
+}
+
+/** A run is the same each time, so one answers all who ask the same. */
+const knownRoles = new Map<string, Promise<Roles>>();
+
+async function rolesOf(
   seconds: number,
   seed: number,
   base: { readonly nodes: number; readonly latencyMeanMs: number },
