@@ -1,6 +1,6 @@
 /** How long to wait for a condition, and how often to look. */
 export interface Patience {
-  /** In milliseconds; 60,000 by default. */
+  /** In milliseconds; 100,000 by default. */
   readonly deadlineMs?: number;
   /** Between two looks, in milliseconds; by default from 10 to 100, the longer the more one has waited. */
   readonly intervalMs?: number;
@@ -32,7 +32,7 @@ const INTERVAL_SHARE = 0.1;
 export async function eventually<T>(
   what: string,
   condition: () => T | Falsy | Promise<T | Falsy>,
-  { deadlineMs = 60_000, intervalMs }: Patience = {},
+  { deadlineMs = 100_000, intervalMs }: Patience = {},
 ): Promise<T> {
   const start = performance.now();
   for (;;) {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, test } from "@jest/globals";
 import { startTestCluster, type TestCluster } from "./cluster";
 import type { ClusterOptions } from "./topology";
 
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 300_000;
 
 /** The one cluster of a test file. */
 export interface FileCluster {

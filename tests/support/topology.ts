@@ -7,7 +7,9 @@ const root = checkoutOf(__dirname);
 const NODE_PROGRAM = resolve(root, "services/dist/programs/node.js");
 const GATEWAY_PROGRAM = resolve(root, "services/dist/programs/gateway.js");
 
-const START_MS_MAX_DEFAULT = 60_000;
+const START_MS_MAX_DEFAULT = 180_000;
+
+type ProfileName = "fast" | "default" | "wan";
 
 /** What a test cluster is made of. Nodes and gateways are numbered from 1. */
 export interface ClusterOptions {
@@ -18,7 +20,7 @@ export interface ClusterOptions {
   /** 0 by default. */
   readonly gateways?: number;
   /** "fast" by default. */
-  readonly profile?: "fast" | "default" | "wan";
+  readonly profile?: ProfileName | ((node: number) => ProfileName);
   /** Whether nodes forward what they cannot do themselves; on by default. */
   readonly forwarding?: "on" | "off" | ((node: number) => "on" | "off");
   /** "info" by default. */
@@ -29,7 +31,7 @@ export interface ClusterOptions {
   readonly nodeFlags?: (node: number) => readonly string[];
   /** What a node's process is started within, given its data directory. */
   readonly surroundings?: (node: number, dataDir: string) => Surroundings;
-  /** How long a node may take until it answers; 60,000 ms by default. */
+  /** How long a node may take until it answers; 180,000 ms by default. */
   readonly startMsMax?: number;
   /** More arguments for a gateway's process. */
   readonly gatewayArgs?: readonly string[];
@@ -127,7 +129,7 @@ export class Topology {
       "--data-dir",
       dataDir,
       "--profile",
-      profile,
+      typeof profile === "string" ? profile : profile(node),
       "--forwarding",
       typeof forwarding === "string" ? forwarding : forwarding(node),
       "--log-level",
