@@ -1,7 +1,10 @@
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect, test } from "@jest/globals";
-import { bytes, startTestCluster, withCluster } from "#support";
+import { bytes, clusterOfFile, startTestCluster } from "#support";
+import { patientTests } from "./patient";
+
+patientTests();
 
 function isAlive(pid: number): boolean {
   try {
@@ -22,32 +25,11 @@ function isFree(port: number): Promise<boolean> {
 }
 
 describe("a test cluster", () => {
-  test("M6: leaves no process, no port and no directory behind", async () => {
-    const cluster = await startTestCluster({ gateways: 2 });
-    const pids = cluster.numbers.map((node) => cluster.pid(node));
-    const addresses = [
-      ...cluster.numbers.map((node) => cluster.address(node)),
-      cluster.gateway(1).address,
-      cluster.gateway(2).address,
-    ];
-    const ports = addresses.map((address) => Number(address.split(":")[1]));
-    ports.push(...cluster.numbers.map((node) => cluster.topology.peerPort(node)));
-    const directory = cluster.scratch("");
-    cluster.pause(2);
-    await cluster.stop();
-    await cluster.stop();
-    expect(pids.filter(isAlive)).toEqual([]);
-    expect(await Promise.all(ports.map(isFree))).toEqual(ports.map(() => true));
-    expect(existsSync(directory)).toBe(false);
-  });
+  const cluster = clusterOfFile({ gateways: 1 });
 
-  test("M6: says why it did not start, and leaves nothing behind then either", async () => {
-    const start = startTestCluster({ nodes: 1, nodeArgs: () => ["--no-such-setting", "1"] });
-    await expect(start).rejects.toThrow(/no-such-setting/);
-  });
-
-  test("M6: kills, ends, pauses and restarts nodes, and knows who leads among the rest", async () => {
-    await withCluster({}, async (cluster) => {
+  cluster.test(
+    "M6: kills, ends, pauses and restarts nodes, and knows who leads among the rest",
+    async (cluster) => {
       const first = await cluster.leader();
       await cluster.node(first).kv.call("put", { key: bytes("key"), value: bytes("value") });
       await cluster.kill(first);
@@ -70,6 +52,25 @@ describe("a test cluster", () => {
       expect(cluster.live).toEqual([]);
       await cluster.restartAll();
       expect(await cluster.agree()).toMatchObject({ count: 1 });
-    });
+    },
+  );
+
+  cluster.test("M6: leaves no process, no port and no directory behind", async (cluster) => {
+    const pids = cluster.numbers.map((node) => cluster.pid(node));
+    const addresses = [...cluster.numbers.map((node) => cluster.address(node)), cluster.gateway(1).address];
+    const ports = addresses.map((address) => Number(address.split(":")[1]));
+    ports.push(...cluster.numbers.map((node) => cluster.topology.peerPort(node)));
+    const directory = cluster.scratch("");
+    cluster.pause(2);
+    await cluster.stop();
+    await cluster.stop();
+    expect(pids.filter(isAlive)).toEqual([]);
+    expect(await Promise.all(ports.map(isFree))).toEqual(ports.map(() => true));
+    expect(existsSync(directory)).toBe(false);
+  });
+
+  test("M6: says why it did not start, and leaves nothing behind then either", async () => {
+    const start = startTestCluster({ nodes: 1, nodeArgs: () => ["--no-such-setting", "1"] });
+    await expect(start).rejects.toThrow(/no-such-setting/);
   });
 });
