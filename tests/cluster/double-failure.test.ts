@@ -1,5 +1,5 @@
 import { describe, expect } from "@jest/globals";
-import { clusterOfFile, type TestCluster } from "../support";
+import { clusterOfFile, isLongRun, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
 
@@ -11,20 +11,21 @@ async function victim(cluster: TestCluster, which: "the leader" | "a follower"):
   return which === "the leader" ? cluster.leader() : ((await cluster.followers())[0] as number);
 }
 
-for (const order of [
+const ORDERS = [
   ["the leader", "the leader"],
-  ["a follower", "the leader"],
-  ["the leader", "a follower"],
-] as const) {
+  ...(isLongRun ? [["a follower", "the leader"] as const, ["the leader", "a follower"] as const] : []),
+] as const;
+
+for (const order of ORDERS) {
   describe(`${order[0]}, then ${order[1]} of those left`, () =>
     cluster.test(
       "E11: two of three nodes fail one after another, then both recover: all acknowledged keys are there",
       async (cluster) => {
         const kv = patientKv(cluster);
-        const load = Load.closedLoop(kv, `e11-${order.join("-")}-`, { callers: 8 });
+        const load = Load.closedLoop(kv, `e11-${order.join("-")}-`, { callers: 4, restMs: 40 });
         const goOn = async (what: string): Promise<void> => {
           const before = load.acknowledged.size;
-          await inTime(what, () => load.acknowledged.size >= before + 50);
+          await inTime(what, () => load.acknowledged.size >= before + 20);
         };
         await goOn("writes are under way");
         const first = await victim(cluster, order[0]);
