@@ -1,12 +1,16 @@
-import { expect } from "@jest/globals";
-import { Consistency, Health, Role } from "@quorate/client/generated";
+import { setTimeout as delay } from "node:timers/promises";
+import { describe, expect } from "@jest/globals";
+import { connect, QuorateError } from "@quorate/client";
+import { Consistency, ErrorReason, Health, Outcome, Role } from "@quorate/client/generated";
 import { HealthDefinition } from "nice-grpc-server-health";
-import { bareClients, bytes, clusterOfFile, type TestCluster, text } from "../support";
+import { bareClients, bytes, clusterOfFile, type Reply, type TestCluster, text } from "../support";
+import { failed } from "./failed";
 import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
 const cluster = clusterOfFile();
+const { test } = cluster;
 
 /** The statuses of grpc.health.v1 by number. */
 const SERVING_STATUSES = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
@@ -18,6 +22,18 @@ async function servingStatus(
 ): Promise<string | undefined> {
   const health = bareClients.create(HealthDefinition, cluster.rawChannel(node));
   return SERVING_STATUSES[(await health.check({ service })).status];
+}
+
+/** Far above any deadline that is given here, and far below having none. */
+const LATE_MS = 30_000;
+
+async function orLate<T>(work: Promise<T>): Promise<T> {
+  const over = new AbortController();
+  const late = delay(LATE_MS, undefined, { signal: over.signal }).then(
+    () => Promise.reject(new Error(`nothing came for ${LATE_MS} ms`)),
+    () => work,
+  );
+  return Promise.race([work, late]).finally(() => over.abort());
 }
 
 cluster.test("L5: a node is healthy while it knows a leader", async (cluster) => {
@@ -36,21 +52,23 @@ cluster.test(
     await patientKv(cluster).put("j8", "before");
     await cluster.agree();
     const followers = await cluster.followers();
-    await Promise.all(followers.map((node) => cluster.kill(node)));
-    const startedAtMs = performance.now();
-    const replies = await Promise.all(
-      [200, 500, 1000].map((deadlineMs) =>
-        cluster
-          .node(leader)
-          .kv.attempt("put", { key: bytes(`j8-${deadlineMs}`), value: bytes("late") }, { deadlineMs }),
+    for (const node of followers) cluster.pause(node);
+    const deadlinesMs = [200, 500, 1000];
+    const replies = await orLate(
+      Promise.all(
+        deadlinesMs.map((deadlineMs) =>
+          cluster
+            .node(leader)
+            .kv.attempt("put", { key: bytes(`j8-${deadlineMs}`), value: bytes("late") }, { deadlineMs }),
+        ),
       ),
     );
-    expect(performance.now() - startedAtMs).toBeLessThan(2000);
     for (const reply of replies) {
       expect(reply.ok).toBe(false);
       expect(["DEADLINE_EXCEEDED", "UNAVAILABLE", "UNKNOWN"]).toContain(reply.ok ? "OK" : reply.code);
     }
-    await cluster.restartAll();
+    for (const node of followers) cluster.resume(node);
+    await cluster.leader();
   },
 );
 
@@ -76,23 +94,23 @@ cluster.test(
     expect(await servingStatus(cluster, left, "quorate.kv.v1.KvService")).toBe("NOT_SERVING");
 
     const lone = cluster.node(left);
-    const write = await lone.kv.attempt(
-      "put",
-      { key: bytes("j8"), value: bytes("lost") },
-      { deadlineMs: 1000 },
-    );
+    // Told at once, and not when the time is over.
+    const write = await lone.kv.attempt("put", { key: bytes("j8"), value: bytes("lost") });
     expect(write).toMatchObject({ ok: false, code: "UNAVAILABLE" });
-    const read = await lone.kv.attempt("get", { key: bytes("j8") }, { deadlineMs: 1000 });
+    const read = await lone.kv.attempt("get", { key: bytes("j8") });
     expect(read).toMatchObject({ ok: false, code: "UNAVAILABLE" });
     const stale = await lone.kv.call("get", { key: bytes("j8"), consistency: Consistency.STALE });
     expect(text(stale.record?.value ?? new Uint8Array())).toBe("before");
 
     const kv = patientKv(cluster);
-    const startedAtMs = performance.now();
-    await expect(kv.put("j8", "lost", { deadlineMs: 1000 })).rejects.toMatchObject({
-      outcome: "not_applied",
+    // An attempt that the deadline breaks off, on a busy machine, is one of which nobody knows.
+    await inTime("it is told that a write was not applied", async () => {
+      const failure = await orLate(
+        kv.put("j8", "lost", { deadlineMs: 1000 }).catch((error: unknown) => error),
+      );
+      expect(failure).toMatchObject({ outcome: "not_applied" });
+      return true;
     });
-    expect(performance.now() - startedAtMs).toBeLessThan(2000);
 
     await cluster.restartAll();
     await kv.put("j8", "after");
@@ -104,3 +122,135 @@ cluster.test(
     }
   },
 );
+
+describe("a node that is left alone", () => {
+  test("B7: says NO_LEADER, and UNREACHABLE of a member that is gone", async (c) => {
+    await patientKv(c).put("b8/before", "kept");
+    await c.agree();
+    const [survivor, gone, ...rest] = c.numbers as [number, number, ...number[]];
+    for (const node of [gone, ...rest]) await c.kill(node);
+    await inTime("the survivor knows no leader", async () => (await c.status(survivor)).leaderId === "");
+    const { kv, admin } = c.node(survivor);
+    for (const reply of [
+      await kv.attempt("put", { key: bytes("k") }),
+      await kv.attempt("get", { key: bytes("k") }),
+    ]) {
+      expect(failed(reply).code).toBe("UNAVAILABLE");
+      expect(failed(reply).detail).toMatchObject({ reason: ErrorReason.NO_LEADER, retryable: true });
+    }
+    const metadata = { "quorate-member": `n${gone}` };
+    const unreachable = failed(await admin.attempt("status", {}, { metadata }));
+    expect(unreachable).toMatchObject({ code: "UNAVAILABLE", detail: { reason: ErrorReason.UNREACHABLE } });
+  });
+
+  test("B8: a call to it fails with a typed error at the default deadline of 5 s", async (c) => {
+    const [survivor] = c.numbers as [number];
+    await using quorate = connect(c.numbers.map((node) => c.address(node)).join(","));
+    const timed = async (call: Promise<unknown>) => {
+      const startMs = performance.now();
+      const error = await orLate(
+        call.then(
+          () => null,
+          (thrown: unknown) => thrown,
+        ),
+      );
+      return { error, elapsedMs: performance.now() - startMs };
+    };
+    const [write, read, short] = await Promise.all([
+      timed(quorate.kv.put("b8/after", "lost")),
+      timed(quorate.kv.get("b8/before")),
+      timed(quorate.kv.get("b8/before", { deadlineMs: 1000 })),
+    ]);
+    for (const { error } of [write, read, short]) {
+      expect(error).toBeInstanceOf(QuorateError);
+      expect(["UNAVAILABLE", "DEADLINE_EXCEEDED"]).toContain((error as QuorateError).code);
+      expect((error as QuorateError).retryable).toBe(true);
+    }
+    for (const { elapsedMs } of [write, read]) {
+      expect(elapsedMs).toBeGreaterThan(4000);
+      expect(short.elapsedMs).toBeLessThan(elapsedMs);
+    }
+    const { record } = await c
+      .node(survivor)
+      .kv.call("get", { key: bytes("b8/before"), consistency: Consistency.STALE });
+    expect(text(record?.value ?? bytes(""))).toBe("kept");
+    await c.restartAll();
+    const kv = patientKv(c);
+    expect(await kv.getText("b8/before")).toBe("kept");
+    const isThere = (await kv.get("b8/after")) !== undefined;
+    expect((write.error as QuorateError).outcome === "not_applied" && isThere).toBe(false);
+  });
+});
+
+describe("a leader that is left alone", () => {
+  test("B7: a write that it cannot replicate by the deadline is DEADLINE_EXCEEDED, and open", async (c) => {
+    // A busy machine may take so long that the leader gives up first, which the next test is about.
+    await inTime("the deadline comes before the leader steps down", async () => {
+      const leader = await c.leader();
+      const followers = await c.followers();
+      for (const node of followers) c.pause(node);
+      const quick = await c
+        .node(leader)
+        .kv.attempt("put", { key: bytes("b7/quick"), value: bytes("x") }, { deadlineMs: 100 });
+      for (const node of followers) c.resume(node);
+      expect(["DEADLINE_EXCEEDED", "UNKNOWN", "UNAVAILABLE"]).toContain(failed(quick).code);
+      return failed(quick).code === "DEADLINE_EXCEEDED";
+    });
+    await c.agree();
+  });
+
+  test("B7: a write that it cannot replicate before it steps down is UNKNOWN, and open", async (c) => {
+    const leader = await c.leader();
+    const followers = await c.followers();
+    for (const node of followers) c.pause(node);
+    const reply = await c
+      .node(leader)
+      .kv.attempt("put", { key: bytes("b7/patient"), value: bytes("x") }, { deadlineMs: 60_000 });
+    for (const node of followers) c.resume(node);
+    expect(["UNKNOWN", "UNAVAILABLE"]).toContain(failed(reply).code);
+    expect([ErrorReason.LEADERSHIP_LOST, ErrorReason.NO_LEADER]).toContain(failed(reply).detail?.reason);
+    await c.agree();
+  });
+
+  /** A write that was still open when its leader was halted; null where the leader had given it up before. */
+  async function halted(c: TestCluster): Promise<{ old: number; open: Promise<Reply<unknown>> } | null> {
+    const old = await c.leader();
+    const others = await c.followers();
+    for (const node of others) c.pause(node);
+    const { lastIndex } = await c.status(old);
+    let isOpen = true;
+    const open = c
+      .node(old)
+      .kv.attempt("put", { key: bytes("b7/lost"), value: bytes("x") }, { deadlineMs: 60_000 })
+      .finally(() => {
+        isOpen = false;
+      });
+    await inTime(
+      "the write is in the old leader's log",
+      async () => !isOpen || (await c.status(old)).lastIndex > lastIndex,
+      { intervalMs: 1 },
+    );
+    c.pause(old);
+    // What the old leader sent waits in the sockets of the others and dies with them.
+    for (const node of others) await c.kill(node);
+    for (const node of others) await c.restart(node);
+    if (isOpen) return { old, open };
+    c.resume(old);
+    await c.agree();
+    return null;
+  }
+
+  test("B7: a write whose place another leader's entry took is ABORTED, SUPERSEDED, and not applied", async (c) => {
+    const { old, open } = await inTime("a write is open when its leader is halted", () => halted(c));
+    const leader = await c.leader();
+    await c.node(leader).kv.call("put", { key: bytes("b7/instead"), value: bytes("x") });
+    c.resume(old);
+    const reply = failed(await open);
+    expect(reply).toMatchObject({
+      code: "ABORTED",
+      detail: { reason: ErrorReason.SUPERSEDED, outcome: Outcome.NOT_APPLIED, retryable: true },
+    });
+    await c.agree();
+    expect((await c.node(old).kv.call("get", { key: bytes("b7/lost") })).record).toBeUndefined();
+  });
+});
