@@ -47,29 +47,28 @@ async function newestRound(
 cluster.test(
   "H4: under load, what each node finds in a round is the same at the same entry",
   async (cluster) => {
-    const leader = await cluster.leader();
-    const load = Load.closedLoop(patientKv(cluster), "h4-", { callers: 8 });
+    const load = Load.closedLoop(patientKv(cluster), "h4-", { callers: 2, restMs: 40 });
     const found = new Map<number, Map<number, string>>();
-    await inTime("five rounds were seen on each node", async () => {
-      for (const node of cluster.numbers) {
-        const { round, root, appliedIndex } = await newestRound(cluster, node);
-        if (round === 0) continue;
-        const of = found.get(round) ?? new Map<number, string>();
-        found.set(round, of.set(node, `${root} at entry ${appliedIndex}`));
-      }
-      return [...found.values()].filter((of) => of.size === 3).length >= 5;
+    await inTime("five rounds with changes in between were seen on each node", async () => {
+      await Promise.all(
+        cluster.numbers.map(async (node) => {
+          const { round, root, appliedIndex } = await newestRound(cluster, node);
+          if (round === 0) return;
+          const of = found.get(round) ?? new Map<number, string>();
+          found.set(round, of.set(node, `${root} at entry ${appliedIndex}`));
+        }),
+      );
+      const whole = [...found.values()].filter((of) => of.size === 3);
+      return new Set(whole.map((of) => of.get(1))).size >= 5;
     });
     await load.stop();
     for (const of of found.values()) expect(new Set(of.values()).size).toBe(1);
-    const roots = [...found.values()].flatMap((of) => [...of.values()]);
-    expect(new Set(roots).size).toBeGreaterThanOrEqual(5);
-    const { round } = await newestRound(cluster, leader);
-    await inTime(
-      "they were found equal",
-      async () => (await newestRound(cluster, leader)).agreedRound >= round,
-    );
-    const { verification } = await cluster.status(leader);
-    expect(verification?.diverged).toEqual([]);
+    const { round } = await newestRound(cluster, await cluster.leader());
+    await inTime("they were found equal", async () => {
+      const { verification } = await cluster.status(await cluster.leader());
+      expect(verification?.diverged).toEqual([]);
+      return Number(verification?.agreedRound ?? 0n) >= round;
+    });
   },
 );
 
@@ -100,10 +99,10 @@ cluster.test("H5: a follower that differs finds it out and repairs itself, and s
   await cluster.agree();
 });
 
-/** What all members took from each other to compare and repair, in bytes, since they started. */
-async function takenBytes(cluster: TestCluster): Promise<number> {
+/** What members took from the others to compare and repair, in bytes, since they started. */
+async function takenBytes(cluster: TestCluster, nodes: readonly number[]): Promise<number> {
   let sum = 0;
-  for (const node of cluster.numbers) {
+  for (const node of nodes) {
     const response = await fetch(`http://${cluster.topology.httpAddress(node)}/metrics`);
     const taken = /^quorate_verification_taken_bytes_total\{.*\} (\d+)$/m.exec(await response.text());
     sum += Number(taken?.[1]);
@@ -124,17 +123,21 @@ cluster.test("H6: one bad key in 10,000: less than 1 % of the data moves", async
   const stored = Number((await cluster.node(leader).admin.call("stats", {})).bytes);
   expect(stored).toBeGreaterThan(5_000_000);
   const [node] = (await cluster.followers()) as [number];
+  // The node that differs begins anew at 0.
+  const before = await takenBytes(
+    cluster,
+    cluster.numbers.filter((other) => other !== node),
+  );
   await corrupt(cluster, node, [["h6-7777", "w".repeat(512)]]);
-  const before = await takenBytes(cluster);
   await inTime(
     "it is repaired",
     async () => (await cluster.status(node)).verification?.recordsRepaired === 1n,
   );
-  const { admin } = cluster.node(await cluster.leader());
-  expect(await admin.call("verifyConsistency", {}, { deadlineMs: 60_000 })).toMatchObject({
-    consistent: true,
+  await inTime("all are found equal", async () => {
+    const { admin } = cluster.node(await cluster.leader());
+    return (await admin.call("verifyConsistency", {}, { deadlineMs: 60_000 })).consistent;
   });
-  const taken = (await takenBytes(cluster)) - before;
+  const taken = (await takenBytes(cluster, cluster.numbers)) - before;
   expect(taken).toBeGreaterThan(512);
   expect(taken).toBeLessThan(stored / 100);
   const { record } = await cluster.node(node).kv.call("get", { key: bytes("h6-7777") });
