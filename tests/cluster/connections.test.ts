@@ -3,21 +3,26 @@ import { readdirSync, readlinkSync } from "node:fs";
 import { connect } from "node:net";
 import { resolve } from "node:path";
 import { promisify } from "node:util";
-import { describe, expect } from "@jest/globals";
+import { beforeAll, describe, expect } from "@jest/globals";
 import {
   BareEndpoint,
   bytes,
   Child,
   clusterOfFile,
   eventually,
+  isLongRun,
   type TestCluster,
   text,
   Workplace,
 } from "#support";
+import { patientTests } from "./patient";
+
+patientTests();
 
 const cluster = clusterOfFile({
   nodes: 3,
   gateways: 1,
+  profile: "default",
   // A comparison of the replicas has connections of its own, which come with the first one.
   nodeArgs: () => ["--verify-interval-ms", "0"],
 });
@@ -37,12 +42,23 @@ function isSocket(path: string): boolean {
   }
 }
 
+/** Opens every way that a call can take whoever leads, so that none is opened in the middle of a test. */
+async function openAllWays(c: TestCluster): Promise<void> {
+  for (const target of c.numbers) {
+    await eventually(`n${target} leads`, async () => {
+      const leader = await c.leader();
+      if (leader === target) return true;
+      await c.node(leader).admin.attempt("transferLeadership", { memberId: `n${target}` });
+      return false;
+    });
+    for (const { kv } of [...c.numbers.map((at) => c.node(at)), c.gateway()]) {
+      await kv.call("put", { key: bytes("b4"), value: bytes("warm") });
+    }
+  }
+}
+
 /** How many handles a node holds when nobody new is connected, once that has stopped changing. */
 async function baseLine(c: TestCluster, node: number): Promise<number> {
-  // Every way that a call can take is opened, so that none is opened in the middle of the test.
-  for (const { kv } of [...c.numbers.map((at) => c.node(at)), c.gateway()]) {
-    await kv.call("put", { key: bytes("b4"), value: bytes("warm") });
-  }
   let last = -1;
   let unchanged = 0;
   return eventually("the handles are steady", () => {
@@ -70,6 +86,13 @@ const ABANDONER = `
   setInterval(() => undefined, 1000);
 `;
 
+/** All nodes run the same program: one of them is enough for every change. */
+async function nodesToTry(c: TestCluster): Promise<readonly number[]> {
+  return isLongRun ? c.numbers : (await c.followers()).slice(0, 1);
+}
+
+beforeAll(() => openAllWays(cluster()));
+
 describe("many connections", () => {
   const idle: { endpoint: BareEndpoint | null; sinceMs: number } = { endpoint: null, sinceMs: 0 };
 
@@ -80,15 +103,15 @@ describe("many connections", () => {
   });
 
   test("B4: after 100 rapid connects the server answers and its handles return to the base line", async (c) => {
-    for (const node of c.numbers) {
+    for (const node of await nodesToTry(c)) {
       const before = await baseLine(c, node);
       for (let round = 0; round < 100; round += 1) {
         const endpoint = new BareEndpoint(c.address(node));
         // Before it is connected grpc-js itself would leak the socket on close, in this process.
         await endpoint.connected();
-        const reply = endpoint.kv.attempt("get", { key: bytes("b4") });
         // Every other one leaves without waiting for its answer.
-        if (round % 2 === 0) expect((await reply).ok).toBe(true);
+        if (round % 2 === 0) await endpoint.kv.call("get", { key: bytes("b4") });
+        else void endpoint.kv.attempt("get", { key: bytes("b4") });
         endpoint.close();
       }
       await c.node(node).kv.call("put", { key: bytes("b4"), value: bytes("still served") });
@@ -119,12 +142,13 @@ describe("many connections", () => {
   test("B4: after 50 channels are abandoned by a killed client the handles return to the base line", async (c) => {
     const workplace = new Workplace();
     try {
-      for (const node of c.numbers) {
+      for (const node of await nodesToTry(c)) {
         const before = await baseLine(c, node);
         const script = ["-e", ABANDONER, require.resolve("@grpc/grpc-js"), c.address(node)];
         const client = new Child(workplace, `abandoner${node}`, script);
         await eventually("the client has its answers", () => client.log().includes("all answered"));
-        expect(handles(c.pid(node))).toBeGreaterThanOrEqual(before + 50);
+        // Of those counted before, a few may only now have gone.
+        expect(handles(c.pid(node))).toBeGreaterThanOrEqual(before + 45);
         client.signal("SIGKILL");
         await client.ended;
         await c.node(node).kv.call("put", { key: bytes("b4"), value: bytes("still served") });
@@ -136,13 +160,15 @@ describe("many connections", () => {
   });
 
   test("B4: a node that stopped and went on leaves no connection behind, on its side or the others'", async (c) => {
-    const leader = await c.leader();
     const [paused] = (await c.followers()) as [number];
     const before = new Map<number, number>();
     for (const node of c.numbers) before.set(node, await baseLine(c, node));
+    const logged = new Map(c.numbers.map((node) => [node, c.logs(node).length]));
     c.pause(paused);
     // Every attempt to connect to it hangs from now on, and is given up after a while.
-    await eventually("the leader has given up an attempt", () => c.logs(leader).includes("no answer within"));
+    await eventually("the leader has given up an attempt", () =>
+      c.live.some((node) => c.logs(node).slice(logged.get(node)).includes("no answer within")),
+    );
     c.resume(paused);
     await c.agree();
     for (const [node, handlesBefore] of before) {
@@ -209,30 +235,29 @@ const SERVICES = [
   "quorate.kv.v1.WatchService",
 ];
 
+const REFLECTIONS = [
+  ["grpc-v1", "gateway"],
+  ["grpc-v1alpha", "follower"],
+  ...(isLongRun ? [["grpc-v1", "follower"] as const, ["grpc-v1alpha", "gateway"] as const] : []),
+] as const;
+
 describe("reflection", () => {
-  for (const protocol of ["grpc-v1", "grpc-v1alpha"]) {
-    for (const way of ["gateway", "follower"]) {
-      test(`buf curl lists the services of a ${way} and calls Put and Get by ${protocol}`, async (c) => {
-        const follower = async () => c.address((await c.followers())[0] as number);
-        const address = way === "gateway" ? c.gateway().address : await follower();
-        const reflect = ["--reflect-protocol", protocol];
-        const services = (await buf(...reflect, "--list-services", `http://${address}`)).trim().split("\n");
-        expect(services).toEqual(SERVICES);
-        const methods = await buf(...reflect, "--list-methods", `http://${address}`);
-        expect(methods).toContain("quorate.kv.v1.KvService/Put");
-        const kv = `http://${address}/quorate.kv.v1.KvService`;
-        const base64 = (word: string) => Buffer.from(word).toString("base64");
-        const key = base64(`reflected/${protocol}/${way}`);
-        const put = await buf(
-          ...reflect,
-          "-d",
-          JSON.stringify({ key, value: base64("by buf") }),
-          `${kv}/Put`,
-        );
-        expect(Number(JSON.parse(put).header.revision)).toBeGreaterThan(0);
-        const get = await buf(...reflect, "-d", JSON.stringify({ key }), `${kv}/Get`);
-        expect(JSON.parse(get).record).toMatchObject({ key, value: base64("by buf"), version: "1" });
-      });
-    }
+  for (const [protocol, way] of REFLECTIONS) {
+    test(`buf curl lists the services of a ${way} and calls Put and Get by ${protocol}`, async (c) => {
+      const follower = async () => c.address((await c.followers())[0] as number);
+      const address = way === "gateway" ? c.gateway().address : await follower();
+      const reflect = ["--reflect-protocol", protocol];
+      const services = (await buf(...reflect, "--list-services", `http://${address}`)).trim().split("\n");
+      expect(services).toEqual(SERVICES);
+      const methods = await buf(...reflect, "--list-methods", `http://${address}`);
+      expect(methods).toContain("quorate.kv.v1.KvService/Put");
+      const kv = `http://${address}/quorate.kv.v1.KvService`;
+      const base64 = (word: string) => Buffer.from(word).toString("base64");
+      const key = base64(`reflected/${protocol}/${way}`);
+      const put = await buf(...reflect, "-d", JSON.stringify({ key, value: base64("by buf") }), `${kv}/Put`);
+      expect(Number(JSON.parse(put).header.revision)).toBeGreaterThan(0);
+      const get = await buf(...reflect, "-d", JSON.stringify({ key }), `${kv}/Get`);
+      expect(JSON.parse(get).record).toMatchObject({ key, value: base64("by buf"), version: "1" });
+    });
   }
 });
