@@ -9,14 +9,18 @@ import {
   type TestCluster,
   type TestNode,
 } from "@quorate/testing";
+import { eventually } from "#support";
 
 function others(cluster: TestCluster, node: TestNode): TestNode[] {
   return cluster.nodes.filter((other) => other !== node);
 }
 
+/** However busy the machine. */
+const PATIENT = { deadlineMs: 60_000 };
+
 /** A client of one node whose session is open, so that its next write is proposed wherever the node believes it can be. */
-async function writer(node: TestNode, deadlineMs: number): Promise<Quorate> {
-  const client = node.client({ deadlineMs });
+async function writer(node: TestNode): Promise<Quorate> {
+  const client = node.client(PATIENT);
   await client.kv.put(`writer/${node.id}`, "ready");
   return client;
 }
@@ -37,23 +41,29 @@ describe.each([
   test("J3: leader isolated: the majority elects; the old one steps down and commits nothing", async () => {
     await using cluster = await startCluster({ ...options, seed: 3 });
     const old = await cluster.leader();
-    const client = await writer(old, 1500);
-    const before = await old.status();
+    const client = await writer(old);
     cluster.isolate(old);
-    const lost = client.kv.put("lost", "x").then(
+    // What was acknowledged before may be taken note of yet.
+    const before = await eventually("it commits no more", async () => {
+      const [look, next] = [await old.status(), await old.status()];
+      return look.commitIndex === next.commitIndex && next;
+    });
+    const lost = client.kv.put("lost", "x", { deadlineMs: 1500 }).then(
       () => "written",
       (error: unknown) => error,
     );
-    const next = await cluster.leader();
+    const next = await cluster.leader(PATIENT);
     expect(next.id).not.toBe(old.id);
-    await next.kv.put("kept", "y");
+    await next.client(PATIENT).kv.put("kept", "y");
     expect(await cluster.advanceUntil(lost)).toMatchObject({ name: "QuorateError" });
-    const isolated = await old.status();
-    expect(isolated.role).not.toBe("leader");
+    const isolated = await eventually("it has stepped down", async () => {
+      const status = await old.status();
+      return status.role !== "leader" && status;
+    });
     expect(isolated.commitIndex).toBe(before.commitIndex);
     cluster.heal();
-    await cluster.verifyConsistency();
-    expect(await cluster.kv.getText("lost")).toBeUndefined();
+    await cluster.verifyConsistency(PATIENT);
+    expect(await cluster.client(PATIENT).kv.getText("lost")).toBeUndefined();
     expect(await old.kv.getText("kept")).toBe("y");
   });
 
@@ -61,25 +71,27 @@ describe.each([
     await using cluster = await startCluster({ ...options, nodes: 5, seed: 4 });
     const old = await cluster.leader();
     const [second, ...majority] = others(cluster, old) as [TestNode, ...TestNode[]];
-    const clients = [await writer(old, 1000), await writer(second, 1000)];
+    const clients = [await writer(old), await writer(second)];
     cluster.partition([old, second], majority);
     const minority = clients.map(({ kv }) =>
-      kv.put("minority", "x").then(
+      kv.put("minority", "x", { deadlineMs: 1000 }).then(
         () => "written",
         (error: unknown) => error,
       ),
     );
-    const next = await cluster.leader();
+    const next = await cluster.leader(PATIENT);
     expect(majority).toContain(next);
-    for (const { kv } of majority) await kv.increment("majority");
+    for (const node of majority) await node.client(PATIENT).kv.increment("majority");
     for (const failed of await cluster.advanceUntil(Promise.all(minority))) {
       expect(failed).toMatchObject({ name: "QuorateError" });
     }
     cluster.heal();
-    await cluster.leader();
-    await cluster.verifyConsistency();
-    const statuses = await cluster.onAllNodes((node) => node.status());
-    expect(new Set(statuses.map(({ leaderId }) => leaderId)).size).toBe(1);
+    await cluster.leader(PATIENT);
+    await cluster.verifyConsistency(PATIENT);
+    await eventually("all follow one leader", async () => {
+      const statuses = await cluster.onAllNodes((node) => node.status());
+      return new Set(statuses.map(({ leaderId }) => leaderId)).size === 1;
+    });
     expect(await cluster.onAllNodes(({ kv }) => kv.getText("majority"))).toEqual(Array(5).fill("3"));
     expect(await cluster.kv.getText("minority")).toBeUndefined();
   });
@@ -89,14 +101,14 @@ describe.each([
     const old = await cluster.leader();
     // The others hear nothing from the leader, which goes on to hear them.
     for (const to of others(cluster, old)) cluster.cut({ from: old, to });
-    const next = await cluster.leader();
+    const next = await cluster.leader(PATIENT);
     expect(next.id).not.toBe(old.id);
-    await next.kv.put("a", "1");
+    await next.client(PATIENT).kv.put("a", "1");
     for (const [, ids] of await leadersByTerm(cluster)) expect(ids).toHaveLength(1);
     cluster.heal();
-    await cluster.leader();
-    await cluster.kv.put("a", "2");
-    await cluster.verifyConsistency();
+    await cluster.leader(PATIENT);
+    await cluster.client(PATIENT).kv.put("a", "2");
+    await cluster.verifyConsistency(PATIENT);
     expect(await cluster.onAllNodes(({ kv }) => kv.getText("a"))).toEqual(["2", "2", "2"]);
     for (const [, ids] of await leadersByTerm(cluster)) expect(ids).toHaveLength(1);
   });

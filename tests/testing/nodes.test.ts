@@ -38,7 +38,7 @@ describe("a node that is killed", () => {
   );
 
   test("its calls under way end as those of a broken connection do, and are made again elsewhere", async () => {
-    await using cluster = await startCluster({ seed: 2 });
+    await using cluster = await startCluster({ clock: "virtual", seed: 2 });
     const leader = await cluster.leader();
     const others = cluster.nodes.filter((node) => node !== leader);
     await cluster.kv.put("a", "0");
@@ -48,11 +48,11 @@ describe("a node that is killed", () => {
     const written = cluster.kv.put("a", "1");
     for (const node of others) node.resume();
     await leader.kill();
-    expect(await failed).toMatchObject({
+    expect(await cluster.advanceUntil(failed)).toMatchObject({
       code: "UNAVAILABLE",
       message: expect.stringContaining("cannot reach"),
     });
-    await written;
+    await cluster.advanceUntil(written);
     expect(await cluster.kv.getText("a")).toBe("1");
   });
 });

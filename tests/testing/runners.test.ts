@@ -13,6 +13,9 @@ const programs = new Map(
   ),
 );
 
+/** What is too short on a busy machine. */
+const PATIENT = ["testTimeout=60000", "hookTimeout=60000"];
+
 let workplace: Workplace;
 
 beforeEach(() => {
@@ -42,7 +45,14 @@ async function run(
 
 test("M1: the README's tests pass in vitest, with one shared cluster for the run", async () => {
   write("orders.test.ts", "cart.test.ts", "vitest.config.mjs");
-  const { code, output } = await run("vitest/vitest.mjs", "run", "--no-cache", "--root", workplace.path);
+  const { code, output } = await run(
+    "vitest/vitest.mjs",
+    "run",
+    "--no-cache",
+    ...PATIENT.map((flag) => `--${flag}`),
+    "--root",
+    workplace.path,
+  );
   expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining("3 passed") });
 });
 
@@ -70,7 +80,15 @@ test("M1: tests in jest share one cluster that the global setup started and the 
     );
   }
   // An installed package would not be compiled once more either.
-  const flags = ["--ci", "--transform={}", "-w", "2", "--cacheDirectory", workplace.at("cache")];
+  const flags = [
+    "--ci",
+    "--testTimeout=60000",
+    "--transform={}",
+    "-w",
+    "2",
+    "--cacheDirectory",
+    workplace.at("cache"),
+  ];
   const { code, output } = await run("jest/bin/jest.js", ...flags);
   expect({ code, output }).toEqual({ code: 0, output: expect.stringContaining("Tests:       2 passed") });
 });

@@ -51,7 +51,7 @@ describe.each([
     const { kv } = cluster.client(PATIENT);
     const die = roundOfDeaths(cluster);
     const written: string[] = [];
-    for (let turn = 0; turn < 90; turn += 1) {
+    for (let turn = 0; turn < 48; turn += 1) {
       const put = await kv.put(`k/${turn % 7}`, `${turn}`);
       written.push(`${put.revision} k/${turn % 7}=${turn}`);
       if (turn % 3 === 0) {
