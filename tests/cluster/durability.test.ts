@@ -1,7 +1,7 @@
 import { describe, expect } from "@jest/globals";
 import type { Kv } from "@quorate/client";
 import { seededRandom } from "@quorate/services/std";
-import { clusterOfFile, type TestCluster } from "../support";
+import { clusterOfFile, hex, isLongRun, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
 
@@ -16,6 +16,12 @@ async function membersOf(cluster: TestCluster, node: number) {
   return members.map(({ leader: _, ...member }) => member);
 }
 
+/** The root over all keys and values at a past revision. */
+async function hashAt(cluster: TestCluster, node: number, revision: number): Promise<string> {
+  const { root } = await cluster.node(node).admin.call("hash", { revision: BigInt(revision) });
+  return hex(root);
+}
+
 for (const run of [1, 2, 3, 4, 5]) {
   const random = seededRandom(SEED + run);
   const killedAt = 50 + random.below(900);
@@ -28,7 +34,7 @@ for (const run of [1, 2, 3, 4, 5]) {
         const kv = patientKv(cluster);
         const node = victimIsLeader ? await cluster.leader() : ((await cluster.followers())[0] as number);
         const load = Load.closedLoop(kv, `e1-${run}-`, { callers: 50, writesMax: 1000 });
-        await inTime(`write ${killedAt}`, () => load.begun >= killedAt, { intervalMs: 1 });
+        await inTime(`write ${killedAt}`, () => load.begun >= killedAt, { intervalMs: 5 });
         await cluster.kill(node);
         await cluster.restart(node);
         await load.done();
@@ -39,19 +45,40 @@ for (const run of [1, 2, 3, 4, 5]) {
     ));
 }
 
-cluster.test("E2: what was acknowledged an instant before all nodes are killed is there", async (cluster) => {
-  for (let round = 0; round < 3; round += 1) {
-    const kv = patientKv(cluster);
-    const { revision } = await kv.put("e2-last-word", `round ${round}`);
-    await cluster.killAll();
-    await cluster.restartAll();
-    const record = await patientKv(cluster).get("e2-last-word");
-    expect({ text: record?.text(), revision: record?.modRevision }).toEqual({
-      text: `round ${round}`,
-      revision,
+cluster.test(
+  "E2 E3: all nodes are killed an instant after an acknowledgement and restarted: data and membership are there",
+  async (cluster) => {
+    const members = await inTime("all stores are recorded", async () => {
+      const seen = await membersOf(cluster, 1);
+      return seen.every(({ storeId }) => storeId !== "") && seen;
     });
-  }
-});
+    expect(members.map(({ memberId, voter }) => ({ memberId, voter }))).toEqual([
+      { memberId: "n1", voter: true },
+      { memberId: "n2", voter: true },
+      { memberId: "n3", voter: true },
+    ]);
+    for (let round = 0; round < (isLongRun ? 3 : 1); round += 1) {
+      const kv = patientKv(cluster);
+      await Promise.all(
+        Array.from({ length: 100 }, (_, at) => kv.put(`e3-${at}`, `value ${at} of ${round}`)),
+      );
+      const before = await cluster.agree();
+      const { revision } = await kv.put("e2-last-word", `round ${round}`);
+      await cluster.killAll();
+      await cluster.restartAll();
+      const record = await patientKv(cluster).get("e2-last-word");
+      expect({ text: record?.text(), revision: record?.modRevision }).toEqual({
+        text: `round ${round}`,
+        revision,
+      });
+      const { revision: revisionAfter } = await cluster.agree();
+      expect(revisionAfter).toBe(before.revision + 1);
+      expect(await hashAt(cluster, 1, before.revision)).toBe(before.root);
+      for (const node of cluster.numbers) expect(await membersOf(cluster, node)).toEqual(members);
+      expect(await patientKv(cluster).getText("e3-42")).toBe(`value 42 of ${round}`);
+    }
+  },
+);
 
 cluster.test(
   "E2: a crash of all nodes during proposals leaves each of them whole or not at all",
@@ -60,8 +87,8 @@ cluster.test(
     const keys = Array.from({ length: 100 }, (_, at) => `e2-together-${at}`);
     await Promise.all(keys.map((key) => kv.put(key, key)));
     const leader = await cluster.leader();
-    const load = Load.closedLoop(cluster.client(leader, { deadlineMs: 1000 }).kv, "e2-cut-", { callers: 50 });
-    await inTime("writes are under way", () => load.acknowledged.size >= 100, { intervalMs: 1 });
+    const load = Load.closedLoop(cluster.client(leader, { deadlineMs: 4000 }).kv, "e2-cut-", { callers: 16 });
+    await inTime("writes are under way", () => load.acknowledged.size >= 32, { intervalMs: 5 });
     const deletion = cluster.node(leader).kv.attempt("deleteRange", { prefix: Buffer.from("e2-together-") });
     await cluster.killAll();
     const reply = await deletion;
@@ -74,32 +101,12 @@ cluster.test(
   },
 );
 
-cluster.test("E3: all nodes are killed and restarted: data and membership are there", async (cluster) => {
-  const kv = patientKv(cluster);
-  await Promise.all(Array.from({ length: 300 }, (_, at) => kv.put(`e3-${at}`, `value ${at}`)));
-  const before = await cluster.agree();
-  const members = await inTime("all stores are recorded", async () => {
-    const seen = await membersOf(cluster, 1);
-    return seen.every(({ storeId }) => storeId !== "") && seen;
-  });
-  expect(members.map(({ memberId, voter }) => ({ memberId, voter }))).toEqual([
-    { memberId: "n1", voter: true },
-    { memberId: "n2", voter: true },
-    { memberId: "n3", voter: true },
-  ]);
-  await cluster.killAll();
-  await cluster.restartAll();
-  expect(await cluster.agree()).toEqual(before);
-  for (const node of cluster.numbers) expect(await membersOf(cluster, node)).toEqual(members);
-  expect(await patientKv(cluster).getText("e3-123")).toBe("value 123");
-});
-
 cluster.test("E4: a rolling restart under load loses nothing and ends with one leader", async (cluster) => {
   const kv = patientKv(cluster);
-  const load = Load.closedLoop(kv, "e4-", { callers: 16 });
+  const load = Load.closedLoop(kv, "e4-", { callers: 4, restMs: 40 });
   for (const node of cluster.numbers) {
     const before = load.acknowledged.size;
-    await inTime("writes go on", () => load.acknowledged.size >= before + 50);
+    await inTime("writes go on", () => load.acknowledged.size >= before + 20);
     expect(await cluster.terminate(node)).toBe(0);
     await cluster.restart(node);
     await cluster.leader();
@@ -115,11 +122,12 @@ cluster.test(
   "E6: term, log, membership and applied state survive a restart, and the latest wins",
   async (cluster) => {
     const kv = patientKv(cluster);
-    // Each kill of a leader raises the term, so that there is an old one that could come back.
+    // Each change of leaders raises the term, so that there is an old one that could come back.
     const first = await cluster.leader();
-    await cluster.kill(first);
-    await cluster.leader();
-    await cluster.restart(first);
+    await inTime("another leads", async () => {
+      await cluster.node(first).admin.attempt("transferLeadership", {});
+      return (await cluster.leader()) !== first;
+    });
     for (let version = 1; version <= 30; version += 1) await kv.put("e6-overwritten", `version ${version}`);
     await cluster.agree();
     const node = await cluster.leader();
@@ -133,9 +141,10 @@ cluster.test(
       clusterId: before.clusterId,
       memberId: before.memberId,
       storeId: before.storeId,
-      term: before.term,
       leaderId: "",
     });
+    // Others may have stood for election between the look and the end.
+    expect(after.term).toBeGreaterThanOrEqual(before.term);
     expect(after.lastIndex).toBeGreaterThanOrEqual(before.lastIndex);
     expect(after.commitIndex).toBeLessThanOrEqual(after.lastIndex);
     expect(after.appliedIndex).toBeLessThanOrEqual(after.commitIndex);
@@ -171,7 +180,7 @@ cluster.test(
   async (cluster) => {
     await changeInEveryWay(patientKv(cluster));
     const before = await cluster.agree();
-    for (let restart = 0; restart < 2; restart += 1) {
+    for (let restart = 0; restart < (isLongRun ? 2 : 1); restart += 1) {
       await cluster.killAll();
       await cluster.restartAll();
       expect(await cluster.agree()).toEqual(before);
