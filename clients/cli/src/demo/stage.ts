@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { connect, type Quorate } from "@quorate/client";
 import type { LocalCluster } from "@quorate/services/launcher";
 import type { Terminal } from "#cli/terminal";
@@ -6,6 +7,9 @@ import type { Terminal } from "#cli/terminal";
 export class DemoFailed extends Error {
   override readonly name = "DemoFailed";
 }
+
+const ELECTION_MS_MAX = 20_000;
+const LOOK_INTERVAL_MS = 50;
 
 /** Where a demo is played: a running cluster, a client, and an audience. */
 export class Stage {
@@ -47,10 +51,15 @@ export class Stage {
     return client;
   }
 
-  /** The member that leads now. */
+  /** The member that leads now; waits for an election that is under way. */
   async leaderId(): Promise<string> {
-    const { leaderId } = await this.quorate.cluster.status();
-    return leaderId;
+    const startedAt = performance.now();
+    while (performance.now() - startedAt < ELECTION_MS_MAX) {
+      const { leaderId } = await this.quorate.cluster.status();
+      if (leaderId !== "") return leaderId;
+      await delay(LOOK_INTERVAL_MS);
+    }
+    throw new DemoFailed(`no member came to lead within ${ELECTION_MS_MAX / 1000} s`);
   }
 
   /** Closes what the demo opened. */
