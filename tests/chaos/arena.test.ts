@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, it, jest } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from "@jest/globals";
 import { eventually, PeerLinks, startTestCluster, type TestCluster } from "../support";
 import { Arena } from "./arena";
 import { Starts } from "./starts";
@@ -9,17 +9,25 @@ let cluster: TestCluster;
 let links: PeerLinks;
 let arena: Arena;
 
-beforeEach(async () => {
+beforeAll(async () => {
   links = await PeerLinks.open(1);
   cluster = await startTestCluster({ nodes: 1, gateways: 1 });
+});
+
+afterAll(async () => {
+  await cluster?.stop();
+  await links?.close();
+});
+
+beforeEach(async () => {
+  if (cluster.live.length === 0) {
+    cluster.launch(1);
+    await eventually("the node answers", () => cluster.status(1));
+  }
   arena = new Arena(cluster, links, 250, new Starts());
 });
 
-afterEach(async () => {
-  arena.finish();
-  await cluster.stop();
-  await links.close();
-});
+afterEach(() => arena.finish());
 
 it("a node that ends by itself is told from one that was asked to", async () => {
   await arena.kill(1);
