@@ -13,7 +13,7 @@ const clients: Quorate[] = [];
 
 beforeEach(async () => {
   workplace = new Workplace();
-  ports = await reservePorts(6);
+  ports = await reservePorts(5);
   cluster = LocalCluster.describe({
     dataDir: workplace.at("data"),
     basePort: ports.basePort,
@@ -45,12 +45,12 @@ test("the last node left goes on alone with all that it holds, grows again, and 
   enter();
   const before = cluster.clusterId;
   const writer = reach(cluster.addressOf("n1"));
-  for (let at = 0; at < 50; at += 1) await writer.kv.put(`k${at}`, `v${at}`);
+  for (let at = 0; at < 10; at += 1) await writer.kv.put(`k${at}`, `v${at}`);
   // A read of n2's own state, to be sure that it has come there.
   const reader = reach(cluster.addressOf("n2"));
   await inTime(
     "n2 has all of it",
-    async () => (await reader.kv.get("k49", { consistency: "stale" })) !== null,
+    async () => (await reader.kv.get("k9", { consistency: "stale" })) !== null,
   );
   for (const name of ["n1", "n2", "n3"]) await cluster.killProcess(name);
 
@@ -58,16 +58,16 @@ test("the last node left goes on alone with all that it holds, grows again, and 
   enter();
   expect(cluster.clusterId).not.toBe(before);
   const survivor = reach(cluster.addressOf("n2"));
-  expect((await survivor.kv.get("k49"))?.text()).toBe("v49");
+  expect((await survivor.kv.get("k9"))?.text()).toBe("v9");
   expect((await survivor.cluster.members()).map(({ memberId }) => memberId)).toEqual(["n2"]);
 
-  // Two new ones take the places of those that are lost; their ids are not used again while their data is there.
-  const added = [await cluster.addNode(), await cluster.addNode()];
+  // A new one takes the place of those that are lost; their ids are not used again while their data is there.
+  const added = await cluster.addNode();
   enter();
-  expect(added.map(({ id }) => id)).toEqual(["n4", "n5"]);
-  await inTime("they vote", async () => {
+  expect(added.id).toBe("n4");
+  await inTime("it votes", async () => {
     const members = await survivor.cluster.members();
-    return members.filter(({ voter }) => voter).length === 3;
+    return members.filter(({ voter }) => voter).length === 2;
   });
   await survivor.kv.put("after", "alone");
 

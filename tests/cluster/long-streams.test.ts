@@ -8,7 +8,9 @@ patientTests();
 const cluster = clusterOfFile({ nodes: 3, gateways: 2 });
 const { test } = cluster;
 
-const TTL_MS = 15_000;
+/** It is renewed three times as often; the loss of all nodes may take a busy machine most of the rest. */
+const TTL_MS = 30_000;
+const LOOK_MS = 200;
 
 /** A watch that writes down what it hears, and the writes that it is to hear of. */
 class Followed {
@@ -59,12 +61,16 @@ function gateways(c: TestCluster): string[] {
 /** Waits until the lease has more time than a moment before: somebody has renewed it. */
 async function renewed(client: Quorate, { id }: Lease): Promise<void> {
   let lastMs = Number.POSITIVE_INFINITY;
-  await inTime("the lease is renewed", async () => {
-    const { remainingMs } = await client.leases.timeToLive(id);
-    const isLonger = remainingMs > lastMs;
-    lastMs = remainingMs;
-    return isLonger;
-  });
+  await inTime(
+    "the lease is renewed",
+    async () => {
+      const { remainingMs } = await client.leases.timeToLive(id);
+      const isLonger = remainingMs > lastMs;
+      lastMs = remainingMs;
+      return isLonger;
+    },
+    { intervalMs: LOOK_MS },
+  );
 }
 
 test("I5 A22: a watch and a lease through a gateway go on while each node behind it is killed or stopped in turn", async (c) => {
@@ -74,10 +80,10 @@ test("I5 A22: a watch and a lease through a gateway go on while each node behind
   const lease = await client.leases.grant({ ttlMs: TTL_MS });
   await client.kv.put("leased", "x", { leaseId: lease.id });
   for (const node of c.numbers) {
-    await followed.write(10);
+    await followed.write(5);
     if (node === 2) expect(await c.terminate(node)).toBe(0);
     else await c.kill(node);
-    await followed.write(10);
+    await followed.write(5);
     await followed.expectAll();
     await c.restart(node);
     await c.leader();
@@ -95,15 +101,14 @@ test("I5 A22: a watch and a lease go on through the other gateway when theirs is
   await followed.opened();
   const lease = await client.leases.grant({ ttlMs: TTL_MS });
   await client.kv.put("leased", "x", { leaseId: lease.id });
-  await followed.write(10);
+  await followed.write(5);
   process.kill(c.gatewayPid(1), "SIGKILL");
   await c.gatewayEnded(1);
-  await followed.write(10);
+  await followed.write(5);
   await followed.expectAll();
-  await renewed(client, lease);
   await c.killAll();
   await c.restartAll();
-  await followed.write(10);
+  await followed.write(5);
   await followed.expectAll();
   await renewed(client, lease);
   expect(lease.signal.aborted).toBe(false);

@@ -56,7 +56,6 @@ test("L8: an invalid value stops the start of a process with one line that names
       ["drain-ms", ["--config", file], {}],
       ["history-revisions", [], { QUORATE_HISTORY_REVISIONS: "-1" }],
       ["free-bytes-min", ["--free-bytes-min", "much"], {}],
-      ["no-such-setting", ["--no-such-setting", "1"], {}],
     ] as const) {
       const { status, stderr, stdout } = start(more, environment);
       expect({ key, status, stdout }).toEqual({ key, status: 2, stdout: "" });
