@@ -1,6 +1,9 @@
 import { describe, expect, test } from "@jest/globals";
 import { type FailPointName, startCluster, type TestCluster, type TestNode } from "@quorate/testing";
 
+/** However busy the machine is that elects another leader. */
+const PATIENT = { deadlineMs: 60_000 };
+
 async function pick(cluster: TestCluster, role: "leader" | "follower"): Promise<TestNode> {
   const leader = await cluster.leader();
   return role === "leader" ? leader : (cluster.nodes.find((node) => node !== leader) as TestNode);
@@ -64,29 +67,31 @@ test("J9: a follower whose log is held up holds up nobody else", async () => {
 describe.each(["memory", "disk"] as const)("a store that fails, storage %s", (storage) => {
   test("J9: an error of the log ends its node, which says why; the others go on", async () => {
     await using cluster = await startCluster({ storage, seed: 9 });
-    await cluster.kv.put("a", "1");
+    const { kv } = cluster.client(PATIENT);
+    await kv.put("a", "1");
     const node = await pick(cluster, "leader");
     node.failPoints.set("log.append.before", "error", { hits: 1 });
-    await cluster.kv.put("a", "2");
+    await kv.put("a", "2");
     expect(node.isUp).toBe(false);
     expect(node.failure?.message).toContain("the store failed at log.append.before, as the test asked");
-    const next = await cluster.leader();
+    const next = await cluster.leader(PATIENT);
     expect(next).not.toBe(node);
     await node.restart();
     expect(node.failure).toBeNull();
-    await cluster.verifyConsistency();
-    expect(await node.kv.getText("a")).toBe("2");
+    await cluster.verifyConsistency(PATIENT);
+    expect(await node.client(PATIENT).kv.getText("a")).toBe("2");
   });
 });
 
 test("J9: a node on disk crashes at a fail point and comes back with what it had promised", async () => {
   await using cluster = await startCluster({ storage: "disk", seed: 9 });
   const node = await pick(cluster, "follower");
-  await cluster.kv.put("a", "1");
+  const { kv } = cluster.client(PATIENT);
+  await kv.put("a", "1");
   node.failPoints.set("log.append.after", "crash", { hits: 1 });
-  await cluster.kv.put("a", "2");
+  await kv.put("a", "2");
   await node.failPoints.reached("log.append.after");
   await node.restart();
-  await cluster.verifyConsistency();
-  expect(await node.kv.getText("a")).toBe("2");
+  await cluster.verifyConsistency(PATIENT);
+  expect(await node.client(PATIENT).kv.getText("a")).toBe("2");
 });
