@@ -1,4 +1,5 @@
 // Whatever draws, with all the draws of the long run.
+import "./backup/backup.test";
 import "./client/watch-breaks.test";
 import "./kv/lease-properties.test";
 import "./kv/properties.test";

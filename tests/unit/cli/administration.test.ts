@@ -2,7 +2,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { EXIT, withNotice } from "@quorate/cli";
 import { MemberChangeKind, Role } from "@quorate/client/generated";
 import { ServerError, Status } from "nice-grpc";
-import { eventually } from "#support";
+import { eventually } from "../../support/eventually";
 import { type CapturedRun, quorate } from "./captured-terminal";
 import { type FakeAnswer, type FakeNode, FakeNodes } from "./fake-nodes";
 import { healthyStatus, memberDown } from "./node-answers";

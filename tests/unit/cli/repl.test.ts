@@ -8,7 +8,7 @@ import { type ReplContext, replCommands } from "../../../clients/cli/src/repl/co
 import { complete } from "../../../clients/cli/src/repl/completion";
 import { evaluate } from "../../../clients/cli/src/repl/evaluate";
 import { HistoryFile } from "../../../clients/cli/src/repl/history-file";
-import { eventually } from "../../support";
+import { eventually } from "../../support/eventually";
 
 let cluster: TestCluster;
 let client: Quorate;

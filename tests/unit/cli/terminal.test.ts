@@ -1,7 +1,7 @@
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { processTerminal } from "@quorate/cli";
-import { eventually } from "../../support";
+import { eventually } from "../../support/eventually";
 
 const UP = "\u001b[A";
 const TAB = "\t";

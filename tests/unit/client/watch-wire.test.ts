@@ -8,7 +8,7 @@ import {
   WatchServiceDefinition,
 } from "@quorate/client/generated";
 import { type CallContext, createServer, type Server } from "nice-grpc";
-import { eventually } from "#support";
+import { eventually } from "../../support/eventually";
 
 const HEADER = { clusterId: "fake", memberId: "n1", term: 1n };
 

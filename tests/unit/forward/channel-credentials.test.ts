@@ -1,7 +1,7 @@
 import { Client, Metadata } from "@grpc/grpc-js";
 import { afterEach, expect, test } from "@jest/globals";
 import { channelCredentials } from "@quorate/services/forward";
-import { eventually } from "#support";
+import { eventually } from "../../support/eventually";
 import { RefusingServer } from "./refusing-server";
 import { PATIENT_OPTIONS } from "./serving";
 

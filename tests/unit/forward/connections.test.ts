@@ -1,7 +1,7 @@
 import { type AddressInfo, connect, createServer, Server, type Socket } from "node:net";
 import { Client, credentials } from "@grpc/grpc-js";
 import { afterEach, expect, jest, test } from "@jest/globals";
-import { eventually } from "#support";
+import { eventually } from "../../support/eventually";
 import { duplexServiceOf, Serving } from "./serving";
 
 const open: Serving[] = [];

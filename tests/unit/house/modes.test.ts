@@ -2,7 +2,9 @@ import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { Child, eventually, Workplace } from "#support";
+import { Child } from "../../support/child";
+import { eventually } from "../../support/eventually";
+import { Workplace } from "../../support/workplace";
 
 const root = resolve(__dirname, "../../..");
 

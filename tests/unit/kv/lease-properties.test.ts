@@ -92,7 +92,7 @@ const entries = fc
 
 const sizes = fc.array(fc.integer({ min: 1, max: 12 }), { maxLength: 30, size: "max" });
 
-const RUNS = isLongRun ? 300 : 90;
+const RUNS = isLongRun ? 300 : 60;
 
 describe("leases", () => {
   test("end by time, by hand and with their namespace, with one key and with several, in what these properties draw", () => {

@@ -121,7 +121,7 @@ const refusals = [
   "operator has the unknown value",
 ];
 
-const RUNS = isLongRun ? 300 : 90;
+const RUNS = isLongRun ? 300 : 60;
 
 describe("transactions as drawn", () => {
   test("meet each fact and each refusal", () => {

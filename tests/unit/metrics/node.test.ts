@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { connect } from "@quorate/client";
-import { eventually } from "#support";
+import { eventually } from "../../support/eventually";
 import { ObservedCluster, type ObservedNode } from "../tracing/observed-cluster";
 import { sampleOf } from "./node-double";
 

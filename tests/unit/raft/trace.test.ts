@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { type Message, type TraceEvent, traceLine } from "@quorate/services/raft";
 import { type Random, seededRandom } from "@quorate/services/std";
-import { TraceModel } from "#support";
+import { TraceModel } from "../../support/trace-model";
 import { Group, logOf, type Node, text } from "./group";
 
 const STEPS = 1_500;

@@ -156,16 +156,16 @@ describe("KeepAlive", () => {
     expect(node.commands.map(({ namespace }) => namespace)).toEqual(["", "gone", "other"]);
   });
 
-  test("thousands that wait are all answered, with no more in a command than may wait", async () => {
+  test("more than may wait are all answered, with no more in a command than may wait", async () => {
     const node = new FakeNode();
     const held = holding(node);
     const stream = await Stream.to(node);
-    for (let leaseId = 1n; leaseId <= 2200n; leaseId += 1n) stream.renew(leaseId);
+    for (let leaseId = 1n; leaseId <= 1300n; leaseId += 1n) stream.renew(leaseId);
     await eventually("the first is under way", () => node.commands.length === 1);
     held.letGo();
-    await stream.answered(2200);
+    await stream.answered(1300);
     expect(stream.told.map(([leaseId]) => leaseId)).toEqual(
-      Array.from({ length: 2200 }, (_, at) => BigInt(at + 1)),
+      Array.from({ length: 1300 }, (_, at) => BigInt(at + 1)),
     );
     for (const leaseIds of commandsOf(node)) expect(leaseIds.length).toBeLessThanOrEqual(1024);
   });

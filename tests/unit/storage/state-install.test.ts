@@ -6,10 +6,10 @@ import type { FrozenState, ImageChunk, StateReceiver, StateStore } from "@quorat
 import { ImageDamaged, ReceiverFailure, StateReplaced, StoreFailure } from "@quorate/services/replica";
 import { installReceived, openStores, rebuildState, receiveState } from "@quorate/services/storage";
 import { ClassicLevel } from "classic-level";
-import { corruptStoredRecords } from "#support";
 import { findBatchClass, LevelRig } from "../../compliance/level-rig";
 import { entry, ids } from "../../compliance/log-store";
 import { batch, bytes, get, namespace, pairs, put, remove, truncate } from "../../compliance/state-samples";
+import { corruptStoredRecords } from "../../support/corrupt-record";
 import { editDatabase, flipBit, largestFile } from "./damaged-files";
 import { chunkWith } from "./image-chunks";
 

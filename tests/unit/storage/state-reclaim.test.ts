@@ -17,7 +17,8 @@ import {
   remove,
   truncate,
 } from "../../compliance/state-samples";
-import { eventually, isLongRun } from "../../support";
+import { eventually } from "../../support/eventually";
+import { isLongRun } from "../../support/long-run";
 import { cutTail, editDatabase, largestFile } from "./damaged-files";
 
 const KEYS = 40;
@@ -149,7 +150,7 @@ describe("what compactions give up, in LevelDB", () => {
     const logName = (await largestFile(statePath(), ".log")).slice(statePath().length);
     const { size } = await stat(join(statePath(), logName));
     const rowsLeft = new Set<number>();
-    for (let cut = 0; ; cut += Math.floor(size / (isLongRun ? 100 : 40))) {
+    for (let cut = 0; ; cut += Math.floor(size / (isLongRun ? 100 : 50))) {
       await rm(rig.path, { recursive: true });
       await cp(kept, rig.path, { recursive: true });
       await cutTail(join(statePath(), logName), cut);

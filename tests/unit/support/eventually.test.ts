@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import { eventually, NeverWill } from "#support";
+import { eventually, NeverWill } from "../../support/eventually";
 
 describe("eventually", () => {
   test("returns what the condition returned first that was truthy", async () => {

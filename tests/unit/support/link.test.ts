@@ -1,6 +1,7 @@
 import { createServer, connect as open, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { eventually, Link, type LinkFault } from "../../support";
+import { eventually } from "../../support/eventually";
+import { Link, type LinkFault } from "../../support/link";
 
 /** An end of a connection that keeps what it hears. */
 class End {

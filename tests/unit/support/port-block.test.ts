@@ -1,6 +1,6 @@
 import { createServer } from "node:net";
 import { describe, expect, test } from "@jest/globals";
-import { PortBlock } from "#support";
+import { PortBlock } from "../../support/port-block";
 
 const OFFSETS = [0, 1, 21];
 

@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
-import { Child, eventually, Workplace } from "#support";
+import { Child } from "../../support/child";
+import { eventually } from "../../support/eventually";
+import { Workplace } from "../../support/workplace";
 
 const FOREVER = ["-e", "setInterval(() => undefined, 1000)"];
 

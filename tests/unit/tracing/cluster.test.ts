@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import { trace } from "@opentelemetry/api";
 import { connect, type Quorate } from "@quorate/client";
-import { eventually } from "#support";
+import { eventually } from "../../support/eventually";
 import { ObservedCluster, type ObservedNode } from "./observed-cluster";
 import { type Recorder, recorder, rootsOf, type SpanTree, treeBelow } from "./spans";
 

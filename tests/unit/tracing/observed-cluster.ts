@@ -6,7 +6,7 @@ import { Gateway } from "@quorate/services/gateway";
 import { nodePorts, type PortReservation, reservePorts } from "@quorate/services/launcher";
 import { Node, type NodeConfig, nodeConfig } from "@quorate/services/node";
 import { seededRandom } from "@quorate/services/std";
-import { eventually } from "#support";
+import { eventually } from "../../support/eventually";
 
 export interface ObservedNode {
   readonly id: string;

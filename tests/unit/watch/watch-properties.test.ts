@@ -18,7 +18,7 @@ import type { Watch, WatchEvent, WatchFrame, WatchSpec } from "@quorate/services
 import { isLongRun } from "../../support/long-run";
 import { ANYONE, lineOf, oneKey, put, settled, spec, takeAll, underPrefix, WatchRig } from "./watch-rig";
 
-const RUNS = isLongRun ? 100 : 30;
+const RUNS = isLongRun ? 100 : 25;
 const STEPS = 120;
 const KEYS = ["a", "aa", "ab", "abc", "abd", "abe", "ac", "ad", "ae", "b", "ba", "c"];
 const NAMESPACES = ["", "other"];
