@@ -1,23 +1,6 @@
-import { readFileSync } from "node:fs";
-import { ClusterServiceDefinition } from "@quorate/proto/cluster";
-import {
-  KvServiceDefinition,
-  LeaseServiceDefinition,
-  NamespaceServiceDefinition,
-  WatchServiceDefinition,
-} from "@quorate/proto/kv";
-import { ServerReflection, ServerReflectionService } from "nice-grpc-server-reflection";
 import type { ByteServer } from "./byte-server";
 import { bidiStreamHandler } from "./nice-handlers";
-
-/** The services that a client may discover: those that it may call. */
-const servicesShown: readonly string[] = [
-  KvServiceDefinition.fullName,
-  WatchServiceDefinition.fullName,
-  LeaseServiceDefinition.fullName,
-  NamespaceServiceDefinition.fullName,
-  ClusterServiceDefinition.fullName,
-];
+import type * as Service from "./reflection-service";
 
 /** v1, and under the older name the same messages once more: grpcurl before 1.8.8 asks for v1alpha alone. */
 const reflectionPaths: readonly string[] = [
@@ -25,18 +8,32 @@ const reflectionPaths: readonly string[] = [
   "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
+type Request = ReturnType<typeof Service.codec.requestDeserialize>;
+type Response = ReturnType<typeof Service.codec.responseDeserialize>;
+
 /** gRPC server reflection, so that grpcurl and `buf curl` work with no .proto files. */
 export class Reflection {
   private readonly stopping = new AbortController();
 
   addTo(server: ByteServer): void {
-    const descriptors = readFileSync(require.resolve("@quorate/proto/descriptors"));
-    const implementation = ServerReflection(descriptors, servicesShown);
     for (const path of reflectionPaths) {
       server.add(
-        { serverReflectionInfo: { ...ServerReflectionService.serverReflectionInfo, path } },
         {
-          serverReflectionInfo: bidiStreamHandler(implementation.serverReflectionInfo, this.stopping.signal),
+          serverReflectionInfo: {
+            path,
+            requestStream: true,
+            responseStream: true,
+            requestSerialize: (request: Request) => service().codec.requestSerialize(request),
+            requestDeserialize: (bytes: Buffer) => service().codec.requestDeserialize(bytes),
+            responseSerialize: (response: Response) => service().codec.responseSerialize(response),
+            responseDeserialize: (bytes: Buffer) => service().codec.responseDeserialize(bytes),
+          },
+        },
+        {
+          serverReflectionInfo: bidiStreamHandler<Request, Response>(
+            (requests, context) => service().serverReflectionInfo(requests, context),
+            this.stopping.signal,
+          ),
         },
       );
     }
@@ -46,4 +43,9 @@ export class Reflection {
   close(): void {
     this.stopping.abort();
   }
+}
+
+/** Loaded when it is asked for: few ever ask, and to read the descriptors is the longest part of a node's start. */
+function service(): typeof Service {
+  return require("./reflection-service") as typeof Service;
 }

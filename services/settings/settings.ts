@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { Command, CommanderError, Option } from "commander";
-import { parse as parseYaml } from "yaml";
+import type * as Yaml from "yaml";
 
 /** One setting of a program: `name` in a file, `--name` as a flag, `QUORATE_NAME` in the environment. */
 export interface SettingSpec {
@@ -108,8 +108,9 @@ function readFlags(
 function readFile(path: string, specs: readonly SettingSpec[]): SettingsOutcome {
   let content: unknown;
   try {
-    // JSON is YAML too.
-    content = parseYaml(readFileSync(path, "utf8"));
+    // JSON is YAML too. Loaded here, for most starts read no file.
+    const { parse } = require("yaml") as typeof Yaml;
+    content = parse(readFileSync(path, "utf8"));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     return { kind: "fault", setting: "config", problem: `${path} cannot be read as JSON or YAML: ${why}` };
