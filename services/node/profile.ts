@@ -14,9 +14,13 @@ export const profiles = {
 
 export type ProfileName = keyof typeof profiles;
 
-export const HEARTBEAT_TICKS = 5;
+/**
+ * Two, so that an idle node wakes seldom. An election timeout has ten or twenty steps then, to be drawn from by chance, and
+ * the ticks of different nodes do not fall together.
+ */
+export const HEARTBEAT_TICKS = 2;
 
-/** How a profile is kept in ticks: a heartbeat is five of them, so that elections are randomised finely enough. */
+/** How a profile is kept in ticks. */
 export function ticksOf(profile: Profile): { readonly tickMs: number; readonly electionTicks: number } {
   const tickMs = profile.heartbeatMs / HEARTBEAT_TICKS;
   return {

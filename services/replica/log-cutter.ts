@@ -1,5 +1,5 @@
 import type { Index, RaftStatus } from "#raft";
-import { cutDue, cutWithin, type LogExtent, type LogKeeping } from "./log-keeper";
+import { cutDue, cutWithin, isLong, type LogExtent, type LogKeeping } from "./log-keeper";
 import { type LogStore, type StateStore, StoreFailure } from "./ports";
 
 /** What a snapshot that was asked for has left. */
@@ -27,11 +27,14 @@ export class LogCutter {
 
   /** To be called often. */
   tick(): void {
-    if (this.isCutting) return;
-    const index = cutDue(this.parts.keeping, this.extent);
+    const { keeping, log } = this.parts;
+    const length = { firstIndex: log.firstIndex(), lastIndex: log.lastIndex(), bytes: log.bytes };
+    // First of all, for the rest of the extent costs more and is seldom needed.
+    if (this.isCutting || !isLong(keeping, length)) return;
+    const index = cutDue(keeping, this.extent);
     if (index === null) return;
     this.isCutting = true;
-    this.parts.log.cut(index).then(
+    log.cut(index).then(
       () => {
         this.isCutting = false;
       },

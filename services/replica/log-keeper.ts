@@ -35,11 +35,18 @@ export interface LogExtent {
  */
 const PATIENCE = 8;
 
+/** Whether the log is longer than its bounds. */
+export function isLong(
+  keeping: LogKeeping,
+  { firstIndex, lastIndex, bytes }: Pick<LogExtent, "firstIndex" | "lastIndex" | "bytes">,
+): boolean {
+  return lastIndex - firstIndex + 1 > keeping.entriesMax || bytes > keeping.bytesMax;
+}
+
 /** Up to which index the log is to be cut now, or null. */
 export function cutDue(keeping: LogKeeping, log: LogExtent): Index | null {
+  if (!isLong(keeping, log)) return null;
   const entries = log.lastIndex - log.firstIndex + 1;
-  const isOver = entries > keeping.entriesMax || log.bytes > keeping.bytesMax;
-  if (!isOver) return null;
   // Of large entries half of what may be there is left, as far as their mean tells.
   const byBytes = Math.floor((entries * keeping.bytesMax) / 2 / Math.max(1, log.bytes));
   const kept = Math.min(keeping.entriesKept, log.bytes > keeping.bytesMax ? byBytes : keeping.entriesKept);

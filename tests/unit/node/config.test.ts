@@ -317,10 +317,10 @@ describe("the configuration of a node", () => {
   });
 
   test.each([
-    [{ heartbeatMs: 100, electionTimeoutMs: 1000 }, 20, 50],
-    [{ heartbeatMs: 50, electionTimeoutMs: 250 }, 10, 25],
-    [{ heartbeatMs: 500, electionTimeoutMs: 5000 }, 100, 50],
-    [{ heartbeatMs: 100, electionTimeoutMs: 101 }, 20, 6],
+    [{ heartbeatMs: 100, electionTimeoutMs: 1000 }, 50, 20],
+    [{ heartbeatMs: 50, electionTimeoutMs: 250 }, 25, 10],
+    [{ heartbeatMs: 500, electionTimeoutMs: 5000 }, 250, 20],
+    [{ heartbeatMs: 100, electionTimeoutMs: 101 }, 50, 3],
   ])("%j is kept in ticks of %d ms, %d to an election", (profile, tickMs, electionTicks) => {
     expect(ticksOf(profile)).toEqual({ tickMs, electionTicks });
   });
