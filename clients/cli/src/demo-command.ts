@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect } from "@quorate/client";
 import { reservePorts, startLocalCluster } from "@quorate/services/launcher";
 import { Argument, type Command } from "commander";
 import { exactlyOnce, lock, watch } from "./demo/client-demos";
 import { concurrent, failover, replication } from "./demo/cluster-demos";
 import { basic, restrictions, types } from "./demo/data-demos";
-import { type Demo, DemoFailed, Stage } from "./demo/stage";
+import { type Demo, DemoFailed, patientClient, Stage } from "./demo/stage";
 import { EXIT, type ExitCode } from "./exit-codes";
 import { guarded, type Session } from "./session";
 import type { GlobalOptions } from "./settings";
@@ -68,7 +67,7 @@ async function play(session: Session, names: readonly DemoName[]): Promise<ExitC
     try {
       for (const name of names) {
         await terminal.out(`\n== ${name}: ${demos[name].description}\n`);
-        const stage = new Stage(cluster, connect(cluster.endpoints), terminal);
+        const stage = new Stage(cluster, patientClient(cluster.endpoints), terminal);
         const stopped = new Promise<"interrupted">((resolve) => {
           interrupted.signal.addEventListener("abort", () => resolve("interrupted"), { once: true });
         });

@@ -1,3 +1,4 @@
+export { Stage } from "./demo/stage";
 export { EXIT, type ExitCode } from "./exit-codes";
 export { FORMATS, type FormatName, formatOfPath } from "./format";
 export { type ImportPlan, type ImportResult, importRecords } from "./import-records";

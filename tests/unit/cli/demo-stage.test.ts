@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
+import { Stage } from "@quorate/cli";
 import type { Quorate } from "@quorate/client";
-import { Stage } from "#cli/demo/stage";
 
 test("a demo that asks who leads amid an election waits for its end", async () => {
   const answers = ["", "", "n2"];

@@ -79,14 +79,14 @@ export const lock: Demo = {
     const { kv } = stage.quorate;
     const second = stage.anotherClient();
     await stage.say(
-      "Two programs want the same lock. The first is a process of its own; a lease of one second stands behind it.",
+      "Two programs want the same lock. The first is a process of its own; a lease of five seconds stands behind it.",
     );
     const first = await holderProcess(stage.cluster.endpoints, "printer");
     await stage.show('first: lock("printer")', { token: first.token });
     await stage.holds("the second does not get it", (await second.tryLock("printer")) === undefined);
     await stage.say("The first dies without a word (SIGKILL): its lease ends, and the second gets the lock.");
     first.kill();
-    const next = await second.lock("printer", { ttlMs: 1000, deadlineMs: 20_000 });
+    const next = await second.lock("printer", { deadlineMs: 60_000 });
     await stage.show('second: lock("printer")', { token: next.token });
     await stage.holds("its token is higher", next.token > first.token);
     await next.put("page", "printed by the second");
@@ -113,7 +113,7 @@ interface Holder {
 
 /** `quorate lock` as a process, once it holds the lock. */
 function holderProcess(endpoints: string, name: string): Promise<Holder> {
-  const argv = ["--endpoints", endpoints, "--json", "lock", name, "--ttl", "1s"];
+  const argv = ["--endpoints", endpoints, "--json", "lock", name, "--ttl", "5s"];
   const child = spawn(process.execPath, [process.argv[1] ?? "", ...argv], {
     stdio: ["ignore", "pipe", "inherit"],
   });

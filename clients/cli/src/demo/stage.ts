@@ -8,8 +8,14 @@ export class DemoFailed extends Error {
   override readonly name = "DemoFailed";
 }
 
+const CALL_MS_MAX = 30_000;
 const ELECTION_MS_MAX = 20_000;
 const LOOK_INTERVAL_MS = 50;
+
+/** A client for a demo: that the machine is slow is no claim of it that fails. */
+export function patientClient(endpoints: string): Quorate {
+  return connect({ endpoints, deadlineMs: CALL_MS_MAX });
+}
 
 /** Where a demo is played: a running cluster, a client, and an audience. */
 export class Stage {
@@ -39,14 +45,14 @@ export class Stage {
 
   /** A client of one node alone. */
   clientOf(memberId: string): Quorate {
-    const client = connect(this.cluster.addressOf(memberId));
+    const client = patientClient(this.cluster.addressOf(memberId));
     this.clients.push(client);
     return client;
   }
 
   /** A client of its own, as another program would have. */
   anotherClient(): Quorate {
-    const client = connect(this.cluster.endpoints);
+    const client = patientClient(this.cluster.endpoints);
     this.clients.push(client);
     return client;
   }
