@@ -71,13 +71,13 @@ const kept = new Map<string, readonly Schedule[]>();
 
 function drawn(profile: Schedule["profile"], nodes = 3): readonly Schedule[] {
   const name = `${profile} ${nodes}`;
-  const schedules = kept.get(name) ?? drawnAnew(profile, nodes);
+  const schedules = kept.get(name) ?? drawnAnew(profile, nodes, SEEDS);
   kept.set(name, schedules);
   return schedules;
 }
 
-function drawnAnew(profile: Schedule["profile"], nodes = 3): readonly Schedule[] {
-  return Array.from({ length: SEEDS }, (_, seed) =>
+function drawnAnew(profile: Schedule["profile"], nodes: number, seeds: number): readonly Schedule[] {
+  return Array.from({ length: seeds }, (_, seed) =>
     drawSchedule(seededRandom(seed), { nodes, profile, durationUs: DURATION_US }),
   );
 }
@@ -106,7 +106,8 @@ describe.each(PROFILE_NAMES)("the profile %s", (profile) => {
 
   it("draws the same schedule from the same seed, and another from another", () => {
     const texts = drawn(profile).map((schedule) => JSON.stringify(schedule));
-    expect(drawnAnew(profile).map((schedule) => JSON.stringify(schedule))).toEqual(texts);
+    const again = drawnAnew(profile, 3, 40).map((schedule) => JSON.stringify(schedule));
+    expect(again).toEqual(texts.slice(0, 40));
     expect(new Set(texts).size).toBe(profile === "calm" ? 1 : SEEDS);
   });
 
@@ -128,7 +129,8 @@ describe.each(PROFILE_NAMES)("the profile %s", (profile) => {
   });
 
   it.each([3, 4, 5, 7])("damages what is stored on a minority only, %i nodes", (nodes) => {
-    for (const { faults } of drawn(profile, nodes)) {
+    const schedules = nodes === 3 || nodes === 5 ? drawn(profile, nodes) : drawnAnew(profile, nodes, 40);
+    for (const { faults } of schedules) {
       const damaged = new Set(faults.map(damagedMember).filter((member) => member !== null));
       expect(damaged.size).toBeLessThanOrEqual(Math.floor((nodes - 1) / 2));
     }
