@@ -50,14 +50,13 @@ cluster.test("a port that is taken is named with its setting, in one line", asyn
   const taken = cluster.address(1);
   const port = taken.slice(taken.lastIndexOf(":") + 1);
   const free = "127.0.0.1:0";
-  const [client, peer, metrics] = [
+  // That of the peers is in the unit tests.
+  const [client, metrics] = [
     start(alone(cluster, { client: taken, peer: free })),
-    start(alone(cluster, { client: free, peer: taken })),
     start([...alone(cluster, { client: free, peer: free }), "--listen-metrics", taken]),
   ];
   for (const [ended, setting] of [
     [client, "listen-client"],
-    [peer, "listen-peer"],
     [metrics, "listen-metrics"],
   ] as const) {
     expect(ended).toEqual({
