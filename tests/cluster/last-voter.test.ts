@@ -6,7 +6,7 @@ import { inTime, patientTests } from "./patient";
 
 patientTests();
 
-const cluster = clusterOfFile();
+const cluster = clusterOfFile({ profile: "default" });
 
 function idOf({ memberId }: { readonly memberId: string }): string {
   return memberId;
