@@ -255,11 +255,11 @@ export function stateHistoryCompliance(name: string, create: () => Promise<State
   });
 }
 
-/** The same under random histories, which a plain list can tell, too: one for each seed. */
+/** The same under random histories, which a plain list can tell, too: one of so many batches for each seed. */
 export function randomHistoryCompliance(
   name: string,
   create: () => Promise<StateRig>,
-  seeds: readonly number[],
+  { seeds, batchCount }: { readonly seeds: readonly number[]; readonly batchCount: number },
 ): void {
   describe(`random histories of the state on ${name}`, () => {
     let rig: StateRig;
@@ -288,7 +288,7 @@ export function randomHistoryCompliance(
         const batches = new RandomBatches(random.fork(), keys);
         const model = new StateModel();
         model.namespaces.set(NAMESPACE_ID, namespace());
-        for (let step = 0; step < 60; step += 1) {
+        for (let step = 0; step < batchCount; step += 1) {
           const written = batches.next();
           await state.write(written);
           model.write(written);
