@@ -1,12 +1,14 @@
 import { expect } from "@jest/globals";
 import { bytes, clusterOfFile, type TestCluster, text } from "../support";
+import { cutLog } from "./cut-log";
 import { Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
+const KEPT = 20;
 // A log so short that a follower that was away needs a snapshot.
-const SHORT_LOG = ["--log-entries-max", "200", "--log-entries-kept", "20"];
+const SHORT_LOG = ["--log-entries-max", "200", "--log-entries-kept", String(KEPT)];
 // A transfer is called off after two election timeouts: the fast timing is too hasty for a busy machine.
 const cluster = clusterOfFile({ profile: "default", nodeArgs: () => SHORT_LOG });
 
@@ -94,7 +96,7 @@ cluster.test(
       callers: 16,
       writesMax: 100,
     }).done();
-    for (const node of cluster.live) await cluster.node(node).admin.call("takeSnapshot", {});
+    for (const node of cluster.live) await cutLog(cluster, node, KEPT);
     const { lastIndex } = await cluster.status(await cluster.leader());
     await kv.put("c5-snapshot", "brought");
     await cluster.restart(away);
