@@ -227,6 +227,24 @@ test("elect: one leads, others are told who, and each new one is observed", asyn
   }
 });
 
+test("whoever answers at once to what is told of Ctrl-C is heard", async (c) => {
+  const lease = await json<{ id: string }>(c, "lease", "grant", "60s");
+  for (const argv of [
+    ["lock", "heard"],
+    ["elect", "heard", "me"],
+    ["lease", "keep-alive", lease.id],
+  ]) {
+    const told: boolean[] = [];
+    const out = async (): Promise<void> => {
+      told.push(process.emit("SIGINT"));
+    };
+    const environment = { QUORATE_ENDPOINTS: c.gateway().address };
+    const { exitCode, err } = await run(["--deadline", "60", ...argv], environment, "", { out });
+    expect({ argv, told, exitCode, err }).toEqual({ argv, told: [true], exitCode: 0, err: "" });
+  }
+  expect((await quorate(c, "elect", "heard")).out).toBe("nobody leads\n");
+});
+
 test("A23: compact, namespaces and their quotas", async (c) => {
   const { revision: first } = await json<{ revision: number }>(c, "put", "past", "1");
   const { revision: second } = await json<{ revision: number }>(c, "put", "past", "2");

@@ -42,9 +42,11 @@ The exit code is that of the command, or 1 when the lock is lost.`,
             if (lock.signal.aborted) session.terminal.err(lostText(lock.signal));
             return code;
           }
+          // Before anybody is told, who may answer with a signal at once.
+          const ended = untilInterrupted(lock.signal);
           if (options.json) await writeJson(session, held);
           else await session.terminal.out(`holding ${name} with token ${lock.token}; Ctrl-C releases it\n`);
-          if ((await untilInterrupted(lock.signal)) === "interrupted") return EXIT.ok;
+          if ((await ended) === "interrupted") return EXIT.ok;
           session.terminal.err(lostText(lock.signal));
           return EXIT.failed;
         } finally {
@@ -71,10 +73,11 @@ The exit code is that of the command, or 1 when the lock is lost.`,
         if (value !== undefined) {
           const leadership = await election.campaign(value, timesOf(options));
           try {
+            const ended = untilInterrupted(leadership.signal);
             if (options.json) await writeJson(session, { name, value, token: leadership.token });
             else
               await terminal.out(`${value} leads ${name} with token ${leadership.token}; Ctrl-C resigns\n`);
-            if ((await untilInterrupted(leadership.signal)) === "interrupted") return EXIT.ok;
+            if ((await ended) === "interrupted") return EXIT.ok;
             terminal.err(lostText(leadership.signal));
             return EXIT.failed;
           } finally {

@@ -44,8 +44,10 @@ Examples
       const options = command.optsWithGlobals<GlobalOptions>();
       await withClient(session, options, async ({ leases }) => {
         const kept = await leases.keepAlive(id, { namespace: options.namespace });
+        // Before anybody is told, who may answer with a signal at once.
+        const interrupted = untilInterrupted(kept.signal);
         if (!options.json) await session.terminal.out(`kept alive; it lives ${kept.ttlMs} ms without this\n`);
-        const ended = await untilInterrupted(kept.signal);
+        const ended = await interrupted;
         kept.close();
         if (ended === "interrupted") return EXIT.ok;
         session.terminal.err(`lease ${id} is lost: ${(kept.signal.reason as Error).message}`);
