@@ -18,6 +18,7 @@ const UNSYNCED_SHARE = 0.1;
 /** Kills processes at exact moments: around each durable step and each message. */
 export class CrashPoints implements Observer {
   private readonly armed = new Map<Trap, { left: number }>();
+  private isOver = false;
 
   constructor(
     private readonly world: World,
@@ -33,7 +34,9 @@ export class CrashPoints implements Observer {
     };
   }
 
+  /** Kills nobody any more, not even amid a write that began before. */
   end(): void {
+    this.isOver = true;
     this.armed.clear();
   }
 
@@ -100,7 +103,7 @@ export class CrashPoints implements Observer {
     }
     const { starts } = this.world.seat(member);
     this.world.timeline.after(delayUs, () => {
-      if (this.world.seat(member).starts === starts) this.downtime.crash(member, downUs);
+      if (!this.isOver && this.world.seat(member).starts === starts) this.downtime.crash(member, downUs);
     });
   }
 

@@ -137,6 +137,31 @@ describe("healing", () => {
     }
   });
 
+  it("ends what is to come amid a write that is under way", async () => {
+    const { leader } = await rolesAt(4.999, SEED, { nodes: 3, latencyMeanMs: 0 });
+    const slow = { kind: "slow_disk", ...lasting(5, 30), target: leader, writeMeanUs: SECOND_US } as const;
+    const torn = {
+      kind: "torn_write",
+      ...lasting(5, 30),
+      target: leader,
+      disk: "log",
+      skip: 0,
+      downUs: SECOND_US,
+    } as const;
+    const began: number[] = [];
+    const toldAt = async (healedUs: number | null): Promise<readonly number[]> => {
+      const run = new Run(SEED, scheduleOf([slow, torn]));
+      if (healedUs !== null) run.at(healedUs / SECOND_US, () => run.attack.heal());
+      await run.until(20);
+      const writes = run.momentsOf("appending", leader).filter(({ atUs }) => atUs > 5 * SECOND_US);
+      began.push(writes[0]!.atUs);
+      return run.moments.filter(({ what }) => what === "crashed").map(({ atUs }) => atUs);
+    };
+    const [crashedUs] = await toldAt(null);
+    expect(crashedUs).toBeGreaterThan(began[0]! + 1);
+    expect(await toldAt(began[0]! + 1)).toEqual([]);
+  });
+
   it("is safe twice", async () => {
     const run = new Run(SEED, scheduleOf([{ kind: "isolation", ...lasting(5, 9), target: "n1" }]));
     run.at(6, () => run.attack.heal());
