@@ -16,7 +16,9 @@ export class Ledger {
   /** By index; of each term at most one. */
   private readonly known: KnownEntry[][] = [];
   private readonly committed: KnownEntry[] = [];
-  /** How much was committed when the leader of a term was first heard of. */
+  /** Of each committed entry the term of the leader that counted it as committed; they only rise. */
+  private readonly committedIn: Term[] = [];
+  /** How much was committed in earlier terms when the leader of a term was first heard of. */
   private readonly committedAtElection = new Map<Term, Index>();
 
   /** @param onCommitted called once for each entry that joins the committed prefix, in order */
@@ -37,7 +39,17 @@ export class Ledger {
 
   /** A member leads a term that nobody was known to lead. */
   elected(term: Term): void {
-    if (!this.committedAtElection.has(term)) this.committedAtElection.set(term, this.committedIndex);
+    if (!this.committedAtElection.has(term)) this.committedAtElection.set(term, this.committedBefore(term));
+  }
+
+  /**
+   * How much was committed by leaders of earlier terms: what the leader of a term has to have (Raft paper, 5.4.3). Who has
+   * the votes of an old term learns of them late, at times when the leader of a newer one has gone on.
+   */
+  committedBefore(term: Term): Index {
+    let index = this.committedIndex;
+    while (index > 0 && (this.committedIn[index - 1] as Term) >= term) index -= 1;
+    return index;
   }
 
   /** A member has stored an entry. */
@@ -80,6 +92,8 @@ export class Ledger {
     }
     for (const known of chain) {
       this.committed.push(known);
+      // A leader counts entries of its own term alone, and others with them (5.4.2).
+      this.committedIn.push(id.term);
       this.onCommitted(known.entry);
     }
   }

@@ -127,6 +127,22 @@ describe("the checks of logs", () => {
     expectBroken("leader completeness", words, () => store("n3", [...log(1), entry(3, 2)]));
   });
 
+  it("K3: takes a leader of an old term for sound, who learns late that it was elected", () => {
+    store("n1", log(1, 1));
+    store("n2", log(1, 1));
+    stand("n1", "leader", 1, 2);
+    // The votes of term 2 are under way to n3 while n1 is elected in term 3, and commits.
+    store("n3", log(1, 1));
+    ledger.elected(3);
+    store("n1", [entry(3, 3)]);
+    store("n2", [entry(3, 3)]);
+    stand("n1", "leader", 3, 3);
+    expect(committed).toHaveLength(3);
+    ledger.elected(2);
+    expect(() => store("n3", [entry(2, 3)])).not.toThrow();
+    expect(committed).toHaveLength(3);
+  });
+
   it("K3: finds a leader whose log is long enough and lacks what was committed when it was elected", () => {
     store("n1", log(1, 1));
     store("n2", log(1, 1));

@@ -152,10 +152,10 @@ export class MemberProgress {
         );
       }
     }
-    if (role === "leader" && this.wasLeaderOf !== term && last.index < this.ledger.committedIndex) {
+    if (role === "leader" && this.wasLeaderOf !== term && last.index < this.ledger.committedBefore(term)) {
       broken(
         "leader completeness",
-        `${this.id} leads term ${term} with a log that ends at ${last.index}, but ${this.ledger.committedIndex} entries ` +
+        `${this.id} leads term ${term} with a log that ends at ${last.index}, but ${this.ledger.committedBefore(term)} entries ` +
           "are committed",
       );
     }
