@@ -85,6 +85,7 @@ test("L1: one command starts three nodes and a gateway, Ctrl-C leaves no process
   const second = launch();
   await inTime("it is started again", () => second.log().split("Quorate is running").length === 3);
   const again = startedBy(second);
+  expect(again).toHaveLength(4);
   const client = connect({ endpoints: endpoints().slice(0, 1), deadlineMs: 60_000 });
   expect(await client.kv.count()).toBe(4);
   await client.close();
