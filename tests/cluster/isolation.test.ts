@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { Role } from "@quorate/client/generated";
+import { profiles } from "@quorate/services/node";
 import { NeverWill, PeerLinks, startTestCluster, type TestCluster } from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
@@ -13,6 +14,8 @@ let cluster: TestCluster;
 const CUT_OFF = 3;
 const CALLERS = 4;
 const WRITES = 60;
+/** Twice the election timeout of a node that is impatient: the longest that it goes without a leader. */
+const CUT_MS_MIN = 2 * profiles.default.electionTimeoutMs;
 
 beforeAll(async () => {
   links = await PeerLinks.open(3);
@@ -52,7 +55,7 @@ async function expectUnmoved({
   expect(terms).toEqual([term, term, term]);
 }
 
-/** Waits until writes went on of which the leader has not heard that the node has them. */
+/** Waits until writes went on of which the leader has not heard that the node has them, for longer than it has patience. */
 async function missed({
   leader,
   cutOff,
@@ -60,8 +63,10 @@ async function missed({
   readonly leader: number;
   readonly cutOff: number;
 }): Promise<void> {
+  const since = await cluster.status(leader);
   await inTime(`n${leader} misses n${cutOff}`, async () => {
-    const { peers } = await cluster.status(leader);
+    const { peers, uptimeMs } = await cluster.status(leader);
+    if (uptimeMs < since.uptimeMs + CUT_MS_MIN) return false;
     const peer = peers.find(({ memberId }) => memberId === `n${cutOff}`);
     if (peer === undefined) throw new NeverWill(`n${leader} does not lead`);
     return peer.lag >= BigInt(WRITES);
