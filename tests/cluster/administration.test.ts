@@ -1,7 +1,15 @@
 import { rmSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect } from "@jest/globals";
 import { Role } from "@quorate/client/generated";
-import { bytes, Child, clusterOfFile, type NodeStatus, type TestCluster, Workplace } from "../support";
+import {
+  bytes,
+  Child,
+  clusterOfFile,
+  type NodeStatus,
+  type TestCluster,
+  underOneLeader,
+  Workplace,
+} from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
 
@@ -11,6 +19,14 @@ patientTests();
 const cluster = clusterOfFile({ profile: "default" });
 
 const HANDOVERS_MAX = 5;
+
+/** What the newest node to stop said of its handover; null where it had lost its leadership before. */
+function handover(log: string): string | null {
+  const [until, since = ""] = log.split('"shutting down"');
+  const wasDeposed = until?.includes('"leader known"') || until?.includes('"no leader is known"');
+  const outcome = /"outcome":"(\w+)"/.exec(since)?.[1] ?? "nothing was said";
+  return wasDeposed ? null : outcome;
+}
 
 describe("the status of a node", () => {
   async function statuses(cluster: TestCluster): Promise<NodeStatus[]> {
@@ -134,7 +150,7 @@ describe("a node that is told to stop", () => {
         const load = Load.closedLoop(kv, `l9-${attempt}-`, { callers: 8, restMs: 40 });
         await inTime("writes go on", () => load.acknowledged.size >= 50);
         expect(await cluster.terminate(leader)).toBe(0);
-        const others = await Promise.all(cluster.live.map((node) => cluster.status(node)));
+        const { term } = await cluster.status(await cluster.leader());
         const during = load.acknowledged.size;
         await inTime("writes go on", () => load.acknowledged.size >= during + 50);
         await load.stop();
@@ -142,10 +158,10 @@ describe("a node that is told to stop", () => {
         await cluster.restart(leader);
         await cluster.agree();
         await expectNothingLost(kv, load);
-        hasHandedOver =
-          cluster.logs(leader).slice(logged).includes('"outcome":"transferred"') &&
-          others.filter(({ role }) => role === Role.LEADER).length === 1 &&
-          others.every(({ term }) => term === before.term + 1);
+        const outcome = handover(cluster.logs(leader).slice(logged));
+        // Nothing else is a matter of speed.
+        expect([null, "timed_out", "transferred"]).toContain(outcome);
+        hasHandedOver = outcome === "transferred" && term === before.term + 1;
       }
       expect(hasHandedOver).toBe(true);
     },
@@ -292,13 +308,16 @@ describe("a member that is down", () => {
       const kv = patientKv(cluster);
       const leader = await cluster.leader();
       const other = cluster.live.find((node) => node !== leader && node !== down) as number;
-      rmSync(cluster.dataDir(down), { recursive: true });
       const start = (name: string, bootstrap: boolean): Child =>
         new Child(workplace, name, cluster.topology.nodeArgv(down, cluster.dataDir(down), bootstrap));
       const advice = `quorate member replace n${down} NEWID`;
-      const impostor = start("impostor", true);
-      expect(await impostor.ended).toEqual({ code: 2, signal: null });
-      expect(impostor.log()).toContain(advice);
+      // It deposes nobody, and raises no term.
+      await underOneLeader(cluster, async () => {
+        rmSync(cluster.dataDir(down), { recursive: true, force: true });
+        const impostor = start("impostor", true);
+        expect(await impostor.ended).toEqual({ code: 2, signal: null });
+        expect(impostor.log()).toContain(advice);
+      });
       expect(cluster.logs(leader) + cluster.logs(other)).toContain("is bound to data directory");
       await kv.put("with two", "of three");
 
