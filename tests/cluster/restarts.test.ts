@@ -50,21 +50,26 @@ test("A14: a leader killed while it deletes a range leaves all of it or nothing,
   }
 });
 
+/** What a node says of itself without a leader. */
+async function expectAnswersAlone(c: TestCluster, node: number): Promise<void> {
+  const alone = c.node(node);
+  await inTime("the node sees that it has no leader", async () => (await c.status(node)).leaderId === "");
+  expect(await alone.health("")).toBe("SERVING");
+  expect(await alone.health("quorate.kv.v1.KvService")).toBe("NOT_SERVING");
+  const status = await c.status(node);
+  expect(status).toMatchObject({ memberId: `n${node}`, leaderId: "", leaderAddress: "" });
+  expect(status.revision).toBeGreaterThan(0);
+  expect(await alone.admin.call("stats", {})).toMatchObject({ memberId: `n${node}` });
+  const { members } = await alone.admin.call("listMembers", {});
+  expect(members.map(({ memberId }) => memberId)).toEqual(["n1", "n2", "n3"]);
+  expect(members.filter(({ leader }) => leader)).toEqual([]);
+}
+
 test("A20: health, Status and Stats answer on each node without a leader", async (c) => {
   for (const node of c.numbers) {
     const others = c.numbers.filter((other) => other !== node);
     for (const other of others) c.pause(other);
-    const alone = c.node(node);
-    await inTime("the node sees that it has no leader", async () => (await c.status(node)).leaderId === "");
-    expect(await alone.health("")).toBe("SERVING");
-    expect(await alone.health("quorate.kv.v1.KvService")).toBe("NOT_SERVING");
-    const status = await c.status(node);
-    expect(status).toMatchObject({ memberId: `n${node}`, leaderId: "", leaderAddress: "" });
-    expect(status.revision).toBeGreaterThan(0);
-    expect(await alone.admin.call("stats", {})).toMatchObject({ memberId: `n${node}` });
-    const { members } = await alone.admin.call("listMembers", {});
-    expect(members.map(({ memberId }) => memberId)).toEqual(["n1", "n2", "n3"]);
-    expect(members.filter(({ leader }) => leader)).toEqual([]);
+    await expectAnswersAlone(c, node);
     for (const other of others) c.resume(other);
     await c.leader();
   }
@@ -100,6 +105,9 @@ describe("the death of all nodes", () => {
     before = await client.namespaces.list();
     const state = await c.agree();
     await c.killAll();
+    // A20 of a node that has had no leader since it was started.
+    await c.restart(1);
+    await expectAnswersAlone(c, 1);
     await c.restartAll();
     expect(await c.agree()).toEqual(state);
   });
