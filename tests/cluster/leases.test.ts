@@ -1,5 +1,5 @@
 import { expect } from "@jest/globals";
-import { type Lease, op, type Quorate } from "@quorate/client";
+import { type Lease, op, type Quorate, QuorateError } from "@quorate/client";
 import { clusterOfFile, NeverWill, type TestCluster } from "#support";
 import { inTime, patientTests } from "./patient";
 
@@ -26,11 +26,19 @@ function putLeased(client: Quorate, keys: readonly string[]): Promise<{ lease: L
     const grantedAt = performance.now();
     const lease = await client.leases.grant({ ttlMs: SHORT_TTL_MS, keepAlive: false });
     const puts = keys.map((key) => op.put(key, "x", { leaseId: lease.id }));
-    await client.kv
+    const refusal = await client.kv
       .txn()
       .do(...puts)
-      .commit();
-    return { lease, grantedAt };
+      .commit()
+      .then(
+        () => null,
+        (failure: unknown) => failure,
+      );
+    if (refusal === null) return { lease, grantedAt };
+    const afterMs = performance.now() - grantedAt;
+    const hasEnded = refusal instanceof QuorateError && refusal.reason === "UNKNOWN_LEASE";
+    if (hasEnded && afterMs >= SHORT_TTL_MS) return null;
+    throw new NeverWill(`keys of a lease were refused after ${afterMs} ms: ${refusal}`);
   });
 }
 
