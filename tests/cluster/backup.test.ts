@@ -2,7 +2,14 @@ import { createWriteStream, existsSync, readFileSync, writeFileSync } from "node
 import { finished } from "node:stream/promises";
 import { expect } from "@jest/globals";
 import { verifyBackupFile } from "@quorate/services/launcher";
-import { clusterOfFile, isLongRun, startTestCluster, type TestCluster, withCluster } from "../support";
+import {
+  clusterOfFile,
+  isLongRun,
+  NeverWill,
+  startTestCluster,
+  type TestCluster,
+  withCluster,
+} from "../support";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
 
@@ -39,8 +46,13 @@ cluster.test(
     const during = Load.closedLoop(kv, "during-", { callers: 4, valueBytes: 500, restMs: 40 });
     const [node] = (await cluster.followers()) as [number];
     const file = cluster.scratch("under-load");
-    await inTime("writes go on", () => during.acknowledged.size >= 10);
-    await save(cluster, node, file);
+    await inTime("writes go on while it is saved", async () => {
+      const before = during.acknowledged.size;
+      await save(cluster, node, file).catch((failure: unknown) => {
+        throw new NeverWill(`it was not saved: ${failure}`);
+      });
+      return during.acknowledged.size > before;
+    });
     const { isSound, line } = await verifyBackupFile(file);
     expect([isSound, line]).toEqual([true, expect.stringContaining("is sound")]);
     await during.stop();
