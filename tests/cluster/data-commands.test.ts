@@ -243,6 +243,7 @@ test("whoever answers at once to what is told of Ctrl-C is heard", async (c) => 
     expect({ argv, told, exitCode, err }).toEqual({ argv, told: [true], exitCode: 0, err: "" });
   }
   expect((await quorate(c, "elect", "heard")).out).toBe("nobody leads\n");
+  expect((await quorate(c, "scan", "_quorate/lock/heard/", "--keys-only")).out).toBe("");
 });
 
 test("A23: compact, namespaces and their quotas", async (c) => {
