@@ -37,6 +37,7 @@ export class PatientStream<Message> {
   /** The next message; null at the end. Rejects when the stream breaks, is cancelled, or is silent for too long. */
   async next(): Promise<Message | null> {
     if (this.failure !== null) throw this.failure;
+    if (this.hasEnded) return null;
     clearTimeout(this.timer);
     this.timer = this.patience(`no message came within ${this.options.silenceMsMax} ms`);
     const waiting = new Promise<never>((_, reject) => {

@@ -1,5 +1,5 @@
 import { connect, createServer, type Socket } from "node:net";
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { afterEach, describe, expect, jest, test } from "@jest/globals";
 import type { ImageChunk, IncomingImage, OutgoingImages } from "@quorate/services/replica";
 import {
   PeerServer,
@@ -106,6 +106,22 @@ describe("an image of the state from a peer", () => {
     expect(chunks.map(({ isLast }) => isLast).indexOf(true)).toBe(39);
     await eventually("the image is given up", () => images.count === 0);
     expect(images.touched).toBe(40);
+  });
+
+  test("leaves no timer behind when all has come", async () => {
+    const silenceMsMax = 54_321;
+    const set = jest.spyOn(globalThis, "setTimeout");
+    const cleared = jest.spyOn(globalThis, "clearTimeout");
+    closing.push(() => {
+      set.mockRestore();
+      cleared.mockRestore();
+    });
+    const { address } = await sender(partsOf(3, KIB));
+    await allOf(await sourceAt(address, { silenceMsMax }).fetch("n2", null, never));
+    const timers = set.mock.results.filter((_, at) => set.mock.calls[at]?.[1] === silenceMsMax);
+    expect(timers.length).toBeGreaterThan(3);
+    const stopped = new Set(cleared.mock.calls.map(([timer]) => timer));
+    expect(timers.filter(({ value }) => !stopped.has(value as NodeJS.Timeout))).toEqual([]);
   });
 
   test("F3: a stream that broke is gone on with after the last chunk that came, of the same image", async () => {
