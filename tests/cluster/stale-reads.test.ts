@@ -1,5 +1,8 @@
+import { writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import type { BackupOptions, QuorateError } from "@quorate/client";
 import { Consistency, ErrorReason, Role } from "@quorate/client/generated";
+import { verifyBackupFile } from "@quorate/services/launcher";
 import {
   type BareEndpoint,
   bytes,
@@ -116,6 +119,33 @@ test("C7: reads of a follower that is cut off: stale ones are answered, none tha
     memberId: `n${follower}`,
     value: "second",
   });
+});
+
+test("F6: a follower saves a backup with all that was acknowledged; cut off, only what it has, and only when told to", async () => {
+  const [follower] = (await c.followers()) as [number, ...number[]];
+  const member = `n${follower}`;
+  const file = c.scratch("follower");
+  const { cluster } = c.client([follower]);
+  const save = async (options: BackupOptions): Promise<bigint> => {
+    const parts: Uint8Array[] = [];
+    for await (const part of cluster.backup({ member, deadlineMs: 60_000, ...options })) parts.push(part);
+    writeFileSync(file, Buffer.concat(parts));
+    const { isSound, line } = await verifyBackupFile(file);
+    expect([isSound, line]).toEqual([true, expect.stringContaining("is sound")]);
+    return BigInt(/at revision (\d+)/.exec(line)?.[1] ?? "-1");
+  };
+  const { kv } = c.client(c.numbers.filter((node) => node !== follower));
+  for (let round = 0; round < 20; round += 1) {
+    const { revision } = await kv.put(key, `before ${round}`, { deadlineMs: 60_000 });
+    expect(await save({})).toBeGreaterThanOrEqual(BigInt(revision));
+  }
+  const last = BigInt((await c.status(follower)).revision);
+  await links.isolate(follower);
+  await kv.put(key, "which it does not hear of", { deadlineMs: 60_000 });
+  const refused = await save({ deadlineMs: 1500 }).catch((failure: unknown) => failure);
+  expect(["NO_LEADER", "DEADLINE_EXCEEDED"]).toContain((refused as QuorateError).reason);
+  expect(await save({ stale: true })).toBe(last);
+  await links.heal();
 });
 
 test("C7: the reads of a session are never behind what the client has seen, through whatever node", async () => {

@@ -28,6 +28,7 @@ export function addBackupCommand(program: Command, session: Session): void {
 Examples
   quorate backup save monday.backup
   quorate backup save - | ssh vault "cat > monday.backup"
+  quorate backup save last.backup --member n2 --stale    where no majority is left: what that node has
   quorate backup verify monday.backup
   quorate backup restore monday.backup --data-dir ./restored --base-port 7500`,
     );
@@ -49,9 +50,9 @@ function addSave(backup: Command, session: Session): void {
         session,
         options,
         async ({ cluster }) => {
-          const { member, force = false } = options;
+          const { member, stale = false, force = false } = options;
           if (file !== "-") await checkPlace(file, force);
-          const parts = cluster.backup(member === undefined ? {} : { member });
+          const parts = cluster.backup(member === undefined ? { stale } : { member, stale });
           return file === "-" ? saveToOutput(session, parts) : saveToFile(session, options, file, parts);
         },
         DEADLINE_SECONDS,

@@ -1,5 +1,6 @@
 export type {
   AlarmName,
+  BackupOptions,
   Cluster,
   ClusterCallOptions,
   ClusterClient,

@@ -41,6 +41,14 @@ describe("quorate backup save", () => {
     expect(readdirSync(directory)).toEqual(["b"]);
   });
 
+  test("F6: asks for all that was acknowledged, unless it is told to take what the node has", async () => {
+    await start(() => parts);
+    const at = ["--endpoints", nodes.endpoints];
+    await quorate(["backup", "save", join(directory, "whole"), ...at]);
+    await quorate(["backup", "save", join(directory, "stale"), "--stale", ...at]);
+    expect(nodes.requests("backup")).toEqual([{ stale: false }, { stale: true }]);
+  });
+
   test("F6: leaves what was there when it breaks off", async () => {
     await start(half);
     const file = join(directory, "b");

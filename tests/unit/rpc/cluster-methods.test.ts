@@ -146,7 +146,7 @@ describe("what an operator does to a node", () => {
     }
     const { administration } = node.context();
     const serving = await serve(node, { administration: { ...administration, backup } });
-    const { messages, error } = await serving.stream(`${CLUSTER}Backup`, BackupRequest.encode({}).finish());
+    const { messages, error } = await serving.stream(`${CLUSTER}Backup`, none);
     expect(error).toBeNull();
     const pieces = messages.map((message) => BackupResponse.decode(message).data);
     expect(pieces.map((piece) => piece[0])).toEqual(Array.from({ length: 100 }, (_, at) => at));
@@ -159,6 +159,23 @@ describe("what an operator does to a node", () => {
     stream.on("error", () => {});
     stream.cancel();
     await eventually("it is let go of", () => !isOpen);
+  });
+
+  test("F6: a backup begins when the node has all that was acknowledged; a stale one at once", async () => {
+    const node = new FakeNode();
+    node.read = { kind: "no_leader" };
+    const { administration } = node.context();
+    const backup = async function* (): AsyncGenerator<Uint8Array> {
+      yield Uint8Array.of(1);
+    };
+    const serving = await serve(node, { administration: { ...administration, backup } });
+    const refused = await serving.stream(`${CLUSTER}Backup`, none);
+    expect(refused.messages).toEqual([]);
+    expect(CallFailure.from(refused.error)).toMatchObject({ reason: ErrorReason.NO_LEADER, retryable: true });
+    expect(node.reads).toEqual([expect.objectContaining({ consistency: "linearizable", revision: 0 })]);
+    const stale = await serving.stream(`${CLUSTER}Backup`, BackupRequest.encode({ stale: true }).finish());
+    expect([stale.messages.length, stale.error]).toEqual([1, null]);
+    expect(node.reads).toHaveLength(1);
   });
 
   test("a backup that a snapshot cuts is ABORTED, and one of a node that makes none UNIMPLEMENTED", async () => {

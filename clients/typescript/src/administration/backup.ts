@@ -7,13 +7,21 @@ import { type NodeCallOptions, nodePlan } from "./node-call";
 
 const BACKUP = methodOf(ClusterServiceDefinition, ClusterServiceDefinition.methods.backup);
 
+export interface BackupOptions extends NodeCallOptions {
+  /**
+   * Take the node's own state as it is, which may lag, also without a leader. By default every write that was acknowledged
+   * before is in the backup.
+   */
+  readonly stale?: boolean;
+}
+
 /**
  * The bytes of a backup file, in order. Until the first of them another endpoint may be asked; a backup that breaks off
  * later is of no use, since the next one is of another moment.
  */
 export async function* backupBytes(
   core: Core,
-  options: NodeCallOptions,
+  { stale = false, ...options }: BackupOptions,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const plan = nodePlan(core, options);
   const repetition = new Repetition(core.pool, core.timing, plan);
@@ -26,7 +34,7 @@ export async function* backupBytes(
     try {
       const parts = connection.serverStream(
         BACKUP,
-        {},
+        { stale },
         {
           metadata: plan.metadata ?? {},
           timeoutMs: plan.deadlineMs,

@@ -4,7 +4,7 @@ import type { Core } from "#client/core";
 import { toCount, toNumber } from "#client/numbers";
 import { type Plain, plain } from "#client/plain";
 import { methodOf } from "#client/transport";
-import { backupBytes } from "./backup";
+import { type BackupOptions, backupBytes } from "./backup";
 import {
   type ClusterMember,
   type MemberChangeRequest,
@@ -216,10 +216,10 @@ export class Cluster {
   }
 
   /**
-   * The bytes of a backup of everything, as it is at one log index while work goes on. Whoever stops reading before the
-   * end has no backup. `deadlineMs` is how long the next bytes may take.
+   * The bytes of a backup of everything, as it is at one log index while work goes on, with every write that was
+   * acknowledged before. Whoever stops reading before the end has no backup. `deadlineMs` is how long the next bytes may take.
    */
-  backup(options: NodeCallOptions = {}): AsyncIterable<Uint8Array> {
+  backup(options: BackupOptions = {}): AsyncIterable<Uint8Array> {
     return backupBytes(this.#core, options);
   }
 

@@ -1,3 +1,4 @@
+export type { BackupOptions } from "./backup";
 export {
   Cluster,
   type ClusterClient,

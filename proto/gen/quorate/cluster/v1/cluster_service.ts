@@ -476,6 +476,11 @@ export interface TakeSnapshotResponse {
 
 /** Asks for a backup. */
 export interface BackupRequest {
+  /**
+   * Take the node's own state as it is, which may lag. By default it first waits until it holds every write that was
+   * acknowledged before, which takes a leader and a majority.
+   */
+  stale: boolean;
 }
 
 /** A piece of the backup file, in order. */
@@ -3430,11 +3435,14 @@ export const TakeSnapshotResponse: MessageFns<TakeSnapshotResponse> = {
 };
 
 function createBaseBackupRequest(): BackupRequest {
-  return {};
+  return { stale: false };
 }
 
 export const BackupRequest: MessageFns<BackupRequest> = {
-  encode(_: BackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: BackupRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.stale !== false) {
+      writer.uint32(8).bool(message.stale);
+    }
     return writer;
   },
 
@@ -3451,6 +3459,14 @@ export const BackupRequest: MessageFns<BackupRequest> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.stale = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
