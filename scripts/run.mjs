@@ -119,16 +119,21 @@ async function long(args) {
   process.exitCode = exitCode;
 }
 
-/** The .long tests, and those that do more in a long run: by themselves, or in a module beside them. */
+/** The .long tests, and those that do more in a long run, by themselves or in a module beside them; each once. */
 function longTests() {
   const files = filesBelow(join(root, "tests")).filter((file) => /^(?!dist\/).*\.ts$/.test(file));
   const texts = new Map(files.map((file) => [file, readFileSync(join(root, "tests", file), "utf8")]));
   const asks = (file) => texts.get(file)?.includes("isLongRun") === true;
-  const modulesBeside = (file) =>
-    [...texts.get(file).matchAll(/from "\.(\/[\w./-]+)"/g)].map(([, name]) => `${dirname(file)}${name}.ts`);
+  const modulesBeside = (file, pattern = /from "\.(\/[\w./-]+)"/g) =>
+    [...texts.get(file).matchAll(pattern)].map(([, name]) => `${dirname(file)}${name}.ts`);
+  const isLong = (file) => file.endsWith(".long.test.ts");
+  const gathered = new Set(
+    files.filter(isLong).flatMap((file) => modulesBeside(file, /^import "\.(\/[\w./-]+)"/gm)),
+  );
   return files
     .filter((file) => file.endsWith(".test.ts") && !file.endsWith(".timed.test.ts"))
-    .filter((file) => file.endsWith(".long.test.ts") || asks(file) || modulesBeside(file).some(asks))
+    .filter((file) => isLong(file) || asks(file) || modulesBeside(file).some(asks))
+    .filter((file) => !gathered.has(file))
     .map((file) => join("tests", file));
 }
 
