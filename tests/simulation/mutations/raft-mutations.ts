@@ -300,6 +300,7 @@ export const raftMutations: readonly Mutation[] = [
       "a bounded read keeps its bound",
       "a session never goes back",
       "strictly serializable",
+      "history is there until it is given up",
       "a watch tells the committed order",
     ],
   },
