@@ -1,11 +1,22 @@
 import { type ConfigurationState, decodeCommand } from "@quorate/services/kv";
 import type { Entry, EntryId, Index, MemberId } from "@quorate/services/raft";
+import type { Seat } from "../world-contract";
 import { isVoter } from "./configurations";
 import { broken } from "./invariant";
 
 /** What a learner may lack when it is made a voter, and what may have come to the leader's log since it looked. */
 const LAG_MAX = 256;
 const SINCE_MAX = 64;
+
+/**
+ * The last entry that a member holds as far as the others can know. What was wiped a moment ago, be it that it runs again,
+ * had caught up as far as anybody knew: whoever lost that never votes.
+ *
+ * @param reach the highest index that it held since it joined last
+ */
+export function lastKnownIndex(seat: Pick<Seat, "replica" | "isStrange" | "logDisk">, reach: Index): Index {
+  return seat.replica === null || seat.isStrange ? reach : seat.logDisk.lastIndex;
+}
 
 /** Whether whoever is to vote has caught up when that is proposed (invariant 12; thesis 4.2.1). */
 export class CaughtUp {

@@ -16,7 +16,7 @@ import type {
 import { ARCHIVE_NAMESPACE, type Observer, type Seat, type World } from "../world-contract";
 import { Acknowledged, Answers } from "./answers";
 import { Bounds } from "./bounds";
-import { CaughtUp } from "./caught-up";
+import { CaughtUp, lastKnownIndex } from "./caught-up";
 import { CommitRule, type Copy, ReadRule } from "./commit-rule";
 import { Configurations } from "./configurations";
 import { Damage } from "./damage";
@@ -97,11 +97,7 @@ class Watch implements Observer, ClientWatcher {
     this.readChecks = new ReadChecks(this.reference);
     this.watches = new Watches(this.reference);
     const configurationsOf = (id: MemberId): readonly ConfigurationState[] => this.configurationsOf(id);
-    this.caughtUp = new CaughtUp((id) => {
-      const { replica, logDisk } = world.seat(id);
-      // What is down and was wiped a moment ago had caught up as far as anybody knew: whoever lost that never votes.
-      return replica === null ? (this.reaches.get(id) ?? 0) : logDisk.lastIndex;
-    });
+    this.caughtUp = new CaughtUp((id) => lastKnownIndex(world.seat(id), this.reaches.get(id) ?? 0));
     this.removedMembers = new RemovedMembers(world);
     this.damage = new Damage(world);
     const entryAt = (index: Index): Entry | undefined => this.ledger.committedEntry(index);

@@ -10,8 +10,8 @@ import {
   updateMemberCommand,
 } from "@quorate/services/kv";
 import { configurationOf, type Entry, type Message } from "@quorate/services/raft";
-import type { World } from "../world-contract";
-import { CaughtUp } from "./caught-up";
+import type { Seat, World } from "../world-contract";
+import { CaughtUp, lastKnownIndex } from "./caught-up";
 import { expectBroken } from "./expect-broken";
 import { changing, entryOf, infoOf, JOINT } from "./membership-samples";
 import { membershipText, NaiveMembers } from "./naive-members";
@@ -40,6 +40,14 @@ describe("the check that a voter has caught up", () => {
     expectBroken(name, "makes a voter of n4, which lacks 1000 entries", () =>
       check(0, entryOf(1_000, JOINT)),
     );
+  });
+
+  it("K3: counts what was held before a wipe, until the others can know of it", () => {
+    const seat = { replica: {}, isStrange: false, logDisk: { lastIndex: 7 } } as unknown as Seat;
+    expect(lastKnownIndex(seat, 1_000)).toBe(7);
+    expect(lastKnownIndex({ ...seat, replica: null }, 1_000)).toBe(1_000);
+    // It runs again, on an empty directory that nobody listens to.
+    expect(lastKnownIndex({ ...seat, isStrange: true }, 1_000)).toBe(1_000);
   });
 
   it("K3: finds nothing in one that has caught up, in one that votes already, and in learners", () => {
