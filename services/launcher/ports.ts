@@ -46,10 +46,10 @@ export interface PortReservation {
   release(): Promise<void>;
 }
 
-/** Slots lie below the range that systems take the ports of outgoing connections from. */
+/** Slots lie below the range that systems take the ports of outgoing connections from, and end before 20,000. */
 const SLOT_PORTS = 64;
 const SLOT_FIRST = 10_240;
-const SLOTS = 330;
+const SLOTS = 152;
 
 /**
  * Draws free ports for a cluster of `nodes` nodes. The last port of the slot is held open until the release, and by that

@@ -3,9 +3,10 @@ import { createServer, type Server } from "node:net";
 
 /*
  * Below the ports that Linux hands out by itself (32768 and up), so that no outgoing connection of anybody can take one
- * of ours between the claim and the start of a process.
+ * of ours between the claim and the start of a process; and above those that the launcher reserves (launcher/ports.ts),
+ * for neither sees the claims of the other.
  */
-const PORT_MIN = 12_000;
+const PORT_MIN = 20_000;
 const PORT_MAX = 32_000;
 const BLOCK_PORTS = 100;
 
