@@ -35,6 +35,9 @@ export interface MethodRoute {
   readonly isRead: boolean;
 }
 
+/** Carries calls of the methods below, and has no route of its own. */
+export const PIPELINE_PATH = methodPath(KvServiceDefinition, "pipeline");
+
 /** The route of each method of the public services. */
 export const kvRoutes = {
   openSession: "leader",
@@ -53,7 +56,7 @@ export const kvRoutes = {
   truncate: "leader",
   txn: "leader",
   compact: "leader",
-} as const satisfies Record<keyof (typeof KvServiceDefinition)["methods"], Route>;
+} as const satisfies Record<Exclude<keyof (typeof KvServiceDefinition)["methods"], "pipeline">, Route>;
 
 export const watchRoutes = {
   watch: "read",

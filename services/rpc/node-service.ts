@@ -54,7 +54,7 @@ type NamespaceMethod = keyof (typeof NamespaceServiceDefinition)["methods"];
 type ClusterMethod = keyof (typeof ClusterServiceDefinition)["methods"];
 
 const kvMethods = { ...writeMethods, ...readMethods } as const satisfies Record<
-  Exclude<KvMethod, "scan">,
+  Exclude<KvMethod, "scan" | "pipeline">,
   UnaryMethod
 >;
 

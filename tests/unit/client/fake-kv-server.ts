@@ -73,6 +73,9 @@ function fakeService(answer: GetAnswer) {
     async *scan() {
       yield await unimplemented();
     },
+    async *pipeline() {
+      yield await unimplemented();
+    },
     async get(request: GetRequest, context: CallContext) {
       const value = await answer(request, context);
       const header = { clusterId: "fake", memberId: "n1", term: 1n, revision: 5n };

@@ -523,6 +523,56 @@ export interface CompactResponse {
   header: ResponseHeader | undefined;
 }
 
+/** A frame of calls. 64 KiB are a good size; a larger one is taken as well. */
+export interface PipelineRequest {
+  /** Calls to carry out. */
+  calls: PipelinedCall[];
+  /** Ids of calls whose answers nobody waits for any more: they get none. An id without an open call is no error. */
+  cancelled: number[];
+}
+
+/** One call of a unary method. */
+export interface PipelinedCall {
+  /** Chosen by the caller, and not that of another call of the stream which is open. */
+  id: number;
+  /** The full path of the method, such as "/quorate.kv.v1.KvService/Put". */
+  method: string;
+  /** As the metadata `quorate-request-id` has it; empty for none. */
+  requestId: string;
+  /** How long the caller waits for the answer, counted from when it is sent; 0 for as long as the server does by default. */
+  deadlineMs: number;
+  /** The encoded request. */
+  body: Uint8Array;
+  /** As the metadata `traceparent` has it (W3C Trace Context); empty for none. */
+  traceparent: string;
+  /** As the metadata `quorate-forward` has it: "off" or empty. */
+  forward: string;
+  /** As the metadata `quorate-member` has it: the member that the call is for; empty for whichever. */
+  member: string;
+  /** How often the call was forwarded; 0 from a client. */
+  hops: number;
+}
+
+/** A frame of answers. */
+export interface PipelineResponse {
+  /** Each to another call. */
+  answers: PipelinedAnswer[];
+}
+
+/** What came of one call. */
+export interface PipelinedAnswer {
+  /** The id of the call. */
+  id: number;
+  /** The encoded answer, where code is 0. */
+  body: Uint8Array;
+  /** The gRPC status code; 0 is OK. */
+  code: number;
+  /** What a failure says to people. */
+  message: string;
+  /** What a failure says to programs: a google.rpc.Status with an ErrorDetail, as `grpc-status-details-bin` has it. */
+  statusDetails: Uint8Array;
+}
+
 function createBaseOpenSessionRequest(): OpenSessionRequest {
   return { namespace: "", ttlMs: 0n };
 }
@@ -3446,6 +3496,357 @@ export const CompactResponse: MessageFns<CompactResponse> = {
   },
 };
 
+function createBasePipelineRequest(): PipelineRequest {
+  return { calls: [], cancelled: [] };
+}
+
+export const PipelineRequest: MessageFns<PipelineRequest> = {
+  encode(message: PipelineRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.calls) {
+      PipelinedCall.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.cancelled.length !== 0) {
+      writer.uint32(18).fork();
+      for (const v of message.cancelled) {
+        writer.uint32(v);
+      }
+      writer.join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PipelineRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePipelineRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.calls.push(PipelinedCall.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag === 16) {
+              message.cancelled.push(reader.uint32());
+
+              continue;
+            }
+
+            if (tag === 18) {
+              const end2 = reader.uint32() + reader.pos;
+              while (reader.pos < end2) {
+                message.cancelled.push(reader.uint32());
+              }
+
+              continue;
+            }
+
+            break;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePipelinedCall(): PipelinedCall {
+  return {
+    id: 0,
+    method: "",
+    requestId: "",
+    deadlineMs: 0,
+    body: new Uint8Array(0),
+    traceparent: "",
+    forward: "",
+    member: "",
+    hops: 0,
+  };
+}
+
+export const PipelinedCall: MessageFns<PipelinedCall> = {
+  encode(message: PipelinedCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint32(message.id);
+    }
+    if (message.method !== "") {
+      writer.uint32(18).string(message.method);
+    }
+    if (message.requestId !== "") {
+      writer.uint32(26).string(message.requestId);
+    }
+    if (message.deadlineMs !== 0) {
+      writer.uint32(32).uint32(message.deadlineMs);
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(42).bytes(message.body);
+    }
+    if (message.traceparent !== "") {
+      writer.uint32(50).string(message.traceparent);
+    }
+    if (message.forward !== "") {
+      writer.uint32(58).string(message.forward);
+    }
+    if (message.member !== "") {
+      writer.uint32(66).string(message.member);
+    }
+    if (message.hops !== 0) {
+      writer.uint32(72).uint32(message.hops);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PipelinedCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePipelinedCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.method = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.deadlineMs = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.body = reader.bytes();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.traceparent = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.forward = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.member = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.hops = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePipelineResponse(): PipelineResponse {
+  return { answers: [] };
+}
+
+export const PipelineResponse: MessageFns<PipelineResponse> = {
+  encode(message: PipelineResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.answers) {
+      PipelinedAnswer.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PipelineResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePipelineResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answers.push(PipelinedAnswer.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
+function createBasePipelinedAnswer(): PipelinedAnswer {
+  return { id: 0, body: new Uint8Array(0), code: 0, message: "", statusDetails: new Uint8Array(0) };
+}
+
+export const PipelinedAnswer: MessageFns<PipelinedAnswer> = {
+  encode(message: PipelinedAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.id !== 0) {
+      writer.uint32(8).uint32(message.id);
+    }
+    if (message.body.length !== 0) {
+      writer.uint32(18).bytes(message.body);
+    }
+    if (message.code !== 0) {
+      writer.uint32(24).uint32(message.code);
+    }
+    if (message.message !== "") {
+      writer.uint32(34).string(message.message);
+    }
+    if (message.statusDetails.length !== 0) {
+      writer.uint32(42).bytes(message.statusDetails);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PipelinedAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePipelinedAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.id = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.body = reader.bytes();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.code = reader.uint32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.statusDetails = reader.bytes();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+};
+
 /**
  * The key-value store. Every node and every gateway serves it; a node that is not the leader forwards writes to it.
  *
@@ -3614,6 +4015,25 @@ export const KvServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Many calls at once on one stream, in frames: what a caller has to say at one moment travels, and is answered,
+     * together, so that a call costs a fraction of what one by itself costs. Any unary method of the public services may be called so,
+     * with the same effect and the same answer. Calls are carried out at once and answered in any order.
+     *
+     * A server that shuts down takes no more calls, answers those that it has taken, and ends the stream with SHUTTING_DOWN,
+     * outcome NOT_APPLIED, which then speaks of all calls without an answer. A frame that is malformed, or that uses the id
+     * of a call that is open, ends the stream with MALFORMED_REQUEST, outcome UNKNOWN; a frame over the limit of messages
+     * ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the server
+     * has room for finds that the stream takes nothing more for a while.
+     */
+    pipeline: {
+      name: "Pipeline",
+      requestType: PipelineRequest as typeof PipelineRequest,
+      requestStream: true,
+      responseType: PipelineResponse as typeof PipelineResponse,
+      responseStream: true,
+      options: {},
+    },
   },
 } as const;
 
@@ -3660,6 +4080,21 @@ export interface KvServiceImplementation<CallContextExt = {}> {
    * what was overwritten or deleted until then is given back in the background.
    */
   compact(request: CompactRequest, context: CallContext & CallContextExt): Promise<CompactResponse>;
+  /**
+   * Many calls at once on one stream, in frames: what a caller has to say at one moment travels, and is answered,
+   * together, so that a call costs a fraction of what one by itself costs. Any unary method of the public services may be called so,
+   * with the same effect and the same answer. Calls are carried out at once and answered in any order.
+   *
+   * A server that shuts down takes no more calls, answers those that it has taken, and ends the stream with SHUTTING_DOWN,
+   * outcome NOT_APPLIED, which then speaks of all calls without an answer. A frame that is malformed, or that uses the id
+   * of a call that is open, ends the stream with MALFORMED_REQUEST, outcome UNKNOWN; a frame over the limit of messages
+   * ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the server
+   * has room for finds that the stream takes nothing more for a while.
+   */
+  pipeline(
+    request: AsyncIterable<PipelineRequest>,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<PipelineResponse>;
 }
 
 export interface KvServiceClient<CallOptionsExt = {}> {
@@ -3705,6 +4140,21 @@ export interface KvServiceClient<CallOptionsExt = {}> {
    * what was overwritten or deleted until then is given back in the background.
    */
   compact(request: CompactRequest, options?: CallOptions & CallOptionsExt): Promise<CompactResponse>;
+  /**
+   * Many calls at once on one stream, in frames: what a caller has to say at one moment travels, and is answered,
+   * together, so that a call costs a fraction of what one by itself costs. Any unary method of the public services may be called so,
+   * with the same effect and the same answer. Calls are carried out at once and answered in any order.
+   *
+   * A server that shuts down takes no more calls, answers those that it has taken, and ends the stream with SHUTTING_DOWN,
+   * outcome NOT_APPLIED, which then speaks of all calls without an answer. A frame that is malformed, or that uses the id
+   * of a call that is open, ends the stream with MALFORMED_REQUEST, outcome UNKNOWN; a frame over the limit of messages
+   * ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the server
+   * has room for finds that the stream takes nothing more for a while.
+   */
+  pipeline(
+    request: AsyncIterable<PipelineRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<PipelineResponse>;
 }
 
 export type ServerStreamingMethodResult<Response> = { [Symbol.asyncIterator](): AsyncIterator<Response, void> };
