@@ -3,11 +3,11 @@ import {
   Client,
   type ClientUnaryCall,
   connectivityState,
-  type Metadata,
   type ServiceError,
 } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
 import { asBuffer } from "./as-buffer";
+import { type CallHeaders, metadataOf } from "./call-headers";
 import { channelCredentials } from "./channel-credentials";
 import { CallFailure } from "./failure";
 import { Sending } from "./sending";
@@ -20,7 +20,7 @@ export interface OutgoingCall {
   readonly path: string;
   /** Empty where the requests are a stream. */
   readonly body: Buffer;
-  readonly metadata: Metadata;
+  readonly headers: CallHeaders;
   /** As Date.now() counts. */
   readonly deadlineMs: number;
 }
@@ -65,7 +65,7 @@ export class ByteChannel {
         sameBuffer,
         sameBuffer,
         call.body,
-        call.metadata,
+        metadataOf(call.headers),
         { deadline: call.deadlineMs },
         (error: ServiceError | null, answer?: Buffer) => {
           cancelling.removeEventListener("abort", cancel);
@@ -86,7 +86,7 @@ export class ByteChannel {
       sameBuffer,
       sameBuffer,
       call.body,
-      call.metadata,
+      metadataOf(call.headers),
       { deadline: call.deadlineMs },
     );
     const cancel = (): void => sent.cancel();
@@ -109,9 +109,15 @@ export class ByteChannel {
   ): AsyncGenerator<Buffer, void, undefined> {
     if (!this.isReady()) await this.connected(call.deadlineMs);
     if (cancelling.aborted) throw nobodyWaits();
-    const sent = this.client.makeBidiStreamRequest(call.path, asBuffer, sameBuffer, call.metadata, {
-      deadline: call.deadlineMs,
-    });
+    const sent = this.client.makeBidiStreamRequest(
+      call.path,
+      asBuffer,
+      sameBuffer,
+      metadataOf(call.headers),
+      {
+        deadline: call.deadlineMs,
+      },
+    );
     const cancel = (): void => sent.cancel();
     cancelling.addEventListener("abort", cancel);
     // A call that is cancelled because its answers are not wanted any more says so when nobody listens.

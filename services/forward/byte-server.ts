@@ -19,6 +19,7 @@ import { assert } from "#std";
 import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
 import { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
+import { MetadataHeaders } from "./call-headers";
 import { serverOptions } from "./channel-options";
 import type { ClientConnection } from "./connections";
 import { CallFailure } from "./failure";
@@ -273,7 +274,7 @@ export class ByteServer {
     return new ByteCall({
       method,
       body,
-      metadata: grpcCall.metadata,
+      headers: new MetadataHeaders(grpcCall.metadata),
       connection: grpcCall,
       deadlineMs: ownDeadlineMs(grpcCall.getDeadline(), defaultMs),
     });

@@ -1,12 +1,12 @@
-import type { Metadata } from "@grpc/grpc-js";
-import { type MethodRoute, metadataText, TRACEPARENT_KEY } from "./routing";
+import type { CallHeaders } from "./call-headers";
+import type { MethodRoute } from "./routing";
 
 /** A call as it arrived: its body unread, everything that routing needs beside it. */
 export class ByteCall {
   readonly method: MethodRoute;
   /** Views the frame that it came in: copy what is kept. Empty where the requests are a stream. */
   readonly body: Buffer;
-  readonly metadata: Metadata;
+  readonly headers: CallHeaders;
   /** Until when it must be answered, as Date.now() counts. */
   readonly deadlineMs: number;
   /** As performance.now() counts. */
@@ -21,14 +21,14 @@ export class ByteCall {
   constructor(fields: {
     readonly method: MethodRoute;
     readonly body: Buffer;
-    readonly metadata: Metadata;
+    readonly headers: CallHeaders;
     /** Asked for the peer only when a line is to be logged, for its words cost more than the rest of a call's set-up. */
     readonly connection: { getPeer(): string };
     readonly deadlineMs: number;
   }) {
     this.method = fields.method;
     this.body = fields.body;
-    this.metadata = fields.metadata;
+    this.headers = fields.headers;
     this.connection = fields.connection;
     this.deadlineMs = fields.deadlineMs;
   }
@@ -43,7 +43,9 @@ export class ByteCall {
    * when it is forwarded. null for none.
    */
   get traceparent(): string | null {
-    return this.ownTraceparent ?? metadataText(this.metadata, TRACEPARENT_KEY);
+    if (this.ownTraceparent !== null) return this.ownTraceparent;
+    const { traceparent } = this.headers;
+    return traceparent === "" ? null : traceparent;
   }
 
   set traceparent(traceparent: string) {

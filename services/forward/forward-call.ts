@@ -1,26 +1,14 @@
-import { Metadata } from "@grpc/grpc-js";
 import type { OutgoingCall } from "./byte-channel";
 import type { ByteCall, ByteSink } from "./call";
 import type { CallChannel } from "./call-channel";
-import { FORWARD_KEY, HOPS_KEY, hopsOf, MEMBER_KEY, REQUEST_ID_KEY, TRACEPARENT_KEY } from "./routing";
 
-/** What of a call's metadata goes along; the rest is between the caller and its first hop. */
-const passedOnKeys: readonly string[] = [REQUEST_ID_KEY, FORWARD_KEY, MEMBER_KEY];
-
-/** The same call for the next node: its bytes, its routing metadata, one hop more, and the deadline that is left. */
+/** The same call for the next node: its bytes, its headers, one hop more, and the deadline that is left. */
 export function outgoingCall(call: ByteCall, deadlineMs = call.deadlineMs): OutgoingCall {
-  const metadata = new Metadata();
-  for (const key of passedOnKeys) {
-    const value = call.metadata.get(key)[0];
-    if (value !== undefined) metadata.set(key, value);
-  }
-  const { traceparent } = call;
-  if (traceparent !== null) metadata.set(TRACEPARENT_KEY, traceparent);
-  metadata.set(HOPS_KEY, String(hopsOf(call.metadata) + 1));
+  const { requestId, forward, member, hops } = call.headers;
   return {
     path: call.method.path,
     body: call.body,
-    metadata,
+    headers: { requestId, forward, member, hops: hops + 1, traceparent: call.traceparent ?? "" },
     deadlineMs: Math.min(deadlineMs, call.deadlineMs),
   };
 }

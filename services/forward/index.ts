@@ -5,6 +5,7 @@ export { ByteServer, type ByteServerOptions } from "./byte-server";
 export { ByteCall, type ByteService, type ByteSink } from "./call";
 export type { CallChannel, CallChannels } from "./call-channel";
 export { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
+export { type CallHeaders, MetadataHeaders, NO_HEADERS } from "./call-headers";
 export { channelCredentials } from "./channel-credentials";
 export { channelOptions, MESSAGE_BYTES_MAX_DEFAULT, serverOptions } from "./channel-options";
 export type { ClientConnection } from "./connections";

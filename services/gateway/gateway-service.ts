@@ -13,12 +13,9 @@ import {
   type ByteSink,
   CallFailure,
   type LeaderDirectory,
-  MEMBER_KEY,
   mayRetry,
-  metadataText,
   methodPath,
   outgoingCall,
-  REQUEST_ID_KEY,
   settle,
 } from "#forward";
 import { type Random, unreachable } from "#std";
@@ -228,8 +225,8 @@ export class GatewayService implements ByteService {
 
   private choose({ call, wantsAnyNode, attempts }: Journey): string {
     const { directory } = this.options;
-    const member = metadataText(call.metadata, MEMBER_KEY);
-    if (member !== null && member !== "" && call.method.route !== "leader") {
+    const { member } = call.headers;
+    if (member !== "" && call.method.route !== "leader") {
       const address = directory.address(member);
       if (address === null) {
         const ids = [...directory.members.keys()].sort().join(", ");
@@ -272,7 +269,7 @@ function journeyOf(call: ByteCall): Journey {
     call,
     // Watches are shared out over all nodes, each of which tells the same events.
     wantsAnyNode: call.method.route === "read" && (call.method.requestStream || asksForStale(call.body)),
-    hasRequestId: metadataText(call.metadata, REQUEST_ID_KEY) !== null,
+    hasRequestId: call.headers.requestId !== "",
     isOutcomeUnknown: false,
     attempts: 0,
     lastAddress: null,

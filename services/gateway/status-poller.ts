@@ -1,4 +1,3 @@
-import { Metadata } from "@grpc/grpc-js";
 import {
   ClusterServiceDefinition,
   ListMembersRequest,
@@ -13,6 +12,7 @@ import {
   type LeaderDirectory,
   type Log,
   methodPath,
+  NO_HEADERS,
 } from "#forward";
 import { ClusterView } from "./cluster-view";
 
@@ -140,7 +140,7 @@ export class StatusPoller {
 
   private call(address: string, path: string, body: Buffer): Promise<Buffer> {
     const deadlineMs = Date.now() + ANSWER_TIMEOUT_MS;
-    const call = { path, body, metadata: new Metadata(), deadlineMs };
+    const call = { path, body, headers: NO_HEADERS, deadlineMs };
     return this.options.channels.to(address).unary(call, this.stopped.signal);
   }
 }

@@ -1,5 +1,4 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { Metadata } from "@grpc/grpc-js";
 import {
   AddMemberRequest,
   AddMemberResponse,
@@ -11,7 +10,7 @@ import {
   StatusResponse,
 } from "@quorate/proto/cluster";
 import { ErrorReason } from "@quorate/proto/kv";
-import { asBuffer, type CallChannels, CallFailure, type Log, methodPath } from "#forward";
+import { asBuffer, type CallChannels, CallFailure, type Log, methodPath, NO_HEADERS } from "#forward";
 
 /** A running cluster as one of its nodes tells it. */
 export interface ClusterView {
@@ -130,7 +129,7 @@ export class SeedCluster {
     { path, body, withinMs }: { readonly path: string; readonly body: Buffer; readonly withinMs: number },
   ): Promise<Uint8Array> {
     const { channels, signal } = this.options;
-    const call = { path, body, metadata: new Metadata(), deadlineMs: Date.now() + withinMs };
+    const call = { path, body, headers: NO_HEADERS, deadlineMs: Date.now() + withinMs };
     return channels.to(address).unary(call, signal);
   }
 }

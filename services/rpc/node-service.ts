@@ -12,12 +12,8 @@ import {
   type ByteSink,
   type CallChannels,
   CallFailure,
-  FORWARD_KEY,
   forwardDuplex,
   forwardStream,
-  hopsOf,
-  MEMBER_KEY,
-  metadataText,
   methodPath,
   outgoingCall,
 } from "#forward";
@@ -182,8 +178,8 @@ export class NodeService implements ByteService {
       }
       case "read":
       case "member": {
-        const member = metadataText(call.metadata, MEMBER_KEY);
-        if (member === null || member === "" || member === memberId) return HERE;
+        const { member } = call.headers;
+        if (member === "" || member === memberId) return HERE;
         return { kind: "at", address: this.addressOf(member, call) };
       }
       default:
@@ -205,11 +201,7 @@ export class NodeService implements ByteService {
   }
 
   private mayForward(call: ByteCall): boolean {
-    return (
-      this.node.forwarding &&
-      hopsOf(call.metadata) === 0 &&
-      metadataText(call.metadata, FORWARD_KEY) !== "off"
-    );
+    return this.node.forwarding && call.headers.hops === 0 && call.headers.forward !== "off";
   }
 
   private forward(address: string, call: ByteCall): Promise<Uint8Array> {

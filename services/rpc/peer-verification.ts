@@ -1,4 +1,3 @@
-import { Metadata } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
 import {
   FetchRecordsRequest,
@@ -18,6 +17,7 @@ import {
   ByteChannels,
   CallFailure,
   methodPath,
+  NO_HEADERS,
   type OutgoingCall,
 } from "#forward";
 import type { MemberId } from "#raft";
@@ -128,7 +128,7 @@ export class PeerVerification implements VerificationPeers {
     return {
       path: methodPath(PeerServiceDefinition, method),
       body: asBuffer(body),
-      metadata: new Metadata(),
+      headers: NO_HEADERS,
       deadlineMs: Date.now() + (this.options.answerMsMax ?? ANSWER_MS_MAX_DEFAULT),
     };
   }

@@ -10,7 +10,7 @@ import {
   GetResponse,
   type Record as KvRecord,
 } from "@quorate/proto/kv";
-import { type ByteCall, FORWARD_KEY, metadataText } from "#forward";
+import type { ByteCall } from "#forward";
 import { DEFAULT_NAMESPACE } from "#kv";
 import type { ReadPoint, ReadRequest } from "#replica";
 import { EMPTY_BYTES } from "#std";
@@ -134,7 +134,7 @@ export function placeOf(point: ReadPoint): {
 
 /** With forwarding off the caller wants to hear where the leader is, not to have the question carried to it. */
 function refuseUnlessLeader(node: NodeContext, call: ByteCall): void {
-  const isForwardingOff = !node.forwarding || metadataText(call.metadata, FORWARD_KEY) === "off";
+  const isForwardingOff = !node.forwarding || call.headers.forward === "off";
   if (isForwardingOff && node.directory.knownLeaderId !== node.memberId) throw notLeaderFailure(node);
 }
 

@@ -1,14 +1,12 @@
-import type { Metadata } from "@grpc/grpc-js";
-import { metadataText, REQUEST_ID_KEY } from "#forward";
+import { REQUEST_ID_KEY } from "#forward";
 import type { WriteId } from "#kv";
 import { invalid } from "./request-fields";
 
 const SHAPE = /^([1-9]\d{0,15})\/([1-9]\d{0,15})\/([1-9]\d{0,15})$/;
 
-/** The request id of a write, or null when it has none. Throws INVALID_ARGUMENT when it is malformed. */
-export function requestIdOf(metadata: Metadata): WriteId | null {
-  const text = metadataText(metadata, REQUEST_ID_KEY);
-  if (text === null) return null;
+/** The request id of a write, or null when it is empty. Throws INVALID_ARGUMENT when it is malformed. */
+export function requestIdOf(text: string): WriteId | null {
+  if (text === "") return null;
   const parts = SHAPE.exec(text);
   if (parts === null) {
     throw invalid(

@@ -17,7 +17,7 @@ export function sourceOf(
 ): CommandSource {
   return {
     namespace: checkNamespace(request.namespace),
-    requestId: requestIdOf(call.metadata),
+    requestId: requestIdOf(call.headers.requestId),
     wallTimeMs: node.wallMs(),
   };
 }

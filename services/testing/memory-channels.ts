@@ -76,8 +76,8 @@ export class MemoryChannels implements CallChannels {
   }
 
   private wire(call: OutgoingCall, cancelling: Cancelling): WireCall {
-    const { path, body, metadata, deadlineMs } = call;
+    const { path, body, headers, deadlineMs } = call;
     const timeoutMs = Number.isFinite(deadlineMs) ? Math.max(1, deadlineMs - this.time.wallMs()) : null;
-    return { path, body, metadata, timeoutMs, cancelling, caller: this.caller };
+    return { path, body, headers, timeoutMs, cancelling, caller: this.caller };
   }
 }

@@ -1,5 +1,6 @@
 import { Metadata } from "@grpc/grpc-js";
 import { type AttemptOptions, type Connection, type Method, QuorateError } from "@quorate/client";
+import { MetadataHeaders } from "@quorate/services/forward";
 import type { ClusterTime } from "./cluster-time";
 import { duplexTo } from "./memory-duplex";
 import type { MemoryEndpoint, WireCall } from "./memory-endpoint";
@@ -136,5 +137,6 @@ function wireCall(
 ): WireCall {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(options.metadata)) metadata.set(name, value);
-  return { path, body, metadata, timeoutMs, cancelling: options.signal, caller: "a client of this process" };
+  const headers = new MetadataHeaders(metadata);
+  return { path, body, headers, timeoutMs, cancelling: options.signal, caller: "a client of this process" };
 }

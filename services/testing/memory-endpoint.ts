@@ -1,4 +1,4 @@
-import { type Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import { type StatusObject, status } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
 import {
   asBuffer,
@@ -6,6 +6,7 @@ import {
   type ByteService,
   type ByteSink,
   CallFailure,
+  type CallHeaders,
   type Cancelling,
   callerLeft,
   deadlinePassed,
@@ -30,7 +31,7 @@ export interface WireCall {
   /** Such as "/quorate.kv.v1.KvService/Put". */
   readonly path: string;
   readonly body: Uint8Array;
-  readonly metadata: Metadata;
+  readonly headers: CallHeaders;
   /** null for none. */
   readonly timeoutMs: number | null;
   readonly cancelling: Cancelling | undefined;
@@ -133,7 +134,7 @@ export class MemoryEndpoint {
     const call = new ByteCall({
       method,
       body: Buffer.from(wire.body.buffer, wire.body.byteOffset, wire.body.byteLength),
-      metadata: wire.metadata,
+      headers: wire.headers,
       connection: { getPeer: () => wire.caller },
       deadlineMs: time.wallMs() + serverMs,
     });

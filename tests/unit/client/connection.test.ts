@@ -61,7 +61,7 @@ describe("a duplex stream of the client", () => {
   test("carries its metadata, and goes on for longer than the time to connect", async () => {
     const metadata: unknown[] = [];
     const { connection } = await connected((call, source, sink) => {
-      metadata.push(call.metadata.get("quorate-member")[0]);
+      metadata.push(call.headers.member);
       return echo(call, source, sink);
     });
     const said = new Said();

@@ -1,15 +1,14 @@
 import { type AddressInfo, createServer, type Socket, type Server as TcpServer } from "node:net";
-import { Metadata } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
-import { ByteChannel } from "@quorate/services/forward";
+import { ByteChannel, NO_HEADERS } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
 import { PATIENCE_MS, PATIENT_OPTIONS, patientChannel, patientChannels, Serving, serviceOf } from "./serving";
 
 const PUT = "/quorate.kv.v1.KvService/Put";
 
 function call(deadlineInMs = PATIENCE_MS) {
-  return { path: PUT, body: Buffer.of(1), metadata: new Metadata(), deadlineMs: Date.now() + deadlineInMs };
+  return { path: PUT, body: Buffer.of(1), headers: NO_HEADERS, deadlineMs: Date.now() + deadlineInMs };
 }
 
 /** A frame of HTTP/2 (RFC 9113, 6.5): what a server says first. */

@@ -1,4 +1,4 @@
-import { Metadata, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { type StatusResponse as Status, StatusResponse } from "@quorate/proto/cluster";
 import { Consistency, ErrorReason, GetRequest, Outcome } from "@quorate/proto/kv";
@@ -8,6 +8,7 @@ import {
   type ByteSink,
   CallFailure,
   LeaderDirectory,
+  NO_HEADERS,
   SILENT_LOG,
 } from "@quorate/services/forward";
 import { GatewayService, type GatewayServiceOptions, StatusPoller } from "@quorate/services/gateway";
@@ -72,7 +73,7 @@ const { signal } = new AbortController();
 
 function outgoing(path: string) {
   const deadlineMs = Number.POSITIVE_INFINITY;
-  return { path, body: Buffer.alloc(0), metadata: new Metadata(), deadlineMs };
+  return { path, body: Buffer.alloc(0), headers: NO_HEADERS, deadlineMs };
 }
 
 /** Says all at once, and takes one byte of each answer. */
@@ -144,7 +145,7 @@ describe("the gateway", () => {
     expect(nodes[1].calls).toEqual([]);
     const [call] = nodes[0].calls;
     expect([...call!.body]).toEqual([5]);
-    expect(call!.metadata.getMap()).toMatchObject({ "quorate-request-id": "1/2/1", "quorate-hops": "1" });
+    expect(call!.headers).toMatchObject({ requestId: "1/2/1", hops: 1 });
   });
 
   test("stale reads go around, default reads to the leader", async () => {
@@ -281,7 +282,7 @@ describe("the gateway", () => {
     expect(nodes.map(({ calls }) => calls.length)).toEqual([2, 2]);
     for (let count = 0; count < 4; count += 1) expect(await exchange(channel, KEEP_ALIVE, [3])).toEqual([3]);
     expect(nodes.map(({ calls }) => calls.length)).toEqual([6, 2]);
-    expect(nodes[0].calls.at(-1)!.metadata.getMap()).toMatchObject({ "quorate-hops": "1" });
+    expect(nodes[0].calls.at(-1)!.headers).toMatchObject({ hops: 1 });
   });
 
   test("a stream that nobody has answered begins anew elsewhere, with all that its caller has said", async () => {

@@ -1,4 +1,3 @@
-import { Metadata } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import {
   ErrorReason,
@@ -10,7 +9,7 @@ import {
   WatchRequest,
   WatchResponse,
 } from "@quorate/proto/kv";
-import { ByteCall, CallFailure, callerLeft, methodRoutes } from "@quorate/services/forward";
+import { ByteCall, CallFailure, callerLeft, methodRoutes, NO_HEADERS } from "@quorate/services/forward";
 import { compactCommand, deleteCommand, truncateCommand } from "@quorate/services/kv";
 import { eventually } from "../../support/eventually";
 import { ANYONE, put, settled, WatchRig } from "../watch/watch-rig";
@@ -155,7 +154,7 @@ function callOfNobody(): ByteCall {
   return new ByteCall({
     method: methodRoutes.get(PATH)!,
     body: Buffer.alloc(0),
-    metadata: new Metadata(),
+    headers: NO_HEADERS,
     connection: { getPeer: () => "test" },
     deadlineMs: Number.POSITIVE_INFINITY,
   });

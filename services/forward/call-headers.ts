@@ -1,0 +1,70 @@
+import { Metadata } from "@grpc/grpc-js";
+import {
+  FORWARD_KEY,
+  HOPS_KEY,
+  hopsOf,
+  MEMBER_KEY,
+  metadataText,
+  REQUEST_ID_KEY,
+  TRACEPARENT_KEY,
+} from "./routing";
+
+/** What routing needs of a call beside its body, in whichever way it came. A text that is empty says nothing. */
+export interface CallHeaders {
+  /** As REQUEST_ID_KEY has it. */
+  readonly requestId: string;
+  /** As FORWARD_KEY has it. */
+  readonly forward: string;
+  /** The member that the call is for. */
+  readonly member: string;
+  /** How often the call was forwarded. */
+  readonly hops: number;
+  /** As W3C Trace Context has it. */
+  readonly traceparent: string;
+}
+
+/** Of a call that says nothing. */
+export const NO_HEADERS: CallHeaders = { requestId: "", forward: "", member: "", hops: 0, traceparent: "" };
+
+const EMPTY_REQUEST_ID = "(empty)";
+
+/** Of a call by itself: looked up when they are asked for, which few are. */
+export class MetadataHeaders implements CallHeaders {
+  private readonly metadata: Metadata;
+
+  constructor(metadata: Metadata) {
+    this.metadata = metadata;
+  }
+
+  get requestId(): string {
+    const text = metadataText(this.metadata, REQUEST_ID_KEY);
+    // Who sends the key without an id believes to be safe: that is refused like any other id that is none.
+    return text === "" ? EMPTY_REQUEST_ID : (text ?? "");
+  }
+
+  get forward(): string {
+    return metadataText(this.metadata, FORWARD_KEY) ?? "";
+  }
+
+  get member(): string {
+    return metadataText(this.metadata, MEMBER_KEY) ?? "";
+  }
+
+  get hops(): number {
+    return hopsOf(this.metadata);
+  }
+
+  get traceparent(): string {
+    return metadataText(this.metadata, TRACEPARENT_KEY) ?? "";
+  }
+}
+
+export function metadataOf({ requestId, forward, member, hops, traceparent }: CallHeaders): Metadata {
+  const metadata = new Metadata();
+  if (requestId !== "") metadata.set(REQUEST_ID_KEY, requestId);
+  if (forward !== "") metadata.set(FORWARD_KEY, forward);
+  if (member !== "") metadata.set(MEMBER_KEY, member);
+  if (traceparent !== "") metadata.set(TRACEPARENT_KEY, traceparent);
+  if (hops > 0) metadata.set(HOPS_KEY, String(hops));
+  return metadata;
+}
