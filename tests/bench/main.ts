@@ -6,6 +6,7 @@ import { describeMachine, type Machine } from "./machine";
 import { loadKeys, type Measurement, measure } from "./measure";
 import { BadOption, type BenchOptions, benchOptions, HELP } from "./options";
 import { type Cell, cellText, footprintText, machineText } from "./report";
+import { scenarioWork } from "./scenarios/run";
 import { SOAK_HELP, type SoakOptions, soakOptions } from "./soak/options";
 import { isWell } from "./soak/report";
 import { soak } from "./soak/run";
@@ -114,6 +115,8 @@ function workOf(args: readonly string[]): () => void | Promise<void> {
     const options = soakOptions(args.slice(1));
     return options === "help" ? () => print(SOAK_HELP) : () => runSoak(options);
   }
+  const scenario = scenarioWork(args);
+  if (scenario !== null) return scenario;
   const options = benchOptions(args);
   return options === "help" ? () => print(HELP) : () => runBench(options, args);
 }

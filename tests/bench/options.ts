@@ -42,6 +42,7 @@ Starts three nodes and a gateway on this machine and loads them from this proces
   --json               one JSON document on standard output
 
 npm run bench -- soak --help: a steady load for a long time.
+npm run bench -- watch|connections|spike|failover|start --help: scenarios, each with its goals.
 `;
 
 /** A command line that does not fit; the message names the option. */
