@@ -18,6 +18,7 @@ export interface NetworkMember {
   readonly membership: MembershipState;
   receive(messages: readonly Message[]): void;
   reportUnreachable(peer: MemberId): void;
+  reportReset(peer: MemberId): void;
   memberStore(memberId: MemberId): string | null;
   noteIntroduction(introduction: Introduction): void;
   /** A peer refused it, for the cluster has removed the member whose data directory this is. */
@@ -239,7 +240,11 @@ export class Network implements NetworkPort {
   private break(link: Link): void {
     link.disconnect();
     const from = this.members.get(link.direction.from);
-    if (from !== undefined && !this.interference.isCut(link.direction)) this.tellLoss(link, from);
+    if (from === undefined || this.interference.isCut(link.direction)) return;
+    this.timers.after(0, () => {
+      if (this.isAttached(from)) from.reportReset(link.direction.to);
+    });
+    this.tellLoss(link, from);
   }
 
   private spoil(link: Link, condition: "half_open" | "unanswered"): void {

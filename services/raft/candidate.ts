@@ -74,6 +74,8 @@ export class Candidate implements Role {
 
   forgetLeader(): void {}
 
+  onReset(): void {}
+
   onUnreachable(): void {}
 
   onApplied(): void {}

@@ -14,7 +14,10 @@ export interface RaftConfig {
   /** Up to here the state machine is restored; entries after it are handed out again. 0 means firstIndex - 1. */
   readonly appliedIndex: Index;
   readonly log: LogReader;
-  /** A follower campaigns after a random number of ticks in [electionTicks, 2 * electionTicks - 1] without a leader. */
+  /**
+   * A follower campaigns after a random number of ticks in [electionTicks, 2 * electionTicks - 1] without a leader; sooner
+   * where it decides alone, or has lost the connection to its leader.
+   */
   readonly electionTicks: number;
   /** A leader sends heartbeats every so many ticks; less than electionTicks. */
   readonly heartbeatTicks: number;

@@ -1,5 +1,5 @@
 import { unreachable } from "#std";
-import { onRefusal, startElection, tickElection } from "./election";
+import { hasten, onRefusal, startElection, tickElection } from "./election";
 import type { MemberId } from "./entry";
 import type { Member } from "./member";
 import type { AppendMessage, HeartbeatMessage, SnapshotMessage } from "./message";
@@ -98,6 +98,13 @@ export class Follower implements Role {
     this.member.leaderId = null;
   }
 
+  onReset(id: MemberId): void {
+    const { member } = this;
+    if (member.leaderId !== id) return;
+    this.forgetLeader();
+    if (member.leaderId === null) hasten(member, id);
+  }
+
   onUnreachable(): void {}
 
   onApplied(): void {
@@ -114,8 +121,11 @@ export class Follower implements Role {
   }
 
   private heardFrom(leaderId: MemberId): void {
-    this.member.restartElectionTimeout();
-    this.member.leaderId = leaderId;
+    const { member } = this;
+    // It lives, so the campaign that its loss would have hastened is not wanted.
+    if (member.isHasty) member.drawElectionTimeout();
+    member.restartElectionTimeout();
+    member.leaderId = leaderId;
   }
 
   private onAppend(message: AppendMessage): void {

@@ -153,6 +153,8 @@ export class Leader implements Role {
 
   forgetLeader(): void {}
 
+  onReset(): void {}
+
   onUnreachable(id: MemberId): void {
     const progress = this.replication.of(id);
     // What was sent ahead is probably lost, so what it holds must be found out anew.

@@ -29,6 +29,8 @@ export class Member {
   /** Ticks since this member heard from its leader, or began to campaign; on a leader, since it checked its quorum. */
   electionElapsedTicks = 0;
   randomizedElectionTicks: number;
+  /** Whether that timeout was cut short, for this member has lost its leader (see election.ts). */
+  isHasty = false;
   role: Role;
 
   constructor(readonly config: RaftConfig) {
@@ -139,6 +141,12 @@ export class Member {
     this.electionElapsedTicks = 0;
   }
 
+  /** Sets the length of the election timeout, by chance (Raft paper, 5.2), and lets it run on. */
+  drawElectionTimeout(): void {
+    this.isHasty = false;
+    this.randomizedElectionTicks = this.drawElectionTicks();
+  }
+
   /** A transition of this member, for the config's tracer, if there is one. */
   trace(name: TraceEventName, change: TraceChange | null = null): void {
     const { tracer } = this.config;
@@ -162,10 +170,12 @@ export class Member {
     }
     this.leaderId = null;
     this.electionElapsedTicks = 0;
-    this.randomizedElectionTicks = this.drawElectionTicks();
+    this.drawElectionTimeout();
   }
 
   private drawElectionTicks(): number {
+    // Whoever decides alone has nobody to wait for.
+    if (this.isPromotable && this.membership.isSingleVoter) return 1;
     return this.config.electionTicks + this.config.random.below(this.config.electionTicks);
   }
 }

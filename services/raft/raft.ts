@@ -147,6 +147,15 @@ export class Raft {
     this.member.role.forgetLeader();
   }
 
+  /**
+   * The connection to that member was reset, as when its process ends; not when it is merely silent. A follower forgets a
+   * leader that it lost so, and asks after a few ticks whether it would win an election. Where the leader lives it is
+   * followed again at the next message from it, and the others, which hear it, leave the question unanswered.
+   */
+  reportReset(id: MemberId): void {
+    this.member.role.onReset(id);
+  }
+
   /** A message to that member was lost or could not be sent: a leader finds out anew what the member holds. */
   reportUnreachable(id: MemberId): void {
     this.member.role.onUnreachable(id);

@@ -24,6 +24,8 @@ export interface Role {
   readIndex(context: string): ReadIndexOutcome;
   transferLeadership(target: MemberId): TransferOutcome;
   forgetLeader(): void;
+  /** The connection to that member was reset. */
+  onReset(id: MemberId): void;
   /** A message to that member was lost. */
   onUnreachable(id: MemberId): void;
   /** So many bytes of commands were applied. */

@@ -63,6 +63,8 @@ export class Replica {
   private role: RoleName = "follower";
   private leaderId: MemberId | null = null;
   private term: Term;
+  /** Whose connection was reset since the last turn. */
+  private readonly resetPeers = new Set<MemberId>();
   private isTurnPlanned = false;
   private isHeld = false;
   private readonly participation: Participation;
@@ -158,6 +160,13 @@ export class Replica {
   reportUnreachable(peer: MemberId): void {
     if (this.condition === "failed" || !this.parts.raft.isMember(peer)) return;
     this.parts.raft.reportUnreachable(peer);
+    this.planTurn();
+  }
+
+  /** The connection to this peer was reset, as when its process ends, and is not merely silent. */
+  reportReset(peer: MemberId): void {
+    if (this.condition === "failed") return;
+    this.resetPeers.add(peer);
     this.planTurn();
   }
 
@@ -353,6 +362,9 @@ export class Replica {
     for (let message = this.parts.inbox.shift(); message !== undefined; message = this.parts.inbox.shift()) {
       this.parts.raft.step(message);
     }
+    // After the last that came from them: a leader would be taken up again by what it sent before it died.
+    for (const peer of this.resetPeers) this.parts.raft.reportReset(peer);
+    this.resetPeers.clear();
     this.parts.proposer.propose(this.parts.proposals.takeQueued());
     this.parts.reads.startRound();
     this.pump();

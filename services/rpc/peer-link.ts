@@ -25,6 +25,8 @@ export interface PeerLinkOptions {
   readonly log: Log;
   /** Messages were lost: told at most once a turn, after it, so that nobody is called back from within a send. */
   readonly onUnreachable: (peer: MemberId) => void;
+  /** The connection was made and has ended, and not by this side: told once, after that turn. */
+  readonly onReset: (peer: MemberId) => void;
   /** The peer says that this node was removed from the cluster, in words. */
   readonly onRemoved?: ((why: string) => void) | undefined;
   /** The peer says that this member is bound to another data directory, in words; it may not know of a later one yet. */
@@ -179,13 +181,19 @@ export class PeerLink {
     stream.on("drain", () => this.onDrain(stream));
     stream.on("error", (error: Error & { code?: status; details?: string }) => {
       const details = error.details ?? error.message;
-      if (!this.fail(stream, details) || error.code !== status.FAILED_PRECONDITION) return;
+      // A peer that refuses this node in words is there; else its system has closed what it held.
+      const isRefusal = error.code === status.FAILED_PRECONDITION;
+      if (!isRefusal) this.planReset(stream);
+      if (!this.fail(stream, details) || !isRefusal) return;
       if (details.startsWith(REMOVED_PREFIX)) this.options.onRemoved?.(details.slice(REMOVED_PREFIX.length));
       if (details.startsWith(OTHER_STORE_PREFIX)) {
         this.options.onDisowned?.(details.slice(OTHER_STORE_PREFIX.length));
       }
     });
-    stream.on("end", () => this.fail(stream, "the peer ended the stream"));
+    stream.on("end", () => {
+      this.planReset(stream);
+      this.fail(stream, "the peer ended the stream");
+    });
     stream.write({ frame: { $case: "hello", value: helloTo(peerId, own, register.membership.epoch) } });
   }
 
@@ -256,6 +264,14 @@ export class PeerLink {
   private dropQueue(): void {
     this.queue.clear();
     this.queueBytes = 0;
+  }
+
+  /** To be called before the phase is left: a connection that never came about cannot be reset. */
+  private planReset(stream: Stream): void {
+    if (this.phase.kind !== "open" || this.phase.stream !== stream) return;
+    setImmediate(() => {
+      if (this.phase.kind !== "closed") this.options.onReset(this.options.peerId);
+    });
   }
 
   private reportLoss(): void {

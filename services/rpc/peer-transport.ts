@@ -23,6 +23,7 @@ export interface PeerTransportOptions {
 /** The replica that a transport serves: made after it, for each needs the other. */
 export interface TransportUser extends MemberRegister {
   reportUnreachable(peer: MemberId): void;
+  reportReset(peer: MemberId): void;
 }
 
 /** Where strangers are answered that know more than this node: see PeerTransport.welcome. */
@@ -117,6 +118,7 @@ export class PeerTransport implements Transport, GuestLinks {
       random: random.fork(),
       log,
       onUnreachable: (peer) => register.reportUnreachable(peer),
+      onReset: (peer) => register.reportReset(peer),
       onRemoved,
       onDisowned,
       traces,

@@ -169,6 +169,7 @@ export class MemoryHost implements Host {
       },
       receive: (messages) => this.gate.pass(() => replica.receive(messages)),
       reportUnreachable: (peer) => this.gate.pass(() => replica.reportUnreachable(peer)),
+      reportReset: (peer) => this.gate.pass(() => replica.reportReset(peer)),
       memberStore: (member) => replica.memberStore(member),
       noteIntroduction: (introduction) => replica.noteIntroduction(introduction),
       removed: () => this.leave(),

@@ -56,6 +56,12 @@ const directives = {
     nodeOf(stage, given, reporter).raft.reportUnreachable(memberIdOf(nodeOf(stage, given, reported).id));
     return [];
   },
+  "report-reset": (stage, given) => {
+    given.allowOnly();
+    const [reporter = 0, reported = 0] = given.exactIntegers("node", "node that it was connected to");
+    nodeOf(stage, given, reporter).raft.reportReset(memberIdOf(nodeOf(stage, given, reported).id));
+    return [];
+  },
   "raft-log": (stage, given) => {
     given.allowOnly();
     const { id, stored } = theNode(stage, given);

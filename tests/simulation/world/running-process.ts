@@ -140,6 +140,7 @@ export class RunningProcess {
       },
       receive: (messages) => enter(() => this.receive(messages)),
       reportUnreachable: (peer) => enter(() => replica.reportUnreachable(peer)),
+      reportReset: (peer) => enter(() => replica.reportReset(peer)),
       memberStore: (memberId) => replica.memberStore(memberId),
       noteIntroduction: (introduction) => enter(() => replica.noteIntroduction(introduction)),
       removed: () => enter(() => this.hearsOfRemoval()),

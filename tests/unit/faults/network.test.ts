@@ -11,6 +11,7 @@ import { VirtualTimers } from "./virtual-timers";
 class Recorder implements NetworkMember {
   readonly received: (readonly Message[])[] = [];
   readonly unreachable: MemberId[] = [];
+  readonly reset: MemberId[] = [];
   readonly noted: string[] = [];
   readonly addresses = { clientAddress: "here:1", peerAddress: "here:2" };
   membership: MembershipState = FOUNDING;
@@ -28,6 +29,10 @@ class Recorder implements NetworkMember {
 
   reportUnreachable(peer: MemberId): void {
     this.unreachable.push(peer);
+  }
+
+  reportReset(peer: MemberId): void {
+    this.reset.push(peer);
   }
 
   memberStore(memberId: MemberId): string | null {
@@ -197,6 +202,17 @@ describe("a network in process", () => {
     network.attach(n2);
     timers.advance(20);
     expect([n2.received, n1.unreachable]).toEqual([[], ["n2"]]);
+  });
+
+  it("tells who is connected to a process that its end has reset the connection, and nobody of a silent loss", () => {
+    expect(arrives()).toBe(true);
+    network.cut(forth);
+    expect(arrives()).toBe(false);
+    network.heal();
+    expect(n1.reset).toEqual([]);
+    network.detach("n2");
+    timers.advance(0);
+    expect(n1.reset).toEqual(["n2"]);
   });
 
   it("carries nothing for a process that was killed", () => {

@@ -140,6 +140,7 @@ export class VirtualCluster {
         replica.receive(messages);
       },
       reportUnreachable: (peer) => replica.reportUnreachable(peer),
+      reportReset: (peer) => replica.reportReset(peer),
       memberStore: (memberId) => replica.memberStore(memberId),
       addresses: null,
       get membership() {

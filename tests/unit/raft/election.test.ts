@@ -1,5 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
-import type { Message } from "@quorate/services/raft";
+import { configurationOf, type Message } from "@quorate/services/raft";
 import { ELECTION_TICKS, Group, idOf, logOf, member, type NodeConfig } from "./group";
 
 const GUARDED = { preVote: true, checkQuorum: true } as const;
@@ -323,10 +323,89 @@ describe("check-quorum (thesis 6.2)", () => {
     expect(group.raft("n3").status()).toMatchObject({ role: "leader", term: 2 });
   });
 
+  test("followers whose leader was reset take turns, and the first wins long before an election timeout", () => {
+    const group = new Group(5, GUARDED);
+    group.elect("n3");
+    group.isolate("n3");
+    const survivors = ["n1", "n2", "n4", "n5"];
+    for (const id of survivors) group.raft(id).reportReset("n3");
+    expect(survivors.map((id) => group.raft(id).status().randomizedElectionTicks)).toEqual([1, 3, 5, 7]);
+    expect(survivors.map((id) => group.raft(id).status().leaderId)).toEqual([null, null, null, null]);
+    group.tick(1);
+    expect(group.leaders()).toContain("n1");
+    expect(group.raft("n5").status()).toMatchObject({ term: 2, leaderId: "n1" });
+    expect(group.raft("n5").status().randomizedElectionTicks).toBeGreaterThanOrEqual(ELECTION_TICKS);
+  });
+
+  test("a reset of a living leader's connection costs no election: the others hear it, and so does who lost it", () => {
+    const group = new Group(3, GUARDED);
+    group.elect("n1");
+    group.raft("n2").reportReset("n1");
+    group.raft("n2").tick();
+    group.settle();
+    expect(group.raft("n2").status()).toMatchObject({ role: "pre_candidate", term: 1, leaderId: null });
+    group.tick(ELECTION_TICKS - 1);
+    expect(group.leaders()).toEqual(["n1"]);
+    expect(group.raft("n2").status()).toMatchObject({ role: "follower", term: 1, leaderId: "n1" });
+    expect(group.raft("n2").status().randomizedElectionTicks).toBeGreaterThanOrEqual(ELECTION_TICKS);
+  });
+
+  test("a leader that is heard again in time is not campaigned against", () => {
+    const group = new Group(3, GUARDED);
+    group.elect("n1");
+    group.raft("n3").reportReset("n1");
+    group.raft("n1").propose([new Uint8Array([1])]);
+    group.settle();
+    group.raft("n3").tick();
+    group.raft("n3").tick();
+    group.raft("n3").tick();
+    expect(group.raft("n3").status()).toMatchObject({ role: "follower", leaderId: "n1" });
+  });
+
+  test("a hint is good for one try: later ones wait for an election timeout", () => {
+    const group = new Group(3, GUARDED);
+    group.elect("n1");
+    group.isolate("n2");
+    const { raft } = group.node("n2");
+    raft.reportReset("n1");
+    raft.tick();
+    expect(raft.status().role).toBe("pre_candidate");
+    expect(raft.status().randomizedElectionTicks).toBeGreaterThanOrEqual(ELECTION_TICKS);
+  });
+
+  test("the reset of another's connection, or of one to a leader of the past, means nothing", () => {
+    const group = new Group(3, GUARDED);
+    group.elect("n1");
+    const before = group.raft("n2").status();
+    group.raft("n2").reportReset("n3");
+    expect(group.raft("n2").status()).toEqual(before);
+    group.raft("n1").reportReset("n2");
+    expect(group.leaders()).toEqual(["n1"]);
+  });
+
+  test("a learner forgets a leader that was reset, and looks for none", () => {
+    const group = new Group(3, {
+      ...GUARDED,
+      configuration: { ...configurationOf(["n1", "n2"]), learners: ["n3"] },
+    });
+    group.elect("n1");
+    group.raft("n3").reportReset("n1");
+    expect(group.raft("n3").status().leaderId).toBeNull();
+    for (let tick = 1; tick < ELECTION_TICKS; tick += 1) group.raft("n3").tick();
+    expect(group.raft("n3").status()).toMatchObject({ role: "follower", term: 1 });
+  });
+
+  test("a lone voter waits for nobody", () => {
+    const node = member("n1", 1);
+    node.raft.tick();
+    expect(node.raft.status()).toMatchObject({ role: "candidate", term: 1 });
+  });
+
   test("with lease reads nobody forgets its leader", () => {
     const group = new Group(3, { ...GUARDED, readMode: "lease" });
     group.elect("n1");
     group.raft("n2").forgetLeader();
+    group.raft("n2").reportReset("n1");
     expect(group.raft("n2").status().leaderId).toBe("n1");
   });
 });

@@ -62,7 +62,7 @@ class Schedule {
     else if (draw < 959) raft.readIndex(`${id}/${this.random.nextUint32()}`);
     else if (draw < 960) raft.transferLeadership(this.anyMember().id);
     else if (draw < 962) raft.reportUnreachable(this.anyMember().id);
-    else if (draw < 963) raft.forgetLeader();
+    else if (draw < 963) raft.reportReset(raft.status().leaderId ?? id);
     else if (draw < 975) member.compact(this.random.float());
     else if (draw < 994) this.install(member);
     else if (draw < 998) this.cut = this.random.below(3) > 0 ? null : id;

@@ -79,7 +79,8 @@ class Schedule {
     else if (draw < 986) raft.readIndex(`${id}/${this.random.nextUint32()}`);
     else if (draw < 988) raft.transferLeadership(this.ids[this.random.below(this.ids.length)] as MemberId);
     else if (draw < 991) raft.reportUnreachable(this.ids[this.random.below(this.ids.length)] as MemberId);
-    else if (draw < 993) raft.forgetLeader();
+    else if (draw < 992) raft.forgetLeader();
+    else if (draw < 993) raft.reportReset(raft.status().leaderId ?? id);
     else if (draw < 997) this.cut = this.random.below(2) === 0 ? null : id;
     else this.crash(id, slow);
     this.check();

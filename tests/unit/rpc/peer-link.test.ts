@@ -61,6 +61,7 @@ function link(
   register.membership = membershipOf(["n1", "n2"], { epoch: changes.epoch ?? 0 });
   const log = recordingLog();
   const unreachable: string[] = [];
+  const reset: string[] = [];
   const removed: string[] = [];
   const disowned: string[] = [];
   const peerLink = new PeerLink({
@@ -71,12 +72,13 @@ function link(
     random: seededRandom(1),
     log,
     onUnreachable: (peer) => unreachable.push(peer),
+    onReset: (peer) => reset.push(peer),
     onRemoved: (why) => removed.push(why),
     onDisowned: (why) => disowned.push(why),
     bounds: { connectTimeoutMs: PATIENCE_MS, backoffMsMin: 10, backoffMsMax: 50, ...changes.bounds },
   });
   closing.push(() => peerLink.close());
-  return { peerLink, register, log, unreachable, removed, disowned };
+  return { peerLink, register, log, unreachable, reset, removed, disowned };
 }
 
 describe("a link between peers", () => {
@@ -122,7 +124,7 @@ describe("a link between peers", () => {
 
   test("E8: a member with another data directory than the recorded one is refused and told so, also later on", async () => {
     const { replica, log, address } = await peerServer();
-    const { peerLink, disowned, removed } = link(address);
+    const { peerLink, disowned, removed, reset } = link(address);
     await eventually("the link is open", () => peerLink.isOpen);
     replica.stores.set("n1", "the store before");
     peerLink.push(heartbeat(1));
@@ -139,6 +141,8 @@ describe("a link between peers", () => {
       new Set(['"n1" is bound to data directory the store before, and this is store-1']),
     );
     expect(removed).toEqual([]);
+    // It is there, to say so.
+    expect(reset).toEqual([]);
   });
 
   test("G6: whose data directory belonged to a removed member is told so, also while its stream is open", async () => {
@@ -211,10 +215,12 @@ describe("a link between peers", () => {
 
   test("connects anew after the peer was gone", async () => {
     const first = await peerServer();
-    const { peerLink, unreachable } = link(first.address);
+    const { peerLink, unreachable, reset } = link(first.address);
     await eventually("the link is open", () => peerLink.isOpen);
+    expect(reset).toEqual([]);
     first.server.close();
     await eventually("the loss is noticed", () => !peerLink.isOpen && unreachable.length > 0);
+    await eventually("so is the reset", () => reset.length > 0);
     peerLink.push(heartbeat(1));
     const second = await peerServer({ address: first.address });
     await eventually("the link is open again", () => peerLink.isOpen);
@@ -222,6 +228,8 @@ describe("a link between peers", () => {
     peerLink.flush();
     const last = (): Message | undefined => second.replica.received.at(-1);
     await eventually("the newest arrived", () => JSON.stringify(last()) === JSON.stringify(heartbeat(2)));
+    // Attempts that came to nothing in between were no connections.
+    expect(reset).toEqual(["n2"]);
   });
 
   test("a connection that never completes is given up, and the next one tried on a new channel", async () => {

@@ -40,6 +40,7 @@ export class FakePeerReplica {
   readonly stores = new Map<string, string>();
   readonly introduced: Introduction[] = [];
   readonly unreachable: string[] = [];
+  readonly reset: string[] = [];
   membership: MembershipState;
   images: OutgoingImages = new FakeImages([]) as unknown as OutgoingImages;
 
@@ -61,6 +62,10 @@ export class FakePeerReplica {
 
   reportUnreachable(peer: string): void {
     this.unreachable.push(peer);
+  }
+
+  reportReset(peer: string): void {
+    this.reset.push(peer);
   }
 }
 
