@@ -275,4 +275,11 @@ export const failureTable = {
     outcome: NOT_APPLIED,
     scope: "attempt",
   },
+  // Retryable by the caller alone: see mayRetry.
+  [ErrorReason.OUT_OF_ORDER]: {
+    code: status.ABORTED,
+    retryable: true,
+    outcome: NOT_APPLIED,
+    scope: "attempt",
+  },
 } as const satisfies Record<ErrorReason, FailureRow>;

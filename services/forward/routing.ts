@@ -8,7 +8,7 @@ import {
   WatchServiceDefinition,
 } from "@quorate/proto/kv";
 
-/** `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED`: makes a write safe to repeat. */
+/** `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED`: makes a write safe to repeat; with `/FOLLOWS` it keeps its place as well. */
 export const REQUEST_ID_KEY = "quorate-request-id";
 /** How often a call was forwarded: one that was is not forwarded again. */
 export const HOPS_KEY = "quorate-hops";

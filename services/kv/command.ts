@@ -12,6 +12,8 @@ export interface WriteId {
   readonly sequence: number;
   /** The client has every answer below this sequence; at most `sequence`. */
   readonly firstUnanswered: number;
+  /** The write of the session that must have its answer first, 0 for none; left out where the order is of no matter. */
+  readonly follows?: number;
 }
 
 /** What all writes say about themselves. */
@@ -248,6 +250,7 @@ function commandOf(source: CommandSource, operation: Operation): Command {
             clientId: BigInt(requestId.clientId),
             sequence: BigInt(requestId.sequence),
             firstUnanswered: BigInt(requestId.firstUnanswered),
+            follows: requestId.follows === undefined ? undefined : BigInt(requestId.follows),
           },
     namespace: source.namespace,
     operation,

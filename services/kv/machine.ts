@@ -250,6 +250,8 @@ export class StateMachine {
         return this.answer(refused(Refusal.SESSION_EXPIRED, admission.message));
       case "dropped":
         return this.answer(refused(Refusal.ANSWER_DROPPED, admission.message));
+      case "out_of_order":
+        return this.answer(refused(Refusal.OUT_OF_ORDER, admission.message));
       case "window_full":
         return this.answer(refused(Refusal.SESSION_WINDOW_FULL, admission.message));
       case "fresh": {
@@ -422,5 +424,6 @@ function requestOf(requestId: RequestId): SessionRequest {
     clientId: Number(requestId.clientId),
     sequence: Number(requestId.sequence),
     firstUnanswered: Number(requestId.firstUnanswered),
+    follows: requestId.follows === undefined ? null : Number(requestId.follows),
   };
 }

@@ -15,6 +15,8 @@ export interface SessionRequest {
   readonly clientId: number;
   readonly sequence: number;
   readonly firstUnanswered: number;
+  /** The sequence that must have its answer first, 0 for none; null where the order is of no matter. */
+  readonly follows: number | null;
 }
 
 /** What the table says of a request, before the command itself is looked at. */
@@ -25,6 +27,8 @@ export type Admission =
   | { readonly kind: "answered"; readonly answer: Uint8Array }
   | { readonly kind: "expired"; readonly message: string }
   | { readonly kind: "dropped"; readonly message: string }
+  /** May be sent again, with the sequence that it follows by then. */
+  | { readonly kind: "out_of_order"; readonly message: string }
   | { readonly kind: "window_full"; readonly message: string };
 
 type SessionWrites = Pick<StateWrites, "sessions" | "sessionsEnded" | "answers" | "answersDropped">;
@@ -38,6 +42,8 @@ interface Session {
   firstUnanswered: number;
   /** By sequence. */
   readonly answers: Map<number, Uint8Array>;
+  /** The highest sequence among the answers, or one that is below firstUnanswered by now. */
+  lastAnswered: number;
   answerBytes: number;
   /** Whether it is in `touched`. */
   isTouched: boolean;
@@ -79,6 +85,7 @@ export class SessionTable {
       assert(sequence < session.firstUnanswered + SESSION_WINDOW_MAX, "an answer is within the window");
       assert(!session.answers.has(sequence), "a sequence has one answer");
       session.answers.set(sequence, answer);
+      session.lastAnswered = Math.max(session.lastAnswered, sequence);
       session.answerBytes += answer.length;
     }
     for (const session of this.sessions.values()) {
@@ -98,13 +105,15 @@ export class SessionTable {
 
   /**
    * Whether the request may still turn out to be fresh after other commands. A false stays false, since sequences are
-   * never taken back and client ids are never used again.
+   * never taken back and client ids are never used again. What it follows may be answered until then.
    */
   mayBeFresh(request: SessionRequest, namespaceId: number): boolean {
     const session = this.sessions.get(request.clientId);
     if (session === undefined) return request.clientId >= this.nextId;
     if (session.namespaceId !== namespaceId) return false;
-    return request.sequence >= session.firstUnanswered && !session.answers.has(request.sequence);
+    const { sequence } = request;
+    if (sequence < session.firstUnanswered || session.answers.has(sequence)) return false;
+    return request.follows === null || sequence > session.lastAnswered;
   }
 
   /** Looks a request up. Each use of a session renews it; a request that was not answered yet also drops the answers that its client has. */
@@ -128,6 +137,8 @@ export class SessionTable {
     if (answer !== undefined) return { kind: "answered", answer };
     this.raiseFirstUnanswered(session, request.firstUnanswered);
     const { firstUnanswered } = session;
+    const disorder = disorderOf(request, session);
+    if (disorder !== null) return { kind: "out_of_order", message: disorder };
     if (sequence >= firstUnanswered + SESSION_WINDOW_MAX) {
       return {
         kind: "window_full",
@@ -160,6 +171,7 @@ export class SessionTable {
     session.answerBytes += answer.length;
     this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;
     session.unwritten.add(request.sequence);
+    session.lastAnswered = Math.max(session.lastAnswered, request.sequence);
     this.touch(session);
     assert(
       session.answers.size <= SESSION_WINDOW_MAX,
@@ -243,6 +255,7 @@ export class SessionTable {
       deadlineMs: state.deadlineMs,
       firstUnanswered: state.firstUnanswered,
       answers: new Map(),
+      lastAnswered: 0,
       answerBytes: 0,
       isTouched: false,
       unwritten: new Set(),
@@ -341,6 +354,22 @@ function byClientId(left: Session, right: Session): number {
 
 function keptBy(session: Session): number {
   return session.answerBytes + session.answers.size * SESSION_ANSWER_OVERHEAD_BYTES;
+}
+
+/**
+ * What is wrong with the place of a request that is neither answered nor below firstUnanswered, or null. Only kept
+ * answers are asked for, so it is the same after a restart: what is below firstUnanswered was answered or given up, and
+ * any sequence behind the request's is not below it.
+ */
+function disorderOf({ sequence, follows }: SessionRequest, session: Session): string | null {
+  if (follows === null) return null;
+  if (session.lastAnswered > sequence) {
+    return `sequence ${sequence} comes behind ${session.lastAnswered}, which has its answer`;
+  }
+  if (follows >= session.firstUnanswered && !session.answers.has(follows)) {
+    return `sequence ${sequence} follows ${follows}, which has no answer yet`;
+  }
+  return null;
 }
 
 function stateOf(session: Session): SessionState {

@@ -87,6 +87,7 @@ function requestIdFault(command: Command): string | null {
   return (
     boundFault("client_id", id.clientId, 1n, MAX_SAFE) ??
     boundFault("sequence", id.sequence, 1n, MAX_SAFE) ??
-    boundFault("first_unanswered", id.firstUnanswered, 0n, id.sequence)
+    boundFault("first_unanswered", id.firstUnanswered, 0n, id.sequence) ??
+    (id.follows === undefined ? null : boundFault("follows", id.follows, 0n, id.sequence - 1n))
   );
 }

@@ -37,6 +37,7 @@ const reasonsOfRefusals = {
   [Refusal.FUTURE_REVISION]: ErrorReason.FUTURE_REVISION,
   [Refusal.PERMANENT_NAMESPACE]: ErrorReason.PERMANENT_NAMESPACE,
   [Refusal.UNKNOWN_MEMBER]: ErrorReason.UNKNOWN_MEMBER,
+  [Refusal.OUT_OF_ORDER]: ErrorReason.OUT_OF_ORDER,
   // No call of a client makes these commands, so only a fault of ours can bring them here.
   [Refusal.STORE_MISMATCH]: ErrorReason.INTERNAL,
   [Refusal.UNKNOWN_COMMAND]: ErrorReason.INTERNAL,

@@ -2,7 +2,7 @@ import { REQUEST_ID_KEY } from "#forward";
 import type { WriteId } from "#kv";
 import { invalid } from "./request-fields";
 
-const SHAPE = /^([1-9]\d{0,15})\/([1-9]\d{0,15})\/([1-9]\d{0,15})$/;
+const SHAPE = /^([1-9]\d{0,15})\/([1-9]\d{0,15})\/([1-9]\d{0,15})(?:\/(0|[1-9]\d{0,15}))?$/;
 
 /** The request id of a write, or null when it is empty. Throws INVALID_ARGUMENT when it is malformed. */
 export function requestIdOf(text: string): WriteId | null {
@@ -10,7 +10,7 @@ export function requestIdOf(text: string): WriteId | null {
   const parts = SHAPE.exec(text);
   if (parts === null) {
     throw invalid(
-      `${REQUEST_ID_KEY} must be CLIENT_ID/SEQUENCE/FIRST_UNANSWERED, three whole numbers from 1`,
+      `${REQUEST_ID_KEY} must be CLIENT_ID/SEQUENCE/FIRST_UNANSWERED, three whole numbers from 1, or that and /FOLLOWS, one from 0`,
     );
   }
   const clientId = Number(parts[1]);
@@ -22,5 +22,10 @@ export function requestIdOf(text: string): WriteId | null {
   if (firstUnanswered > sequence) {
     throw invalid(`${REQUEST_ID_KEY} has a first unanswered sequence above its own sequence`);
   }
-  return { clientId, sequence, firstUnanswered };
+  if (parts[4] === undefined) return { clientId, sequence, firstUnanswered };
+  const follows = Number(parts[4]);
+  if (follows >= sequence) {
+    throw invalid(`${REQUEST_ID_KEY} follows a sequence that is not below its own`);
+  }
+  return { clientId, sequence, firstUnanswered, follows };
 }

@@ -35,6 +35,24 @@ export const sessionErrorRows: readonly ErrorRow[] = [
     provoke: async (c) => putAs(c, `${await openSession(c)}/1025/1`),
   },
   {
+    what: "a request that follows one without an answer",
+    code: "ABORTED",
+    reason: "OUT_OF_ORDER",
+    message: /2 follows 1/,
+    provoke: async (c) => putAs(c, `${await openSession(c)}/2/1/1`),
+  },
+  {
+    what: "a request behind a later one of its session",
+    code: "ABORTED",
+    reason: "OUT_OF_ORDER",
+    message: /1 comes behind 2/,
+    async provoke(c) {
+      const clientId = await openSession(c);
+      await putAs(c, `${clientId}/2/1/0`);
+      return putAs(c, `${clientId}/1/1/0`);
+    },
+  },
+  {
     what: "a session that never was",
     code: "FAILED_PRECONDITION",
     reason: "SESSION_EXPIRED",

@@ -161,6 +161,9 @@ export class NaiveStore {
     const given = session.answers.get(id.sequence);
     if (given !== undefined) return given;
     if (id.firstUnanswered > session.firstUnanswered) session.firstUnanswered = id.firstUnanswered;
+    if (id.follows !== undefined && isOutOfOrder(session, id.sequence, id.follows)) {
+      return this.answer(Refusal.OUT_OF_ORDER);
+    }
     if (id.sequence >= session.firstUnanswered + WINDOW) return this.answer(Refusal.SESSION_WINDOW_FULL);
     const answer = this.write(operation, namespace);
     session.answers.set(id.sequence, answer);
@@ -306,6 +309,16 @@ export class NaiveStore {
   private answer(result: NaiveDone | Refusal): NaiveAnswer {
     return { revision: this.revision, result };
   }
+}
+
+/** A later write was carried out, or the one that is to be carried out first was not. */
+function isOutOfOrder(
+  { answers, firstUnanswered }: NaiveSession,
+  sequence: bigint,
+  follows: bigint,
+): boolean {
+  for (const answered of answers.keys()) if (answered > sequence) return true;
+  return follows >= firstUnanswered && !answers.has(follows);
 }
 
 const CAUSES: Readonly<Record<string, string>> = { deleteRange: "delete_range" };

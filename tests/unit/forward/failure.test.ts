@@ -31,7 +31,7 @@ const contract: readonly (readonly [status, readonly (keyof typeof ErrorReason)[
     ],
   ],
   [status.UNAVAILABLE, ["NOT_LEADER", "NO_LEADER", "SHUTTING_DOWN", "UNREACHABLE"]],
-  [status.ABORTED, ["SUPERSEDED", "SCAN_CUT", "MEMBERSHIP_CHANGING"]],
+  [status.ABORTED, ["SUPERSEDED", "SCAN_CUT", "MEMBERSHIP_CHANGING", "OUT_OF_ORDER"]],
   [status.DEADLINE_EXCEEDED, ["DEADLINE_EXCEEDED"]],
   [status.UNKNOWN, ["LEADERSHIP_LOST", "STORE_LOST", "CONNECTION_LOST", "UNSPECIFIED"]],
   [

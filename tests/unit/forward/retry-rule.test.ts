@@ -21,9 +21,19 @@ describe("what may be retried", () => {
   ])(
     "read %s, request id %s, retryable %s, outcome %s: %s",
     (isRead, hasRequestId, retryable, outcome, expected) => {
-      expect(mayRetry({ isRead, hasRequestId, failure: { retryable, outcome } })).toBe(expected);
+      const failure = { reason: ErrorReason.UNSPECIFIED, retryable, outcome };
+      expect(mayRetry({ isRead, hasRequestId, failure })).toBe(expected);
     },
   );
+
+  test("a write that came out of order is not, but by its caller", () => {
+    const failure = new CallFailure(
+      ErrorReason.OUT_OF_ORDER,
+      "sequence 3 follows 2, which has no answer yet",
+    );
+    expect(failure).toMatchObject({ retryable: true, outcome: NOT_APPLIED });
+    expect(mayRetry({ isRead: false, hasRequestId: true, failure })).toBe(false);
+  });
 });
 
 describe("what is said after several attempts", () => {
@@ -36,6 +46,14 @@ describe("what is said after several attempts", () => {
   test("an answer of the state machine speaks of all attempts", () => {
     const failure = new CallFailure(ErrorReason.CONDITION_FAILED, "mod_revision is 3, not 2");
     expect(settle(failure, true).outcome).toBe(NOT_APPLIED);
+  });
+
+  test("an attempt that came out of order says nothing of an earlier one", () => {
+    const failure = new CallFailure(
+      ErrorReason.OUT_OF_ORDER,
+      "sequence 3 follows 2, which has no answer yet",
+    );
+    expect(settle(failure, true).outcome).toBe(UNKNOWN);
   });
 
   test("that a session ended says nothing of an attempt before its end", () => {

@@ -55,11 +55,17 @@ const requestId = fc
       { weight: 2, arbitrary: fc.integer({ min: 1016, max: 1032 }) },
       { weight: 1, arbitrary: fc.constant(-1) },
     ),
+    follows: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(null) },
+      { weight: 4, arbitrary: fc.integer({ min: 1, max: 4 }) },
+      { weight: 1, arbitrary: fc.constantFrom(0, 1040) },
+    ),
   })
-  .map(({ clientId, sequence, behind }) => ({
+  .map(({ clientId, sequence, behind, follows }) => ({
     clientId,
     sequence,
     firstUnanswered: Math.max(0, sequence - behind),
+    ...(follows === null ? {} : { follows: Math.max(0, sequence - follows) }),
   }));
 
 const source: fc.Arbitrary<CommandSource> = fc.record({

@@ -76,6 +76,14 @@ const COMMANDS: readonly { name: string; command: Command; hex: string }[] = [
     hex: `${SOURCE_HEX}520c0a016b120176180320012800`,
   },
   {
+    name: "Put of no lease that follows none",
+    command: putCommand(
+      { ...SOURCE, requestId: { clientId: 7, sequence: 300, firstUnanswered: 2, follows: 0 } },
+      { key, value, leaseId: 0n, returnPrevious: false, expectedModRevision: null },
+    ),
+    hex: "08051209080710ac02180220001a026e7352060a016b120176",
+  },
+  {
     name: "Put without options",
     command: putCommand(CLUSTER, {
       key,

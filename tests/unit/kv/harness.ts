@@ -77,3 +77,8 @@ export const ANYONE: CommandSource = { namespace: "", requestId: null, wallTimeM
 export function request(clientId: number, sequence: number, firstUnanswered = 1): CommandSource {
   return { ...ANYONE, requestId: { clientId, sequence, firstUnanswered } };
 }
+
+/** A source of session 1 with the request id `1/sequence/firstUnanswered/follows`. */
+export function requestBehind(sequence: number, follows: number, firstUnanswered = 1): CommandSource {
+  return { ...ANYONE, requestId: { clientId: 1, sequence, firstUnanswered, follows } };
+}

@@ -183,6 +183,7 @@ export class NaiveMachine {
     for (const sequence of [...session.answers.keys()]) {
       if (sequence < session.firstUnanswered) session.answers.delete(sequence);
     }
+    if (isOutOfOrder(id, session)) return this.answer(Refusal.OUT_OF_ORDER);
     if (id.sequence - session.firstUnanswered >= 1024n) return this.answer(Refusal.SESSION_WINDOW_FULL);
     const answer = this.write(command);
     session.answers.set(id.sequence, answer);
@@ -395,6 +396,16 @@ function isMalformed(command: Command): boolean {
   if (value.name !== undefined && !/^[A-Za-z0-9._-]{1,64}$/.test(value.name)) return true;
   if (operation?.$case === "txn" && isMalformedTxn(operation.value)) return true;
   if (!WRITES.includes(operation?.$case) || requestId === undefined) return false;
-  const { clientId, sequence, firstUnanswered } = requestId;
-  return clientId < 1n || sequence < 1n || firstUnanswered > sequence;
+  const { clientId, sequence, firstUnanswered, follows = 0n } = requestId;
+  return clientId < 1n || sequence < 1n || firstUnanswered > sequence || follows < 0n || follows >= sequence;
+}
+
+function isOutOfOrder(
+  { sequence, follows }: NonNullable<Command["requestId"]>,
+  session: NaiveSession,
+): boolean {
+  if (follows === undefined) return false;
+  const isOvertaken = [...session.answers.keys()].some((answered) => answered > sequence);
+  const isEarly = follows >= session.firstUnanswered && !session.answers.has(follows);
+  return isOvertaken || isEarly;
 }

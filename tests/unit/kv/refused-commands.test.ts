@@ -58,9 +58,14 @@ describe("Commands that cannot be carried out", () => {
     expect(doneOf(it.apply(remove("k"))).deleted).toBe(1n);
   });
 
-  const writeAs = (clientId: bigint, sequence: bigint, firstUnanswered: bigint): Command => ({
+  const writeAs = (
+    clientId: bigint,
+    sequence: bigint,
+    firstUnanswered: bigint,
+    follows?: bigint,
+  ): Command => ({
     ...increment("k", 1n),
-    requestId: { clientId, sequence, firstUnanswered },
+    requestId: { clientId, sequence, firstUnanswered, follows },
   });
 
   test.each([
@@ -73,6 +78,8 @@ describe("Commands that cannot be carried out", () => {
     { command: writeAs(1n, -1n, 0n), message: "sequence is -1, not in 1 to 9007199254740991" },
     { command: writeAs(1n, 3n, 4n), message: "first_unanswered is 4, not in 0 to 3" },
     { command: writeAs(1n, 3n, -1n), message: "first_unanswered is -1, not in 0 to 3" },
+    { command: writeAs(1n, 3n, 3n, 3n), message: "follows is 3, not in 0 to 2" },
+    { command: writeAs(1n, 3n, 3n, -1n), message: "follows is -1, not in 0 to 2" },
     { command: removeRange("a", "b", -1), message: "keys_max is -1, not in 0 to 9007199254740990" },
     { command: append("k", "v", -1), message: "value_bytes_max is -1, not in 0 to 9007199254740991" },
     { command: append("", "v"), message: "key is empty" },

@@ -41,9 +41,24 @@ describe("writes", () => {
   });
 
   test.each([
+    { id: "3/5/4/0", follows: 0n },
+    { id: "3/5/4/4", follows: 4n },
+    { id: "3/5/5/2", follows: 2n },
+  ])("a request id of four parts names the write that it follows: $id", async ({ id, follows }) => {
+    const node = new FakeNode();
+    await (await serve(node)).unary(`${KV}Put`, put(), { metadata: { "quorate-request-id": id } });
+    expect(node.commands).toMatchObject([{ requestId: { clientId: 3n, sequence: 5n, follows } }]);
+  });
+
+  test.each([
     "",
     "1",
     "1/2",
+    "1/3/3/3",
+    "1/3/3/-1",
+    "1/3/3/",
+    "1/3/3/01",
+    "1/4/3/2/1",
     "a/b/c",
     "0/1/1",
     "1/0/1",

@@ -54,6 +54,7 @@ const REASONS = {
   UNKNOWN_CLIENT: { code: "NOT_FOUND", reaction: "fail" },
   NO_MAJORITY: { code: "FAILED_PRECONDITION", reaction: "fail" },
   QUORUM_AT_RISK: { code: "FAILED_PRECONDITION", reaction: "fail" },
+  OUT_OF_ORDER: { code: "ABORTED", reaction: "fail" },
 } as const satisfies Record<Reason, { readonly code: StatusName; readonly reaction: Reaction }>;
 
 /** Codes that no endpoint and no repetition changes, where no reason is given. */

@@ -117,6 +117,11 @@ export enum ErrorReason {
   NO_MAJORITY = 45,
   /** QUORUM_AT_RISK - FAILED_PRECONDITION: of those that would vote, the leader does not hear of a majority; the message names the silent ones. */
   QUORUM_AT_RISK = 46,
+  /**
+   * OUT_OF_ORDER - ABORTED: the write that this one follows has no answer yet, or a later one of its session has; see KvService. Whoever
+   * repeats it names anew which one it follows.
+   */
+  OUT_OF_ORDER = 47,
 }
 
 /** Where the leader can be reached. */

@@ -3854,7 +3854,10 @@ export const PipelinedAnswer: MessageFns<PipelinedAnswer> = {
  * reports them). Keys are ordered bytewise. Metadata that every call may carry: `quorate-forward: off` makes a node
  * refuse what only the leader can do instead of forwarding it. A write may carry
  * `quorate-request-id: CLIENT_ID/SEQUENCE/FIRST_UNANSWERED` (see OpenSession): it is then applied once however often it
- * is sent, and each time answered alike. A failed call carries a quorate.kv.v1.ErrorDetail.
+ * is sent, and each time answered alike. With a fourth part, `/FOLLOWS`, many writes of one session can be under way and
+ * still be carried out in the order of their sequences: FOLLOWS is the nearest sequence before it that its client still
+ * waits for when it is sent, 0 for none, and a write that comes before that one has its answer, or after a later one of
+ * the session has, is refused as OUT_OF_ORDER and changes nothing. A failed call carries a quorate.kv.v1.ErrorDetail.
  */
 export type KvServiceDefinition = typeof KvServiceDefinition;
 export const KvServiceDefinition = {

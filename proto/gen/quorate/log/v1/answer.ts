@@ -57,6 +57,8 @@ export enum Refusal {
   PERMANENT_NAMESPACE = 19,
   /** UNKNOWN_MEMBER - There is no such member. */
   UNKNOWN_MEMBER = 20,
+  /** OUT_OF_ORDER - The write that it follows has no answer yet, or a later one of its session has. */
+  OUT_OF_ORDER = 21,
 }
 
 /** The answer to one command. */

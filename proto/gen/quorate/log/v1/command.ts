@@ -116,6 +116,11 @@ export interface RequestId {
   sequence: bigint;
   /** The client has all answers below this sequence. */
   firstUnanswered: bigint;
+  /**
+   * The write of the session that must have its answer first; 0 for none. Where it is set, the write is not carried out
+   * behind a later one of its session either. Unset: in any order.
+   */
+  follows?: bigint | undefined;
 }
 
 /** Write a value. */
@@ -728,7 +733,7 @@ export const Command: MessageFns<Command> = {
 };
 
 function createBaseRequestId(): RequestId {
-  return { clientId: 0n, sequence: 0n, firstUnanswered: 0n };
+  return { clientId: 0n, sequence: 0n, firstUnanswered: 0n, follows: undefined };
 }
 
 export const RequestId: MessageFns<RequestId> = {
@@ -750,6 +755,12 @@ export const RequestId: MessageFns<RequestId> = {
         throw new globalThis.Error("value provided for field message.firstUnanswered of type int64 too large");
       }
       writer.uint32(24).int64(message.firstUnanswered);
+    }
+    if (message.follows !== undefined) {
+      if (BigInt.asIntN(64, message.follows) !== message.follows) {
+        throw new globalThis.Error("value provided for field message.follows of type int64 too large");
+      }
+      writer.uint32(32).int64(message.follows);
     }
     return writer;
   },
@@ -789,6 +800,14 @@ export const RequestId: MessageFns<RequestId> = {
             }
 
             message.firstUnanswered = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.follows = reader.int64() as bigint;
             continue;
           }
         }
