@@ -7,12 +7,12 @@ const DETAILS_TRAILER = "grpc-status-details-bin";
 
 const ERROR_DETAIL_TYPE = "quorate.kv.v1.ErrorDetail";
 
-/** The detail that a failed call of grpc-js carries in its trailer, or null when there is none that can be read. */
-export function readErrorDetail(failure: object): ErrorDetail | null {
+/** The encoded google.rpc.Status that a failed call of grpc-js carries in its trailer, if it does. */
+export function statusDetailsOf(failure: object): Uint8Array | undefined {
   const metadata = "metadata" in failure ? failure.metadata : undefined;
-  if (!(metadata instanceof Metadata)) return null;
+  if (!(metadata instanceof Metadata)) return undefined;
   const trailer = metadata.get(DETAILS_TRAILER)[0];
-  return typeof trailer === "object" ? decodeErrorDetail(trailer) : null;
+  return typeof trailer === "object" ? trailer : undefined;
 }
 
 /** The Quorate detail inside an encoded google.rpc.Status, or null when it is damaged or holds none. */

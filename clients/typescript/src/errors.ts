@@ -1,6 +1,6 @@
 import { type ErrorDetail, ErrorReason, Outcome } from "@quorate/proto/kv";
 import { Status } from "nice-grpc-common";
-import { readErrorDetail } from "./error-detail";
+import { decodeErrorDetail, statusDetailsOf } from "./error-detail";
 
 /** The name of a gRPC status code, such as "UNAVAILABLE". */
 export type StatusName = keyof typeof Status;
@@ -58,14 +58,12 @@ export class QuorateError extends Error {
       const message = thrown instanceof Error ? thrown.message : String(thrown);
       return new QuorateError(message, { code: "UNKNOWN", cause: thrown });
     }
-    const code = statusName(thrown.code);
-    const detail = readErrorDetail(thrown);
-    if (detail === null) {
-      const reason = code === "DEADLINE_EXCEEDED" ? code : "UNSPECIFIED";
-      const retryable = isTransportFault(code, thrown.details);
-      return new QuorateError(thrown.details, { code, reason, retryable, cause: thrown });
-    }
-    return new QuorateError(thrown.details, { code, cause: thrown, ...fieldsOfDetail(detail) });
+    return failureOfStatus({
+      code: thrown.code,
+      message: thrown.details,
+      statusDetails: statusDetailsOf(thrown),
+      cause: thrown,
+    });
   }
 
   /** The same failure with another word on what became of the write. */
@@ -74,6 +72,24 @@ export class QuorateError extends Error {
       ? this
       : new QuorateError(this.message, { ...this, outcome, cause: this.cause });
   }
+}
+
+/** A gRPC status other than OK, as it arrives. */
+export interface FailedStatus {
+  readonly code: number;
+  readonly message: string;
+  /** An encoded google.rpc.Status; undefined or empty for none. */
+  readonly statusDetails: Uint8Array | undefined;
+  readonly cause?: unknown;
+}
+
+/** What a status says of a call, by its detail if it has one. */
+export function failureOfStatus({ code: number, message, statusDetails, cause }: FailedStatus): QuorateError {
+  const code = statusName(number);
+  const detail = statusDetails === undefined ? null : decodeErrorDetail(statusDetails);
+  if (detail !== null) return new QuorateError(message, { code, cause, ...fieldsOfDetail(detail) });
+  const reason = code === "DEADLINE_EXCEEDED" ? code : "UNSPECIFIED";
+  return new QuorateError(message, { code, reason, retryable: isTransportFault(code, message), cause });
 }
 
 /** The failure of an argument that the client refuses before anything is sent. */

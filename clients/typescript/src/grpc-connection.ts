@@ -7,7 +7,10 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { QuorateError } from "./errors";
+import { type CallEnd, OutgoingCall } from "./pipeline/outgoing-call";
+import { PipelinedCalls } from "./pipeline/pipelined-calls";
 import { Sending } from "./sending";
+import { systemTiming } from "./timing";
 import type { AttemptOptions, Connection, MessageType, Method } from "./transport";
 
 /** The longest message that is sent or taken: the server's request limit plus room for larger configured limits. */
@@ -28,44 +31,37 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.use_local_subchannel_pool": 1,
 };
 
-/** A connection over grpc-js, unencrypted: hot unary calls cost 1.4 times less than through nice-grpc. */
+/** How unary calls travel: together on one stream, or each by itself. */
+export type CallTransport = "pipeline" | "unary";
+
+/** A connection over grpc-js, unencrypted. */
 export class GrpcConnection implements Connection {
   readonly #address: string;
   readonly #connectTimeoutMs: number;
+  readonly #pipelined: PipelinedCalls | null;
   #client: Client | null = null;
   #ready: Promise<Client> | null = null;
 
-  /** @param connectTimeoutMs how long an attempt to connect may take, since grpc-js itself sets no bound */
-  constructor(address: string, connectTimeoutMs: number) {
+  /**
+   * @param connectTimeoutMs how long an attempt to connect may take, since grpc-js itself sets no bound
+   * @param transport how unary calls travel; those that a server refuses on a stream go by themselves all the same
+   */
+  constructor(address: string, connectTimeoutMs: number, transport: CallTransport = "pipeline") {
     this.#address = address;
     this.#connectTimeoutMs = connectTimeoutMs;
+    this.#pipelined =
+      transport === "pipeline" ? new PipelinedCalls(systemTiming, (call) => this.#send(call)) : null;
   }
 
-  async unary<Request, Response>(
+  unary<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     options: AttemptOptions,
   ): Promise<Response> {
-    const deadline = new Date(Date.now() + options.timeoutMs);
-    const client = this.#readyClient() ?? (await this.#connected(options));
-    const { signal } = options;
-    if (signal?.aborted === true) throw givenUp();
-    return new Promise<Response>((resolve, reject) => {
-      const call = client.makeUnaryRequest(
-        method.path,
-        serializer(method.requestType),
-        method.responseType.decode,
-        request,
-        metadataOf(options),
-        { deadline },
-        (failure: ServiceError | null, response?: Response) => {
-          signal?.removeEventListener("abort", cancel);
-          if (failure === null) resolve(response as Response);
-          else reject(QuorateError.from(failure));
-        },
-      );
-      const cancel = () => call.cancel();
-      signal?.addEventListener("abort", cancel);
+    return new Promise((resolve, reject) => {
+      const deadlineAtMs = systemTiming.nowMs() + options.timeoutMs;
+      const end = { resolve, reject } as CallEnd;
+      this.#send(new OutgoingCall(method as Method<unknown, unknown>, request, options, deadlineAtMs, end));
     });
   }
 
@@ -74,7 +70,7 @@ export class GrpcConnection implements Connection {
     request: Request,
     options: AttemptOptions,
   ): AsyncGenerator<Response, void, undefined> {
-    const client = this.#readyClient() ?? (await this.#connected(options));
+    const client = this.#readyClient() ?? (await this.#connected(options.timeoutMs));
     const { signal } = options;
     if (signal?.aborted === true) throw givenUp();
     const call = client.makeServerStreamRequest(
@@ -108,7 +104,7 @@ export class GrpcConnection implements Connection {
     requests: AsyncIterable<Request>,
     options: AttemptOptions,
   ): AsyncGenerator<Response, void, undefined> {
-    const client = this.#readyClient() ?? (await this.#connected(options));
+    const client = this.#readyClient() ?? (await this.#connected(options.timeoutMs));
     const { signal } = options;
     if (signal?.aborted === true) throw givenUp();
     const call = client.makeBidiStreamRequest(
@@ -136,11 +132,34 @@ export class GrpcConnection implements Connection {
   }
 
   close(): void {
+    this.#pipelined?.retire();
     const client = this.#client;
     this.#client = null;
     this.#ready = null;
     // Not in the turn of its first call: grpc-js looks the address up after that, and connects a closed channel for ever.
     if (client !== null) setImmediate(() => client.close());
+  }
+
+  /** Sends a call by whichever way it is to take, once there is a connection. Never throws. */
+  #send(call: OutgoingCall): void {
+    if (call.isOver) return;
+    const client = this.#readyClient();
+    if (client === null) {
+      // The stream may be on a connection that its server is about to close.
+      this.#pipelined?.retire();
+      this.#connected(call.deadlineAtMs - systemTiming.nowMs()).then(
+        (connected) => this.#sendOn(connected, call),
+        (thrown: unknown) => call.fail(QuorateError.from(thrown)),
+      );
+    } else {
+      this.#sendOn(client, call);
+    }
+  }
+
+  #sendOn(client: Client, call: OutgoingCall): void {
+    if (call.isOver) return;
+    if (this.#pipelined?.carries(call) === true) this.#pipelined.send(client, call);
+    else sendAlone(client, call);
   }
 
   #readyClient(): Client | null {
@@ -150,8 +169,8 @@ export class GrpcConnection implements Connection {
   }
 
   /** One attempt to connect, shared by all calls that wait for it; failed ones have sent nothing. */
-  #connected(options: AttemptOptions): Promise<Client> {
-    this.#ready ??= this.#open(Math.min(this.#connectTimeoutMs, options.timeoutMs)).finally(() => {
+  #connected(timeoutMs: number): Promise<Client> {
+    this.#ready ??= this.#open(Math.min(this.#connectTimeoutMs, timeoutMs)).finally(() => {
       this.#ready = null;
     });
     return this.#ready;
@@ -199,7 +218,29 @@ function serializer<Request>(type: MessageType<Request>): (request: Request) => 
   };
 }
 
-function metadataOf(options: AttemptOptions): Metadata {
+/** Sends a call as gRPC's own unary one. */
+function sendAlone(client: Client, call: OutgoingCall): void {
+  const deadline = Date.now() + call.deadlineAtMs - systemTiming.nowMs();
+  const sent = client.makeUnaryRequest(
+    call.path,
+    asIs,
+    asIs,
+    call.body,
+    metadataOf(call),
+    { deadline },
+    (failure: ServiceError | null, body?: Buffer) => {
+      if (failure === null) call.answer(body as Buffer);
+      else call.fail(QuorateError.from(failure));
+    },
+  );
+  call.goOn({ giveUp: () => sent.cancel() });
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+function metadataOf(options: Pick<AttemptOptions, "metadata">): Metadata {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(options.metadata)) metadata.set(name, value);
   return metadata;

@@ -93,7 +93,7 @@ export {
   type StatusName,
   type WriteOutcome,
 } from "./errors";
-export { GrpcConnection } from "./grpc-connection";
+export { type CallTransport, GrpcConnection } from "./grpc-connection";
 export type { BatchGetOptions, DeleteRangeResult, DeleteResult, Kv, PutOptions, PutResult } from "./kv";
 export type {
   GrantOptions,

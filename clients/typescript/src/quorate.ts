@@ -16,8 +16,8 @@ import {
 } from "./coordination";
 import { type Core, checkedDeadlineMs } from "./core";
 import { EndpointPool, parseEndpoints } from "./endpoint-pool";
-import { QuorateError } from "./errors";
-import { GrpcConnection } from "./grpc-connection";
+import { invalidArgument, QuorateError } from "./errors";
+import { type CallTransport, GrpcConnection } from "./grpc-connection";
 import { Kv } from "./kv";
 import { LeaseKeeper, Leases } from "./leases";
 import { MemberFollowing } from "./member-following";
@@ -55,6 +55,11 @@ export interface ClientOptions {
    * gateways or proxies, where the members' own addresses may be out of reach.
    */
   readonly followMembers?: boolean | "auto";
+  /**
+   * How unary calls travel. "pipeline", the default: many together on one stream, which costs a fraction; servers that do not
+   * know it get unary calls. "unary": each by itself, for proxies that do not carry long streams.
+   */
+  readonly transport?: CallTransport;
   /**
    * Makes each call a span, and tells the cluster of it, whose nodes go on with the trace if they are started with
    * `--tracing on`: `trace.getTracer("my-service")` of `@opentelemetry/api`. None by default. Watches and scans are left out.
@@ -181,7 +186,9 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
   const timing = ports.timing ?? systemTiming;
   const deadlineMs = checkedDeadlineMs(options.deadlineMs ?? DEADLINE_MS);
   const connectTimeoutMs = checkedDeadlineMs(options.connectTimeoutMs ?? CONNECT_MS_MAX);
-  const connect = ports.connect ?? ((address: string) => new GrpcConnection(address, connectTimeoutMs));
+  const transport = checkedTransport(options.transport ?? "pipeline");
+  const connect =
+    ports.connect ?? ((address: string) => new GrpcConnection(address, connectTimeoutMs, transport));
   const pool = new EndpointPool(parseEndpoints(options.endpoints), connect);
   const caller = new Caller(pool, timing, options.tracer);
   const seen = new SeenRevisions();
@@ -201,6 +208,12 @@ function coreOf(options: ClientOptions, ports: Partial<ClientPorts>, isClosed: (
       return { deadlineMs: checkedDeadlineMs(call.deadlineMs ?? deadlineMs), signal: call.signal };
     },
   };
+}
+
+/** @throws QuorateError INVALID_ARGUMENT for another word */
+function checkedTransport(transport: CallTransport): CallTransport {
+  if (transport === "pipeline" || transport === "unary") return transport;
+  throw invalidArgument(`transport is "pipeline" or "unary", not "${String(transport)}"`);
 }
 
 function followingOf(

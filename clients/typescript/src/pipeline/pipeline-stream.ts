@@ -1,0 +1,273 @@
+import { setImmediate } from "node:timers";
+import type { Client, ClientDuplexStream, ServiceError, StatusObject } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
+import { KvServiceDefinition, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
+import {
+  decodePipelineResponse,
+  encodePipelineRequest,
+  PIPELINE_FRAME_BYTES_MAX,
+  pipelinedCallBytes,
+} from "@quorate/proto/pipeline";
+import { failureOfStatus, QuorateError } from "#client/errors";
+import type { Timing } from "#client/timing";
+import { methodOf } from "#client/transport";
+import type { Carrier, OutgoingCall } from "./outgoing-call";
+import { pipelinedCall } from "./pipelined-metadata";
+
+const PIPELINE = methodOf(KvServiceDefinition, KvServiceDefinition.methods.pipeline).path;
+
+/** As a server has it, which takes nothing more while so much of one stream is open. */
+const OPEN_CALLS_MAX = 4096;
+const OPEN_BYTES_MAX = 16 * 1024 * 1024;
+
+/** What is written is in doubt when the stream breaks, so no more of it lies here than keeps the transport busy. */
+const FRAMES_IN_TRANSIT_MAX = 2;
+
+/** Ids are uint32. */
+const ID_MAX = 2 ** 32 - 1;
+
+/** An open stream keeps the process running, so one that nobody has used for so long is ended. */
+const IDLE_MS = 100;
+
+/** How long a server may take to end a stream on which no call is open. */
+const ENDING_MS_MAX = 1000;
+
+/** Deadlines that lie so close together pass together. */
+const DEADLINE_GRAIN_MS = 0.5;
+
+/** How a stream ended. */
+export interface StreamEnd {
+  readonly status: StatusObject;
+  /** Whether it had carried an answer before. */
+  readonly hasAnswered: boolean;
+  /** Calls that were written, in that order. */
+  readonly written: readonly OutgoingCall[];
+  /** Calls of which nothing has left. */
+  readonly waiting: readonly OutgoingCall[];
+}
+
+/**
+ * One stream of KvService.Pipeline. What is handed to it in one turn of the event loop leaves in one frame at the turn's
+ * end; while the transport has enough, or the server has as many open calls as it takes, calls gather.
+ */
+export class PipelineStream implements Carrier {
+  readonly #stream: ClientDuplexStream<Buffer, Buffer>;
+  readonly #timing: Timing;
+  readonly #onEnd: (end: StreamEnd) => void;
+  /** Written, by their ids, in the order of those. */
+  readonly #open = new Map<number, OutgoingCall>();
+  #waiting: OutgoingCall[] = [];
+  /** Ids of written calls that nobody waits for any more, to be told. */
+  #givenUp: number[] = [];
+  #openBytes = 0;
+  #lastId = 0;
+  #framesInTransit = 0;
+  #isFlushPlanned = false;
+  #hasAnswered = false;
+  #wasUsed = true;
+  #isRetired = false;
+  #isEnding = false;
+  #hasEnded = false;
+  #alarmAtMs = Number.POSITIVE_INFINITY;
+  #cancelAlarm: () => void = () => undefined;
+  #cancelIdle: () => void = () => undefined;
+
+  constructor(client: Client, timing: Timing, onEnd: (end: StreamEnd) => void) {
+    this.#timing = timing;
+    this.#onEnd = onEnd;
+    this.#stream = client.makeBidiStreamRequest(PIPELINE, asIs, asIs, new Metadata());
+    this.#stream.on("data", (frame: Buffer) => this.#take(frame));
+    this.#stream.on("status", (received: StatusObject) => this.#finish(received));
+    // The status says it too.
+    this.#stream.on("error", (_: ServiceError) => undefined);
+    this.#watchUse();
+  }
+
+  /** Whether it takes calls. */
+  get isOpen(): boolean {
+    return !this.#isRetired;
+  }
+
+  add(call: OutgoingCall): void {
+    call.id = 0;
+    call.goOn(this);
+    this.#waiting.push(call);
+    this.#wasUsed = true;
+    if (call.deadlineAtMs < this.#alarmAtMs) this.#ringAt(call.deadlineAtMs);
+    this.#planFlush();
+  }
+
+  giveUp(call: OutgoingCall): void {
+    const wasWritten = this.#forget(call);
+    const failure = new QuorateError("Cancelled on client", { code: "CANCELLED" });
+    call.fail(wasWritten ? failure : failure.withOutcome("not_applied"));
+  }
+
+  /** Takes no more calls, and ends when those that it has are answered. */
+  retire(): void {
+    if (this.#isRetired) return;
+    this.#isRetired = true;
+    this.#cancelIdle();
+    this.#planFlush();
+  }
+
+  /** Whether it had left. */
+  #forget(call: OutgoingCall): boolean {
+    if (!this.#open.delete(call.id)) return false;
+    this.#openBytes -= call.body.length;
+    this.#givenUp.push(call.id);
+    this.#planFlush();
+    return true;
+  }
+
+  #planFlush(): void {
+    if (this.#isFlushPlanned || this.#framesInTransit >= FRAMES_IN_TRANSIT_MAX) return;
+    this.#isFlushPlanned = true;
+    setImmediate(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushPlanned = false;
+    while (!this.#hasEnded && this.#framesInTransit < FRAMES_IN_TRANSIT_MAX) {
+      const frame = this.#nextFrame();
+      if (frame === null) break;
+      this.#framesInTransit += 1;
+      this.#stream.write(frame, this.#onTaken);
+    }
+    if (this.#isRetired && this.#waiting.length === 0 && this.#open.size === 0) this.#endStream();
+  };
+
+  readonly #onTaken = (): void => {
+    this.#framesInTransit -= 1;
+    if (this.#waiting.length > 0 || this.#givenUp.length > 0) this.#flush();
+  };
+
+  /** What is to be said now, as far as it goes into one frame; null for nothing. */
+  #nextFrame(): Buffer | null {
+    const calls: PipelinedCall[] = [];
+    const nowMs = this.#timing.nowMs();
+    let frameBytes = 0;
+    let at = 0;
+    for (; at < this.#waiting.length; at += 1) {
+      const call = this.#waiting[at] as OutgoingCall;
+      if (call.isOver) continue;
+      if (this.#open.size >= OPEN_CALLS_MAX || this.#openBytes >= OPEN_BYTES_MAX) break;
+      const message = pipelinedCall(call, this.#nextId(), nowMs);
+      const bytes = pipelinedCallBytes(message);
+      if (calls.length > 0 && frameBytes + bytes > PIPELINE_FRAME_BYTES_MAX) break;
+      frameBytes += bytes;
+      calls.push(message);
+      this.#lastId = message.id;
+      call.id = message.id;
+      this.#open.set(call.id, call);
+      this.#openBytes += call.body.length;
+    }
+    this.#waiting = at === this.#waiting.length ? [] : this.#waiting.slice(at);
+    const cancelled = this.#givenUp;
+    if (calls.length === 0 && cancelled.length === 0) return null;
+    if (cancelled.length > 0) this.#givenUp = [];
+    return encodePipelineRequest({ calls, cancelled });
+  }
+
+  #nextId(): number {
+    let id = this.#lastId;
+    do id = id === ID_MAX ? 1 : id + 1;
+    while (this.#open.has(id));
+    return id;
+  }
+
+  #take(frame: Buffer): void {
+    this.#hasAnswered = true;
+    try {
+      for (const answer of decodePipelineResponse(frame).answers) this.#answer(answer);
+    } catch {
+      // Whatever answers follow, they cannot be told from one another.
+      this.#stream.cancel();
+      return;
+    }
+    if (this.#waiting.length > 0 || (this.#isRetired && this.#open.size === 0)) this.#planFlush();
+  }
+
+  #answer({ id, body, code, message, statusDetails }: PipelinedAnswer): void {
+    const call = this.#open.get(id);
+    // Given up while its answer was on the way.
+    if (call === undefined) return;
+    this.#open.delete(id);
+    this.#openBytes -= call.body.length;
+    if (code === status.OK) call.answer(body);
+    else call.fail(failureOfStatus({ code, message, statusDetails }));
+  }
+
+  #ringAt(atMs: number): void {
+    this.#cancelAlarm();
+    this.#alarmAtMs = atMs;
+    const delayMs = Math.max(0, atMs - this.#timing.nowMs());
+    // An open call holds the process by its stream.
+    this.#cancelAlarm = this.#timing.schedule(delayMs, this.#onAlarm, "idle");
+  }
+
+  /** One alarm for all calls, at the earliest deadline when it was set: most calls have ended by then. */
+  readonly #onAlarm = (): void => {
+    this.#alarmAtMs = Number.POSITIVE_INFINITY;
+    const dueAtMs = this.#timing.nowMs() + DEADLINE_GRAIN_MS;
+    let nextAtMs = Number.POSITIVE_INFINITY;
+    for (const calls of [this.#open.values(), this.#waiting]) {
+      for (const call of calls) {
+        if (call.isOver) continue;
+        if (call.deadlineAtMs <= dueAtMs) this.#expire(call);
+        else nextAtMs = Math.min(nextAtMs, call.deadlineAtMs);
+      }
+    }
+    if (nextAtMs < this.#alarmAtMs) this.#ringAt(nextAtMs);
+  };
+
+  #expire(call: OutgoingCall): void {
+    const failure = failureOfStatus({
+      code: status.DEADLINE_EXCEEDED,
+      message: "Deadline exceeded",
+      statusDetails: undefined,
+    });
+    call.fail(this.#forget(call) ? failure : failure.withOutcome("not_applied"));
+  }
+
+  #watchUse(): void {
+    this.#cancelIdle = this.#timing.schedule(
+      IDLE_MS,
+      () => {
+        if (this.#wasUsed || this.#open.size > 0 || this.#waiting.length > 0) {
+          this.#wasUsed = false;
+          this.#watchUse();
+        } else {
+          this.retire();
+        }
+      },
+      "idle",
+    );
+  }
+
+  #endStream(): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#stream.end();
+    this.#cancelAlarm();
+    this.#cancelAlarm = this.#timing.schedule(ENDING_MS_MAX, () => this.#stream.cancel(), "idle");
+  }
+
+  #finish(received: StatusObject): void {
+    if (this.#hasEnded) return;
+    this.#hasEnded = true;
+    this.#isRetired = true;
+    this.#cancelAlarm();
+    this.#cancelIdle();
+    const written = [...this.#open.values()];
+    const waiting = this.#waiting.filter((call) => !call.isOver);
+    this.#open.clear();
+    this.#waiting = [];
+    for (const call of [...written, ...waiting]) call.goOn(null);
+    this.#onEnd({ status: received, hasAnswered: this.#hasAnswered, written, waiting });
+  }
+}
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}

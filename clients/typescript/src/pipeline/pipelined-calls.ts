@@ -1,0 +1,57 @@
+import { type Client, status } from "@grpc/grpc-js";
+import type { Timing } from "#client/timing";
+import type { OutgoingCall } from "./outgoing-call";
+import { PipelineStream, type StreamEnd } from "./pipeline-stream";
+import { isPipelinable } from "./pipelined-metadata";
+import { lostCall, unsentCall } from "./stream-failure";
+
+/** A larger call goes by itself: others would wait behind it, and one over the server's limit would end them all. */
+const BODY_BYTES_MAX = 512 * 1024;
+
+/** For how long a server that knows no pipelines is taken for one: it may be a newer one when it comes back. */
+const UNKNOWN_MS = 60_000;
+
+/** The pipelined calls of one connection. */
+export class PipelinedCalls {
+  readonly #timing: Timing;
+  readonly #sendAnew: (call: OutgoingCall) => void;
+  #stream: PipelineStream | null = null;
+  #unknownUntilMs = 0;
+
+  /** @param sendAnew takes a call of which nothing has come: it is to choose its way again */
+  constructor(timing: Timing, sendAnew: (call: OutgoingCall) => void) {
+    this.#timing = timing;
+    this.#sendAnew = sendAnew;
+  }
+
+  /** Whether this call can go so, to this server. */
+  carries({ body, metadata }: OutgoingCall): boolean {
+    if (body.length > BODY_BYTES_MAX || !isPipelinable(metadata)) return false;
+    return this.#unknownUntilMs === 0 || this.#timing.nowMs() >= this.#unknownUntilMs;
+  }
+
+  /** @param client a connected one */
+  send(client: Client, call: OutgoingCall): void {
+    if (this.#stream?.isOpen !== true) {
+      this.#stream = new PipelineStream(client, this.#timing, (end) => this.#onEnd(end));
+    }
+    this.#stream.add(call);
+  }
+
+  /** Lets go of the stream, which ends when its calls are answered: the next call opens another. */
+  retire(): void {
+    this.#stream?.retire();
+    this.#stream = null;
+  }
+
+  #onEnd({ status: received, hasAnswered, written, waiting }: StreamEnd): void {
+    if (received.code === status.UNIMPLEMENTED && !hasAnswered) {
+      this.#unknownUntilMs = this.#timing.nowMs() + UNKNOWN_MS;
+      for (const call of [...written, ...waiting]) this.#sendAnew(call);
+      return;
+    }
+    for (const call of written) call.fail(lostCall(received, hasAnswered));
+    if (received.code === status.OK) for (const call of waiting) this.#sendAnew(call);
+    else for (const call of waiting) call.fail(unsentCall(received));
+  }
+}

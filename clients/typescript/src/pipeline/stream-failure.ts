@@ -1,0 +1,42 @@
+import { type StatusObject, status } from "@grpc/grpc-js";
+import { statusDetailsOf } from "#client/error-detail";
+import { failureOfStatus, QuorateError } from "#client/errors";
+
+/** What a proxy or a server says before it takes the stream. */
+const REFUSED_CODES: ReadonlySet<number> = new Set([
+  status.UNAUTHENTICATED,
+  status.PERMISSION_DENIED,
+  status.UNIMPLEMENTED,
+]);
+
+/**
+ * The failure of a call that was written to a stream which ended without its answer. Whatever the end says, the call may
+ * have been carried out: grpc-js drops answers that it has received and not yet handed on when a stream fails.
+ *
+ * @param hasAnswered whether the stream had carried an answer, so was not refused as such
+ */
+export function lostCall(ended: StatusObject, hasAnswered: boolean): QuorateError {
+  if (REFUSED_CODES.has(ended.code) && !hasAnswered) return failureOfEnd(ended);
+  const cause = failureOfEnd(ended);
+  return new QuorateError(`the connection was lost before the answer: ${cause.message}`, {
+    code: "UNAVAILABLE",
+    retryable: true,
+    cause,
+  });
+}
+
+/** The failure of a call that waited for its place on a stream which ended. */
+export function unsentCall(ended: StatusObject): QuorateError {
+  const failure = failureOfEnd(ended);
+  if (failure.retryable || REFUSED_CODES.has(ended.code)) return failure.withOutcome("not_applied");
+  return new QuorateError(`the connection was lost before the call was sent: ${failure.message}`, {
+    code: "UNAVAILABLE",
+    retryable: true,
+    outcome: "not_applied",
+    cause: failure,
+  });
+}
+
+function failureOfEnd(ended: StatusObject): QuorateError {
+  return failureOfStatus({ code: ended.code, message: ended.details, statusDetails: statusDetailsOf(ended) });
+}
