@@ -59,11 +59,12 @@ export class BenchCluster {
 
   /** A client that talks to the leader, a follower or the gateway first. */
   async client(via: Via): Promise<Quorate> {
-    if (via === "gateway") return connect(this.#cluster.gatewayAddress as string);
-    const { memberId } = await this.leader();
-    const leader = this.#cluster.addressOf(memberId);
-    const followers = this.addresses.filter((address) => address !== leader);
-    return connect({ endpoints: via === "leader" ? [leader, ...followers] : [...followers, leader] });
+    return connect({ endpoints: await this.#endpoints(via) });
+  }
+
+  /** Where the leader, a follower or the gateway serves clients. */
+  async addressFor(via: Via): Promise<string> {
+    return (await this.#endpoints(via))[0] as string;
   }
 
   async statuses(): Promise<readonly NodeStatus[]> {
@@ -106,6 +107,14 @@ export class BenchCluster {
     await Promise.all([GATEWAY, ...this.memberIds].map((name) => this.#cluster.killProcess(name)));
     rmSync(this.directory, { recursive: true, force: true });
     await this.#release();
+  }
+
+  async #endpoints(via: Via): Promise<readonly string[]> {
+    if (via === "gateway") return [this.#cluster.gatewayAddress as string];
+    const { memberId } = await this.leader();
+    const leader = this.#cluster.addressOf(memberId);
+    const followers = this.addresses.filter((address) => address !== leader);
+    return via === "leader" ? [leader, ...followers] : [...followers, leader];
   }
 
   async #until<T>(what: string, condition: () => Promise<T | undefined>): Promise<T> {

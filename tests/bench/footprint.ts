@@ -1,8 +1,7 @@
 import type { BenchCluster } from "./bench-cluster";
-import { loadKeys } from "./measure";
+import { keyAt, loadKeys } from "./key-space";
 import type { BenchOptions } from "./options";
 import { usageOf } from "./process-usage";
-import { keyAt } from "./workload";
 
 /** What a given number of keys costs at rest, and how long a restart with them takes. */
 export interface Footprint {

@@ -1,80 +1,133 @@
-// `npm run bench`: how fast a local cluster of three nodes is, loaded from this process through the typed client.
+// `npm run bench`: how fast a local cluster of three nodes is, loaded from this process.
+import { readFileSync, writeFileSync } from "node:fs";
 import type { Profile } from "@quorate/services/launcher";
+import { type Baseline, baselineFrom, baselineOf, heldAgainst } from "./baseline";
 import { BenchCluster } from "./bench-cluster";
+import { type Cell, groupsOf, runRounds } from "./cells";
+import { cpuCostsOf, ratiosOf } from "./comparison";
+import type { Contender } from "./contender";
+import { etcdVersion } from "./etcd-program";
 import { type Footprint, measureFootprint } from "./footprint";
+import { KeySpace } from "./key-space";
 import { describeMachine, type Machine } from "./machine";
-import { loadKeys, type Measurement, measure } from "./measure";
+import { load, measure, type Seat } from "./measure";
 import { BadOption, type BenchOptions, benchOptions, HELP } from "./options";
-import { type Cell, cellText, footprintText, machineText } from "./report";
+import { QuorateContender } from "./quorate-contender";
+import {
+  baselineText,
+  cellsText,
+  cpuCostsText,
+  footprintText,
+  machineText,
+  type Report,
+  ratiosText,
+  roundText,
+  troublesOf,
+} from "./report";
 import { scenarioWork } from "./scenarios/run";
 import { SOAK_HELP, type SoakOptions, soakOptions } from "./soak/options";
 import { isWell } from "./soak/report";
 import { soak } from "./soak/run";
-import { OPERATIONS, type Workload } from "./workload";
 
-/** What `--json` prints. */
-interface Report {
-  readonly command: string;
-  readonly machine: Machine;
-  readonly options: BenchOptions;
-  readonly cells: readonly Cell[];
-  readonly footprint: Footprint | null;
-}
+/** What a soak that is not flat, and a run that is worse than its base line, end with. */
+const NOT_WELL_EXIT_CODE = 3;
+
+type Say = (text: string) => void;
 
 async function run(options: BenchOptions, args: readonly string[]): Promise<Report> {
-  const say = (text: string) => {
-    if (!options.json) console.log(text);
+  const say: Say = (text) => {
+    if (options.json !== "-") console.log(text);
   };
   const command = ["npm run bench --", ...args].join(" ");
   say(command);
+  // Before hours are spent on what nobody can write or read afterwards.
+  const baseline = options.baseline === null ? null : readBaseline(options.baseline);
+  if (options.against === "etcd" && etcdVersion() === null)
+    throw new BadOption(
+      "--against etcd: no etcd is installed here (there is no program of that name on the PATH)",
+    );
   let machine: Machine | null = null;
   let cells: readonly Cell[] = [];
-  const workloads = workloadsOf(options);
-  if (workloads.length > 0) {
+  if (options.workloads.length > 0) {
     await withCluster(options.profile, [], async (cluster) => {
-      machine ??= describeMachine(cluster.directory);
+      machine = describeMachine(cluster.directory);
       say(`${machineText(machine)}\n`);
-      cells = await runCells(cluster, workloads, options);
-      for (const cell of cells) say(`${cellText(cell)}\n`);
+      cells = await withOpponent(options, say, (others) =>
+        runCells([new QuorateContender(cluster), ...others], options, say),
+      );
     });
   }
   let footprint: Footprint | null = null;
-  if (options.cells.includes("footprint")) {
+  if (options.footprint) {
     await withCluster(options.profile, [], async (cluster) => {
-      const isFirst = machine === null;
-      machine ??= describeMachine(cluster.directory);
-      if (isFirst) say(`${machineText(machine)}\n`);
+      if (machine === null) {
+        machine = describeMachine(cluster.directory);
+        say(`${machineText(machine)}\n`);
+      }
       footprint = await measureFootprint(cluster, options);
-      say(footprintText(footprint));
     });
   }
   if (machine === null) throw new BadOption("--cell names nothing to measure");
-  return { command, machine, options, cells, footprint };
+  const ratios = ratiosOf(cells);
+  const report: Report = {
+    command,
+    machine,
+    options,
+    cells,
+    ratios,
+    cpuCosts: cpuCostsOf(cells),
+    footprint,
+    baseline:
+      baseline === null ? null : { ...heldAgainst(baseline, machine, cells, ratios), of: baseline.machine },
+  };
+  for (const part of partsOf(report)) say(`\n${part}`);
+  return report;
 }
 
-/** Interleaved, so that a slow spell of the machine touches all cells alike. */
 async function runCells(
-  cluster: BenchCluster,
-  workloads: readonly Workload[],
+  contenders: readonly Contender[],
   options: BenchOptions,
+  say: Say,
 ): Promise<readonly Cell[]> {
-  const client = await cluster.client("leader");
-  await loadKeys(client.kv, options, options.seed);
-  await client.close();
-  await cluster.level();
-  const rounds: Measurement[][] = workloads.map(() => []);
-  for (let round = 0; round < options.rounds; round += 1) {
-    for (const [at, workload] of workloads.entries()) {
-      rounds[at]?.push(await measure(cluster, workload, options, round));
-      await cluster.level();
-    }
-  }
-  return workloads.map((workload, at) => ({ workload, rounds: rounds[at] ?? [] }));
+  const seats: readonly Seat[] = contenders.map((contender) => ({ contender, space: new KeySpace(options) }));
+  for (const seat of seats) await load(seat, options.seed);
+  return runRounds(groupsOf(seats, options.workloads), options.rounds, async ({ seat, workload }, round) => {
+    const measurement = await measure(seat, workload, options, round);
+    say(roundText(measurement, round));
+    return measurement;
+  });
 }
 
-function workloadsOf({ cells, inFlight }: BenchOptions): readonly Workload[] {
-  const operations = OPERATIONS.filter((operation) => cells.includes(operation));
-  return operations.flatMap((operation) => inFlight.map((count) => ({ operation, inFlight: count })));
+/** What is printed at the end. */
+function partsOf({ cells, ratios, cpuCosts, footprint, baseline, options }: Report): readonly string[] {
+  return [
+    ...(cells.length > 0 ? [cellsText(cells)] : []),
+    ...(ratios.length > 0 ? [ratiosText(ratios, `${options.against} through npm etcd3`)] : []),
+    ...(cpuCosts.length > 0 ? [cpuCostsText(cpuCosts)] : []),
+    ...(footprint === null ? [] : [footprintText(footprint)]),
+    ...(baseline === null ? [] : [baselineText(baseline)]),
+    ...troublesOf(cells),
+  ];
+}
+
+function writeFiles(report: Report): void {
+  const { json, saveBaseline } = report.options;
+  const text = JSON.stringify(report, null, 2);
+  if (json === "-") console.log(text);
+  else if (json !== null) writeFileSync(json, `${text}\n`);
+  if (saveBaseline !== null) {
+    const { machine, cells, ratios } = report;
+    writeFileSync(saveBaseline, `${JSON.stringify(baselineOf(machine, cells, ratios), null, 2)}\n`);
+  }
+}
+
+/** @throws BadOption */
+function readBaseline(path: string): Baseline {
+  try {
+    return baselineFrom(readFileSync(path, "utf8"));
+  } catch (problem) {
+    throw new BadOption(`--baseline ${path}: ${problem instanceof Error ? problem.message : problem}`);
+  }
 }
 
 async function withCluster(
@@ -93,20 +146,37 @@ async function withCluster(
   }
 }
 
-/** What a soak that is not flat ends with. */
-const NOT_FLAT_EXIT_CODE = 3;
+/** The other store, where one was asked for, runs as long as the body does. */
+async function withOpponent<Result>(
+  { against }: BenchOptions,
+  say: Say,
+  body: (others: readonly Contender[]) => Promise<Result>,
+): Promise<Result> {
+  if (against === null) return body([]);
+  // Its client is not loaded where nobody needs it: it would be part of the load generator.
+  const { EtcdCluster } = await import("./etcd-cluster.js");
+  const etcd = await EtcdCluster.start();
+  say(`against  etcd ${etcdVersion()}, three members on the same disk, through npm etcd3\n`);
+  try {
+    return await body([etcd]);
+  } finally {
+    await etcd.stop();
+  }
+}
 
 async function runSoak(options: SoakOptions): Promise<void> {
   const nodeArguments = ["--history-revisions", String(options.historyRevisions)];
   await withCluster(options.profile, nodeArguments, async (cluster) => {
     const report = await soak(cluster, options, console.log);
-    if (!isWell(report)) process.exitCode = NOT_FLAT_EXIT_CODE;
+    if (!isWell(report)) process.exitCode = NOT_WELL_EXIT_CODE;
   });
 }
 
 async function runBench(options: BenchOptions, args: readonly string[]): Promise<void> {
   const report = await run(options, args);
-  if (options.json) console.log(JSON.stringify(report, null, 2));
+  writeFiles(report);
+  if (report.baseline !== null && report.baseline.regressions.length > 0)
+    process.exitCode = NOT_WELL_EXIT_CODE;
 }
 
 /** What the arguments ask for. @throws BadOption */

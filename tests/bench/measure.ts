@@ -1,89 +1,114 @@
-import type { Kv, NodeStatus } from "@quorate/client";
-import { seededRandom } from "@quorate/services/std";
-import type { BenchCluster } from "./bench-cluster";
-import { closedLoop, type LoopResult } from "./closed-loop";
+import { closedLoop } from "./closed-loop";
+import type { Contender, ContenderName, Probe } from "./contender";
+import { type KeySpace, loadKeys } from "./key-space";
+import type { LoopResult } from "./latencies";
+import { openLoop } from "./open-loop";
+import { type Supply, supplyOf } from "./operations";
 import type { BenchOptions } from "./options";
-import { usageOf } from "./process-usage";
-import { type DataShape, keyAt, operationsOf, valuesOf, type Workload } from "./workload";
+import { type ProcessUsage, usageOf } from "./process-usage";
+import type { Load, Workload } from "./workload";
 
-/** One round of one cell. */
+/** The load generator among the processes: this one. */
+export const LOAD = "load";
+
+/** One round of one cell. What is "an operation" below is one that succeeded. */
 export interface Measurement extends LoopResult {
+  readonly store: ContenderName;
   readonly workload: Workload;
   readonly operationsPerSecond: number;
-  /** By process: the members, the gateway, and "load" for the load generator itself. */
+  /** By process: the members, the gateway where there is one, and "load" for the load generator itself. */
   readonly cpuMicrosPerOperation: Readonly<Record<string, number>>;
-  /** By member: how many log entries one sync of its log held on average; null where it synced nothing. */
+  /** By member. */
+  readonly syncsPerOperation: Readonly<Record<string, number>>;
+  /** By member: how many log entries one sync of its log held on average; null where it synced nothing or does not tell. */
   readonly entriesPerSync: Readonly<Record<string, number | null>>;
-  /** By member, at the end. */
+  /** By process: what was written to disk, and what was handed to files and connections in all. */
+  readonly diskBytesPerOperation: Readonly<Record<string, number>>;
+  readonly writtenBytesPerOperation: Readonly<Record<string, number>>;
+  /** By process, at the end. */
   readonly rssBytes: Readonly<Record<string, number>>;
   readonly leader: string;
   /** Whether another node led at the end than at the start: then the figures are of no use. */
   readonly leaderChanged: boolean;
 }
 
+/** A cluster, and the keys that it holds. */
+export interface Seat {
+  readonly contender: Contender;
+  readonly space: KeySpace;
+}
+
+/** Fills the cluster with the keys that all workloads need. */
+export async function load({ contender, space }: Seat, seed: number): Promise<void> {
+  const driver = await contender.driver("leader");
+  try {
+    await loadKeys(driver, space.shape, seed);
+  } finally {
+    await driver.close();
+  }
+  await contender.level();
+}
+
 /** Runs one cell for one round. */
 export async function measure(
-  cluster: BenchCluster,
+  { contender, space }: Seat,
   workload: Workload,
-  options: BenchOptions,
+  options: Pick<BenchOptions, "seconds" | "warmUpSeconds" | "seed">,
   round: number,
 ): Promise<Measurement> {
-  const client = await cluster.client(options.via);
+  const driver = await contender.driver(workload.route);
   try {
-    const operation = operationsOf(workload.operation, client.kv, options, options.seed + round);
-    const { inFlight } = workload;
-    if (options.warmUpSeconds > 0) await closedLoop(operation, { inFlight, seconds: options.warmUpSeconds });
-    const before = await snapshot(cluster);
-    const result = await closedLoop(operation, { inFlight, seconds: options.seconds });
-    const after = await snapshot(cluster);
-    return {
-      ...result,
-      workload,
-      operationsPerSecond: result.operations / result.seconds,
-      cpuMicrosPerOperation: perName(after.cpuMicros, (name, micros) => {
-        return (micros - (before.cpuMicros[name] ?? 0)) / result.operations;
-      }),
-      entriesPerSync: perName(after.statuses, (id, status) => {
-        const earlier = before.statuses[id] as NodeStatus;
-        const syncs = status.logSyncs - earlier.logSyncs;
-        return syncs === 0 ? null : (status.logEntriesSynced - earlier.logEntriesSynced) / syncs;
-      }),
-      rssBytes: perName(after.statuses, (id) => after.rssBytes[id] ?? Number.NaN),
-      leader: after.leader,
-      leaderChanged: before.leader !== after.leader,
-    };
+    const supply = await supplyOf(workload.operation, driver, space, options.seed + round);
+    if (options.warmUpSeconds > 0) await run(supply, workload.load, options.warmUpSeconds);
+    const before = await snapshot(contender);
+    const result = await run(supply, workload.load, options.seconds);
+    const after = await snapshot(contender);
+    return { ...result, store: contender.name, workload, ...figuresOf(before, after, result) };
   } finally {
-    await client.close();
+    await driver.close();
+    await contender.level();
   }
 }
 
-/** Writes all keys once, in order. */
-export async function loadKeys(kv: Kv, { keys, valueBytes }: DataShape, seed: number): Promise<void> {
-  const values = valuesOf(valueBytes, seededRandom(seed));
-  let next = 0;
-  const writer = async () => {
-    for (let at = next++; at < keys; at = next++)
-      await kv.put(keyAt(at), values[at % values.length] as Uint8Array);
-  };
-  await Promise.all(Array.from({ length: 256 }, writer));
+function run(supply: Supply, load: Load, seconds: number): Promise<LoopResult> {
+  return load.kind === "closed"
+    ? closedLoop(supply, { inFlight: load.inFlight, seconds })
+    : openLoop(supply, { perSecond: load.perSecond, seconds });
 }
 
-interface Snapshot {
-  readonly statuses: Readonly<Record<string, NodeStatus>>;
-  readonly cpuMicros: Readonly<Record<string, number>>;
-  readonly rssBytes: Readonly<Record<string, number>>;
-  readonly leader: string;
+/** A probe with this process among the others. */
+async function snapshot(contender: Contender): Promise<Probe> {
+  const probe = await contender.probe();
+  const { user, system } = process.cpuUsage();
+  const own: ProcessUsage = { ...usageOf(process.pid), cpuMicros: user + system };
+  return { ...probe, processes: { ...probe.processes, [LOAD]: own } };
 }
 
-async function snapshot(cluster: BenchCluster): Promise<Snapshot> {
-  const statuses = await cluster.statuses();
-  const processes = [...cluster.pids(), ["load", process.pid] as const];
-  const usages = processes.map(([name, pid]) => [name, usageOf(pid)] as const);
+function figuresOf(before: Probe, after: Probe, { operations, seconds }: LoopResult) {
+  const each = (figure: keyof ProcessUsage) =>
+    perName(
+      after.processes,
+      (name, usage) => (usage[figure] - (before.processes[name]?.[figure] ?? 0)) / operations,
+    );
   return {
-    statuses: Object.fromEntries(statuses.map((status) => [status.memberId, status])),
-    cpuMicros: Object.fromEntries(usages.map(([name, { cpuMicros }]) => [name, cpuMicros])),
-    rssBytes: Object.fromEntries(usages.map(([name, { rssBytes }]) => [name, rssBytes])),
-    leader: statuses.find(({ role }) => role === "leader")?.memberId ?? "none",
+    operationsPerSecond: operations / seconds,
+    cpuMicrosPerOperation: each("cpuMicros"),
+    syncsPerOperation: perName(
+      after.members,
+      (id, { syncs }) => (syncs - (before.members[id]?.syncs ?? 0)) / operations,
+    ),
+    entriesPerSync: perName(after.members, (id, { syncs, entriesSynced }) => {
+      const earlier = before.members[id];
+      const synced = syncs - (earlier?.syncs ?? 0);
+      return entriesSynced === null || synced === 0
+        ? null
+        : (entriesSynced - (earlier?.entriesSynced ?? 0)) / synced;
+    }),
+    diskBytesPerOperation: each("diskBytes"),
+    writtenBytesPerOperation: each("writtenBytes"),
+    rssBytes: perName(after.processes, (_, { rssBytes }) => rssBytes),
+    leader: after.leader,
+    leaderChanged: before.leader !== after.leader,
   };
 }
 

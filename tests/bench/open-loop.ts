@@ -1,5 +1,5 @@
-import type { LoopResult } from "./closed-loop";
-import { quantileOf, Samples } from "./statistics";
+import { type LoopResult, loopResult } from "./latencies";
+import { Samples } from "./statistics";
 
 /**
  * Begins `perSecond` operations a second, whatever becomes of the earlier ones, for `seconds`, and waits until all have
@@ -11,44 +11,40 @@ export async function openLoop(
 ): Promise<LoopResult> {
   const latencies = new Samples();
   let failed = 0;
+  let failure: unknown = null;
   let begun = 0;
-  const open = new Set<Promise<void>>();
+  let open = 0;
+  let onEnded = (): void => undefined;
   const total = perSecond * seconds;
   const startedAt = performance.now();
-  const begin = (dueAt: number): void => {
-    const work = operation()
-      .then(
-        () => latencies.add(performance.now() - dueAt),
-        () => {
-          failed += 1;
-        },
-      )
-      .finally(() => open.delete(work));
-    open.add(work);
+  const begin = async (dueAt: number): Promise<void> => {
+    open += 1;
+    try {
+      await operation();
+      latencies.add(performance.now() - dueAt);
+    } catch (thrown) {
+      failed += 1;
+      failure ??= thrown;
+    }
+    open -= 1;
+    if (open === 0 && begun >= total) onEnded();
   };
-  await new Promise<void>((resolve) => {
-    const timer = setInterval(
-      () => {
-        const elapsed = performance.now() - startedAt;
-        for (; begun < total && begun <= (elapsed / 1000) * perSecond; begun += 1) {
-          begin(startedAt + (begun / perSecond) * 1000);
-        }
-        if (begun < total) return;
-        clearInterval(timer);
-        resolve();
-      },
-      Math.min(10, 1000 / perSecond),
-    );
+  const ended = new Promise<void>((resolve) => {
+    onEnded = resolve;
   });
-  await Promise.all(open);
-  const sorted = latencies.sorted();
-  return {
-    operations: sorted.length,
-    failed,
-    seconds: (performance.now() - startedAt) / 1000,
-    p50Ms: quantileOf(sorted, 0.5),
-    p95Ms: quantileOf(sorted, 0.95),
-    p99Ms: quantileOf(sorted, 0.99),
-    maxMs: sorted.at(-1) ?? Number.NaN,
-  };
+  const timer = setInterval(
+    () => {
+      const elapsedMs = performance.now() - startedAt;
+      for (; begun < total && begun <= (elapsedMs / 1000) * perSecond; ) {
+        const dueAt = startedAt + (begun / perSecond) * 1000;
+        begun += 1;
+        void begin(dueAt);
+      }
+      if (begun >= total) clearInterval(timer);
+    },
+    Math.min(10, 1000 / perSecond),
+  );
+  await ended;
+  if (latencies.count === 0) throw failure;
+  return loopResult(latencies, { failed, failure, seconds: (performance.now() - startedAt) / 1000 });
 }

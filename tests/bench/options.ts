@@ -1,23 +1,29 @@
 import { parseArgs } from "node:util";
 import { PROFILES, type Profile } from "@quorate/services/launcher";
-import { OPERATIONS, type Operation } from "./workload";
+import { RATIO_GOALS, ROUNDS_MIN } from "./goals";
+import { type Load, OPERATIONS, type Operation, ROUTES, type Route, type Workload } from "./workload";
 
 /** What one run of the bench measures. */
 export interface BenchOptions {
-  readonly cells: readonly (Operation | "footprint")[];
-  readonly inFlight: readonly number[];
+  readonly workloads: readonly Workload[];
+  /** Whether what keys cost at rest is measured too. */
+  readonly footprint: boolean;
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
   readonly keys: number;
   readonly footprintKeys: number;
   readonly valueBytes: number;
-  /** Which endpoint the client is given first. */
-  readonly via: Via;
   readonly profile: Profile;
   readonly seed: number;
-  /** Print one JSON document instead of tables. */
-  readonly json: boolean;
+  /** Another store that runs beside; null for none. */
+  readonly against: "etcd" | null;
+  /** Files to write; null for none. "-" as the JSON's is standard output. */
+  readonly json: string | null;
+  readonly html: string | null;
+  readonly saveBaseline: string | null;
+  /** A file to hold the run against; null for none. */
+  readonly baseline: string | null;
 }
 
 export const VIAS = ["leader", "follower", "gateway"] as const;
@@ -25,21 +31,39 @@ export type Via = (typeof VIAS)[number];
 
 export const HELP = `npm run bench -- [options]
 
-Starts three nodes and a gateway on this machine and loads them from this process through the typed client.
+Starts three nodes and a gateway on this machine and loads them from this process.
 
-  --cell NAME          put, get (linearizable), get-stale, mixed (half put, half get), footprint, or all;
-                       several with commas (default: put,get)
-  --in-flight N        operations open at a time; several with commas (default: 1,16,64,256)
-  --rounds N           rounds, cells interleaved; medians and the range are printed (default: 3)
+What is measured
+  --cell NAME          several with commas (default: put,get):
+                         put, get (linearizable), get-stale, mixed (half put, half get), cas (compare-and-set),
+                         scan (1000 keys), txn (a comparison, two puts and a get), ycsb-a to ycsb-f, footprint;
+                         ycsb: all six; goals: what there are goals for, with its numbers in flight; all: everything.
+                         NAME@ROUTE takes that cell's way from ${ROUTES.join(", ")}
+  --in-flight N        closed loop: operations open at a time; several with commas (default: 1,64,256)
+  --rate N             open loop instead: operations begun a second, latency counted from when each was due;
+                       several with commas
+  --via WHICH          leader, follower or gateway: what the client talks to (default: leader)
+  --unary              one plain unary call an operation instead of the typed client
+  --against etcd       starts three members of etcd beside, drives them through the npm client etcd3 in the same rounds
+                       and prints ratios
+
+How
+  --rounds N           rounds, cells interleaved; medians and the range are printed (default: 3; against etcd: ${ROUNDS_MIN})
   --seconds N          length of a measurement (default: 5)
   --warm-up-seconds N  before each measurement, not counted (default: 1)
   --keys N             keys of 16 bytes, drawn at random (default: 20000)
   --value-bytes N      (default: 256)
   --footprint-keys N   keys that the cell footprint loads (default: 100000)
-  --via WHICH          leader, follower or gateway: what the client talks to (default: leader)
   --profile NAME       timing of the nodes: default, fast or wan (default: default)
   --seed N             of the keys and values (default: 1)
-  --json               one JSON document on standard output
+
+What is written
+  --json FILE          everything that was measured; "-" for standard output instead of tables
+  --html FILE          one page with plots that needs nothing else
+  --save-baseline FILE ratios and microseconds, for later runs
+  --baseline FILE      holds this run against such a file
+
+Exit codes: 0 done, 2 a bad option, 3 worse than the base line, 1 anything else.
 
 npm run bench -- soak --help: a steady load for a long time.
 npm run bench -- watch|connections|spike|failover|start --help: scenarios, each with its goals.
@@ -48,27 +72,75 @@ npm run bench -- watch|connections|spike|failover|start --help: scenarios, each 
 /** A command line that does not fit; the message names the option. */
 export class BadOption extends Error {}
 
-const CELLS = [...OPERATIONS, "footprint"] as const;
-
 /** @throws BadOption */
 export function benchOptions(args: readonly string[]): BenchOptions | "help" {
   const values = parsed(args);
   if (values.help === true) return "help";
-  const cell = values.cell ?? "put,get";
+  if (values.rate !== undefined && values["in-flight"] !== undefined)
+    throw new BadOption(
+      "--rate and --in-flight cannot go together: one is an open loop, the other a closed one",
+    );
+  const against = values.against === undefined ? null : oneOf("--against", values.against, ["etcd"] as const);
+  const route = routeOf(oneOf("--via", values.via ?? "leader", VIAS), values.unary ?? false);
+  const loads = values.rate === undefined ? closedLoads(values["in-flight"]) : openLoads(values.rate);
+  const cells = list(values.cell ?? "put,get");
+  const workloads = cells.flatMap((cell) => workloadsOf(cell, route, loads));
   return {
-    cells: cell === "all" ? CELLS : list(cell).map((name) => oneOf("--cell", name, CELLS)),
-    inFlight: list(values["in-flight"] ?? "1,16,64,256").map((text) => whole("--in-flight", text)),
-    rounds: whole("--rounds", values.rounds ?? "3"),
+    workloads: distinct(workloads),
+    footprint: cells.includes("footprint") || cells.includes("all"),
+    rounds: whole("--rounds", values.rounds ?? String(against === null ? 3 : ROUNDS_MIN)),
     seconds: whole("--seconds", values.seconds ?? "5"),
     warmUpSeconds: whole("--warm-up-seconds", values["warm-up-seconds"] ?? "1", 0),
-    keys: whole("--keys", values.keys ?? "20000"),
+    keys: whole("--keys", values.keys ?? "20000", 2),
     footprintKeys: whole("--footprint-keys", values["footprint-keys"] ?? "100000"),
     valueBytes: whole("--value-bytes", values["value-bytes"] ?? "256", 0),
-    via: oneOf("--via", values.via ?? "leader", VIAS),
     profile: oneOf("--profile", values.profile ?? "default", PROFILES),
     seed: whole("--seed", values.seed ?? "1", 0),
-    json: values.json ?? false,
+    against,
+    json: values.json ?? null,
+    html: values.html ?? null,
+    saveBaseline: values["save-baseline"] ?? null,
+    baseline: values.baseline ?? null,
   };
+}
+
+function workloadsOf(cell: string, route: Route, loads: readonly Load[]): readonly Workload[] {
+  if (cell === "footprint") return [];
+  if (cell === "goals") return GOAL_WORKLOADS;
+  const [name = "", way] = cell.split("@");
+  const operations = SETS[name] ?? [oneOf("--cell", name, CELLS) as Operation];
+  const own = way === undefined ? route : oneOf("--cell", way, ROUTES);
+  return operations.flatMap((operation) => loads.map((load) => ({ operation, load, route: own })));
+}
+
+const CELLS = [...OPERATIONS, "footprint", "ycsb", "goals", "all"] as const;
+
+const SETS: Readonly<Record<string, readonly Operation[]>> = {
+  all: OPERATIONS,
+  ycsb: OPERATIONS.filter((operation) => operation.startsWith("ycsb-")),
+};
+
+/** The workloads that there are ratios to reach for. */
+const GOAL_WORKLOADS = [...RATIO_GOALS.keys()].flatMap((name) => {
+  const [cell = "", inFlight = ""] = name.split("/");
+  return workloadsOf(cell, "leader", closedLoads(inFlight));
+});
+
+function closedLoads(text = "1,64,256"): readonly Load[] {
+  return list(text).map((part) => ({ kind: "closed", inFlight: whole("--in-flight", part) }));
+}
+
+function openLoads(text: string): readonly Load[] {
+  return list(text).map((part) => ({ kind: "open", perSecond: whole("--rate", part) }));
+}
+
+function routeOf(via: Via, isUnary: boolean): Route {
+  if (!isUnary) return via;
+  return via === "leader" ? "unary" : `unary-${via}`;
+}
+
+function distinct(workloads: readonly Workload[]): readonly Workload[] {
+  return [...new Map(workloads.map((workload) => [JSON.stringify(workload), workload])).values()];
 }
 
 function parsed(args: readonly string[]) {
@@ -79,6 +151,7 @@ function parsed(args: readonly string[]) {
       options: {
         cell: text,
         "in-flight": text,
+        rate: text,
         rounds: text,
         seconds: text,
         "warm-up-seconds": text,
@@ -86,9 +159,14 @@ function parsed(args: readonly string[]) {
         "footprint-keys": text,
         "value-bytes": text,
         via: text,
+        unary: { type: "boolean" },
+        against: text,
         profile: text,
         seed: text,
-        json: { type: "boolean" },
+        json: text,
+        html: text,
+        "save-baseline": text,
+        baseline: text,
         help: { type: "boolean" },
       },
     }).values;

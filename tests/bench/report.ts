@@ -1,13 +1,25 @@
+import type { Baseline, BaselineOutcome, Regression } from "./baseline";
+import { type Cell, cellName, cpuMicrosOf } from "./cells";
+import type { CpuCost, Ratio } from "./comparison";
 import type { Footprint } from "./footprint";
+import type { Mark } from "./goals";
 import type { Machine } from "./machine";
-import type { Measurement } from "./measure";
+import { LOAD, type Measurement } from "./measure";
+import type { BenchOptions } from "./options";
 import { type Spread, spreadOf } from "./statistics";
-import type { Workload } from "./workload";
 
-/** All rounds of one cell. */
-export interface Cell {
-  readonly workload: Workload;
-  readonly rounds: readonly Measurement[];
+/** What `--json` writes. */
+export interface Report {
+  readonly command: string;
+  readonly machine: Machine;
+  readonly options: BenchOptions;
+  readonly cells: readonly Cell[];
+  /** Empty where no other store ran beside. */
+  readonly ratios: readonly Ratio[];
+  readonly cpuCosts: readonly CpuCost[];
+  readonly footprint: Footprint | null;
+  /** null where the run was held against no base line. */
+  readonly baseline: (BaselineOutcome & { readonly of: Baseline["machine"] }) | null;
 }
 
 const MIB = 1024 * 1024;
@@ -15,44 +27,116 @@ const MIB = 1024 * 1024;
 /** Noise that makes figures hard to compare: other work on the machine when the run began. */
 const LOAD_NOISY = 0.7;
 
+/** What CPU is told by: the member that leads, the others together, and what else there is. */
+export const ROLES = ["leader", "followers", "gateway", "load"] as const;
+export type Role = (typeof ROLES)[number];
+
+export const MARKS = {
+  stretch: "STRETCH",
+  reached: "reached",
+  missed: "MISSED",
+  undecided: "too few rounds",
+} as const satisfies Record<Mark, string>;
+
 export function machineText(machine: Machine): string {
   return [
     `machine  ${machine.cores} x ${machine.cpu}, ${Math.round(machine.memoryBytes / MIB / 1024)} GiB, ${machine.system}`,
     `disk     ${machine.disk}`,
     `node     ${machine.node}, commit ${machine.commit}`,
-    `load     ${machine.loadBefore.toFixed(2)} before the run${machine.loadBefore > LOAD_NOISY ? ": NOISY, others are at work" : ""}`,
+    `load     ${machine.loadBefore.toFixed(2)} before the run${isNoisy(machine) ? ": NOISY, others are at work" : ""}`,
   ].join("\n");
 }
 
-export function cellText({ workload, rounds }: Cell): string {
-  const of = (figure: (round: Measurement) => number) => spreadOf(rounds.map(figure));
-  const names = Object.keys(rounds[0]?.cpuMicrosPerOperation ?? {});
-  const members = Object.keys(rounds[0]?.entriesPerSync ?? {});
-  const failed = rounds.reduce((sum, round) => sum + round.failed, 0);
-  const changes = rounds.filter(({ leaderChanged }) => leaderChanged).length;
-  const leader = rounds.at(-1)?.leader ?? "";
+export function isNoisy({ loadBefore }: Machine): boolean {
+  return loadBefore > LOAD_NOISY;
+}
+
+/** One line for a round that has just ended. */
+export function roundText(measurement: Measurement, round: number): string {
+  const { operationsPerSecond, p50Ms, p99Ms } = measurement;
+  return `round ${round + 1}  ${cellName(measurement).padEnd(22)} ${operationsPerSecond.toFixed(0).padStart(8)}/s  p50 ${p50Ms.toFixed(2)} ms  p99 ${p99Ms.toFixed(2)} ms`;
+}
+
+/** Medians of the rounds, a line for each cell. */
+export function cellsText(cells: readonly Cell[]): string {
+  return `${tableText(
+    [
+      "cell",
+      "operations/s",
+      "(range)",
+      "p50",
+      "p95",
+      "p99",
+      "p99.9 ms",
+      ...ROLES.map((role) => `${role}${role === "load" ? " us" : ""}`),
+      "all us",
+      "syncs",
+      "writes/sync",
+      "disk B",
+      "written B",
+    ],
+    cells.map(rowOf),
+  )}
+Medians of the rounds. us: CPU microseconds an operation; syncs and bytes: an operation, of all members together; written: to
+files and connections, by all processes; writes/sync: log entries one sync of the leader's log held.`;
+}
+
+export function troublesOf(cells: readonly Cell[]): readonly string[] {
+  return cells.flatMap((cell) => {
+    const { rounds } = cell;
+    const failed = rounds.reduce((sum, round) => sum + round.failed, 0);
+    const failure = rounds.find((round) => round.failure !== null)?.failure;
+    const changes = rounds.filter(({ leaderChanged }) => leaderChanged).length;
+    return [
+      ...(failed > 0 ? [`${cellName(cell)}: ${failed} operations FAILED, the first with: ${failure}`] : []),
+      ...(changes > 0 ? [`${cellName(cell)}: the LEADER CHANGED in ${changes} rounds`] : []),
+    ];
+  });
+}
+
+export function ratiosText(ratios: readonly Ratio[], other: string): string {
+  const table = tableText(
+    ["cell", `x ${other}`, "lower quartile", "to reach", "stretch", ""],
+    ratios.map(({ name, median, lowerQuartile, goal, mark }) => [
+      name,
+      median.toFixed(2),
+      lowerQuartile.toFixed(2),
+      goal === null ? "" : goal.reach.toFixed(1),
+      goal?.stretch == null ? "" : goal.stretch.toFixed(1),
+      mark === null ? "" : MARKS[mark],
+    ]),
+  );
+  return `${table}\nThe ratio of the median throughputs; the lower quartile of the ratios of single rounds.`;
+}
+
+export function cpuCostsText(costs: readonly CpuCost[]): string {
+  return tableText(
+    ["CPU of all processes", "us", "at most", "stretch", ""],
+    costs.map(({ name, cpuMicros, goal, mark }) => [
+      name,
+      cpuMicros.toFixed(0),
+      goal.reach.toFixed(0),
+      goal.stretch?.toFixed(0) ?? "",
+      MARKS[mark],
+    ]),
+  );
+}
+
+export function baselineText({ regressions, gaps, of }: NonNullable<Report["baseline"]>): string {
+  const head = `against the base line of commit ${of.commit}:`;
+  const found = regressions.map((regression) => `  WORSE  ${regressionText(regression)}`);
   return [
-    `${workload.operation}, ${workload.inFlight} in flight, ${rounds.length} rounds, leader ${leader}`,
-    `  throughput      ${ranged(
-      of(({ operationsPerSecond }) => operationsPerSecond),
-      0,
-    )} operations/s`,
-    `  latency         p50 ${ranged(
-      of(({ p50Ms }) => p50Ms),
-      2,
-    )}  p95 ${ranged(
-      of(({ p95Ms }) => p95Ms),
-      2,
-    )}  p99 ${ranged(
-      of(({ p99Ms }) => p99Ms),
-      2,
-    )} ms`,
-    `  CPU             ${names.map((name) => `${name} ${of((round) => round.cpuMicrosPerOperation[name] ?? 0).median.toFixed(0)}`).join("  ")} microseconds an operation`,
-    `  writes a sync   ${members.map((id) => `${id} ${batch(rounds, id)}`).join("  ")}`,
-    `  RSS             ${members.map((id) => `${id} ${mib(of((round) => round.rssBytes[id] ?? 0).median)}`).join("  ")}`,
-    ...(failed > 0 ? [`  FAILED          ${failed} operations`] : []),
-    ...(changes > 0 ? [`  LEADER CHANGED  in ${changes} rounds`] : []),
+    head,
+    ...found,
+    ...(found.length === 0 ? ["  nothing is worse than it allows"] : []),
+    ...gaps.map((gap) => `  ${gap}`),
   ].join("\n");
+}
+
+export function regressionText({ name, figure, was, is }: Regression): string {
+  return figure === "ratio"
+    ? `${name}: ${is.toFixed(2)} times the other store, was ${was.toFixed(2)}`
+    : `${name}: ${is.toFixed(0)} us of CPU an operation, was ${was.toFixed(0)}`;
 }
 
 export function footprintText(footprint: Footprint): string {
@@ -71,8 +155,77 @@ export function footprintText(footprint: Footprint): string {
   ].join("\n");
 }
 
-function batch(rounds: readonly Measurement[], id: string): string {
-  const held = rounds.flatMap(({ entriesPerSync }) => entriesPerSync[id] ?? []);
+/** CPU microseconds an operation of one round by role; 0 where there is no such process. */
+export function cpuByRole({
+  cpuMicrosPerOperation,
+  leader,
+  syncsPerOperation,
+}: Measurement): Record<Role, number> {
+  const sum = (isOf: (name: string) => boolean) =>
+    Object.entries(cpuMicrosPerOperation).reduce(
+      (total, [name, micros]) => total + (isOf(name) ? micros : 0),
+      0,
+    );
+  const isMember = (name: string) => Object.hasOwn(syncsPerOperation, name);
+  return {
+    leader: sum((name) => name === leader),
+    followers: sum((name) => isMember(name) && name !== leader),
+    gateway: sum((name) => !isMember(name) && name !== LOAD),
+    load: sum((name) => name === LOAD),
+  };
+}
+
+/** A table whose first column is aligned to the left, the others to the right. */
+export function tableText(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [head, ...rows];
+  const widths = head.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length)));
+  return lines
+    .map((line) =>
+      line
+        .map((text, column) =>
+          column === 0 ? text.padEnd(widths[0] ?? 0) : text.padStart(widths[column] ?? 0),
+        )
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+function rowOf(cell: Cell): readonly string[] {
+  const { rounds } = cell;
+  const of = (figure: (round: Measurement) => number) => spreadOf(rounds.map(figure));
+  const median = (figure: (round: Measurement) => number, digits: number) =>
+    of(figure).median.toFixed(digits);
+  const throughput = of(({ operationsPerSecond }) => operationsPerSecond);
+  return [
+    cellName(cell),
+    throughput.median.toFixed(0),
+    `(${throughput.min.toFixed(0)}-${throughput.max.toFixed(0)})`,
+    median(({ p50Ms }) => p50Ms, 2),
+    median(({ p95Ms }) => p95Ms, 2),
+    median(({ p99Ms }) => p99Ms, 2),
+    median(({ p999Ms }) => p999Ms, 2),
+    ...ROLES.map((role) => median((round) => cpuByRole(round)[role], 0)),
+    cpuMicrosOf(cell).toFixed(0),
+    median(({ syncsPerOperation }) => total(syncsPerOperation), 3),
+    batchText(rounds),
+    median((round) => membersTotal(round, round.diskBytesPerOperation), 0),
+    median(({ writtenBytesPerOperation }) => total(writtenBytesPerOperation), 0),
+  ];
+}
+
+function membersTotal({ syncsPerOperation }: Measurement, figures: Readonly<Record<string, number>>): number {
+  return total(
+    Object.fromEntries(Object.entries(figures).filter(([name]) => Object.hasOwn(syncsPerOperation, name))),
+  );
+}
+
+function total(figures: Readonly<Record<string, number>>): number {
+  return Object.values(figures).reduce((sum, figure) => sum + figure, 0);
+}
+
+function batchText(rounds: readonly Measurement[]): string {
+  const held = rounds.flatMap(({ entriesPerSync, leader }) => entriesPerSync[leader] ?? []);
   return held.length === 0 ? "-" : spreadOf(held).median.toFixed(1);
 }
 

@@ -19,12 +19,12 @@ function bench(line: string): Child {
 
 test("the bench measures a cluster of its own and says so in JSON", async () => {
   const child = bench(
-    "--cell mixed,get-stale,footprint --in-flight 2 --rounds 2 --seconds 1 --warm-up-seconds 0 --keys 50 --footprint-keys 100 --profile fast --json",
+    "--cell mixed,mixed@gateway,cas@unary,footprint --in-flight 2 --rounds 2 --seconds 1 --warm-up-seconds 0 --keys 50 --footprint-keys 100 --profile fast --json -",
   );
   expect(await child.ended).toEqual({ code: 0, signal: null });
   const report = JSON.parse(child.log());
   expect(report.machine.cores).toBeGreaterThan(0);
-  expect(report.cells).toHaveLength(2);
+  expect(report.cells).toHaveLength(3);
   for (const { rounds } of report.cells) {
     expect(rounds).toHaveLength(2);
     for (const round of rounds) {
@@ -32,7 +32,9 @@ test("the bench measures a cluster of its own and says so in JSON", async () => 
       expect(round.failed).toBe(0);
       expect(round.p50Ms).toBeGreaterThan(0);
       expect(Object.keys(round.cpuMicrosPerOperation).sort()).toEqual(["gateway", "load", "n1", "n2", "n3"]);
-      expect(Object.keys(round.rssBytes)).toEqual(["n1", "n2", "n3"]);
+      expect(Object.keys(round.syncsPerOperation)).toEqual(["n1", "n2", "n3"]);
+      expect(round.syncsPerOperation[round.leader]).toBeGreaterThan(0);
+      expect(round.diskBytesPerOperation[round.leader]).toBeGreaterThan(0);
     }
   }
   expect(report.footprint).toMatchObject({ keys: 100, keysAfterwards: 100 });

@@ -8,6 +8,8 @@ export function quantileOf(sorted: Float64Array, quantile: number): number {
 /** What several rounds gave: the middle one, and how far apart they lie. */
 export interface Spread {
   readonly median: number;
+  /** A quarter of the values, rounded up, is at most this: the second smallest of five. */
+  readonly lowerQuartile: number;
   readonly min: number;
   readonly max: number;
 }
@@ -17,7 +19,12 @@ export function spreadOf(values: readonly number[]): Spread {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = (sorted.length - 1) / 2;
   const median = ((sorted[Math.floor(middle)] ?? Number.NaN) + (sorted[Math.ceil(middle)] ?? Number.NaN)) / 2;
-  return { median, min: sorted[0] ?? Number.NaN, max: sorted.at(-1) ?? Number.NaN };
+  return {
+    median,
+    lowerQuartile: quantileOf(Float64Array.from(sorted), 0.25),
+    min: sorted[0] ?? Number.NaN,
+    max: sorted.at(-1) ?? Number.NaN,
+  };
 }
 
 /** Collects numbers without a bound that must be known beforehand. */

@@ -1,51 +1,41 @@
-import type { Kv } from "@quorate/client";
-import { type Random, seededRandom } from "@quorate/services/std";
-
-/** What is done over and over, and how many at a time. */
-export interface Workload {
-  readonly operation: Operation;
-  readonly inFlight: number;
-}
-
-export const OPERATIONS = ["put", "get", "get-stale", "mixed"] as const;
+export const OPERATIONS = [
+  "put",
+  "get",
+  "get-stale",
+  "mixed",
+  "cas",
+  "scan",
+  "txn",
+  "ycsb-a",
+  "ycsb-b",
+  "ycsb-c",
+  "ycsb-d",
+  "ycsb-e",
+  "ycsb-f",
+] as const;
 export type Operation = (typeof OPERATIONS)[number];
 
-/** The keys and values that all workloads use. */
-export interface DataShape {
-  readonly keys: number;
-  readonly valueBytes: number;
+/** Which endpoint is called, and whether by the typed client or by single calls of generated code. */
+export const ROUTES = ["leader", "follower", "gateway", "unary", "unary-follower", "unary-gateway"] as const;
+export type Route = (typeof ROUTES)[number];
+
+/** So many operations open at a time, or so many begun each second whatever becomes of them. */
+export type Load =
+  | { readonly kind: "closed"; readonly inFlight: number }
+  | { readonly kind: "open"; readonly perSecond: number };
+
+/** What is done over and over, how often, and through what. */
+export interface Workload {
+  readonly operation: Operation;
+  readonly load: Load;
+  readonly route: Route;
 }
 
-/** Keys of 16 bytes. */
-export function keyAt(index: number): string {
-  return `k${index.toString().padStart(15, "0")}`;
+/** Names a cell of a table, such as put/64 or put@gateway/64; an open loop's is put/1000ps. */
+export function workloadName({ operation, route, load }: Workload): string {
+  return `${operation}${route === "leader" ? "" : `@${route}`}/${loadName(load)}`;
 }
 
-/** One operation on a key drawn at random, as an endless supply. */
-export function operationsOf(
-  operation: Operation,
-  kv: Kv,
-  shape: DataShape,
-  seed: number,
-): () => Promise<unknown> {
-  const random = seededRandom(seed);
-  const values = valuesOf(shape.valueBytes, random);
-  let drawn = 0;
-  const put = () => kv.put(keyAt(random.below(shape.keys)), values[drawn++ % values.length] as Uint8Array);
-  const get = () => kv.get(keyAt(random.below(shape.keys)));
-  switch (operation) {
-    case "put":
-      return put;
-    case "get":
-      return get;
-    case "get-stale":
-      return () => kv.get(keyAt(random.below(shape.keys)), { consistency: "stale" });
-    case "mixed":
-      return () => (random.below(2) === 0 ? put() : get());
-  }
-}
-
-/** Values that do not compress, so that the disk has its full work. */
-export function valuesOf(valueBytes: number, random: Random): readonly Uint8Array[] {
-  return Array.from({ length: 64 }, () => Uint8Array.from({ length: valueBytes }, () => random.below(256)));
+export function loadName(load: Load): string {
+  return load.kind === "closed" ? String(load.inFlight) : `${load.perSecond}ps`;
 }

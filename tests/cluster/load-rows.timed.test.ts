@@ -1,5 +1,5 @@
 import { describe, expect } from "@jest/globals";
-import type { LoopResult } from "../bench/closed-loop";
+import type { LoopResult } from "../bench/latencies";
 import { openLoop } from "../bench/open-loop";
 import { usageOf } from "../bench/process-usage";
 import { quantileOf, Samples } from "../bench/statistics";

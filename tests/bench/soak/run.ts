@@ -3,10 +3,12 @@ import { join } from "node:path";
 import { connect, type Quorate } from "@quorate/client";
 import { seededRandom } from "@quorate/services/std";
 import type { BenchCluster } from "../bench-cluster";
+import { typedDriver } from "../drivers/typed";
+import { KeySpace, keyAt, valuesOf } from "../key-space";
 import { describeMachine } from "../machine";
+import { supplyOf } from "../operations";
 import { usageOf } from "../process-usage";
 import { SteadyLoad } from "../steady-load";
-import { keyAt, operationsOf, valuesOf } from "../workload";
 import type { NodeSample, SoakSample } from "./figures";
 import type { SoakOptions } from "./options";
 import { soakHtml } from "./picture";
@@ -22,7 +24,7 @@ export async function soak(
 ): Promise<SoakReport> {
   const machine = describeMachine(cluster.directory);
   await fill(cluster, options, say);
-  const seats = cluster.members.map((member, at) => seatOf(cluster, member, options, at));
+  const seats = await Promise.all(cluster.members.map((member, at) => seatOf(cluster, member, options, at)));
   const samples: SoakSample[] = [];
   let operations = 0;
   let failed = 0;
@@ -73,14 +75,14 @@ interface Seat {
   readonly load: SteadyLoad;
 }
 
-function seatOf(
+async function seatOf(
   cluster: BenchCluster,
   { id, clientAddress, httpAddress }: BenchCluster["members"][number],
   options: SoakOptions,
   at: number,
-): Seat {
+): Promise<Seat> {
   const client = connect({ endpoints: clientAddress, followMembers: false });
-  const operation = operationsOf("mixed", client.kv, options, options.seed + at);
+  const operation = await supplyOf("mixed", typedDriver(client), new KeySpace(options), options.seed + at);
   const load = new SteadyLoad(operation, options.rate / cluster.members.length);
   return { id, address: clientAddress, httpAddress, client, load };
 }
@@ -94,7 +96,7 @@ async function fill(cluster: BenchCluster, options: SoakOptions, say: (line: str
   let next = 0;
   const writer = async () => {
     for (let at = next++; at < total; at = next++)
-      await client.kv.put(keyAt(at % options.keys), values[at % values.length] as Uint8Array);
+      await client.kv.put(keyAt(at % options.keys), values[at % values.length] as Buffer);
   };
   await Promise.all(Array.from({ length: FILL_IN_FLIGHT }, writer));
   await client.close();
