@@ -11,22 +11,24 @@ import {
   type ServerUnaryCall,
   type ServerWritableStream,
   type ServiceDefinition,
-  status,
   type UntypedHandleCall,
 } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
 import { assert } from "#std";
 import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
-import { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
+import { callerLeft, deadlinePassed } from "./call-failures";
 import { MetadataHeaders } from "./call-headers";
 import { serverOptions } from "./channel-options";
 import type { ClientConnection } from "./connections";
+import { EndedCalls, type OnCallEnd } from "./ended-calls";
 import { CallFailure } from "./failure";
 import { GrpcListener } from "./grpc-listener";
 import { IncomingMessages } from "./incoming-messages";
 import type { Log } from "./log";
-import { type MethodRoute, methodRoutes } from "./routing";
+import { ownDeadlineMs } from "./own-deadline";
+import { type PipelineLimits, PipelineServing } from "./pipeline-serving";
+import { type MethodRoute, methodRoutes, PIPELINE_PATH } from "./routing";
 import { StreamSink } from "./stream-sink";
 
 export interface ByteServerOptions {
@@ -40,20 +42,9 @@ export interface ByteServerOptions {
   readonly keepalive?: { readonly timeMs: number; readonly timeoutMs: number };
   /** How long the caller of a streamed answer to one request may take nothing more of it. */
   readonly stalledMsMax?: number;
-  /**
-   * Told of each call of a public method when it ends.
-   *
-   * @param elapsedMs from the arrival of its headers to the answer; of a stream, as long as it was open
-   */
-  onEnd?(method: MethodRoute, code: status, elapsedMs: number): void;
+  readonly onEnd?: OnCallEnd;
+  readonly pipelineLimits?: PipelineLimits;
 }
-
-/**
- * We answer this long before the caller's deadline, so that the answer, which says what is known of the outcome, still
- * arrives: at the deadline itself gRPC ends the call on both sides without a word.
- */
-const DEADLINE_MARGIN_MS = 5;
-const DEADLINE_MARGIN_SHARE = 0.1;
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -69,6 +60,23 @@ const KEEPALIVE_DEFAULT = { timeMs: 30_000, timeoutMs: 20_000 };
  */
 const STALLED_MS_MAX_DEFAULT = 5 * 60_000;
 
+/** A method whose messages are not read here. */
+function inBytes({
+  path,
+  requestStream,
+  responseStream,
+}: Pick<MethodRoute, "path" | "requestStream" | "responseStream">): MethodDefinition<Uint8Array, Uint8Array> {
+  return {
+    path,
+    requestStream,
+    responseStream,
+    requestSerialize: asBuffer,
+    requestDeserialize: asBuffer,
+    responseSerialize: asBuffer,
+    responseDeserialize: asBuffer,
+  };
+}
+
 /** What all kinds of calls of grpc-js have. */
 type GrpcCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "getPeer" | "getDeadline">;
 
@@ -82,11 +90,14 @@ export class ByteServer {
   private readonly listener = new GrpcListener();
   /** How each duplex stream that is open is told that the server shuts down. */
   private readonly duplexStreams = new Set<() => void>();
+  private readonly pipelines = new Set<PipelineServing>();
+  private readonly ended: EndedCalls;
   private streamCount = 0;
   private closing: Promise<void> | null = null;
 
   constructor(options: ByteServerOptions) {
     this.options = options;
+    this.ended = new EndedCalls(options.log, options.onEnd);
     const keepalive = options.keepalive ?? KEEPALIVE_DEFAULT;
     this.server = new Server({
       ...serverOptions(options.messageBytesMax),
@@ -97,17 +108,11 @@ export class ByteServer {
     const definition: Record<string, MethodDefinition<Uint8Array, Uint8Array>> = {};
     const handlers: Record<string, UntypedHandleCall> = {};
     for (const method of methodRoutes.values()) {
-      definition[method.path] = {
-        path: method.path,
-        requestStream: method.requestStream,
-        responseStream: method.responseStream,
-        requestSerialize: asBuffer,
-        requestDeserialize: asBuffer,
-        responseSerialize: asBuffer,
-        responseDeserialize: asBuffer,
-      };
+      definition[method.path] = inBytes(method);
       handlers[method.path] = this.handler(method);
     }
+    definition[PIPELINE_PATH] = inBytes({ path: PIPELINE_PATH, requestStream: true, responseStream: true });
+    handlers[PIPELINE_PATH] = this.pipelineHandler();
     this.server.addService(definition, handlers as Parameters<Server["addService"]>[1]);
   }
 
@@ -148,11 +153,15 @@ export class ByteServer {
   }
 
   /**
-   * Takes no more connections and calls, ends duplex streams with SHUTTING_DOWN, lets the other calls under way end for
+   * Takes no more connections and calls, ends duplex streams with SHUTTING_DOWN (pipelines once what they brought is
+   * answered), lets the other calls under way end for
    * at most drainMs, then cuts them. With a drainMs of 0 all are cut, as when a process dies. Safe to call twice.
    */
   close(drainMs: number): Promise<void> {
-    if (drainMs > 0) for (const stop of [...this.duplexStreams]) stop();
+    if (drainMs > 0) {
+      for (const stop of [...this.duplexStreams]) stop();
+      for (const pipeline of [...this.pipelines]) pipeline.stop(shuttingDown());
+    }
     this.closing ??= new Promise((resolve) => {
       this.listener.close();
       const timer = setTimeout(() => {
@@ -183,10 +192,10 @@ export class ByteServer {
         clearTimeout(timer);
         call.abort();
         if (failure === null && answer !== null) {
-          this.options.onEnd?.(method, status.OK, elapsedMs(call));
+          this.ended.answered(call);
           callback(null, answer as Buffer);
         } else {
-          const told = this.note(call, failure ?? noAnswer());
+          const told = this.ended.failed(call, failure ?? noAnswer());
           callback(told.toStatus());
         }
       };
@@ -238,6 +247,21 @@ export class ByteServer {
     };
   }
 
+  private pipelineHandler(): handleBidiStreamingCall<Buffer, Buffer> {
+    const { service, defaultDeadlineMs, pipelineLimits: limits } = this.options;
+    return (grpcCall) => {
+      const pipeline = new PipelineServing(grpcCall, {
+        service,
+        ended: this.ended,
+        defaultDeadlineMs,
+        limits,
+      });
+      this.pipelines.add(pipeline);
+      pipeline.begin(() => this.pipelines.delete(pipeline));
+      if (this.closing !== null) pipeline.stop(shuttingDown());
+    };
+  }
+
   /** @returns how to end the call from outside */
   private serveStream(
     call: ByteCall,
@@ -251,10 +275,10 @@ export class ByteServer {
       clearTimeout(timer);
       call.abort();
       if (failure === null) {
-        this.options.onEnd?.(call.method, status.OK, elapsedMs(call));
+        this.ended.answered(call);
         grpcCall.end();
       } else {
-        grpcCall.emit("error", this.note(call, failure).toStatus());
+        grpcCall.emit("error", this.ended.failed(call, failure).toStatus());
       }
     };
     const timer = at(call.deadlineMs, () => end(deadlinePassed(call)));
@@ -276,40 +300,15 @@ export class ByteServer {
       body,
       headers: new MetadataHeaders(grpcCall.metadata),
       connection: grpcCall,
-      deadlineMs: ownDeadlineMs(grpcCall.getDeadline(), defaultMs),
+      deadlineMs: deadlineMsOf(grpcCall.getDeadline(), defaultMs),
     });
-  }
-
-  /** Counts and logs a failure, and words it for the caller. */
-  private note(call: ByteCall, failure: CallFailure): CallFailure {
-    const { log, onEnd } = this.options;
-    const { method, peer } = call;
-    onEnd?.(method, failure.code, elapsedMs(call));
-    const fields = { method: method.path, peer, reason: ErrorReason[failure.reason] };
-    switch (failure.reason) {
-      case ErrorReason.MALFORMED_REQUEST:
-      case ErrorReason.TOO_LARGE:
-        log.info(fields, `request refused: ${failure.message}`);
-        break;
-      case ErrorReason.CANCELLED:
-        log.debug(fields, "the caller left before the answer");
-        break;
-      case ErrorReason.INTERNAL:
-      case ErrorReason.DATA_LOSS:
-        log.error({ ...fields, err: failure.cause ?? failure }, "call failed");
-        break;
-      default:
-        break;
-    }
-    return toldToCaller(call, failure);
   }
 }
 
-function ownDeadlineMs(deadline: Deadline, defaultDeadlineMs: number): number {
+function deadlineMsOf(deadline: Deadline, defaultMs: number): number {
   const nowMs = Date.now();
   const theirsMs = deadline instanceof Date ? deadline.getTime() : deadline;
-  if (theirsMs === Number.POSITIVE_INFINITY) return nowMs + defaultDeadlineMs;
-  return theirsMs - Math.min(DEADLINE_MARGIN_MS, (theirsMs - nowMs) * DEADLINE_MARGIN_SHARE);
+  return theirsMs === Number.POSITIVE_INFINITY ? nowMs + defaultMs : ownDeadlineMs(theirsMs, nowMs);
 }
 
 /** Beyond this many milliseconds a timer of Node fires at once. */
@@ -319,10 +318,6 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 function at(timeMs: number, run: () => void): NodeJS.Timeout | undefined {
   const waitMs = timeMs - Date.now();
   return waitMs > TIMER_MS_MAX ? undefined : setTimeout(run, waitMs);
-}
-
-function elapsedMs({ arrivedMs }: ByteCall): number {
-  return performance.now() - arrivedMs;
 }
 
 function shuttingDown(): CallFailure {

@@ -87,8 +87,13 @@ export class CallFailure extends Error {
   /** What goes into the trailers of the call. */
   toStatus(): StatusObject {
     const metadata = new Metadata();
-    metadata.set(DETAILS_KEY, this.received ?? this.encodeDetails());
+    metadata.set(DETAILS_KEY, this.statusDetails);
     return { code: this.code, details: this.message, metadata };
+  }
+
+  /** What programs are told: a google.rpc.Status with our detail. */
+  get statusDetails(): Buffer {
+    return this.received ?? this.encodeDetails();
   }
 
   private encodeDetails(): Buffer {

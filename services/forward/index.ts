@@ -17,6 +17,7 @@ export { Health } from "./health";
 export { LeaderDirectory } from "./leader-directory";
 export { listenOn } from "./listen-on";
 export { type Log, SILENT_LOG } from "./log";
+export type { PipelineLimits } from "./pipeline-serving";
 export { Reflection } from "./reflection";
 export { mayRetry, type RetryQuestion, settle } from "./retry-rule";
 export {
@@ -32,6 +33,7 @@ export {
   metadataText,
   methodPath,
   methodRoutes,
+  PIPELINE_PATH,
   REQUEST_ID_KEY,
   type Route,
   TRACEPARENT_KEY,

@@ -1,0 +1,249 @@
+import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { ErrorReason, Outcome, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
+import {
+  decodePipelineRequest,
+  encodePipelineResponse,
+  MalformedFrameError,
+  PIPELINE_FRAME_BYTES_MAX,
+  pipelinedAnswerBytes,
+} from "@quorate/proto/pipeline";
+import { asBuffer } from "./as-buffer";
+import { ByteCall, type ByteService } from "./call";
+import { callerLeft, deadlinePassed } from "./call-failures";
+import { DeadlineTimer } from "./deadline-timer";
+import type { EndedCalls } from "./ended-calls";
+import { CallFailure } from "./failure";
+import { ownDeadlineMs } from "./own-deadline";
+import { methodRoutes } from "./routing";
+
+/** What of one stream may be under way here before no more of it is read: calls without an answer, and answers that the transport has not taken. */
+export interface PipelineLimits {
+  readonly callsMax: number;
+  readonly bytesMax: number;
+}
+
+export const PIPELINE_LIMITS_DEFAULT: PipelineLimits = { callsMax: 4096, bytesMax: 16 * 1024 * 1024 };
+
+export interface PipelineServingOptions {
+  readonly service: Pick<ByteService, "unary">;
+  readonly ended: EndedCalls;
+  /** What a call gets that brings no deadline. */
+  readonly defaultDeadlineMs: number;
+  readonly limits?: PipelineLimits | undefined;
+}
+
+const NO_BYTES = Buffer.alloc(0);
+
+/**
+ * Serves the calls of one Pipeline stream: each is a call like one by itself for the service below. The answers of one turn of the
+ * event loop leave together.
+ */
+export class PipelineServing {
+  private readonly stream: ServerDuplexStream<Buffer, Buffer>;
+  private readonly service: Pick<ByteService, "unary">;
+  private readonly ended: EndedCalls;
+  private readonly defaultDeadlineMs: number;
+  private readonly limits: PipelineLimits;
+  private readonly deadlines = new DeadlineTimer((nowMs) => this.expire(nowMs));
+  private readonly flush = (): void => this.sendAnswers();
+  private readonly open = new Map<number, ByteCall>();
+  /** Those that have not gone out yet. */
+  private answers: PipelinedAnswer[] = [];
+  /** Of the requests that are open and of the answers that have not gone out. */
+  private heldBytes = 0;
+  private isFlushPlanned = false;
+  /** Whether the transport has taken all that it was given. */
+  private isDrained = true;
+  private isPaused = false;
+  /** "finishing" takes no more calls, answers those that there are, and ends the stream. */
+  private phase: "serving" | "finishing" | "over" = "serving";
+  /** How the stream ends once all is answered. */
+  private ending: CallFailure | null = null;
+
+  constructor(stream: ServerDuplexStream<Buffer, Buffer>, options: PipelineServingOptions) {
+    this.stream = stream;
+    this.service = options.service;
+    this.ended = options.ended;
+    this.defaultDeadlineMs = options.defaultDeadlineMs;
+    this.limits = options.limits ?? PIPELINE_LIMITS_DEFAULT;
+  }
+
+  /** @param onOver called once when the stream is over */
+  begin(onOver: () => void): void {
+    const { stream } = this;
+    stream.on("data", (frame: Buffer) => this.take(frame));
+    stream.once("end", () => this.finish(null));
+    stream.on("drain", () => {
+      this.isDrained = true;
+      this.sendAnswers();
+    });
+    stream.once("cancelled", () => this.leave());
+    stream.once("close", () => {
+      this.leave();
+      onOver();
+    });
+  }
+
+  /** Takes no more calls; those that were taken are answered before the stream ends with the failure. */
+  stop(failure: CallFailure): void {
+    this.finish(failure);
+  }
+
+  private take(frame: Buffer): void {
+    if (this.phase !== "serving") return;
+    try {
+      const { calls, cancelled } = decodePipelineRequest(frame);
+      for (const id of cancelled) this.cancel(id);
+      const nowMs = Date.now();
+      for (const call of calls) this.serve(call, nowMs);
+    } catch (error) {
+      if (!(error instanceof MalformedFrameError)) throw error;
+      this.breakOff(error.message);
+    }
+    this.pauseOrResume();
+  }
+
+  private serve(said: PipelinedCall, nowMs: number): void {
+    const { id } = said;
+    if (this.open.has(id)) throw new MalformedFrameError(`the id ${id} is that of a call which is open`);
+    const method = methodRoutes.get(said.method);
+    if (method === undefined || method.responseStream) {
+      this.answer(failed(id, notUnary(said.method)));
+      return;
+    }
+    const body = asBuffer(said.body);
+    const deadlineMs =
+      said.deadlineMs === 0 ? nowMs + this.defaultDeadlineMs : ownDeadlineMs(nowMs + said.deadlineMs, nowMs);
+    const call = new ByteCall({ method, body, headers: said, connection: this.stream, deadlineMs });
+    this.open.set(id, call);
+    this.heldBytes += body.length;
+    this.deadlines.watch(deadlineMs);
+    this.service.unary(call).then(
+      (answer) => this.end(id, call, null, answer),
+      (error: unknown) => this.end(id, call, CallFailure.from(error), NO_BYTES),
+    );
+  }
+
+  private end(id: number, call: ByteCall, failure: CallFailure | null, body: Uint8Array): void {
+    if (call.aborted) return;
+    this.close(id, call);
+    if (failure === null) {
+      this.ended.answered(call);
+      this.answer({ id, body, code: status.OK, message: "", statusDetails: NO_BYTES });
+    } else {
+      this.answer(failed(id, this.ended.failed(call, failure)));
+    }
+  }
+
+  private cancel(id: number): void {
+    const call = this.open.get(id);
+    if (call === undefined) return;
+    this.close(id, call);
+    this.ended.failed(call, callerLeft());
+  }
+
+  private close(id: number, call: ByteCall): void {
+    this.open.delete(id);
+    this.heldBytes -= call.body.length;
+    call.abort();
+  }
+
+  private expire(nowMs: number): void {
+    for (const [id, call] of this.open) {
+      if (call.deadlineMs <= nowMs) this.end(id, call, deadlinePassed(call), NO_BYTES);
+      else this.deadlines.watch(call.deadlineMs);
+    }
+  }
+
+  private answer(answer: PipelinedAnswer): void {
+    this.answers.push(answer);
+    this.heldBytes += answer.body.length;
+    if (this.isFlushPlanned || !this.isDrained) return;
+    this.isFlushPlanned = true;
+    setImmediate(this.flush);
+  }
+
+  private sendAnswers(): void {
+    this.isFlushPlanned = false;
+    if (this.phase === "over") return;
+    let from = 0;
+    while (from < this.answers.length && this.isDrained) {
+      const to = this.frameEnd(from);
+      // All of them in most cases: those are not copied.
+      const answers = to - from === this.answers.length ? this.answers : this.answers.slice(from, to);
+      this.isDrained = this.stream.write(encodePipelineResponse({ answers }));
+      for (const { body } of answers) this.heldBytes -= body.length;
+      from = to;
+    }
+    this.answers = from === this.answers.length ? [] : this.answers.slice(from);
+    this.endWhenAllIsSaid();
+    this.pauseOrResume();
+  }
+
+  /** Which answers go into one frame with the first: at least that one. */
+  private frameEnd(from: number): number {
+    let bytes = 0;
+    let to = from;
+    for (; to < this.answers.length; to += 1) {
+      bytes += pipelinedAnswerBytes(this.answers[to] as PipelinedAnswer);
+      if (bytes > PIPELINE_FRAME_BYTES_MAX && to > from) break;
+    }
+    return to;
+  }
+
+  /** Reads no more while too much is under way, so that HTTP/2 makes the caller wait. */
+  private pauseOrResume(): void {
+    const { callsMax, bytesMax } = this.limits;
+    const isFull = this.open.size + this.answers.length >= callsMax || this.heldBytes >= bytesMax;
+    if (isFull === this.isPaused || this.phase !== "serving") return;
+    this.isPaused = isFull;
+    if (isFull) this.stream.pause();
+    else this.stream.resume();
+  }
+
+  private finish(ending: CallFailure | null): void {
+    if (this.phase !== "serving") return;
+    this.phase = "finishing";
+    this.ending = ending;
+    this.endWhenAllIsSaid();
+  }
+
+  private endWhenAllIsSaid(): void {
+    if (this.phase !== "finishing" || this.open.size > 0 || this.answers.length > 0) return;
+    this.phase = "over";
+    this.deadlines.stop();
+    if (this.ending === null) this.stream.end();
+    else this.stream.emit("error", this.ending.toStatus());
+  }
+
+  /** What the caller says cannot be read: nobody can know any more which answer belongs to which call. */
+  private breakOff(why: string): void {
+    const message = `the frame of calls is malformed: ${why}`;
+    const failure = new CallFailure(ErrorReason.MALFORMED_REQUEST, message, { outcome: Outcome.UNKNOWN });
+    this.leave();
+    this.stream.emit("error", failure.toStatus());
+  }
+
+  /** Nobody waits for any answer any more. */
+  private leave(): void {
+    if (this.phase === "over" && this.open.size === 0) return;
+    this.phase = "over";
+    this.deadlines.stop();
+    this.answers = [];
+    for (const id of [...this.open.keys()]) this.cancel(id);
+  }
+}
+
+function failed(id: number, failure: CallFailure): PipelinedAnswer {
+  return {
+    id,
+    body: NO_BYTES,
+    code: failure.code,
+    message: failure.message,
+    statusDetails: failure.statusDetails,
+  };
+}
+
+function notUnary(path: string): CallFailure {
+  return new CallFailure(ErrorReason.UNIMPLEMENTED, `"${path}" is no unary method of this server`);
+}
