@@ -1,4 +1,13 @@
 export {
+  decodeGetRequest,
+  decodePutRequest,
+  encodeGetResponse,
+  encodePutResponse,
+  encodeScanResponse,
+  type PlainHeader,
+  type PlainRecord,
+} from "./frequent-calls";
+export {
   ErrorDetail,
   ErrorReason,
   LeaderHint,

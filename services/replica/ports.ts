@@ -56,6 +56,8 @@ export interface RangeQuery {
   readonly revision: number;
   readonly reverse: boolean;
   readonly keysOnly: boolean;
+  /** How many records will be taken at most, where that is known: to read many more ahead would be in vain. */
+  readonly recordsWanted?: number;
 }
 
 /** Changes to read, of one namespace. */

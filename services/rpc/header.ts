@@ -1,4 +1,4 @@
-import type { Record as KvRecord, ResponseHeader } from "@quorate/proto/kv";
+import type { Record as KvRecord, PlainHeader, ResponseHeader } from "@quorate/proto/kv";
 import type { AnswerRecord } from "@quorate/proto/log";
 import type { StoredRecord } from "#kv";
 import type { NodeContext } from "./node-context";
@@ -10,6 +10,11 @@ export function responseHeader(node: NodeContext, term: number, revision: number
     term: BigInt(term),
     revision: BigInt(revision),
   };
+}
+
+/** The same for messages that are encoded by hand. */
+export function plainHeader(node: NodeContext, term: number, revision: number | bigint): PlainHeader {
+  return { clusterId: node.clusterId, memberId: node.memberId, term, revision };
 }
 
 export function recordOfStored(record: StoredRecord): KvRecord {

@@ -4,18 +4,19 @@ import {
   Consistency,
   CountRequest,
   CountResponse,
+  decodeGetRequest,
   ExistsRequest,
   ExistsResponse,
+  encodeGetResponse,
   GetRequest,
-  GetResponse,
   type Record as KvRecord,
 } from "@quorate/proto/kv";
 import type { ByteCall } from "#forward";
 import { DEFAULT_NAMESPACE } from "#kv";
 import type { ReadPoint, ReadRequest } from "#replica";
 import { EMPTY_BYTES } from "#std";
-import { recordOfStored, responseHeader } from "./header";
-import { type UnaryMethod, unaryMethod } from "./method";
+import { plainHeader, recordOfStored, responseHeader } from "./header";
+import { frequentMethod, type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
 import { notLeaderFailure, readFailure } from "./outcome-failures";
 import {
@@ -47,14 +48,11 @@ export interface ReadFields {
 
 /** All reads but Scan, which streams. */
 export const readMethods = {
-  get: unaryMethod(GetRequest, GetResponse, async (node, request, call) => {
+  get: frequentMethod(decodeGetRequest, GetRequest, async (node, request, call) => {
     const key = checkKey(request.key, node.limits);
     const point = await readPoint(node, request, call);
     const [record] = await node.replica.state.records({ ...placeOf(point), keys: [key], keysOnly: false });
-    return {
-      header: responseHeader(node, point.term, point.revision),
-      record: record == null ? undefined : recordOfStored(record),
-    };
+    return encodeGetResponse(plainHeader(node, point.term, point.revision), record ?? null);
   }),
 
   batchGet: unaryMethod(BatchGetRequest, BatchGetResponse, async (node, request, call) => {

@@ -1,8 +1,8 @@
-import { type Record as KvRecord, ScanRequest, ScanResponse } from "@quorate/proto/kv";
+import { encodeScanResponse, ScanRequest } from "@quorate/proto/kv";
 import type { ByteCall, ByteSink } from "#forward";
-import { type KeyRange, rangeIsEmpty } from "#kv";
+import { type KeyRange, rangeIsEmpty, type StoredRecord } from "#kv";
 import { compareBytes, EMPTY_BYTES } from "#std";
-import { recordOfStored, responseHeader } from "./header";
+import { plainHeader } from "./header";
 import { decodeRequest } from "./method";
 import type { NodeContext } from "./node-context";
 import { isStateReplaced } from "./outcome-failures";
@@ -19,35 +19,36 @@ export async function scan(node: NodeContext, call: ByteCall, sink: ByteSink): P
   const limit = checkCount(request.limit, "limit") || Number.POSITIVE_INFINITY;
   const range = afterCursor(checkRange(request, node.limits), request, node.limits.keyBytesMax);
   const point = await readPoint(node, request, call);
-  const header = responseHeader(node, point.term, point.revision);
+  const header = plainHeader(node, point.term, point.revision);
   const { reverse, keysOnly } = request;
 
-  const send = (records: KvRecord[], nextCursor: Uint8Array | null): Promise<void> =>
+  const send = (records: readonly StoredRecord[], nextCursor: Uint8Array | null): Promise<void> =>
     sink.write(
-      ScanResponse.encode({
+      encodeScanResponse({
         header,
         records,
         more: nextCursor !== null,
         nextCursor: nextCursor ?? EMPTY_BYTES,
-      }).finish(),
+      }),
     );
+  // One record past the limit shows that there is more.
+  const query = { ...placeOf(point), ...range, reverse, keysOnly, recordsWanted: limit + 1 };
 
-  let part: KvRecord[] = [];
+  let part: StoredRecord[] = [];
   let partBytes = 0;
   let count = 0;
   let lastKey: Uint8Array = EMPTY_BYTES;
   if (rangeIsEmpty(range)) return send(part, null);
   try {
-    for await (const chunk of node.replica.state.scan({ ...placeOf(point), ...range, reverse, keysOnly })) {
+    for await (const chunk of node.replica.state.scan(query)) {
       for (const record of chunk) {
-        // One record past the limit shows that there is more.
         if (count === limit) return await send(part, cursorAfter(lastKey));
         if (partBytes >= PART_BYTES_MIN) {
           await send(part, null);
           part = [];
           partBytes = 0;
         }
-        part.push(recordOfStored(record));
+        part.push(record);
         partBytes += record.key.length + record.value.length + RECORD_OVERHEAD_BYTES;
         count += 1;
         lastKey = record.key;

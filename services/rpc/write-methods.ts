@@ -9,6 +9,8 @@ import {
   DeleteRangeResponse,
   DeleteRequest,
   DeleteResponse,
+  decodePutRequest,
+  encodePutResponse,
   IncrementRequest,
   IncrementResponse,
   OpenSessionRequest,
@@ -16,7 +18,6 @@ import {
   PrependRequest,
   PrependResponse,
   PutRequest,
-  PutResponse,
   TruncateRequest,
   TruncateResponse,
 } from "@quorate/proto/kv";
@@ -33,7 +34,7 @@ import {
   truncateCommand,
 } from "#kv";
 import { recordOfAnswer } from "./header";
-import { type UnaryMethod, unaryMethod } from "./method";
+import { frequentMethod, type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
 import {
   checkCondition,
@@ -67,7 +68,7 @@ export const writeMethods = {
     return { header };
   }),
 
-  put: unaryMethod(PutRequest, PutResponse, async (node, request, call) => {
+  put: frequentMethod(decodePutRequest, PutRequest, async (node, request, call) => {
     const command = putCommand(sourceOf(node, request, call), {
       key: checkKey(request.key, node.limits),
       value: checkValue(request.value, node.limits),
@@ -76,7 +77,7 @@ export const writeMethods = {
       expectedModRevision: checkCondition(request.expectedModRevision),
     });
     const { done, header } = await submit(node, call, command);
-    return { header, previous: recordOfAnswer(done.previous) };
+    return encodePutResponse(header, done.previous ?? null);
   }),
 
   delete: unaryMethod(DeleteRequest, DeleteResponse, async (node, request, call) => {

@@ -5,7 +5,7 @@ import type { DatabaseHandle } from "./database-handle";
 import type { KeySpace, RecordSource, VersionId } from "./record-source";
 import { withoutValue } from "./version-records";
 
-/** Rows of the first read: most scans have a limit, and what is read past it is thrown away. */
+/** Rows of the first read where nobody says how many are wanted: what is read past that is thrown away. */
 const FIRST_ROWS = 64;
 const ROWS_MAX = 1024;
 /** What a record counts besides key and value. */
@@ -47,7 +47,7 @@ export async function* scanSnapshot(
     snapshot,
     bytesPerRead: chunkBytesMax,
   });
-  let rowsWanted = FIRST_ROWS;
+  let rowsWanted = Math.min(query.recordsWanted ?? FIRST_ROWS, ROWS_MAX);
   try {
     for (;;) {
       const rows = await nextRows(handle, iterator, rowsWanted);

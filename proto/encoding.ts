@@ -1,0 +1,303 @@
+import { getTextEncoding } from "@bufbuild/protobuf/wire";
+
+/*
+ * The wire format of Protobuf for the few messages that are encoded and decoded by hand, because they come with every call.
+ * A field that has its default value is left out, as the generated code does it.
+ */
+
+/** An integer field: a safe integer from 0 on, or any int64. */
+export type Count = number | bigint;
+
+/** The tag of a field of at most 15, which is one byte. */
+export function countTag(field: number): number {
+  return checkedTag(field << 3);
+}
+
+/** The same of a field of bytes, text or a message. */
+export function bytesTag(field: number): number {
+  return checkedTag((field << 3) | 2);
+}
+
+function checkedTag(tag: number): number {
+  if (tag >= 0x80) throw new RangeError("a tag is one byte here");
+  return tag;
+}
+
+const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+const MEMORY_BYTES_MIN = 4 * 1024;
+/** A message that took more takes its memory along, so that one large message is not paid for ever after. */
+const MEMORY_BYTES_KEPT = 512 * 1024;
+/** Up to here a loop is faster than a call into the engine. */
+const LOOP_BYTES_MAX = 32;
+
+/**
+ * Writes a message from its end to its start, so that the length of what is nested is known when it is to be written: its
+ * fields are given in falling order. Memory is kept from message to message.
+ */
+export class MessageWriter {
+  private memory = new Uint8Array(MEMORY_BYTES_MIN);
+  /** From here on the memory is written. */
+  private at = MEMORY_BYTES_MIN;
+
+  /** Forgets what an earlier message left behind. */
+  begin(): this {
+    this.at = this.memory.length;
+    return this;
+  }
+
+  /** The message, in memory of its own. */
+  finish(): Uint8Array {
+    const { memory, at } = this;
+    if (memory.length <= MEMORY_BYTES_KEPT) return memory.slice(at);
+    this.memory = new Uint8Array(MEMORY_BYTES_MIN);
+    this.at = MEMORY_BYTES_MIN;
+    return memory.subarray(at);
+  }
+
+  /** How much is written so far: see message(). */
+  get length(): number {
+    return this.memory.length - this.at;
+  }
+
+  /** Makes all that was written since the length was `from` a nested message; also an empty one. */
+  message(tag: number, from: number): this {
+    this.varint(this.length - from);
+    return this.byte(tag);
+  }
+
+  bytes(tag: number, bytes: Uint8Array): this {
+    if (bytes.length === 0) return this;
+    this.raw(bytes).varint(bytes.length);
+    return this.byte(tag);
+  }
+
+  /** Bytes as they are, such as fields that were encoded before. */
+  raw(bytes: Uint8Array): this {
+    const { length } = bytes;
+    this.reserve(length);
+    this.at -= length;
+    if (length > LOOP_BYTES_MAX) {
+      this.memory.set(bytes, this.at);
+    } else {
+      const { memory, at } = this;
+      for (let offset = 0; offset < length; offset += 1) memory[at + offset] = bytes[offset] as number;
+    }
+    return this;
+  }
+
+  text(tag: number, text: string): this {
+    const { length } = text;
+    if (length === 0) return this;
+    this.reserve(length);
+    const { memory } = this;
+    const start = this.at - length;
+    for (let offset = 0; offset < length; offset += 1) {
+      const unit = text.charCodeAt(offset);
+      if (unit >= 0x80) return this.bytes(tag, getTextEncoding().encodeUtf8(text));
+      memory[start + offset] = unit;
+    }
+    this.at = start;
+    this.varint(length);
+    return this.byte(tag);
+  }
+
+  flag(tag: number, flag: boolean): this {
+    return flag ? this.byte(1).byte(tag) : this;
+  }
+
+  count(tag: number, count: Count): this {
+    return count ? this.presentCount(tag, count) : this;
+  }
+
+  /** An optional field, which is written whatever its value. */
+  optionalCount(tag: number, count: Count | undefined): this {
+    return count === undefined ? this : this.presentCount(tag, count);
+  }
+
+  private presentCount(tag: number, count: Count): this {
+    if (typeof count === "number") this.varint(count);
+    else if (count >= 0n && count <= MAX_SAFE) this.varint(Number(count));
+    else this.int64(count);
+    return this.byte(tag);
+  }
+
+  private byte(byte: number): this {
+    this.reserve(1);
+    this.at -= 1;
+    this.memory[this.at] = byte;
+    return this;
+  }
+
+  private varint(value: number): this {
+    if (value < 0x80) return this.byte(value);
+    const length = varintLength(value);
+    this.reserve(length);
+    this.at -= length;
+    const { memory } = this;
+    let at = this.at;
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      memory[at] = (rest % 0x80) | 0x80;
+      rest = Math.floor(rest / 0x80);
+      at += 1;
+    }
+    while (rest >= 0x80) {
+      memory[at] = (rest & 0x7f) | 0x80;
+      rest >>>= 7;
+      at += 1;
+    }
+    memory[at] = rest;
+    return this;
+  }
+
+  /** Of those that no number can stand for. */
+  private int64(value: bigint): this {
+    const bytes: number[] = [];
+    let rest = BigInt.asUintN(64, value);
+    for (; rest >= 0x80n; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+    bytes.push(Number(rest));
+    return this.raw(Uint8Array.from(bytes));
+  }
+
+  private reserve(more: number): void {
+    if (this.at >= more) return;
+    const { memory, at, length } = this;
+    const larger = new Uint8Array(Math.max(memory.length * 2, length + more));
+    larger.set(memory.subarray(at), larger.length - length);
+    this.memory = larger;
+    this.at = larger.length - length;
+  }
+}
+
+const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+
+function varintLength(value: number): number {
+  if (value < 2 ** 14) return 2;
+  if (value < 2 ** 21) return 3;
+  if (value < 2 ** 28) return 4;
+  if (value < 2 ** 35) return 5;
+  if (value < 2 ** 42) return 6;
+  return value < 2 ** 49 ? 7 : 8;
+}
+
+/**
+ * Reads what is as plain as nearly every message: fields that are known, lengths that fit, integers from 0 on that a number
+ * holds, texts of ASCII. At anything else it gives up (`isPlain`), and the generated code is to decode the message, or to say
+ * what is wrong with it: so the two cannot differ in the odd cases.
+ */
+export class MessageReader {
+  private source: Uint8Array = EMPTY_BYTES;
+  private at = 0;
+  private end = 0;
+  private isOdd = false;
+
+  begin(source: Uint8Array): this {
+    this.source = source;
+    this.at = 0;
+    this.end = source.length;
+    this.isOdd = false;
+    return this;
+  }
+
+  /** Whether all that was asked for could be read. Lets go of the bytes. */
+  finish(): boolean {
+    this.source = EMPTY_BYTES;
+    return !this.isOdd;
+  }
+
+  get hasMore(): boolean {
+    return this.at < this.end;
+  }
+
+  /** Of the next field; one of more than a byte is of none that is read here. */
+  tag(): number {
+    const tag = this.source[this.at] as number;
+    this.at += 1;
+    return tag;
+  }
+
+  /** The next field is not known here. */
+  giveUp(): void {
+    this.isOdd = true;
+    this.end = 0;
+    this.at = this.source.length;
+  }
+
+  flag(): boolean {
+    return this.count() !== 0;
+  }
+
+  /** The same as an int64 of the generated code. */
+  int64(): bigint {
+    const count = this.count();
+    return count === 0 ? 0n : BigInt(count);
+  }
+
+  count(): number {
+    const { source, end } = this;
+    let value = 0;
+    let weight = 1;
+    for (let { at } = this; at < end && weight <= 2 ** 49; at += 1) {
+      const byte = source[at] as number;
+      value += (byte & 0x7f) * weight;
+      if (byte < 0x80) {
+        this.at = at + 1;
+        if (value > Number.MAX_SAFE_INTEGER) break;
+        return value;
+      }
+      weight *= 0x80;
+    }
+    this.giveUp();
+    return 0;
+  }
+
+  /** A view. */
+  bytes(): Uint8Array {
+    const length = this.count();
+    const start = this.at;
+    if (start + length > this.end) {
+      this.giveUp();
+      return EMPTY_BYTES;
+    }
+    this.at = start + length;
+    const { buffer, byteOffset } = this.source;
+    return new Uint8Array(buffer, byteOffset + start, length);
+  }
+
+  text(): string {
+    const length = this.count();
+    const start = this.at;
+    if (start + length > this.end) {
+      this.giveUp();
+      return "";
+    }
+    const { source } = this;
+    let text = "";
+    for (let at = start; at < start + length; at += 1) {
+      const unit = source[at] as number;
+      if (unit >= 0x80) {
+        this.giveUp();
+        return "";
+      }
+      text += String.fromCharCode(unit);
+    }
+    this.at = start + length;
+    return text;
+  }
+
+  /** Goes into a nested message. @returns where the message around it ends, for leave() */
+  enter(): number {
+    const length = this.count();
+    const { end } = this;
+    if (this.at + length > end) {
+      this.giveUp();
+      return 0;
+    }
+    this.end = this.at + length;
+    return end;
+  }
+
+  leave(end: number): void {
+    if (!this.isOdd) this.end = end;
+  }
+}
