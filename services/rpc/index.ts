@@ -1,5 +1,6 @@
 export { AlarmBoard, type AlarmBoardOptions, type AlarmName, alarmNames, type RaisedAlarm } from "./alarms";
 export { CallCounters, type MethodCount } from "./call-counters";
+export { decodeFrame, FrameEncoder, type PeerFrame } from "./frame-codec";
 export {
   helloFault,
   type MemberRegister,

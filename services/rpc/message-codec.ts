@@ -10,7 +10,7 @@ import { EMPTY_BYTES, unreachable } from "#std";
 /** The one Raft group of today; a later version hosts several. */
 export const GROUP_ID = 1;
 
-const typesByKind = {
+export const typesByKind = {
   propose: MessageType.PROPOSE,
   append: MessageType.APPEND,
   append_response: MessageType.APPEND_RESPONSE,
@@ -27,7 +27,7 @@ const typesByKind = {
   snapshot: MessageType.SNAPSHOT,
 } as const satisfies Record<MessageKind, MessageType>;
 
-const entryTypesByKind = {
+export const entryTypesByKind = {
   normal: EntryType.UNSPECIFIED,
   conf_change: EntryType.CONF_CHANGE,
   conf_change_v2: EntryType.CONF_CHANGE_V2,

@@ -3,6 +3,7 @@ import { ExchangeRequest, ExchangeResponse, PeerServiceDefinition } from "@quora
 import { asBuffer, channelCredentials, type Log, methodPath } from "#forward";
 import type { MemberId, Message } from "#raft";
 import { assert, BoundedQueue, type Random } from "#std";
+import { FrameEncoder } from "./frame-codec";
 import {
   helloFault,
   helloTo,
@@ -12,7 +13,6 @@ import {
   type PeerIdentity,
   REMOVED_PREFIX,
 } from "./greeting";
-import { type EntryTraces, messageToWire } from "./message-codec";
 import { FRAME_BYTES_MAX, peerChannelOptions } from "./peer-options";
 
 export interface PeerLinkOptions {
@@ -31,7 +31,8 @@ export interface PeerLinkOptions {
   readonly onRemoved?: ((why: string) => void) | undefined;
   /** The peer says that this member is bound to another data directory, in words; it may not know of a later one yet. */
   readonly onDisowned?: ((why: string) => void) | undefined;
-  readonly traces?: EntryTraces | undefined;
+  /** The one of all links of a node, so that what goes to each peer is encoded once. */
+  readonly frames?: FrameEncoder | undefined;
   readonly bounds?: Partial<PeerLinkBounds>;
 }
 
@@ -57,7 +58,8 @@ const MESSAGE_OVERHEAD_BYTES = 64;
 /** Term, index and lengths of an entry, as varints, at most. */
 const ENTRY_OVERHEAD_BYTES = 32;
 
-type Stream = ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
+/** Its requests are frames that are encoded. */
+type Stream = ClientDuplexStream<Uint8Array, ExchangeResponse>;
 
 type Phase =
   /** Waits before the next attempt; what is sent meanwhile is dropped. */
@@ -81,6 +83,7 @@ export class PeerLink {
   private readonly options: PeerLinkOptions;
   private readonly bounds: PeerLinkBounds;
   private readonly queue: BoundedQueue<Message>;
+  private readonly frames: FrameEncoder;
   private queueBytes = 0;
   private isStreamFull = false;
   private isLossPlanned = false;
@@ -94,6 +97,7 @@ export class PeerLink {
     this.options = options;
     this.bounds = { ...DEFAULT_BOUNDS, ...options.bounds };
     this.queue = new BoundedQueue(this.bounds.queueMessagesMax);
+    this.frames = options.frames ?? new FrameEncoder();
     this.phase = { kind: "closed" };
     this.connect();
   }
@@ -128,15 +132,8 @@ export class PeerLink {
   flush(): void {
     if (this.phase.kind !== "open") return;
     const { stream } = this.phase;
-    const { traces } = this.options;
     while (!this.isStreamFull && this.queue.length > 0) {
-      const frame = this.takeFrame();
-      this.isStreamFull = !stream.write({
-        frame: {
-          $case: "messages",
-          value: { messages: frame.map((message) => messageToWire(message, traces)) },
-        },
-      });
+      this.isStreamFull = !stream.write(this.frames.frame(this.takeFrame()));
     }
   }
 
@@ -167,7 +164,7 @@ export class PeerLink {
     const client = new Client(address, channelCredentials(), peerChannelOptions);
     const stream: Stream = client.makeBidiStreamRequest(
       EXCHANGE_PATH,
-      (request: ExchangeRequest) => asBuffer(ExchangeRequest.encode(request).finish()),
+      asBuffer,
       (bytes: Buffer) => ExchangeResponse.decode(bytes),
       new Metadata({ waitForReady: true }),
     );
@@ -194,7 +191,8 @@ export class PeerLink {
       this.planReset(stream);
       this.fail(stream, "the peer ended the stream");
     });
-    stream.write({ frame: { $case: "hello", value: helloTo(peerId, own, register.membership.epoch) } });
+    const hello = helloTo(peerId, own, register.membership.epoch);
+    stream.write(ExchangeRequest.encode({ frame: { $case: "hello", value: hello } }).finish());
   }
 
   private onResponse(stream: Stream, response: ExchangeResponse): void {

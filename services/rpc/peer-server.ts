@@ -1,6 +1,5 @@
 import { Server, type ServiceDefinition, type UntypedHandleCall } from "@grpc/grpc-js";
 import {
-  ExchangeRequest,
   ExchangeResponse,
   FetchRecordsRequest,
   FetchRecordsResponse,
@@ -16,6 +15,9 @@ import {
 } from "@quorate/proto/raft";
 import { asBuffer, GrpcListener, methodPath, serverOptions } from "#forward";
 import type { Replica } from "#replica";
+import { unreachable } from "#std";
+import { decodeFrame, type PeerFrame } from "./frame-codec";
+import type { EntryTraces } from "./message-codec";
 import { PEER_MESSAGE_BYTES_MAX } from "./peer-options";
 import { type ExchangeStream, PeerStream, type PeerStreamOptions } from "./peer-stream";
 import { SnapshotSender, type SnapshotStream } from "./snapshot-sender";
@@ -25,6 +27,7 @@ export interface PeerServerOptions
   extends PeerStreamOptions,
     Pick<VerificationServerOptions, "verification"> {
   readonly replica: PeerStreamOptions["replica"] & Pick<Replica, "images">;
+  readonly traces?: EntryTraces | undefined;
   /** How many images of the state are sent at once. */
   readonly sendingMax?: number;
 }
@@ -55,7 +58,7 @@ export class PeerServer {
       "grpc.keepalive_timeout_ms": 1000,
     });
     const verification = new VerificationServer(options);
-    this.server.addService(definition, {
+    this.server.addService(definitionFor(options.traces ?? null), {
       exchange: (stream: ExchangeStream) => this.accept(stream),
       fetchSnapshot: (stream: SnapshotStream) => this.snapshots.serve(stream),
       verification: verification.root.bind(verification),
@@ -97,7 +100,6 @@ export class PeerServer {
 }
 
 const definition = {
-  exchange: methodDefinition("exchange", ExchangeRequest, ExchangeResponse),
   fetchSnapshot: methodDefinition("fetchSnapshot", FetchSnapshotRequest, FetchSnapshotResponse),
   verification: methodDefinition("verification", VerificationRequest, VerificationResponse),
   verificationBuckets: methodDefinition(
@@ -107,7 +109,19 @@ const definition = {
   ),
   verificationKeys: methodDefinition("verificationKeys", VerificationKeysRequest, VerificationKeysResponse),
   fetchRecords: methodDefinition("fetchRecords", FetchRecordsRequest, FetchRecordsResponse),
-} as const satisfies ServiceDefinition & Record<PeerMethod, unknown>;
+} as const satisfies ServiceDefinition & Record<Exclude<PeerMethod, "exchange">, unknown>;
+
+/** Frames are decoded as they come, and never encoded by a server. */
+function definitionFor(traces: EntryTraces | null) {
+  const frames: Codec<PeerFrame> = {
+    encode: () => unreachable(undefined as never),
+    decode: (bytes) => decodeFrame(bytes, traces),
+  };
+  return {
+    ...definition,
+    exchange: methodDefinition("exchange", frames, ExchangeResponse),
+  } as const satisfies ServiceDefinition & Record<PeerMethod, unknown>;
+}
 
 function methodDefinition<Request, Response>(
   method: PeerMethod,

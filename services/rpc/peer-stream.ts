@@ -1,8 +1,9 @@
 import { type ServerDuplexStream, status } from "@grpc/grpc-js";
-import type { ExchangeRequest, ExchangeResponse, Hello } from "@quorate/proto/raft";
+import type { ExchangeResponse, Hello } from "@quorate/proto/raft";
 import type { Log } from "#forward";
 import type { MembershipState } from "#kv";
 import type { Message } from "#raft";
+import type { PeerFrame } from "./frame-codec";
 import {
   helloFault,
   helloTo,
@@ -14,14 +15,12 @@ import {
   refusalText,
   storeFault,
 } from "./greeting";
-import { type EntryTraces, GROUP_ID, messageFromWire } from "./message-codec";
 import type { GuestLinks } from "./peer-transport";
 
 export interface PeerStreamOptions {
   readonly own: PeerIdentity;
   readonly replica: MemberRegister & { receive(messages: readonly Message[]): void };
   readonly guests?: GuestLinks | undefined;
-  readonly traces?: EntryTraces | undefined;
   readonly log: Log;
   /** How long a new stream may stay without a hello. */
   readonly helloTimeoutMs?: number;
@@ -29,7 +28,7 @@ export interface PeerStreamOptions {
   readonly removalGraceMs?: number;
 }
 
-export type ExchangeStream = ServerDuplexStream<ExchangeRequest, ExchangeResponse>;
+export type ExchangeStream = ServerDuplexStream<PeerFrame, ExchangeResponse>;
 
 const HELLO_TIMEOUT_MS_DEFAULT = 2000;
 
@@ -56,7 +55,7 @@ export class PeerStream {
       () => this.refuse("it did not introduce itself in time"),
       options.helloTimeoutMs ?? HELLO_TIMEOUT_MS_DEFAULT,
     );
-    stream.on("data", (request: ExchangeRequest) => this.onFrame(request));
+    stream.on("data", (frame: PeerFrame) => this.onFrame(frame));
     stream.on("end", () => this.close());
     stream.on("error", () => this.close());
     stream.on("cancelled", () => this.close());
@@ -73,19 +72,16 @@ export class PeerStream {
     this.stream.end();
   }
 
-  private onFrame({ frame }: ExchangeRequest): void {
+  private onFrame(frame: PeerFrame): void {
     if (this.hasEnded) return;
-    switch (frame?.$case) {
+    switch (frame.kind) {
       case "hello":
-        this.greet(frame.value);
+        this.greet(frame.hello);
         return;
-      case "messages": {
-        const { traces } = this.options;
-        const ours = frame.value.messages.filter((wire) => wire.groupId === GROUP_ID);
-        this.receive(ours.map((wire) => messageFromWire(wire, traces)));
+      case "messages":
+        this.receive(frame.messages);
         return;
-      }
-      case undefined:
+      case "unknown":
         // A frame of a newer version: nothing in it is for us.
         return;
     }

@@ -2,6 +2,7 @@ import type { Log } from "#forward";
 import type { MemberId, Message } from "#raft";
 import type { Transport } from "#replica";
 import { assert, type Random } from "#std";
+import { FrameEncoder } from "./frame-codec";
 import type { MemberRegister, PeerIdentity } from "./greeting";
 import type { EntryTraces } from "./message-codec";
 import { PeerLink, type PeerLinkBounds } from "./peer-link";
@@ -43,6 +44,7 @@ const GUESTS_MAX = 32;
 /** The Transport port over one PeerLink to each other member. */
 export class PeerTransport implements Transport, GuestLinks {
   private readonly options: PeerTransportOptions;
+  private readonly frames: FrameEncoder;
   private readonly links = new Map<MemberId, AddressedLink>();
   private readonly guests = new Map<MemberId, string>();
   private peers: ReadonlyMap<MemberId, string>;
@@ -51,6 +53,7 @@ export class PeerTransport implements Transport, GuestLinks {
 
   constructor(options: PeerTransportOptions) {
     this.options = options;
+    this.frames = new FrameEncoder(options.traces);
     this.peers = options.peers;
   }
 
@@ -109,7 +112,7 @@ export class PeerTransport implements Transport, GuestLinks {
   }
 
   private linkTo(peerId: MemberId, address: string, register: TransportUser): PeerLink {
-    const { own, random, log, onRemoved, onDisowned, traces, bounds } = this.options;
+    const { own, random, log, onRemoved, onDisowned, bounds } = this.options;
     return new PeerLink({
       own,
       peerId,
@@ -121,7 +124,7 @@ export class PeerTransport implements Transport, GuestLinks {
       onReset: (peer) => register.reportReset(peer),
       onRemoved,
       onDisowned,
-      traces,
+      frames: this.frames,
       ...(bounds === undefined ? {} : { bounds }),
     });
   }

@@ -11,7 +11,6 @@ import {
   ScanRequest,
   ScanResponse,
 } from "@quorate/proto/kv";
-import { ExchangeRequest } from "@quorate/proto/raft";
 import {
   ByteCall,
   ByteChannels,
@@ -31,8 +30,8 @@ import type { Entry, Message } from "@quorate/services/raft";
 import { Replica, type StateStore } from "@quorate/services/replica";
 import {
   CallCounters,
-  messageFromWire,
-  messageToWire,
+  decodeFrame,
+  FrameEncoder,
   type NodeContext,
   NodeService,
 } from "@quorate/services/rpc";
@@ -74,6 +73,7 @@ class Followers {
   replica: Replica | null = null;
   /** The last entries that were sent together. */
   lastEntries: readonly Entry[] = [];
+  readonly frames = new FrameEncoder();
   framesBytes = 0;
   private answers: Message[] = [];
 
@@ -81,7 +81,7 @@ class Followers {
     const replica = this.replica as Replica;
     for (const to of others) {
       const frame = messages.filter((message) => message.to === to);
-      if (frame.length > 0) this.framesBytes += encodeFrame(frame).length;
+      if (frame.length > 0) this.framesBytes += this.frames.frame(frame).length;
     }
     for (const message of messages) {
       const reply = { from: message.to, to: "n1", term: message.term };
@@ -120,16 +120,6 @@ class Followers {
       if (answers.length > 0) replica.receive(answers);
     });
   }
-}
-
-function encodeFrame(messages: readonly Message[]): Uint8Array {
-  const value = { messages: messages.map((message) => messageToWire(message)) };
-  return ExchangeRequest.encode({ frame: { $case: "messages", value } }).finish();
-}
-
-function decodeFrame(bytes: Uint8Array): readonly (Message | null)[] {
-  const { frame } = ExchangeRequest.decode(bytes);
-  return frame?.$case === "messages" ? frame.value.messages.map((wire) => messageFromWire(wire)) : [];
 }
 
 async function leader(state: StateStore, followers: Followers): Promise<Replica> {
@@ -296,7 +286,8 @@ class HotPath {
       for (let at = 0; at < times; at += 1) {
         // The same entries in another array: each follower's message has its own.
         const batch = entries.map((entry) => ({ ...entry }));
-        for (const to of others) frame = encodeFrame([{ ...message, to, entries: [...batch], commit: at }]);
+        for (const to of others)
+          frame = this.followers.frames.frame([{ ...message, to, entries: [...batch], commit: at }]);
       }
     });
     await round("  a frame decoded by a follower: an entry", count, () => {

@@ -3,79 +3,15 @@ import { MessageType, type Message as WireMessage, Message as WireMessageType } 
 import type { Message } from "@quorate/services/raft";
 import { type EntryTraces, messageFromWire, messageToWire } from "@quorate/services/rpc";
 import fc from "fast-check";
-
-const number = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-const id = fc.string({ minLength: 1, maxLength: 8 });
-const bytes = fc.uint8Array({ maxLength: 40 });
-const place = fc.record({ term: number, index: number });
-const committed = fc.record({ term: number, index: fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }) });
-const kind = fc.constantFrom("normal" as const, "conf_change" as const, "conf_change_v2" as const);
-const entry = fc.record({ term: number, index: number, kind, data: bytes });
-const envelope = { from: id, to: id, term: number };
-const is = <K extends string>(name: K) => fc.constant(name);
-
-/** One generator a kind: a new kind does not compile until it has one. */
-const messages = {
-  append: fc.record({
-    ...envelope,
-    kind: is("append"),
-    previous: place,
-    entries: fc.array(entry),
-    commit: number,
-  }),
-  append_response: fc.record({
-    ...envelope,
-    kind: is("append_response"),
-    index: number,
-    hint: fc.option(place),
-  }),
-  pre_vote: fc.record({ ...envelope, kind: is("pre_vote"), last: place }),
-  pre_vote_response: fc.oneof(
-    fc.record({ ...envelope, kind: is("pre_vote_response"), rejected: fc.boolean() }),
-    fc.record({ ...envelope, kind: is("pre_vote_response"), rejected: fc.boolean(), committed }),
-  ),
-  vote: fc.record({ ...envelope, kind: is("vote"), last: place, transfer: fc.boolean() }),
-  vote_response: fc.oneof(
-    fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean() }),
-    fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean(), committed }),
-  ),
-  heartbeat: fc.record({ ...envelope, kind: is("heartbeat"), commit: number, readSequence: number }),
-  heartbeat_response: fc.record({
-    ...envelope,
-    kind: is("heartbeat_response"),
-    readSequence: number,
-    lowOnSpace: fc.boolean(),
-  }),
-  propose: fc.record({
-    ...envelope,
-    term: fc.constant(0 as const),
-    kind: is("propose"),
-    proposals: fc.array(fc.record({ kind, data: bytes })),
-  }),
-  read_index: fc.record({
-    ...envelope,
-    term: fc.constant(0 as const),
-    kind: is("read_index"),
-    context: fc.string(),
-  }),
-  read_index_response: fc.record({
-    ...envelope,
-    kind: is("read_index_response"),
-    index: number,
-    context: fc.string(),
-  }),
-  transfer_leadership: fc.record({ ...envelope, kind: is("transfer_leadership") }),
-  timeout_now: fc.record({ ...envelope, kind: is("timeout_now") }),
-  snapshot: fc.record({ ...envelope, kind: is("snapshot"), last: place }),
-} as const satisfies { [K in Message["kind"]]: fc.Arbitrary<Extract<Message, { kind: K }>> };
+import { arbitraryMessages } from "./arbitrary-messages";
 
 const onTheWire = (message: Message): WireMessage =>
   WireMessageType.decode(WireMessageType.encode(messageToWire(message)).finish());
 
 describe("the codec of peer messages", () => {
-  test.each(Object.keys(messages) as Message["kind"][])("%s comes back as it went", (name) => {
+  test.each(Object.keys(arbitraryMessages) as Message["kind"][])("%s comes back as it went", (name) => {
     fc.assert(
-      fc.property(messages[name] as fc.Arbitrary<Message>, (message) => {
+      fc.property(arbitraryMessages[name] as fc.Arbitrary<Message>, (message) => {
         expect(messageFromWire(onTheWire(message))).toEqual(message);
       }),
       { seed: 7, numRuns: 100 },
