@@ -147,6 +147,7 @@ export interface StateWrites {
   /** Sessions that ended: they and all their answers go. */
   readonly sessionsEnded: readonly number[];
   readonly answers: readonly SessionAnswer[];
+  /** Those that are below their session's `firstUnanswered`, which is among `sessions`, and no others. */
   readonly answersDropped: readonly { readonly clientId: number; readonly sequence: number }[];
   /** The whole of it where any of it changed, else null. */
   readonly membership: MembershipState | null;

@@ -3,19 +3,25 @@ import type { ChainedBatch } from "./database";
 import type { KeySpace } from "./record-source";
 import { RecordWriter } from "./record-writer";
 import { KEYS_PER_SLICE, type RemovalParts } from "./removal";
-import { type PreviousVersion, readRevision, type StoredChange } from "./revision-records";
+import { type PreviousVersion, readRevisions, type StoredChange } from "./revision-records";
 import type { SpaceReturn } from "./space-return";
-import { newestKey, rangeOfRevisions, revisionKey, versionKey } from "./state-layout";
+import { keyAfter, newestKey, rangeOfHistoryEndingIn, versionKey } from "./state-layout";
 
-/** A change takes up to four keys along: its own, the version that it replaced, and a deletion's `version` and `newest`. */
+/** A change takes up to four keys along: its row's, the version that it replaced, and a deletion's `version` and `newest`. */
 const CHANGES_PER_SLICE = KEYS_PER_SLICE / 4;
 const BYTES_PER_READ = 256 * 1024;
 /** What a record takes besides the key of the user and the value, nearly. */
 const RECORD_OVERHEAD_BYTES = 30;
 
+interface RevisionRow {
+  readonly storedKey: Uint8Array;
+  readonly changes: readonly StoredChange[];
+}
+
 /**
- * Removes history that compactions gave up, going by the `revision` records, so that it costs by what changed and not by
- * what there is. With a change goes the version that it took the place of: what is read at the floor or later finds the
+ * Removes history that compactions gave up, going by the `revision` rows, so that it costs by what changed and not by
+ * what there is. A row goes, and with it what its changes replaced, when all of it is given up: so nothing is written
+ * anew, and up to a row's changes stay for longer. With a change goes the version that it took the place of: what is read at the floor or later finds the
  * change itself, or something newer. A deletion leaves nothing of itself either.
  */
 export class HistoryRemoval {
@@ -64,18 +70,24 @@ export class HistoryRemoval {
     this.due.delete(namespaceId);
     const to = this.parts.floors.givenUpTo(namespaceId);
     if (to === null) return;
-    let from = { revision: (this.removedTo.get(namespaceId) ?? 0) + 1, ordinal: 0 };
+    let range = rangeOfHistoryEndingIn(
+      this.writer,
+      namespaceId,
+      (this.removedTo.get(namespaceId) ?? 0) + 1,
+      to,
+    );
     for (;;) {
       const rows = await this.parts.source.rows({
-        ...rangeOfRevisions(this.writer, namespaceId, from, to),
+        ...range,
         limit: CHANGES_PER_SLICE,
         highWaterMarkBytes: BYTES_PER_READ,
       });
-      const changes = rows.map(([key, value]) => readRevision(key, this.parts.source.checked(key, value)));
-      const last = changes.at(-1);
+      const last = rows.at(-1);
       if (last === undefined) break;
-      await this.removeSlice(namespaceId, changes);
-      from = { revision: last.revision, ordinal: last.ordinal + 1 };
+      for (const slice of slicesOf(rows.map((row) => this.read(row)))) {
+        await this.removeSlice(namespaceId, slice);
+      }
+      range = { gte: keyAfter(last[0]), lt: range.lt };
     }
     // A namespace that was deleted meanwhile is forgotten.
     if (this.changedAt.has(namespaceId)) this.removedTo.set(namespaceId, to);
@@ -88,14 +100,22 @@ export class HistoryRemoval {
     if (removedTo < givenUpTo && removedTo < changedAt) this.due.add(namespaceId);
   }
 
-  private async removeSlice(namespaceId: number, changes: readonly StoredChange[]): Promise<void> {
+  private read([storedKey, value]: readonly [Uint8Array, Uint8Array]): RevisionRow {
+    return { storedKey, changes: readRevisions(this.parts.source.checked(storedKey, value)) };
+  }
+
+  private async removeSlice(namespaceId: number, rows: readonly RevisionRow[]): Promise<void> {
     const { floors, stateWriter } = this.parts;
+    const changes = rows.flatMap((row) => row.changes);
     const previous = await Promise.all(changes.map((change) => this.previousOf(namespaceId, change)));
     await stateWriter.write((batch) => {
       let bytes = 0;
+      for (const { storedKey } of rows) {
+        batch.del(storedKey);
+        bytes += storedKey.length;
+      }
       for (const [at, change] of changes.entries()) {
-        const { generation, revision, ordinal } = change;
-        bytes += revisionKey(this.writer, namespaceId, revision, ordinal).deleteFrom(batch);
+        const { generation } = change;
         this.space.noteRemoved(change.key.length + RECORD_OVERHEAD_BYTES);
         // The keys of a generation that ended are removed as such.
         const space = { namespaceId, generation };
@@ -138,4 +158,20 @@ export class HistoryRemoval {
     }
     return bytes;
   }
+}
+
+/** Rows in parts of so many changes, nearly, and one row at least. */
+function* slicesOf(rows: readonly RevisionRow[]): Generator<readonly RevisionRow[]> {
+  let slice: RevisionRow[] = [];
+  let changeCount = 0;
+  for (const row of rows) {
+    if (slice.length > 0 && changeCount + row.changes.length > CHANGES_PER_SLICE) {
+      yield slice;
+      slice = [];
+      changeCount = 0;
+    }
+    slice.push(row);
+    changeCount += row.changes.length;
+  }
+  if (slice.length > 0) yield slice;
 }

@@ -17,6 +17,7 @@ import type {
   StateBatch,
 } from "#replica";
 import { assert } from "#std";
+import { AnswerRows } from "./answer-rows";
 import type { DatabaseHandle } from "./database-handle";
 import { LevelFrozenState } from "./frozen-state";
 import { HistoryFloors } from "./history-floors";
@@ -26,7 +27,7 @@ import { cacheKeyOf } from "./record-cache";
 import { RecordRepairs } from "./record-repairs";
 import { RecordSource } from "./record-source";
 import { StateChanges } from "./state-changes";
-import type { StateContents } from "./state-contents";
+import { keptBy, type StateContents } from "./state-contents";
 import { readHistory } from "./state-history";
 import { Reclaimer } from "./state-reclaim";
 import { scanRange } from "./state-scan";
@@ -64,7 +65,8 @@ export class LevelState {
     this.opened = { resident: contents.resident, applied: contents.head.applied };
     this.source = new RecordSource(handle);
     this.newest = new NewestRecords(handle, this.source, limits.cacheBytesMax);
-    this.changes = new StateChanges(contents.resident, this.newest);
+    const answers = new AnswerRows(contents.answerRows, keptBy(contents.resident.sessions));
+    this.changes = new StateChanges(answers, this.newest);
     this.writer = new StateWriter(handle, contents, limits);
     this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
     this.repairs = new RecordRepairs(this.source);

@@ -48,11 +48,16 @@ export class RecordReader {
   }
 
   text(): string {
-    const length = this.varint();
+    const { buffer, byteOffset, byteLength } = this.bytes(this.varint());
+    return Buffer.from(buffer, byteOffset, byteLength).toString("utf8");
+  }
+
+  /** The next so many, as a view. */
+  bytes(length: number): Uint8Array {
     const from = this.at;
     this.at += length;
     assert(this.at <= this.source.length, "a record is as long as its fields");
-    return Buffer.from(this.source.buffer, this.source.byteOffset + from, length).toString("utf8");
+    return new Uint8Array(this.source.buffer, this.source.byteOffset + from, length);
   }
 
   /** What is left, as a view. */

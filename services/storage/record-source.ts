@@ -160,6 +160,31 @@ export class RecordSource {
     }
   }
 
+  /** The rows of a range, so many at a time, or fewer where they come to more than so many bytes. */
+  async *rowChunks(
+    options: KeyRange & {
+      readonly rowsPerRead: number;
+      readonly snapshot: DatabaseSnapshot;
+      readonly highWaterMarkBytes: number;
+    },
+  ): AsyncGenerator<[Uint8Array, Uint8Array][]> {
+    const { rowsPerRead, ...range } = options;
+    this.handle.check();
+    const iterator = this.handle.database.iterator(range);
+    try {
+      for (;;) {
+        const rows = await iterator.nextv(rowsPerRead);
+        this.handle.check();
+        if (rows.length === 0) return;
+        yield rows;
+      }
+    } catch (error) {
+      throw this.handle.fault("could not be read", error);
+    } finally {
+      await iterator.close();
+    }
+  }
+
   /** A stored value without its checksum, which it bears out. */
   checked(key: Uint8Array, stored: Uint8Array): Uint8Array {
     const value = checkedValue(key, stored);

@@ -2,13 +2,19 @@ import type { Change, ChangeCause, ChangeOrigin } from "#kv";
 import { assert, EMPTY_BYTES } from "#std";
 import { RecordReader } from "./record-reader";
 import type { RecordWriter } from "./record-writer";
-import { REVISION_PREFIX_BYTES, revisionKey } from "./state-layout";
+import { revisionsKey } from "./state-layout";
 
 /** What a change took the place of, so that it need not be looked for when it is given up. */
 export interface PreviousVersion {
   /** 0 where there was none. */
   readonly modRevision: number;
   readonly valueBytes: number;
+}
+
+/** A change as it is written. */
+export interface WrittenChange {
+  readonly change: Change;
+  readonly previous: PreviousVersion | null;
 }
 
 /** One change as its `revision` record tells it: all but what the version holds. */
@@ -44,38 +50,48 @@ const codeOfCause = {
 const kindOfCode = byCode(codeOfKind);
 const causeOfCode = byCode(codeOfCause);
 
-export function writeRevision(
-  writer: RecordWriter,
-  change: Change,
-  previous: PreviousVersion | null,
-): RecordWriter {
-  revisionKey(writer, change.namespaceId, change.revision, change.ordinal)
-    .endKey()
-    .u8(codeOfKind[change.kind])
-    .varint(change.generation);
-  writeOrigin(writer, change.origin);
-  if (change.kind === "truncate") return writer;
-  if (change.kind === "put") writer.varint(change.record.value.length);
-  if (previous === null) writer.u8(0);
-  else writer.u8(1).varint(previous.modRevision).varint(previous.valueBytes);
-  return writer.bytes(keyOfChange(change));
+/** In the first byte of a change, above its kind: which fields it has, or has in common with the change before it. */
+const SAME_GENERATION = 0x04;
+const SAME_WALL_TIME = 0x08;
+const HAS_REQUEST = 0x10;
+const SAME_CLIENT = 0x20;
+const HAS_PREVIOUS = 0x40;
+const KIND_MASK = 0x03;
+
+/** What a change leaves out where the change before it in its row has the same. */
+interface Shared {
+  readonly revision: number;
+  readonly generation: number;
+  readonly wallTimeMs: number;
+  readonly clientId: number;
 }
 
-/** @param storedKey of kind `revision` */
-export function readRevision(storedKey: Uint8Array, value: Uint8Array): StoredChange {
-  const place = new RecordReader(storedKey, REVISION_PREFIX_BYTES);
-  const revision = place.u64();
-  const ordinal = place.u32();
+const NOTHING_SHARED: Shared = { revision: 0, generation: 0, wallTimeMs: 0, clientId: 0 };
+
+/** One row of changes of one namespace, in their order; one at least. */
+export function writeRevisions(writer: RecordWriter, changes: readonly WrittenChange[]): RecordWriter {
+  const last = changes.at(-1)?.change;
+  assert(last !== undefined, "a row has a change that names it");
+  revisionsKey(writer, last.namespaceId, last.revision, last.ordinal).endKey().varint(changes.length);
+  let before = NOTHING_SHARED;
+  for (const written of changes) {
+    writeChange(writer, written, before);
+    before = sharedOf(written.change, before);
+  }
+  return writer;
+}
+
+/** @param value of a row of kind `revision`; keys are views of it */
+export function readRevisions(value: Uint8Array): readonly StoredChange[] {
   const reader = new RecordReader(value);
-  const kind = kindOfCode.get(reader.u8());
-  assert(kind !== undefined, "a change is of a kind that we wrote");
-  const generation = reader.varint();
-  const origin = readOrigin(reader);
-  const change = { kind, revision, ordinal, generation, origin };
-  if (kind === "truncate") return { ...change, valueBytes: 0, previous: null, key: EMPTY_BYTES };
-  const valueBytes = kind === "put" ? reader.varint() : 0;
-  const previous = reader.u8() === 0 ? null : { modRevision: reader.varint(), valueBytes: reader.varint() };
-  return { ...change, valueBytes, previous, key: reader.rest() };
+  const changes: StoredChange[] = [];
+  let before = NOTHING_SHARED;
+  for (let left = reader.varint(); left > 0; left -= 1) {
+    const change = readChange(reader, before);
+    changes.push(change);
+    before = sharedOf(change, before);
+  }
+  return changes;
 }
 
 export function keyOfChange(
@@ -86,18 +102,60 @@ export function keyOfChange(
   return change.kind === "put" ? change.record.key : change.key;
 }
 
-function writeOrigin(writer: RecordWriter, origin: ChangeOrigin): void {
-  writer.u8(codeOfCause[origin.cause]).varint(origin.wallTimeMs);
-  if (origin.requestId === null) writer.u8(0);
-  else writer.u8(1).varint(origin.requestId.clientId).varint(origin.requestId.sequence);
+function sharedOf(
+  { revision, generation, origin }: Pick<Change, "revision" | "generation" | "origin">,
+  before: Shared,
+): Shared {
+  const clientId = origin.requestId?.clientId ?? before.clientId;
+  return { revision, generation, wallTimeMs: origin.wallTimeMs, clientId };
 }
 
-function readOrigin(reader: RecordReader): ChangeOrigin {
+function writeChange(writer: RecordWriter, { change, previous }: WrittenChange, before: Shared): void {
+  const { revision, ordinal, generation, origin } = change;
+  const { wallTimeMs, requestId } = origin;
+  let first: number = codeOfKind[change.kind];
+  if (generation === before.generation) first |= SAME_GENERATION;
+  if (wallTimeMs === before.wallTimeMs) first |= SAME_WALL_TIME;
+  if (requestId !== null) first |= HAS_REQUEST;
+  if (requestId?.clientId === before.clientId) first |= SAME_CLIENT;
+  if (previous !== null && change.kind !== "truncate") first |= HAS_PREVIOUS;
+  writer.u8(first).u8(codeOfCause[origin.cause]);
+  writer.varint(revision - before.revision).varint(ordinal);
+  if (generation !== before.generation) writer.varint(generation);
+  if (wallTimeMs !== before.wallTimeMs) writer.varint(wallTimeMs);
+  if (requestId !== null) {
+    if (requestId.clientId !== before.clientId) writer.varint(requestId.clientId);
+    writer.varint(requestId.sequence);
+  }
+  if (change.kind === "truncate") return;
+  if (change.kind === "put") writer.varint(change.record.value.length);
+  if (previous !== null) writer.varint(previous.modRevision).varint(previous.valueBytes);
+  const key = keyOfChange(change);
+  writer.varint(key.length).bytes(key);
+}
+
+function readChange(reader: RecordReader, before: Shared): StoredChange {
+  const first = reader.u8();
+  const kind = kindOfCode.get(first & KIND_MASK);
+  assert(kind !== undefined, "a change is of a kind that we wrote");
   const cause = causeOfCode.get(reader.u8());
   assert(cause !== undefined, "a change has a cause that we wrote");
-  const wallTimeMs = reader.varint();
-  const requestId = reader.u8() === 0 ? null : { clientId: reader.varint(), sequence: reader.varint() };
-  return { cause, wallTimeMs, requestId };
+  const revision = before.revision + reader.varint();
+  const ordinal = reader.varint();
+  const generation = (first & SAME_GENERATION) !== 0 ? before.generation : reader.varint();
+  const wallTimeMs = (first & SAME_WALL_TIME) !== 0 ? before.wallTimeMs : reader.varint();
+  const requestId = (first & HAS_REQUEST) !== 0 ? readRequest(reader, first, before) : null;
+  const change = { kind, revision, ordinal, generation, origin: { cause, wallTimeMs, requestId } };
+  if (kind === "truncate") return { ...change, valueBytes: 0, previous: null, key: EMPTY_BYTES };
+  const valueBytes = kind === "put" ? reader.varint() : 0;
+  const hasPrevious = (first & HAS_PREVIOUS) !== 0;
+  const previous = hasPrevious ? { modRevision: reader.varint(), valueBytes: reader.varint() } : null;
+  return { ...change, valueBytes, previous, key: reader.bytes(reader.varint()) };
+}
+
+function readRequest(reader: RecordReader, first: number, before: Shared): ChangeOrigin["requestId"] {
+  const clientId = (first & SAME_CLIENT) !== 0 ? before.clientId : reader.varint();
+  return { clientId, sequence: reader.varint() };
 }
 
 function byCode<Name extends string>(codes: Readonly<Record<Name, number>>): ReadonlyMap<number, Name> {

@@ -1,13 +1,14 @@
-import type { ResidentState } from "#kv";
+import type { ResidentState, SessionAnswer, SessionState } from "#kv";
 import { StoreFailure } from "#replica";
+import type { FoundAnswers } from "./answer-rows";
 import type { Database } from "./database";
 import { RecordReader } from "./record-reader";
 import { checkedValue, RecordWriter } from "./record-writer";
 import { STATE_DATABASE_OPTIONS } from "./state-create";
-import { headKey, type KeyKind, rangeOfKind } from "./state-layout";
+import { headKey, type KeyKind, rangeOfKind, rowNumberOfAnswersKey } from "./state-layout";
 import {
   type EndedGeneration,
-  readAnswer,
+  readAnswers,
   readEnded,
   readHead,
   readLease,
@@ -22,6 +23,8 @@ import {
 export interface StateContents {
   readonly head: StateHead;
   readonly resident: ResidentState;
+  /** As they are stored, those that are dropped among them; `resident` has the others. */
+  readonly answerRows: readonly FoundAnswers[];
   /** The lowest batch number that is still stored. */
   readonly oldestNumber: number;
   /** Generations whose keys are still to be removed. */
@@ -35,9 +38,11 @@ const BYTES_PER_READ = 1024 * 1024;
 export async function readContents(database: Database, path: string): Promise<StateContents> {
   const head = readStoredHead(database, path);
   const numbers = await batchNumbers(database, path);
+  const answerRows = await readAnswerRows(database, path);
   return {
     head,
-    resident: await readResident(database, path, head),
+    resident: await readResident(database, path, { head, answerRows }),
+    answerRows,
     oldestNumber: numbers[0] ?? head.batchNumber + 1,
     ended: await readRows(database, path, "ended", readEnded),
   };
@@ -74,22 +79,47 @@ function missingNumber(numbers: readonly number[], head: StateHead): number | nu
   return expected === head.batchNumber + 1 ? null : expected;
 }
 
-async function readResident(database: Database, path: string, head: StateHead): Promise<ResidentState> {
+async function readAnswerRows(database: Database, path: string): Promise<readonly FoundAnswers[]> {
+  const rows: FoundAnswers[] = [];
+  await eachRow(database, path, "answer", (key, value) =>
+    rows.push({ rowNumber: rowNumberOfAnswersKey(key), answers: readAnswers(value) }),
+  );
+  return rows;
+}
+
+async function readResident(
+  database: Database,
+  path: string,
+  { head, answerRows }: Pick<StateContents, "head" | "answerRows">,
+): Promise<ResidentState> {
   const namespaces = await readRows(database, path, "namespace", readNamespace);
   const generations = new Map(namespaces.map(({ id, generation }) => [id, generation]));
   const leaseKeys = await readRows(database, path, "leaseKey", readLeaseKey);
   const [membership] = await readRows(database, path, "membership", readMembership);
   if (membership === undefined) throw damage(path, "the record of its members is missing");
+  const sessions = await readRows(database, path, "session", readSession);
+  const isKept = keptBy(sessions);
   return {
     meta: head.meta,
     namespaces,
-    sessions: await readRows(database, path, "session", readSession),
-    answers: await readRows(database, path, "answer", readAnswer),
+    sessions,
+    answers: answerRows
+      .flatMap(({ answers }) => answers.filter(isKept))
+      .sort((left, right) => left.clientId - right.clientId || left.sequence - right.sequence),
     membership,
     leases: await readRows(database, path, "lease", readLease),
     // Those of generations that ended go with the rest of them, which their notes see to.
     leaseKeys: leaseKeys.filter(({ namespaceId, generation }) => generations.get(namespaceId) === generation),
   };
+}
+
+/**
+ * Whether an answer is kept: one that is dropped stays in its row until that goes. A session drops the answers below
+ * `firstUnanswered` and no others, and one that ends drops all; ids are never used again.
+ */
+export function keptBy(sessions: readonly SessionState[]): (answer: SessionAnswer) => boolean {
+  const firstUnanswered = new Map(sessions.map((session) => [session.clientId, session.firstUnanswered]));
+  return ({ clientId, sequence }) => sequence >= (firstUnanswered.get(clientId) ?? Number.POSITIVE_INFINITY);
 }
 
 async function readRows<T>(

@@ -7,12 +7,14 @@ import type { HistoryFloors } from "./history-floors";
 import { ownBytes } from "./own-bytes";
 import type { RecordSource } from "./record-source";
 import { RecordWriter } from "./record-writer";
-import { readRevision, type StoredChange } from "./revision-records";
-import { rangeOfRevisions } from "./state-layout";
+import { readRevisions, type StoredChange } from "./revision-records";
+import { rangeOfHistoryFrom } from "./state-layout";
 
-/** Rows of the first read: what is read past the end of a chunk is thrown away. */
-const FIRST_ROWS = 64;
-const ROWS_MAX = 1024;
+/** Changes of the first read, nearly: what is read past the end of a chunk is thrown away. */
+const FIRST_CHANGES = 64;
+const CHANGES_MAX = 1024;
+/** A row has one change or many, depending on how much was written at once. */
+const ROWS_PER_READ = 16;
 /** What a change counts besides key and value. */
 const CHANGE_OVERHEAD_BYTES = 96;
 
@@ -23,7 +25,7 @@ export interface HistoryParts {
 }
 
 /**
- * Goes through the `revision` records of a namespace and adds the versions that they name. Each chunk is read from a
+ * Goes through the `revision` rows of a namespace and adds the versions that they name. Each chunk is read from a
  * snapshot of its own, taken in the turn in which what it needs was seen to be kept still: so a slow reader holds
  * nothing back, and a version that is missing is damage. Whether more rows follow is seen in the same snapshot: what is
  * given up when all was read concerns nobody.
@@ -38,7 +40,7 @@ export async function* readHistory(
   floors.checkTold(query.namespaceId, query.from);
   const to = Math.min(query.to, floors.revision);
   let next = { revision: query.from, ordinal: 0 };
-  let rowsWanted = FIRST_ROWS;
+  let changesWanted = FIRST_CHANGES;
   while (next.revision <= to) {
     handle.check();
     floors.checkTold(query.namespaceId, next.revision);
@@ -48,7 +50,7 @@ export async function* readHistory(
     try {
       const stored = await storedChanges(parts, query.namespaceId, next, {
         to,
-        rowsWanted,
+        changesWanted,
         snapshot,
         chunkBytesMax,
       });
@@ -60,9 +62,15 @@ export async function* readHistory(
       next = { revision: lastTaken.revision, ordinal: lastTaken.ordinal + 1 };
       isLast =
         end === stored.length &&
-        (await storedChanges(parts, query.namespaceId, next, { to, rowsWanted: 1, snapshot, chunkBytesMax }))
-          .length === 0;
-      rowsWanted = end === stored.length ? Math.min(rowsWanted * 4, ROWS_MAX) : FIRST_ROWS;
+        (
+          await storedChanges(parts, query.namespaceId, next, {
+            to,
+            changesWanted: 1,
+            snapshot,
+            chunkBytesMax,
+          })
+        ).length === 0;
+      changesWanted = end === stored.length ? Math.min(changesWanted * 4, CHANGES_MAX) : FIRST_CHANGES;
     } finally {
       await snapshot.close();
     }
@@ -78,18 +86,38 @@ async function storedChanges(
   from: { readonly revision: number; readonly ordinal: number },
   options: {
     readonly to: number;
-    readonly rowsWanted: number;
+    readonly changesWanted: number;
     readonly snapshot: DatabaseSnapshot;
     readonly chunkBytesMax: number;
   },
 ): Promise<readonly StoredChange[]> {
-  const rows = await source.rows({
-    ...rangeOfRevisions(new RecordWriter(), namespaceId, from, options.to),
-    limit: options.rowsWanted,
+  const changes: StoredChange[] = [];
+  const chunks = source.rowChunks({
+    ...rangeOfHistoryFrom(new RecordWriter(), namespaceId, from),
+    rowsPerRead: Math.min(ROWS_PER_READ, options.changesWanted),
     snapshot: options.snapshot,
     highWaterMarkBytes: options.chunkBytesMax,
   });
-  return rows.map(([key, value]) => readRevision(key, source.checked(key, value)));
+  for await (const rows of chunks) {
+    for (const [key, value] of rows) {
+      for (const change of readRevisions(source.checked(key, value))) {
+        if (change.revision > options.to) return changes;
+        if (!isBefore(change, from)) changes.push(change);
+      }
+      if (changes.length >= options.changesWanted) return changes;
+    }
+  }
+  return changes;
+}
+
+/** The row that a place is in may begin before it. */
+function isBefore(
+  change: StoredChange,
+  place: { readonly revision: number; readonly ordinal: number },
+): boolean {
+  return change.revision === place.revision
+    ? change.ordinal < place.ordinal
+    : change.revision < place.revision;
 }
 
 /** What of the rows is asked for, up to so many bytes with values; `end` is where the next chunk begins. */

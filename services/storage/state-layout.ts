@@ -1,11 +1,12 @@
 import type { LeaseKey } from "#kv";
+import { RecordReader } from "./record-reader";
 import type { RecordWriter } from "./record-writer";
 
 /*
  * Keys of the state database: a kind (u8), then fields in big-endian order. `newest` has one record a key of a
  * namespace, deleted ones included, and is what reads and scans go by; `version` has every version of a key, newest
- * first; `revision` has what each revision changed in a namespace, for watch and history. A value ends with a checksum
- * over its key too.
+ * first; `revision` has what a batch changed in a namespace, many changes a row, for watch and history; `answer` has the
+ * answers that a batch kept for sessions, many a row. A value ends with a checksum over its key too.
  */
 
 const KIND = {
@@ -63,8 +64,12 @@ export function sessionKey(writer: RecordWriter, clientId: number): RecordWriter
   return writer.begin(KIND.session).u64(clientId);
 }
 
-export function answerKey(writer: RecordWriter, clientId: number, sequence: number): RecordWriter {
-  return writer.begin(KIND.answer).u64(clientId).u64(sequence);
+export function answersKey(writer: RecordWriter, rowNumber: number): RecordWriter {
+  return writer.begin(KIND.answer).u64(rowNumber);
+}
+
+export function rowNumberOfAnswersKey(storedKey: Uint8Array): number {
+  return new RecordReader(storedKey, 1).u64();
 }
 
 export function membershipKey(writer: RecordWriter): RecordWriter {
@@ -111,8 +116,11 @@ export function versionKey(
 /** What follows the escaped key in a key of kind `version`. */
 export const VERSION_SUFFIX_BYTES = 8;
 
-/** By namespace first: the history of one is read, and given up, without going through that of the others. */
-export function revisionKey(
+/**
+ * A row is named by its last change: so the first key from a place on is that of the row that has it. By namespace first:
+ * the history of one is read, and given up, without going through that of the others.
+ */
+export function revisionsKey(
   writer: RecordWriter,
   namespaceId: number,
   revision: number,
@@ -120,9 +128,6 @@ export function revisionKey(
 ): RecordWriter {
   return writer.begin(KIND.revision).u32(namespaceId).u64(revision).u32(ordinal);
 }
-
-/** What precedes the revision in a key of kind `revision`. */
-export const REVISION_PREFIX_BYTES = 5;
 
 /** Of any key. */
 export function kindOfKey(key: Uint8Array): KeyKind | null {
@@ -135,11 +140,6 @@ const kindOfByte: ReadonlyMap<number, KeyKind> = new Map(
 
 export function rangeOfKind(kind: KeyKind): KeyRange {
   return { gte: Uint8Array.of(KIND[kind]), lt: Uint8Array.of(KIND[kind] + 1) };
-}
-
-export function rangeOfAnswers(writer: RecordWriter, clientId: number): KeyRange {
-  const gte = writer.begin(KIND.answer).u64(clientId).takeKey();
-  return { gte, lt: after(gte) };
 }
 
 /** All keys of one kind of a generation of a namespace. */
@@ -193,15 +193,32 @@ export function rangeOfHistory(writer: RecordWriter, namespaceId: number): KeyRa
   return { gte, lt: after(gte) };
 }
 
-/** What changed in a namespace from (revision, ordinal) on, up to the end of the revision `to`. */
-export function rangeOfRevisions(
+/** The rows of what changed in a namespace from (revision, ordinal) on; the first may begin before that. */
+export function rangeOfHistoryFrom(
   writer: RecordWriter,
   namespaceId: number,
   from: { readonly revision: number; readonly ordinal: number },
+): KeyRange {
+  const gte = revisionsKey(writer, namespaceId, from.revision, from.ordinal).takeKey();
+  return { gte, lt: rangeOfHistory(writer, namespaceId).lt };
+}
+
+/** The rows whose last change is of a revision in [from, to]. */
+export function rangeOfHistoryEndingIn(
+  writer: RecordWriter,
+  namespaceId: number,
+  from: number,
   to: number,
 ): KeyRange {
-  const gte = revisionKey(writer, namespaceId, from.revision, from.ordinal).takeKey();
-  return { gte, lt: revisionKey(writer, namespaceId, to + 1, 0).takeKey() };
+  const gte = revisionsKey(writer, namespaceId, from, 0).takeKey();
+  return { gte, lt: revisionsKey(writer, namespaceId, to + 1, 0).takeKey() };
+}
+
+/** The first key that sorts after this one. */
+export function keyAfter(key: Uint8Array): Uint8Array {
+  const next = new Uint8Array(key.length + 1);
+  next.set(key);
+  return next;
 }
 
 /** The first bytes that sort after all that begin with these. */

@@ -11,7 +11,7 @@ import type { EntryId } from "#raft";
 import { RecordReader } from "./record-reader";
 import type { RecordWriter } from "./record-writer";
 import {
-  answerKey,
+  answersKey,
   batchKey,
   endedKey,
   headKey,
@@ -121,17 +121,26 @@ export function readSession(value: Uint8Array): SessionState {
   };
 }
 
-export function writeAnswer(writer: RecordWriter, answer: SessionAnswer): RecordWriter {
-  return answerKey(writer, answer.clientId, answer.sequence)
-    .endKey()
-    .varint(answer.clientId)
-    .varint(answer.sequence)
-    .bytes(answer.answer);
+export function writeAnswers(
+  writer: RecordWriter,
+  rowNumber: number,
+  answers: readonly SessionAnswer[],
+): RecordWriter {
+  answersKey(writer, rowNumber).endKey().varint(answers.length);
+  for (const { clientId, sequence, answer } of answers) {
+    writer.varint(clientId).varint(sequence).varint(answer.length).bytes(answer);
+  }
+  return writer;
 }
 
-export function readAnswer(value: Uint8Array): SessionAnswer {
+/** Each with memory of its own, for those that are kept outlive those beside them. */
+export function readAnswers(value: Uint8Array): readonly SessionAnswer[] {
   const reader = new RecordReader(value);
-  return { clientId: reader.varint(), sequence: reader.varint(), answer: reader.rest() };
+  return readMany(reader, () => ({
+    clientId: reader.varint(),
+    sequence: reader.varint(),
+    answer: new Uint8Array(reader.bytes(reader.varint())),
+  }));
 }
 
 export function writeMembership(writer: RecordWriter, membership: MembershipState): RecordWriter {

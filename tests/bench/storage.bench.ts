@@ -2,17 +2,20 @@ import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Change, INITIAL_STATE, type NamespaceState } from "@quorate/services/kv";
+import { type Change, INITIAL_STATE, type StateWrites } from "@quorate/services/kv";
 import type { Entry } from "@quorate/services/raft";
 import { createDataDirectory, diskBytes, type OpenedStores, openStores } from "@quorate/services/storage";
 
 /*
  * What storage costs, alone on this machine: wall and CPU time an operation, and memory. Run it with
- *   node tests/dist/bench/storage.bench.js [directory on the disk to measure]
+ *   node tests/dist/bench/storage.bench.js [directory on the disk to measure] [commands]
+ * where `commands` measures nothing but what applying commands costs.
  */
 
 const KEY_COUNT = 100_000;
 const NEWEST = Number.MAX_SAFE_INTEGER;
+const SESSION_ID = 1;
+const ANSWER = new Uint8Array(12);
 
 interface Measured {
   readonly wallMs: number;
@@ -45,6 +48,8 @@ class StorageBench {
   private index = 0;
   private revision = 0;
   private applied = 0;
+  /** The commands of the batch before. */
+  private answered: { readonly clientId: number; readonly sequence: number }[] = [];
 
   constructor(
     private readonly stores: OpenedStores,
@@ -71,6 +76,48 @@ class StorageBench {
       for (let written = 0; written < batches; written += 1) await this.put(perBatch);
     });
     report(`state batch of ${perBatch} x 256 B: a put`, perBatch * batches, measured);
+  }
+
+  /** As the commands of a session are applied: keys at random are read and put, answers kept and dropped again. */
+  async commands(what: string, keyCount: number, count: number): Promise<void> {
+    const perBatch = 64;
+    const batches = Math.floor(count / perBatch);
+    let place = 1;
+    const measured = await measure(async () => {
+      for (let written = 0; written < batches; written += 1) {
+        const keys = Array.from({ length: perBatch }, () => {
+          // Numerical Recipes' generator: the same keys in each run.
+          place = (Math.imul(place, 1_664_525) + 1_013_904_223) >>> 0;
+          return key(place % keyCount);
+        });
+        const reads = keys.map((each) => ({
+          namespaceId: 1,
+          generation: 1,
+          key: each,
+          withValue: false,
+        }));
+        await this.stores.state.read({ keys: reads, ranges: [] });
+        const before = this.revision;
+        const changes = keys.map((each) => this.change(each, SESSION_ID));
+        const sequences = changes.map(({ revision }) => revision);
+        await this.write(changes, 0, {
+          sessions: [
+            {
+              clientId: SESSION_ID,
+              namespaceId: 1,
+              ttlMs: 60_000,
+              deadlineMs: null,
+              firstUnanswered: before + 1,
+            },
+          ],
+          answers: sequences.map((sequence) => ({ clientId: SESSION_ID, sequence, answer: ANSWER })),
+          answersDropped: written === 0 ? [] : this.answered,
+        });
+        this.answered = sequences.map((sequence) => ({ clientId: SESSION_ID, sequence }));
+      }
+    });
+    report(`batch of ${perBatch} commands, ${what}: a put`, perBatch * batches, measured);
+    console.log(`on disk ${((await diskBytes(this.path)) / 1e6).toFixed(0)} MB`);
   }
 
   /** As commands do, which look at what they overwrite. */
@@ -121,11 +168,9 @@ class StorageBench {
   /** Sends the state to a store beside it, as a peer would get it, while nothing is written. */
   async image(target: OpenedStores): Promise<void> {
     const { namespaces } = INITIAL_STATE;
-    await this.write(
-      [],
-      0,
-      namespaces.map((namespace) => ({ ...namespace, keyCount: KEY_COUNT })),
-    );
+    await this.write([], 0, {
+      namespaces: namespaces.map((namespace) => ({ ...namespace, keyCount: KEY_COUNT })),
+    });
     const frozen = this.stores.state.freeze();
     let bytes = 0;
     const sent = await measure(async () => {
@@ -193,33 +238,38 @@ class StorageBench {
   }
 
   private async put(count: number): Promise<void> {
-    const changes = Array.from({ length: count }, (): Change => {
-      this.revision += 1;
-      const { revision } = this;
-      const record = {
-        key: key(revision % KEY_COUNT),
-        value: new Uint8Array(randomBytes(256)),
-        valueBytes: 256,
-        createRevision: revision,
-        modRevision: revision,
-        version: 1,
-        leaseId: 0,
-      };
-      const origin = { cause: "put", wallTimeMs: 0, requestId: null } as const;
-      return { kind: "put", namespaceId: 1, generation: 1, revision, ordinal: 0, record, origin };
-    });
+    const changes = Array.from({ length: count }, () =>
+      this.change(key((this.revision + 1) % KEY_COUNT), null),
+    );
     await this.write(changes, 0);
+  }
+
+  private change(bytes: Uint8Array, clientId: number | null): Change {
+    this.revision += 1;
+    const { revision } = this;
+    const record = {
+      key: bytes,
+      value: new Uint8Array(randomBytes(256)),
+      valueBytes: 256,
+      createRevision: revision,
+      modRevision: revision,
+      version: 1,
+      leaseId: 0,
+    };
+    const requestId = clientId === null ? null : { clientId, sequence: revision };
+    const origin = { cause: "put", wallTimeMs: 1_700_000_000_000, requestId } as const;
+    return { kind: "put", namespaceId: 1, generation: 1, revision, ordinal: 0, record, origin };
   }
 
   private async write(
     changes: readonly Change[],
     compactedRevision: number,
-    namespaces: readonly NamespaceState[] = [],
+    more: Partial<StateWrites> = {},
   ): Promise<void> {
     this.applied += 1;
     const meta = { ...INITIAL_STATE.meta, revision: this.revision, compactedRevision };
     const nothing = {
-      namespaces,
+      namespaces: [],
       sessions: [],
       sessionsEnded: [],
       answers: [],
@@ -231,13 +281,24 @@ class StorageBench {
       leaseKeysDetached: [],
       leaseKeysAttached: [],
     };
-    const writes = { meta, ...nothing, changes };
+    const writes = { meta, ...nothing, changes, ...more };
     await this.stores.state.write({ applied: { term: 1, index: this.applied }, writes });
   }
 }
 
+/** What applying commands costs, in a process of its own so that memory tells something. */
+async function mainOfCommands(open: () => Promise<OpenedStores>, path: string): Promise<void> {
+  const stores = await open();
+  const bench = new StorageBench(stores, path);
+  await bench.commands("20,000 keys, from empty", 20_000, 100_000);
+  await bench.commands("20,000 keys", 20_000, 100_000);
+  await bench.commands("200,000 keys", 200_000, 200_000);
+  await stores.close();
+}
+
 async function main(): Promise<void> {
   const root = await mkdtemp(join(process.argv[2] ?? tmpdir(), "quorate-bench-"));
+  const isOfCommands = process.argv[3] === "commands";
   try {
     const path = join(root, "n1");
     const open = async (name = "n1"): Promise<OpenedStores> => {
@@ -248,6 +309,7 @@ async function main(): Promise<void> {
       if (outcome.kind !== "opened") throw new Error(`the stores are ${outcome.kind}`);
       return outcome.stores;
     };
+    if (isOfCommands) return await mainOfCommands(open, path);
     let stores = await open();
     const bench = new StorageBench(stores, path);
     await bench.appends(1, 500, true);

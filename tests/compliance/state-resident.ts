@@ -64,12 +64,12 @@ export function stateResidentCompliance(name: string, create: () => Promise<Stat
     });
 
     it("E6: applied entry, counters, namespaces, sessions, answers and members survive a restart", async () => {
-      const session = (clientId: number, deadlineMs: number | null): SessionState => ({
+      const session = (clientId: number, deadlineMs: number | null, firstUnanswered = 2): SessionState => ({
         clientId,
         namespaceId: 1,
         ttlMs: 5000,
         deadlineMs,
-        firstUnanswered: 2,
+        firstUnanswered,
       });
       const answer = (clientId: number, sequence: number) => ({
         clientId,
@@ -107,7 +107,7 @@ export function stateResidentCompliance(name: string, create: () => Promise<Stat
           meta: meta(5),
           answersDropped: [{ clientId: 9, sequence: 2 }],
           sessionsEnded: [11],
-          sessions: [session(10, 77)],
+          sessions: [session(9, 5000, 3), session(10, 77)],
         }),
       );
       await reopen();
@@ -118,7 +118,7 @@ export function stateResidentCompliance(name: string, create: () => Promise<Stat
           namespace({ keyCount: 2, byteCount: 2 ** 33, oldestRevision: 1 }),
           namespace({ id: 2, name: "ö" }),
         ],
-        sessions: [session(9, 5000), session(10, 77)],
+        sessions: [session(9, 5000, 3), session(10, 77)],
         answers: [answer(9, 3), answer(10, 2)],
         membership,
         leases: [],
