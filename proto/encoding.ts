@@ -54,6 +54,13 @@ export class MessageWriter {
     return memory.subarray(at);
   }
 
+  /** The message, in memory that it shares with others of its time: for those who soon let it go. */
+  finishShared(): Buffer {
+    const message = Buffer.from(this.memory.subarray(this.at));
+    if (this.memory.length > MEMORY_BYTES_KEPT) this.memory = new Uint8Array(MEMORY_BYTES_MIN);
+    return message;
+  }
+
   /** How much is written so far: see message(). */
   get length(): number {
     return this.memory.length - this.at;
@@ -283,6 +290,25 @@ export class MessageReader {
     }
     this.at = start + length;
     return text;
+  }
+
+  /** A text that mostly is the one that was read before. */
+  repeatedText(before: string): string {
+    const start = this.at;
+    const length = this.count();
+    const { source, at } = this;
+    if (length !== before.length || at + length > this.end) {
+      this.at = this.isOdd ? this.at : start;
+      return this.text();
+    }
+    for (let offset = 0; offset < length; offset += 1) {
+      if (source[at + offset] !== before.charCodeAt(offset)) {
+        this.at = start;
+        return this.text();
+      }
+    }
+    this.at = at + length;
+    return before;
   }
 
   /** Goes into a nested message. @returns where the message around it ends, for leave() */

@@ -1,4 +1,11 @@
 export {
+  decodeGetAnswer,
+  decodePutAnswer,
+  encodeGetRequest,
+  encodePutRequest,
+  type PlainAnswer,
+} from "./frequent-answers";
+export {
   decodeGetRequest,
   decodePutRequest,
   encodeGetResponse,

@@ -1,4 +1,4 @@
-import { Consistency, type ResponseHeader } from "@quorate/proto/kv";
+import { Consistency, type PlainHeader } from "@quorate/proto/kv";
 import { invalidArgument } from "./errors";
 import { toCount } from "./numbers";
 
@@ -53,12 +53,12 @@ export interface ConditionalWriteOptions extends WriteOptions {
 }
 
 /** A reply header with numbers of JavaScript. */
-export function headerOf(message: ResponseHeader | undefined): ReplyHeader {
+export function headerOf(message: PlainHeader | undefined): ReplyHeader {
   return {
     clusterId: message?.clusterId ?? "",
     memberId: message?.memberId ?? "",
-    term: Number(message?.term ?? 0n),
-    revision: Number(message?.revision ?? 0n),
+    term: Number(message?.term ?? 0),
+    revision: Number(message?.revision ?? 0),
   };
 }
 

@@ -11,7 +11,7 @@ import { type CallEnd, OutgoingCall } from "./pipeline/outgoing-call";
 import { PipelinedCalls } from "./pipeline/pipelined-calls";
 import { Sending } from "./sending";
 import { systemTiming } from "./timing";
-import type { AttemptOptions, Connection, MessageType, Method } from "./transport";
+import type { AttemptOptions, Connection, MessageEncoder, Method } from "./transport";
 
 /** The longest message that is sent or taken: the server's request limit plus room for larger configured limits. */
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
@@ -211,7 +211,7 @@ function givenUp(): QuorateError {
   return new QuorateError("the call was given up", { code: "CANCELLED", reason: "CANCELLED" });
 }
 
-function serializer<Request>(type: MessageType<Request>): (request: Request) => Buffer {
+function serializer<Request>(type: MessageEncoder<Request>): (request: Request) => Buffer {
   return (request) => {
     const encoded = type.encode(request).finish();
     return Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);

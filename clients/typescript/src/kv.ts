@@ -1,4 +1,13 @@
-import { KvServiceDefinition, type ResponseHeader, type TxnRequest } from "@quorate/proto/kv";
+import {
+  decodeGetAnswer,
+  decodePutAnswer,
+  encodeGetRequest,
+  encodePutRequest,
+  KvServiceDefinition,
+  type PlainAnswer,
+  type PlainHeader,
+  type TxnRequest,
+} from "@quorate/proto/kv";
 import { type BytesLike, toBytes, toText } from "./bytes";
 import {
   type CallOptions,
@@ -23,8 +32,8 @@ import { type Transaction, type TransactOptions, Txn, transact } from "./txn";
 import { Watch, WatchFeed, type WatchOptions, type WatchTarget, watchFields } from "./watch";
 
 const METHODS = {
-  put: methodOf(KvServiceDefinition, KvServiceDefinition.methods.put),
-  get: methodOf(KvServiceDefinition, KvServiceDefinition.methods.get),
+  put: plainMethod(KvServiceDefinition.methods.put, encodePutRequest, decodePutAnswer),
+  get: plainMethod(KvServiceDefinition.methods.get, encodeGetRequest, decodeGetAnswer),
   batchGet: methodOf(KvServiceDefinition, KvServiceDefinition.methods.batchGet),
   delete: methodOf(KvServiceDefinition, KvServiceDefinition.methods.delete),
   deleteRange: methodOf(KvServiceDefinition, KvServiceDefinition.methods.deleteRange),
@@ -96,11 +105,11 @@ export class Kv {
       namespace: this.#name(options),
       key: toBytes(key),
       value: toBytes(value),
-      leaseId: options.leaseId ?? 0n,
+      leaseId: options.leaseId === undefined ? 0n : toInt64(options.leaseId, "leaseId"),
       ...conditionFields(options),
     };
     const reply = await this.#write(METHODS.put, request, options);
-    return { revision: headerOf(reply.header).revision, previous: recordOf(reply.previous) };
+    return { revision: headerOf(reply.header).revision, previous: recordOf(reply.record) };
   }
 
   /** The record of a key, or undefined when there is no such key. */
@@ -312,5 +321,15 @@ export class Kv {
 }
 
 interface Reply {
-  readonly header: ResponseHeader | undefined;
+  readonly header: PlainHeader | undefined;
+}
+
+/** A method whose messages are encoded and decoded by hand, as it comes with most calls. */
+function plainMethod<Request>(
+  { name }: { readonly name: string },
+  encode: (request: Request) => Uint8Array,
+  decode: (bytes: Uint8Array) => PlainAnswer,
+): Method<Request, PlainAnswer> {
+  const requestType = { encode: (request: Request) => ({ finish: () => encode(request) }) };
+  return { path: `/${KvServiceDefinition.fullName}/${name}`, requestType, responseType: { decode } };
 }

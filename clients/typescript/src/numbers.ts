@@ -1,7 +1,7 @@
 import { invalidArgument } from "./errors";
 
 /** An int64 field that counts something: revisions, versions and counts stay far below 2^53. */
-export function toNumber(value: bigint): number {
+export function toNumber(value: bigint | number): number {
   const number = Number(value);
   if (!Number.isSafeInteger(number)) throw new RangeError(`${value} does not fit in a number`);
   return number;

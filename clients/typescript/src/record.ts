@@ -1,4 +1,4 @@
-import type { Record as RecordMessage } from "@quorate/proto/kv";
+import type { PlainRecord } from "@quorate/proto/kv";
 import { toText } from "./bytes";
 import { type Codec, decodeAt } from "./codec";
 import { toNumber } from "./numbers";
@@ -18,14 +18,14 @@ export class KvRecord {
   /** The lease that the key is attached to; 0n for none. Ids use all 64 bits, hence a bigint. */
   readonly leaseId: bigint;
 
-  constructor(message: RecordMessage) {
+  constructor(message: PlainRecord) {
     // Decoded bytes are views that keep the whole message alive: a record may outlive the page it came in.
     this.keyBytes = new Uint8Array(message.key);
     this.bytes = new Uint8Array(message.value);
     this.createRevision = toNumber(message.createRevision);
     this.modRevision = toNumber(message.modRevision);
     this.version = toNumber(message.version);
-    this.leaseId = message.leaseId;
+    this.leaseId = BigInt(message.leaseId);
   }
 
   /** The key as text. @throws QuorateError INVALID_ARGUMENT when it is not UTF-8: use `keyBytes` then */
@@ -45,6 +45,6 @@ export class KvRecord {
 }
 
 /** The record of a reply; undefined where the reply has none. */
-export function recordOf(message: RecordMessage | undefined): KvRecord | undefined {
+export function recordOf(message: PlainRecord | undefined): KvRecord | undefined {
   return message === undefined ? undefined : new KvRecord(message);
 }

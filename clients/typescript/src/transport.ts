@@ -1,14 +1,18 @@
-/** A generated message: what ts-proto writes for each type. */
-export interface MessageType<Message> {
+/** Encodes messages of one type, as what ts-proto writes for it does. finish() is called at once. */
+export interface MessageEncoder<Message> {
   encode(message: Message): { finish(): Uint8Array };
+}
+
+/** Decodes messages of one type. */
+export interface MessageDecoder<Message> {
   decode(bytes: Uint8Array): Message;
 }
 
-/** A generated method of a service. */
+/** A method of a service as its caller has it. */
 export interface Method<Request, Response> {
   readonly path: string;
-  readonly requestType: MessageType<Request>;
-  readonly responseType: MessageType<Response>;
+  readonly requestType: MessageEncoder<Request>;
+  readonly responseType: MessageDecoder<Response>;
 }
 
 /** What is sent with one attempt of a call. */
@@ -55,8 +59,8 @@ export type Connect = (address: string) => Connection;
 
 interface GeneratedMethod<Request, Response> {
   readonly name: string;
-  readonly requestType: MessageType<Request>;
-  readonly responseType: MessageType<Response>;
+  readonly requestType: MessageEncoder<Request>;
+  readonly responseType: MessageDecoder<Response>;
 }
 
 /** The method of a generated service definition, with its path. */

@@ -1,5 +1,5 @@
 import { QuorateError } from "#client/errors";
-import type { AttemptOptions, MessageType, Method } from "#client/transport";
+import type { AttemptOptions, MessageDecoder, MessageEncoder, Method } from "#client/transport";
 
 /** What a call is on: ends it when its caller gives it up. */
 export interface Carrier {
@@ -22,7 +22,7 @@ export class OutgoingCall {
   /** Its number on the stream that it was written to; 0 before. */
   id = 0;
   isOver = false;
-  readonly #responseType: MessageType<unknown>;
+  readonly #responseType: MessageDecoder<unknown>;
   readonly #end: CallEnd;
   readonly #signal: AbortSignal | undefined;
   #carrier: Carrier | null = null;
@@ -88,7 +88,7 @@ export class OutgoingCall {
   }
 }
 
-function encoded(type: MessageType<unknown>, request: unknown): Buffer {
+function encoded(type: MessageEncoder<unknown>, request: unknown): Buffer {
   try {
     const bytes = type.encode(request).finish();
     return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,0 +1,145 @@
+import { bytesTag, type Count, countTag, MessageReader, MessageWriter } from "./encoding";
+import type { PlainHeader, PlainRecord } from "./frequent-calls";
+import { type GetRequest, GetResponse, type PutRequest, PutResponse } from "./gen/quorate/kv/v1/kv_service";
+
+/*
+ * Put and Get by hand as their caller has them: the other side of frequent-calls.ts. Integers of answers are numbers, where
+ * a number holds them.
+ */
+
+/** The answer to a Get, or to a Put: then the record is what was there before. */
+export interface PlainAnswer {
+  readonly header: PlainHeader | undefined;
+  readonly record: PlainRecord | undefined;
+}
+
+const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+
+const writer = new MessageWriter();
+const reader = new MessageReader();
+
+export function encodePutRequest(request: PutRequest): Buffer {
+  const { namespace, key, value, leaseId, returnPrevious, expectedModRevision } = request;
+  return writer
+    .begin()
+    .optionalCount(countTag(6), expectedModRevision)
+    .flag(countTag(5), returnPrevious)
+    .count(countTag(4), leaseId)
+    .bytes(bytesTag(3), value)
+    .bytes(bytesTag(2), key)
+    .text(bytesTag(1), namespace)
+    .finishShared();
+}
+
+export function encodeGetRequest(request: GetRequest): Buffer {
+  const { namespace, key, consistency, minRevision, maxStalenessMs, revision } = request;
+  return writer
+    .begin()
+    .count(countTag(13), revision)
+    .count(countTag(12), maxStalenessMs)
+    .count(countTag(11), minRevision)
+    .count(countTag(10), consistency)
+    .bytes(bytesTag(2), key)
+    .text(bytesTag(1), namespace)
+    .finishShared();
+}
+
+/** Byte fields are views. Throws where the generated code does. */
+export function decodePutAnswer(bytes: Uint8Array): PlainAnswer {
+  const plain = decodeAnswer(bytes);
+  if (plain !== null) return plain;
+  const { header, previous } = PutResponse.decode(bytes);
+  return { header, record: previous };
+}
+
+/** Byte fields are views. Throws where the generated code does. */
+export function decodeGetAnswer(bytes: Uint8Array): PlainAnswer {
+  return decodeAnswer(bytes) ?? GetResponse.decode(bytes);
+}
+
+/** null where the generated code is to decode it: see MessageReader. */
+function decodeAnswer(bytes: Uint8Array): PlainAnswer | null {
+  let header: PlainHeader | undefined;
+  let record: PlainRecord | undefined;
+  reader.begin(bytes);
+  while (reader.hasMore) {
+    const tag = reader.tag();
+    // A message that comes twice is merged into one, which the generated code is left to.
+    if (tag === bytesTag(1) && header === undefined) {
+      const end = reader.enter();
+      header = readHeader();
+      reader.leave(end);
+    } else if (tag === bytesTag(2) && record === undefined) {
+      const end = reader.enter();
+      record = readRecord();
+      reader.leave(end);
+    } else {
+      reader.giveUp();
+    }
+  }
+  return reader.finish() ? { header, record } : null;
+}
+
+/** Whoever answered last mostly answers again. */
+let lastHeader: PlainHeader = { clusterId: "", memberId: "", term: 0, revision: 0 };
+
+function readHeader(): PlainHeader {
+  let clusterId = "";
+  let memberId = "";
+  let term: Count = 0;
+  let revision: Count = 0;
+  while (reader.hasMore) {
+    switch (reader.tag()) {
+      case bytesTag(1):
+        clusterId = reader.repeatedText(lastHeader.clusterId);
+        break;
+      case bytesTag(2):
+        memberId = reader.repeatedText(lastHeader.memberId);
+        break;
+      case countTag(3):
+        term = reader.count();
+        break;
+      case countTag(4):
+        revision = reader.count();
+        break;
+      default:
+        reader.giveUp();
+    }
+  }
+  lastHeader = { clusterId, memberId, term, revision };
+  return lastHeader;
+}
+
+function readRecord(): PlainRecord {
+  let key = EMPTY_BYTES;
+  let value = EMPTY_BYTES;
+  let createRevision: Count = 0;
+  let modRevision: Count = 0;
+  let version: Count = 0;
+  let leaseId: Count = 0;
+  while (reader.hasMore) {
+    switch (reader.tag()) {
+      case bytesTag(1):
+        key = reader.bytes();
+        break;
+      case bytesTag(2):
+        value = reader.bytes();
+        break;
+      case countTag(3):
+        createRevision = reader.count();
+        break;
+      case countTag(4):
+        modRevision = reader.count();
+        break;
+      case countTag(5):
+        version = reader.count();
+        break;
+      case countTag(6):
+        leaseId = reader.count();
+        break;
+      default:
+        reader.giveUp();
+    }
+  }
+  return { key, value, createRevision, modRevision, version, leaseId };
+}

@@ -1,0 +1,173 @@
+import { describe, expect, test } from "@jest/globals";
+import {
+  Consistency,
+  decodeGetAnswer,
+  decodePutAnswer,
+  encodeGetRequest,
+  encodePutRequest,
+  GetRequest,
+  GetResponse,
+  type PlainAnswer,
+  PutRequest,
+  PutResponse,
+  type Record as RecordMessage,
+  type ResponseHeader,
+} from "@quorate/proto/kv";
+import fc from "fast-check";
+
+const int64 = fc.oneof(
+  fc.constant(0n),
+  fc.nat({ max: Number.MAX_SAFE_INTEGER }).map(BigInt),
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+);
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 40 }),
+  fc
+    .constantFrom(0, 1, 127, 128, 300, 16_384, 20_000, 600_000)
+    .map((length) => new Uint8Array(length).fill(7)),
+);
+const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12, unit: "grapheme" }));
+
+describe("requests encoded by hand are those of the generated code, byte for byte", () => {
+  test("of Put", () => {
+    const request: fc.Arbitrary<PutRequest> = fc.record({
+      namespace: text,
+      key: bytes,
+      value: bytes,
+      leaseId: int64,
+      returnPrevious: fc.boolean(),
+      expectedModRevision: fc.option(int64, { nil: undefined }),
+    });
+    fc.assert(
+      fc.property(request, (message) => {
+        expect(Buffer.compare(encodePutRequest(message), PutRequest.encode(message).finish())).toBe(0);
+      }),
+    );
+  });
+
+  test("of Get", () => {
+    const request: fc.Arbitrary<GetRequest> = fc.record({
+      namespace: text,
+      key: bytes,
+      consistency: fc.constantFrom(Consistency.UNSPECIFIED, Consistency.LINEARIZABLE, Consistency.STALE),
+      minRevision: int64,
+      maxStalenessMs: int64,
+      revision: int64,
+    });
+    fc.assert(
+      fc.property(request, (message) => {
+        expect(Buffer.compare(encodeGetRequest(message), GetRequest.encode(message).finish())).toBe(0);
+      }),
+    );
+  });
+
+  test("one after another, none of which is changed by the next", () => {
+    const request = { namespace: "", consistency: 0, minRevision: 0n, maxStalenessMs: 0n, revision: 0n };
+    const first = encodeGetRequest({ ...request, key: Buffer.from("one") });
+    const copy = Uint8Array.from(first);
+    encodeGetRequest({ ...request, key: Buffer.from("another") });
+    expect(Uint8Array.from(first)).toEqual(copy);
+  });
+});
+
+const record: fc.Arbitrary<RecordMessage> = fc.record({
+  key: bytes,
+  value: bytes,
+  createRevision: int64,
+  modRevision: int64,
+  version: int64,
+  leaseId: int64,
+});
+// Few of them, since what is read again is what is kept.
+const name = fc.oneof(fc.constantFrom("", "n1", "n2", "nö", "0123456789"), text);
+const header: fc.Arbitrary<ResponseHeader> = fc.record({
+  clusterId: name,
+  memberId: name,
+  term: int64,
+  revision: int64,
+});
+const answer = fc.record({
+  header: fc.option(header, { nil: undefined }),
+  record: fc.option(record, { nil: undefined }),
+});
+
+/** With bigints, as the generated code has all integers. */
+function exact({ header, record }: PlainAnswer): PlainAnswer {
+  return {
+    header: header && { ...header, term: BigInt(header.term), revision: BigInt(header.revision) },
+    record: record && {
+      ...record,
+      createRevision: BigInt(record.createRevision),
+      modRevision: BigInt(record.modRevision),
+      version: BigInt(record.version),
+      leaseId: BigInt(record.leaseId),
+    },
+  };
+}
+
+describe.each([
+  {
+    name: "PutResponse",
+    byHand: decodePutAnswer,
+    generated: (body: Uint8Array): PlainAnswer => {
+      const { header, previous } = PutResponse.decode(body);
+      return { header, record: previous };
+    },
+  },
+  { name: "GetResponse", byHand: decodeGetAnswer, generated: (body: Uint8Array) => GetResponse.decode(body) },
+])("a $name", ({ byHand, generated }) => {
+  const messages = answer.map((message) => GetResponse.encode(message).finish());
+
+  /** Makes of the bytes what the generated code makes of them, be it a failure. */
+  const agrees = (body: Uint8Array): void => {
+    expect(outcomeOf(() => exact(byHand(body)))).toEqual(outcomeOf(() => generated(body)));
+  };
+
+  test("of numbers is decoded without bigints", () => {
+    const numbers = { createRevision: 5n, modRevision: 2n ** 53n - 1n, version: 1n, leaseId: 0n };
+    const body = GetResponse.encode({
+      header: { clusterId: "c", memberId: "n1", term: 3n, revision: 300n },
+      record: { key: Buffer.from("k"), value: Buffer.alloc(300), ...numbers },
+    }).finish();
+    expect(byHand(body)).toMatchObject({
+      header: { clusterId: "c", memberId: "n1", term: 3, revision: 300 },
+      record: { createRevision: 5, modRevision: Number.MAX_SAFE_INTEGER, version: 1, leaseId: 0 },
+    });
+    agrees(body);
+  });
+
+  test("is decoded as the generated code does it", () => {
+    fc.assert(fc.property(messages, agrees));
+  });
+
+  test("twice over, cut off, with flipped bits and followed by garbage too", () => {
+    const garbled = fc.oneof(
+      fc.tuple(messages, messages).map((parts) => new Uint8Array(Buffer.concat(parts))),
+      fc.tuple(messages, fc.nat()).map(([body, cut]) => body.slice(0, cut % (body.length + 1))),
+      fc.tuple(messages, fc.nat(), fc.integer({ min: 1, max: 255 })).map(([body, at, bits]) => {
+        const flipped = Uint8Array.from(body);
+        if (body.length > 0) flipped[at % body.length]! ^= bits;
+        return flipped;
+      }),
+      fc
+        .tuple(messages, fc.uint8Array({ maxLength: 12 }))
+        .map((parts) => new Uint8Array(Buffer.concat(parts))),
+      fc.uint8Array({ maxLength: 30 }),
+    );
+    fc.assert(fc.property(garbled, agrees), { numRuns: 500 });
+  });
+});
+
+function outcomeOf(decode: () => PlainAnswer): unknown {
+  try {
+    const { header, record } = decode();
+    // Of either kind of bytes.
+    return [header, record && { ...record, key: hex(record.key), value: hex(record.value) }];
+  } catch (failure) {
+    return String(failure);
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
