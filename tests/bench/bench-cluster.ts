@@ -7,6 +7,9 @@ import type { Via } from "./options";
 
 const SETTLE_MS_MAX = 60_000;
 
+/** So long that a stall shows as a latency, not as a failure. */
+const DEADLINE_MS = 30_000;
+
 /** Three nodes and a gateway on this machine, in a directory and on ports of their own. */
 export class BenchCluster {
   readonly directory: string;
@@ -59,7 +62,7 @@ export class BenchCluster {
 
   /** A client that talks to the leader, a follower or the gateway first. */
   async client(via: Via): Promise<Quorate> {
-    return connect({ endpoints: await this.#endpoints(via) });
+    return connect({ endpoints: await this.#endpoints(via), deadlineMs: DEADLINE_MS });
   }
 
   /** Where the leader, a follower or the gateway serves clients. */

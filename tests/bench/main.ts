@@ -12,6 +12,7 @@ import { KeySpace } from "./key-space";
 import { describeMachine, type Machine } from "./machine";
 import { load, measure, type Seat } from "./measure";
 import { BadOption, type BenchOptions, benchOptions, HELP } from "./options";
+import { benchHtml } from "./page";
 import { QuorateContender } from "./quorate-contender";
 import {
   baselineText,
@@ -111,10 +112,11 @@ function partsOf({ cells, ratios, cpuCosts, footprint, baseline, options }: Repo
 }
 
 function writeFiles(report: Report): void {
-  const { json, saveBaseline } = report.options;
+  const { json, html, saveBaseline } = report.options;
   const text = JSON.stringify(report, null, 2);
   if (json === "-") console.log(text);
   else if (json !== null) writeFileSync(json, `${text}\n`);
+  if (html !== null) writeFileSync(html, benchHtml(report));
   if (saveBaseline !== null) {
     const { machine, cells, ratios } = report;
     writeFileSync(saveBaseline, `${JSON.stringify(baselineOf(machine, cells, ratios), null, 2)}\n`);

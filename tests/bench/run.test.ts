@@ -1,7 +1,10 @@
-import { readFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Child, Workplace } from "../support";
+import type { Surroundings } from "../support/child";
+import { etcdVersion } from "./etcd-program";
 
 const BENCH_PROGRAM = resolve(__dirname, "../dist/bench/main.js");
 
@@ -13,13 +16,15 @@ beforeEach(() => {
 
 afterEach(() => workplace.remove());
 
-function bench(line: string): Child {
-  return new Child(workplace, "bench", [BENCH_PROGRAM, ...line.split(" ")]);
+function bench(line: string, surroundings?: Surroundings, name = "bench"): Child {
+  return new Child(workplace, name, [BENCH_PROGRAM, ...line.split(" ")], surroundings);
 }
+
+const testWithEtcd = etcdVersion() === null ? test.skip : test;
 
 test("the bench measures a cluster of its own and says so in JSON", async () => {
   const child = bench(
-    "--cell mixed,mixed@gateway,cas@unary,footprint --in-flight 2 --rounds 2 --seconds 1 --warm-up-seconds 0 --keys 50 --footprint-keys 100 --profile fast --json -",
+    "--cell mixed,mixed@gateway,cas@unary,footprint --in-flight 2 --rounds 2 --seconds 1 --warm-up-seconds 0 --keys 50 --footprint-keys 100 --json -",
   );
   expect(await child.ended).toEqual({ code: 0, signal: null });
   const report = JSON.parse(child.log());
@@ -40,6 +45,55 @@ test("the bench measures a cluster of its own and says so in JSON", async () => 
   expect(report.footprint).toMatchObject({ keys: 100, keysAfterwards: 100 });
   expect(report.footprint.restartsMs).toHaveLength(2);
 }, 300_000);
+
+test("an open loop leaves its tables, a page and a base line, which another run is held against", async () => {
+  const line = "--cell put --rate 100 --rounds 1 --seconds 1 --warm-up-seconds 0 --keys 50 --profile fast";
+  const [page, baseline] = [workplace.at("bench.html"), workplace.at("baseline.json")];
+  const child = bench(`${line} --html ${page} --save-baseline ${baseline}`);
+  expect(await child.ended).toEqual({ code: 0, signal: null });
+  expect(child.log()).toMatch(/^put\/100ps +\d+ /m);
+  expect(readFileSync(page, "utf8")).toContain("<svg");
+  const saved = JSON.parse(readFileSync(baseline, "utf8"));
+  expect(saved.cells["put/100ps"].cpuMicros).toBeGreaterThan(0);
+  // As if it had once cost nothing, on this very machine.
+  saved.cells["put/100ps"].cpuMicros = 1e-3;
+  writeFileSync(baseline, JSON.stringify(saved));
+  const later = bench(`${line} --baseline ${baseline}`, {}, "later");
+  expect(await later.ended).toEqual({ code: 3, signal: null });
+  expect(later.log()).toMatch(/WORSE {2}put\/100ps: \d+ us/);
+}, 300_000);
+
+testWithEtcd(
+  "etcd runs beside, and each cell is a multiple of its",
+  async () => {
+    const child = bench(
+      "--against etcd --cell put,put@unary,cas,scan,txn,ycsb-e,get-stale --in-flight 4 --rounds 1 --seconds 1 --warm-up-seconds 0 --keys 1000 --json -",
+    );
+    expect(await child.ended).toEqual({ code: 0, signal: null });
+    const { cells, ratios } = JSON.parse(child.log());
+    expect(ratios.map(({ name }: { readonly name: string }) => name)).toEqual([
+      ...["put/4", "put@unary/4", "cas/4", "scan/4", "txn/4", "ycsb-e/4", "get-stale/4"],
+    ]);
+    for (const { median } of ratios) expect(median).toBeGreaterThan(0);
+    for (const { rounds } of cells) expect(rounds[0].failed).toBe(0);
+    const etcd = cells.find(({ store }: { readonly store: string }) => store === "etcd").rounds[0];
+    expect(Object.keys(etcd.syncsPerOperation)).toEqual(["e1", "e2", "e3"]);
+    expect(etcd.syncsPerOperation[etcd.leader]).toBeGreaterThan(0);
+    expect(Object.keys(etcd.cpuMicrosPerOperation).sort()).toEqual(["e1", "e2", "e3", "load"]);
+  },
+  300_000,
+);
+
+test("where there is no etcd, that is said in one line and nothing is started", async () => {
+  const getconf = execFileSync("which", ["getconf"], { encoding: "utf8" }).trim();
+  symlinkSync(getconf, workplace.at("getconf"));
+  const child = bench("--against etcd", { environment: { PATH: workplace.path } });
+  expect(await child.ended).toEqual({ code: 2, signal: null });
+  expect(child.log().trimEnd().split("\n")).toEqual([
+    "npm run bench -- --against etcd",
+    "--against etcd: no etcd is installed here (there is no program of that name on the PATH)",
+  ]);
+});
 
 test("a wrong option stops the bench with one line that names it", async () => {
   const child = bench("--in-flight many");
