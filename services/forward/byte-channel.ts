@@ -10,6 +10,7 @@ import { asBuffer } from "./as-buffer";
 import { type CallHeaders, metadataOf } from "./call-headers";
 import { channelCredentials } from "./channel-credentials";
 import { CallFailure } from "./failure";
+import { PipelinedCalls } from "./pipelined-calls";
 import { Sending } from "./sending";
 
 const CONNECT_TIMEOUT_MS_DEFAULT = 2000;
@@ -23,6 +24,13 @@ export interface OutgoingCall {
   readonly headers: CallHeaders;
   /** As Date.now() counts. */
   readonly deadlineMs: number;
+}
+
+export interface ByteChannelSettings {
+  /** How long an attempt to connect may take. */
+  readonly connectTimeoutMs?: number | undefined;
+  /** Whether unary calls share a stream, which the public server of a node takes. */
+  readonly pipelining?: boolean | undefined;
 }
 
 /** The part of an AbortSignal that a call needs. */
@@ -45,19 +53,35 @@ export class ByteChannel {
   private readonly connectTimeoutMs: number;
   private client: Client;
   private connecting: Promise<void> | null = null;
+  private readonly pipelined: PipelinedCalls | null;
   private closed = false;
 
   /** @param address host:port */
-  constructor(address: string, options: ChannelOptions, connectTimeoutMs = CONNECT_TIMEOUT_MS_DEFAULT) {
+  constructor(
+    address: string,
+    options: ChannelOptions,
+    { connectTimeoutMs, pipelining }: ByteChannelSettings = {},
+  ) {
     this.address = address;
     this.options = options;
-    this.connectTimeoutMs = connectTimeoutMs;
+    this.connectTimeoutMs = connectTimeoutMs ?? CONNECT_TIMEOUT_MS_DEFAULT;
+    this.pipelined =
+      pipelining === true ? new PipelinedCalls((call, cancelling) => this.alone(call, cancelling)) : null;
     this.client = this.newClient();
   }
 
-  async unary(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
-    if (!this.isReady()) await this.connected(call.deadlineMs);
-    if (cancelling.aborted) throw nobodyWaits();
+  unary(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
+    if (this.pipelined?.isOpen === true || this.isReady()) return this.send(call, cancelling);
+    return this.connected(call.deadlineMs).then(() => this.send(call, cancelling));
+  }
+
+  private send(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
+    if (cancelling.aborted) return Promise.reject(nobodyWaits());
+    return this.pipelined?.unary(this.client, call, cancelling) ?? this.alone(call, cancelling);
+  }
+
+  private alone(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
+    if (cancelling.aborted) return Promise.reject(nobodyWaits());
     return new Promise<Buffer>((resolve, reject) => {
       const cancel = (): void => sent.cancel();
       const sent: ClientUnaryCall = this.client.makeUnaryRequest(
@@ -139,6 +163,7 @@ export class ByteChannel {
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    this.pipelined?.close();
     const { client } = this;
     // Not in the turn of its first call: grpc-js looks the address up after that, and connects a closed channel for ever.
     setImmediate(() => client.close());

@@ -1,23 +1,22 @@
 import type { ChannelOptions } from "@grpc/grpc-js";
-import { ByteChannel } from "./byte-channel";
+import { ByteChannel, type ByteChannelSettings } from "./byte-channel";
 
 /** One channel for each address, made when it is first needed. */
 export class ByteChannels {
   private readonly options: ChannelOptions;
-  private readonly connectTimeoutMs: number | undefined;
+  private readonly settings: ByteChannelSettings;
   private readonly channels = new Map<string, ByteChannel>();
 
-  /** @param connectTimeoutMs of each channel; without it theirs by default */
-  constructor(options: ChannelOptions, connectTimeoutMs?: number) {
+  constructor(options: ChannelOptions, settings: ByteChannelSettings = {}) {
     this.options = options;
-    this.connectTimeoutMs = connectTimeoutMs;
+    this.settings = settings;
   }
 
   /** @param address host:port */
   to(address: string): ByteChannel {
     let channel = this.channels.get(address);
     if (channel === undefined) {
-      channel = new ByteChannel(address, this.options, this.connectTimeoutMs);
+      channel = new ByteChannel(address, this.options, this.settings);
       this.channels.set(address, channel);
     }
     return channel;

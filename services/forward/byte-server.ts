@@ -17,7 +17,7 @@ import { ErrorReason } from "@quorate/proto/kv";
 import { assert } from "#std";
 import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
-import { callerLeft, deadlinePassed } from "./call-failures";
+import { callerLeft, deadlinePassed, shuttingDown } from "./call-failures";
 import { MetadataHeaders } from "./call-headers";
 import { serverOptions } from "./channel-options";
 import type { ClientConnection } from "./connections";
@@ -153,14 +153,13 @@ export class ByteServer {
   }
 
   /**
-   * Takes no more connections and calls, ends duplex streams with SHUTTING_DOWN (pipelines once what they brought is
-   * answered), lets the other calls under way end for
+   * Takes no more connections and calls, ends duplex streams with SHUTTING_DOWN, lets the other calls under way end for
    * at most drainMs, then cuts them. With a drainMs of 0 all are cut, as when a process dies. Safe to call twice.
    */
   close(drainMs: number): Promise<void> {
     if (drainMs > 0) {
       for (const stop of [...this.duplexStreams]) stop();
-      for (const pipeline of [...this.pipelines]) pipeline.stop(shuttingDown());
+      for (const pipeline of [...this.pipelines]) pipeline.finish();
     }
     this.closing ??= new Promise((resolve) => {
       this.listener.close();
@@ -258,7 +257,7 @@ export class ByteServer {
       });
       this.pipelines.add(pipeline);
       pipeline.begin(() => this.pipelines.delete(pipeline));
-      if (this.closing !== null) pipeline.stop(shuttingDown());
+      if (this.closing !== null) pipeline.finish();
     };
   }
 
@@ -318,10 +317,6 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 function at(timeMs: number, run: () => void): NodeJS.Timeout | undefined {
   const waitMs = timeMs - Date.now();
   return waitMs > TIMER_MS_MAX ? undefined : setTimeout(run, waitMs);
-}
-
-function shuttingDown(): CallFailure {
-  return new CallFailure(ErrorReason.SHUTTING_DOWN, "the server is shutting down");
 }
 
 function stalled(): CallFailure {

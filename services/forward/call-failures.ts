@@ -16,6 +16,11 @@ export function callerLeft(): CallFailure {
   return new CallFailure(ErrorReason.CANCELLED, "the caller left");
 }
 
+/** The server takes nothing more. */
+export function shuttingDown(): CallFailure {
+  return new CallFailure(ErrorReason.SHUTTING_DOWN, "the server is shutting down");
+}
+
 /** What the caller hears of a failure: of a read there is no outcome to speak of. */
 export function toldToCaller({ method }: ByteCall, failure: CallFailure): CallFailure {
   return method.isRead ? failure.withOutcome(Outcome.UNSPECIFIED) : failure;

@@ -56,20 +56,35 @@ export class CallFailure extends Error {
   /** The failure that a gRPC status stands for: by its detail, or by its code where a layer below us made the status. */
   static fromStatus(received: StatusObject): CallFailure {
     const details = received.metadata?.get(DETAILS_KEY)[0];
-    const detail = Buffer.isBuffer(details) ? decodeDetail(details) : null;
-    if (detail !== null && Buffer.isBuffer(details)) {
-      const failure = new CallFailure(detail.reason, received.details, {
-        outcome: detail.outcome,
-        leader: detail.leader,
-        oldestRevision: Number(detail.oldestRevision),
-      });
-      failure.received = details;
-      return failure;
-    }
+    const failure = Buffer.isBuffer(details) ? CallFailure.fromDetails(received.details, details) : null;
+    if (failure !== null) return failure;
     const reason = wasReset(received)
       ? ErrorReason.CONNECTION_LOST
       : (reasonsOfBareCodes.get(received.code) ?? ErrorReason.INTERNAL);
     return new CallFailure(reason, received.details, { outcome: Outcomes.UNKNOWN });
+  }
+
+  /**
+   * The failure of a call on a pipeline.
+   *
+   * @param code a gRPC status code but OK
+   * @param details as the trailers of a call by itself have them; not kept, since they view the frame that they came in
+   */
+  static fromAnswer(code: number, message: string, details: Buffer): CallFailure {
+    const failure = CallFailure.fromDetails(message, Buffer.from(details));
+    return failure ?? CallFailure.fromStatus({ code, details: message, metadata: new Metadata() });
+  }
+
+  private static fromDetails(message: string, details: Buffer): CallFailure | null {
+    const detail = decodeDetail(details);
+    if (detail === null) return null;
+    const failure = new CallFailure(detail.reason, message, {
+      outcome: detail.outcome,
+      leader: detail.leader,
+      oldestRevision: Number(detail.oldestRevision),
+    });
+    failure.received = details;
+    return failure;
   }
 
   /** The same failure with another outcome. */

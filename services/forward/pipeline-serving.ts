@@ -9,7 +9,7 @@ import {
 } from "@quorate/proto/pipeline";
 import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService } from "./call";
-import { callerLeft, deadlinePassed } from "./call-failures";
+import { callerLeft, deadlinePassed, shuttingDown } from "./call-failures";
 import { DeadlineTimer } from "./deadline-timer";
 import type { EndedCalls } from "./ended-calls";
 import { CallFailure } from "./failure";
@@ -55,10 +55,8 @@ export class PipelineServing {
   /** Whether the transport has taken all that it was given. */
   private isDrained = true;
   private isPaused = false;
-  /** "finishing" takes no more calls, answers those that there are, and ends the stream. */
+  /** "finishing" answers what there is, refuses what comes, and ends the stream. */
   private phase: "serving" | "finishing" | "over" = "serving";
-  /** How the stream ends once all is answered. */
-  private ending: CallFailure | null = null;
 
   constructor(stream: ServerDuplexStream<Buffer, Buffer>, options: PipelineServingOptions) {
     this.stream = stream;
@@ -72,7 +70,7 @@ export class PipelineServing {
   begin(onOver: () => void): void {
     const { stream } = this;
     stream.on("data", (frame: Buffer) => this.take(frame));
-    stream.once("end", () => this.finish(null));
+    stream.once("end", () => this.finish());
     stream.on("drain", () => {
       this.isDrained = true;
       this.sendAnswers();
@@ -84,13 +82,15 @@ export class PipelineServing {
     });
   }
 
-  /** Takes no more calls; those that were taken are answered before the stream ends with the failure. */
-  stop(failure: CallFailure): void {
-    this.finish(failure);
+  /** Takes no more calls, and ends the stream when those that were taken are answered. */
+  finish(): void {
+    if (this.phase !== "serving") return;
+    this.phase = "finishing";
+    this.endWhenAllIsSaid();
   }
 
   private take(frame: Buffer): void {
-    if (this.phase !== "serving") return;
+    if (this.phase === "over") return;
     try {
       const { calls, cancelled } = decodePipelineRequest(frame);
       for (const id of cancelled) this.cancel(id);
@@ -106,6 +106,10 @@ export class PipelineServing {
   private serve(said: PipelinedCall, nowMs: number): void {
     const { id } = said;
     if (this.open.has(id)) throw new MalformedFrameError(`the id ${id} is that of a call which is open`);
+    if (this.phase === "finishing") {
+      this.answer(failed(id, shuttingDown()));
+      return;
+    }
     const method = methodRoutes.get(said.method);
     if (method === undefined || method.responseStream) {
       this.answer(failed(id, notUnary(said.method)));
@@ -195,25 +199,18 @@ export class PipelineServing {
   private pauseOrResume(): void {
     const { callsMax, bytesMax } = this.limits;
     const isFull = this.open.size + this.answers.length >= callsMax || this.heldBytes >= bytesMax;
-    if (isFull === this.isPaused || this.phase !== "serving") return;
+    if (isFull === this.isPaused || this.phase === "over") return;
     this.isPaused = isFull;
     if (isFull) this.stream.pause();
     else this.stream.resume();
-  }
-
-  private finish(ending: CallFailure | null): void {
-    if (this.phase !== "serving") return;
-    this.phase = "finishing";
-    this.ending = ending;
-    this.endWhenAllIsSaid();
   }
 
   private endWhenAllIsSaid(): void {
     if (this.phase !== "finishing" || this.open.size > 0 || this.answers.length > 0) return;
     this.phase = "over";
     this.deadlines.stop();
-    if (this.ending === null) this.stream.end();
-    else this.stream.emit("error", this.ending.toStatus());
+    // Well, also where the server shuts down: grpc-js delivers no answers that come just before a failure.
+    this.stream.end();
   }
 
   /** What the caller says cannot be read: nobody can know any more which answer belongs to which call. */

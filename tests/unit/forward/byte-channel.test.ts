@@ -64,7 +64,7 @@ describe("a byte channel", () => {
   test("gives up a connection that never completes, and connects anew when the node is back", async () => {
     const silent = new SilentServer();
     const port = await silent.listen();
-    const channel = new ByteChannel(`127.0.0.1:${port}`, PATIENT_OPTIONS, 200);
+    const channel = new ByteChannel(`127.0.0.1:${port}`, PATIENT_OPTIONS, { connectTimeoutMs: 200 });
     closing.push(() => channel.close());
     await expect(channel.unary(call(), new AbortController().signal)).rejects.toMatchObject({
       reason: ErrorReason.UNREACHABLE,
@@ -82,7 +82,9 @@ describe("a byte channel", () => {
     const silent = new SilentServer();
     const port = await silent.listen();
     closing.push(() => silent.close());
-    const channel = new ByteChannel(`127.0.0.1:${port}`, PATIENT_OPTIONS, 2 * PATIENCE_MS);
+    const channel = new ByteChannel(`127.0.0.1:${port}`, PATIENT_OPTIONS, {
+      connectTimeoutMs: 2 * PATIENCE_MS,
+    });
     closing.push(() => channel.close());
     await expect(channel.unary(call(100), new AbortController().signal)).rejects.toMatchObject({
       message: expect.stringContaining("no connection before the deadline"),

@@ -357,23 +357,46 @@ describe("a pipeline", () => {
     expect(pipeline.frames).toEqual([10, 10, 1, 10, 9]);
   });
 
-  test("a server that shuts down answers what it has taken, and then says that it took nothing else", async () => {
+  test("a server that shuts down answers what it has taken, refuses what comes, and ends the stream well", async () => {
     const held = new HeldCalls();
     const pipeline = await open(held.unary);
     pipeline.send({ calls: [callOf(1, PUT, Buffer.of(1)), callOf(2, PUT, Buffer.of(2))] });
     await held.arrived(2);
     const closing = serving.server.close(PATIENCE_MS);
     pipeline.send({ calls: [callOf(3, PUT, Buffer.of(3))] });
-    held.settle(0, Buffer.of(10));
-    await pipeline.answersTo(1);
-    expect(pipeline.hasEnded).toBe(false);
-    held.settle(1, Buffer.of(20));
-    expect(await pipeline.failure()).toMatchObject({
+    const [refused] = await pipeline.answersTo(1);
+    expect(refused!.id).toBe(3);
+    expect(detailOf(refused!)).toMatchObject({
       reason: ErrorReason.SHUTTING_DOWN,
       outcome: Outcome.NOT_APPLIED,
     });
-    expect(pipeline.answers.map(({ id }) => id)).toEqual([1, 2]);
+    held.settle(0, Buffer.of(10));
+    await pipeline.answersTo(2);
+    expect(pipeline.hasEnded).toBe(false);
+    held.settle(1, Buffer.of(20));
+    await eventually("it has ended", () => pipeline.hasEnded);
+    expect(pipeline.error).toBeNull();
+    expect(pipeline.answers.map(({ id }) => id)).toEqual([3, 1, 2]);
     expect(held.calls).toHaveLength(2);
+    await closing;
+  });
+
+  test("the end that a shutdown makes overtakes no answer, however slowly they are taken", async () => {
+    const held = new HeldCalls();
+    const pipeline = await open(held.unary);
+    pipeline.stream.pause();
+    pipeline.send({ calls: Array.from({ length: 200 }, (_, id) => callOf(id, PUT, Buffer.of(1))) });
+    await held.arrived(200);
+    const closing = serving.server.close(PATIENCE_MS);
+    for (let nth = 0; nth < 200; nth += 1) held.settle(nth, Buffer.alloc(10_000, nth));
+    while (!pipeline.hasEnded) {
+      pipeline.stream.resume();
+      await new Promise((resolve) => setImmediate(resolve));
+      pipeline.stream.pause();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(pipeline.error).toBeNull();
+    expect(pipeline.answers.map(({ body }) => body.length)).toEqual(new Array(200).fill(10_000));
     await closing;
   });
 
@@ -382,7 +405,8 @@ describe("a pipeline", () => {
     pipeline.send({ calls: [callOf(1, PUT, Buffer.of(1))] });
     await pipeline.answersTo(1);
     await serving.server.close(PATIENCE_MS);
-    expect(await pipeline.failure()).toMatchObject({ reason: ErrorReason.SHUTTING_DOWN });
+    await eventually("it has ended", () => pipeline.hasEnded);
+    expect(pipeline.error).toBeNull();
   });
 
   test("each call is counted with how long it took, and the stream is none", async () => {

@@ -18,12 +18,14 @@ export const PATIENT_OPTIONS: ChannelOptions = {
   "grpc.min_reconnect_backoff_ms": PATIENCE_MS,
 };
 
-export function patientChannel(address: string): ByteChannel {
-  return new ByteChannel(address, PATIENT_OPTIONS, PATIENCE_MS);
+/** @param pipelining as ByteChannelSettings have it */
+export function patientChannel(address: string, pipelining = false): ByteChannel {
+  return new ByteChannel(address, PATIENT_OPTIONS, { connectTimeoutMs: PATIENCE_MS, pipelining });
 }
 
+/** As nodes and gateways have them. */
 export function patientChannels(): ByteChannels {
-  return new ByteChannels(PATIENT_OPTIONS, PATIENCE_MS);
+  return new ByteChannels(PATIENT_OPTIONS, { connectTimeoutMs: PATIENCE_MS, pipelining: true });
 }
 
 /**

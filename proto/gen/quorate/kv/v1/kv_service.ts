@@ -4023,11 +4023,12 @@ export const KvServiceDefinition = {
      * together, so that a call costs a fraction of what one by itself costs. Any unary method of the public services may be called so,
      * with the same effect and the same answer. Calls are carried out at once and answered in any order.
      *
-     * A server that shuts down takes no more calls, answers those that it has taken, and ends the stream with SHUTTING_DOWN,
-     * outcome NOT_APPLIED, which then speaks of all calls without an answer. A frame that is malformed, or that uses the id
-     * of a call that is open, ends the stream with MALFORMED_REQUEST, outcome UNKNOWN; a frame over the limit of messages
-     * ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the server
-     * has room for finds that the stream takes nothing more for a while.
+     * A stream that ends with OK has answered all calls that were taken: one without an answer was not, and changed nothing. So
+     * ends one whose caller has said all, and that of a server which shuts down; what reaches that one before the end is
+     * answered with SHUTTING_DOWN. After any other end the outcome of a call without an answer is unknown. A frame that is
+     * malformed, or that uses the id of a call that is open, ends the stream with INVALID_ARGUMENT; a frame over the limit
+     * of messages ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the
+     * server has room for finds that the stream takes nothing more for a while.
      */
     pipeline: {
       name: "Pipeline",
@@ -4088,11 +4089,12 @@ export interface KvServiceImplementation<CallContextExt = {}> {
    * together, so that a call costs a fraction of what one by itself costs. Any unary method of the public services may be called so,
    * with the same effect and the same answer. Calls are carried out at once and answered in any order.
    *
-   * A server that shuts down takes no more calls, answers those that it has taken, and ends the stream with SHUTTING_DOWN,
-   * outcome NOT_APPLIED, which then speaks of all calls without an answer. A frame that is malformed, or that uses the id
-   * of a call that is open, ends the stream with MALFORMED_REQUEST, outcome UNKNOWN; a frame over the limit of messages
-   * ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the server
-   * has room for finds that the stream takes nothing more for a while.
+   * A stream that ends with OK has answered all calls that were taken: one without an answer was not, and changed nothing. So
+   * ends one whose caller has said all, and that of a server which shuts down; what reaches that one before the end is
+   * answered with SHUTTING_DOWN. After any other end the outcome of a call without an answer is unknown. A frame that is
+   * malformed, or that uses the id of a call that is open, ends the stream with INVALID_ARGUMENT; a frame over the limit
+   * of messages ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the
+   * server has room for finds that the stream takes nothing more for a while.
    */
   pipeline(
     request: AsyncIterable<PipelineRequest>,
@@ -4148,11 +4150,12 @@ export interface KvServiceClient<CallOptionsExt = {}> {
    * together, so that a call costs a fraction of what one by itself costs. Any unary method of the public services may be called so,
    * with the same effect and the same answer. Calls are carried out at once and answered in any order.
    *
-   * A server that shuts down takes no more calls, answers those that it has taken, and ends the stream with SHUTTING_DOWN,
-   * outcome NOT_APPLIED, which then speaks of all calls without an answer. A frame that is malformed, or that uses the id
-   * of a call that is open, ends the stream with MALFORMED_REQUEST, outcome UNKNOWN; a frame over the limit of messages
-   * ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the server
-   * has room for finds that the stream takes nothing more for a while.
+   * A stream that ends with OK has answered all calls that were taken: one without an answer was not, and changed nothing. So
+   * ends one whose caller has said all, and that of a server which shuts down; what reaches that one before the end is
+   * answered with SHUTTING_DOWN. After any other end the outcome of a call without an answer is unknown. A frame that is
+   * malformed, or that uses the id of a call that is open, ends the stream with INVALID_ARGUMENT; a frame over the limit
+   * of messages ends it with RESOURCE_EXHAUSTED, so large calls are better made by themselves. Who sends more than the
+   * server has room for finds that the stream takes nothing more for a while.
    */
   pipeline(
     request: AsyncIterable<PipelineRequest>,

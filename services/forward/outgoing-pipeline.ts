@@ -1,0 +1,272 @@
+import { type Client, type ClientDuplexStream, type StatusObject, status } from "@grpc/grpc-js";
+import { ErrorReason, Outcome, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
+import {
+  decodePipelineResponse,
+  encodePipelineRequest,
+  PIPELINE_FRAME_BYTES_MAX,
+  pipelinedCallBytes,
+} from "@quorate/proto/pipeline";
+import { asBuffer } from "./as-buffer";
+import type { Cancelling, OutgoingCall } from "./byte-channel";
+import { callerLeft } from "./call-failures";
+import { DeadlineTimer } from "./deadline-timer";
+import { CallFailure } from "./failure";
+import { PIPELINE_PATH } from "./routing";
+
+/** Half of what a server takes before it reads no more: no call of ours is to wait in a transport that stands still. */
+const CALLS_MAX = 2048;
+const BYTES_MAX = 8 * 1024 * 1024;
+
+/** What was written is in doubt once the connection breaks: no more of it is on its way than keeps the transport busy. */
+const FRAMES_IN_TRANSIT_MAX = 2;
+
+/** How long nothing may come where something should. */
+const SILENCE_MS_MAX = 1000;
+
+/** Ids are uint32. */
+const ID_MAX = 2 ** 32 - 1;
+/** What the id of a call is until it is written. */
+const UNWRITTEN = 0;
+
+/** A call on a pipeline that has no answer yet. */
+export interface SentCall {
+  id: number;
+  readonly call: OutgoingCall;
+  readonly cancelling: Cancelling;
+  readonly cancel: () => void;
+  readonly resolve: (answer: Buffer) => void;
+  readonly reject: (failure: CallFailure) => void;
+}
+
+/** The calling end of one Pipeline stream. What is sent in one turn of the event loop leaves in one frame. */
+export class OutgoingPipeline {
+  private readonly stream: ClientDuplexStream<Buffer, Buffer>;
+  private readonly beganMs = Date.now();
+  private readonly refused: (calls: readonly SentCall[]) => void;
+  private readonly deadlines = new DeadlineTimer((nowMs) => this.expire(nowMs));
+  private readonly flush = (): void => this.sendCalls();
+  private readonly frameTaken = (): void => {
+    this.framesInTransit -= 1;
+    if (this.hasSomethingToSay) this.sendCalls();
+  };
+  /** In the order in which they are to be written. */
+  private waiting = new Set<SentCall>();
+  private readonly written = new Map<number, SentCall>();
+  private cancelled: number[] = [];
+  private bytes = 0;
+  private lastId = UNWRITTEN;
+  private framesInTransit = 0;
+  private isFlushPlanned = false;
+  /** As Date.now() counts; null before the first answer. */
+  private heardMs: number | null = null;
+  private phase: "open" | "retired" | "ending" | "over" = "open";
+  private said: StatusObject | null = null;
+
+  /** @param refused given the calls of a stream that the server does not know how to serve */
+  constructor(client: Client, refused: (calls: readonly SentCall[]) => void) {
+    this.refused = refused;
+    this.stream = client.makeBidiStreamRequest(PIPELINE_PATH, asBuffer, asBuffer);
+    this.stream.on("data", (frame: Buffer) => this.take(frame));
+    // Said again by the status.
+    this.stream.on("error", () => {});
+    this.stream.on("status", (said: StatusObject) => {
+      this.said = said;
+    });
+    // Not at the status, which overtakes the answers that came before it.
+    this.stream.on("end", () => this.conclude());
+  }
+
+  /** Whether it takes calls. */
+  get isOpen(): boolean {
+    return this.phase === "open" && this.said === null;
+  }
+
+  hasRoomFor({ body }: OutgoingCall): boolean {
+    return this.waiting.size + this.written.size < CALLS_MAX && this.bytes + body.length <= BYTES_MAX;
+  }
+
+  send(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      const cancel = (): void => this.giveUp(sent, callerLeft());
+      const sent: SentCall = { id: UNWRITTEN, call, cancelling, cancel, resolve, reject };
+      cancelling.addEventListener("abort", cancel);
+      this.waiting.add(sent);
+      this.bytes += call.body.length;
+      this.deadlines.watch(call.deadlineMs);
+      this.planFlush();
+    });
+  }
+
+  /** Takes no more calls, and ends when those that it has are answered. */
+  retire(): void {
+    if (this.phase !== "open") return;
+    this.phase = "retired";
+    this.endWhenAllIsAnswered();
+  }
+
+  private get hasSomethingToSay(): boolean {
+    return this.waiting.size > 0 || this.cancelled.length > 0;
+  }
+
+  private planFlush(): void {
+    if (this.isFlushPlanned || this.framesInTransit >= FRAMES_IN_TRANSIT_MAX) return;
+    this.isFlushPlanned = true;
+    setImmediate(this.flush);
+  }
+
+  private sendCalls(): void {
+    this.isFlushPlanned = false;
+    if (this.phase === "over" || this.said !== null) return;
+    while (this.hasSomethingToSay && this.framesInTransit < FRAMES_IN_TRANSIT_MAX) {
+      this.framesInTransit += 1;
+      this.stream.write(this.nextFrame(), this.frameTaken);
+    }
+    this.endWhenAllIsAnswered();
+  }
+
+  private nextFrame(): Buffer {
+    const calls: PipelinedCall[] = [];
+    const nowMs = Date.now();
+    let frameBytes = 0;
+    for (const sent of this.waiting) {
+      const call = pipelinedCall(this.nextId(), sent.call, nowMs);
+      frameBytes += pipelinedCallBytes(call);
+      if (frameBytes > PIPELINE_FRAME_BYTES_MAX && calls.length > 0) break;
+      calls.push(call);
+      this.lastId = call.id;
+      sent.id = call.id;
+      this.waiting.delete(sent);
+      this.written.set(sent.id, sent);
+    }
+    const { cancelled } = this;
+    this.cancelled = [];
+    return encodePipelineRequest({ calls, cancelled });
+  }
+
+  private nextId(): number {
+    let id = this.lastId;
+    do id = id === ID_MAX ? 1 : id + 1;
+    while (this.written.has(id));
+    return id;
+  }
+
+  private take(frame: Buffer): void {
+    this.heardMs = Date.now();
+    try {
+      for (const answer of decodePipelineResponse(frame).answers) this.settle(answer);
+    } catch {
+      // Whatever comes after it, nobody can know to which call it belongs.
+      this.stream.cancel();
+      return;
+    }
+    this.endWhenAllIsAnswered();
+  }
+
+  private settle({ id, code, body, message, statusDetails }: PipelinedAnswer): void {
+    const sent = this.written.get(id);
+    // Given up while its answer was on the way.
+    if (sent === undefined) return;
+    this.forget(sent);
+    if (code === status.OK) sent.resolve(asBuffer(body));
+    else sent.reject(CallFailure.fromAnswer(code, message, asBuffer(statusDetails)));
+  }
+
+  private expire(nowMs: number): void {
+    for (const calls of [this.waiting, this.written.values()]) {
+      for (const sent of calls) {
+        const { deadlineMs } = sent.call;
+        if (deadlineMs <= nowMs) this.giveUp(sent, deadlineExceeded());
+        else this.deadlines.watch(deadlineMs);
+      }
+    }
+    // A server answers before a deadline passes. One that says nothing may have lost sight of this stream alone.
+    if (nowMs - (this.heardMs ?? this.beganMs) > SILENCE_MS_MAX) this.retire();
+  }
+
+  /** @param failure what it comes to if it was written */
+  private giveUp(sent: SentCall, failure: CallFailure): void {
+    const wasWritten = sent.id !== UNWRITTEN;
+    this.forget(sent);
+    if (wasWritten) {
+      this.cancelled.push(sent.id);
+      this.planFlush();
+    }
+    sent.reject(wasWritten ? failure : failure.withOutcome(Outcome.NOT_APPLIED));
+    this.endWhenAllIsAnswered();
+  }
+
+  private forget(sent: SentCall): void {
+    this.waiting.delete(sent);
+    this.written.delete(sent.id);
+    this.bytes -= sent.call.body.length;
+    sent.cancelling.removeEventListener("abort", sent.cancel);
+  }
+
+  private endWhenAllIsAnswered(): void {
+    if (this.phase !== "retired" || this.written.size > 0 || this.hasSomethingToSay) return;
+    this.phase = "ending";
+    this.stream.end();
+  }
+
+  private conclude(): void {
+    if (this.phase === "over") return;
+    this.phase = "over";
+    this.deadlines.stop();
+    const written = [...this.written.values()];
+    const waiting = [...this.waiting];
+    for (const sent of [...written, ...waiting]) this.forget(sent);
+    const said = this.said;
+    if (said?.code === status.UNIMPLEMENTED && this.heardMs === null) {
+      this.refused([...written, ...waiting]);
+      return;
+    }
+    for (const { reject } of written) reject(failureOfWritten(said));
+    for (const { reject } of waiting) reject(failureOfWaiting(said));
+  }
+}
+
+function pipelinedCall(
+  id: number,
+  { path, body, headers, deadlineMs }: OutgoingCall,
+  nowMs: number,
+): PipelinedCall {
+  const { requestId, traceparent, forward, member, hops } = headers;
+  return {
+    id,
+    method: path,
+    requestId,
+    deadlineMs: leftMs(deadlineMs, nowMs),
+    body,
+    traceparent,
+    forward,
+    member,
+    hops,
+  };
+}
+
+/** As uint32 and never 0, which would be no deadline. */
+function leftMs(deadlineMs: number, nowMs: number): number {
+  if (deadlineMs === Number.POSITIVE_INFINITY) return 0;
+  return Math.min(ID_MAX, Math.max(1, Math.ceil(deadlineMs - nowMs)));
+}
+
+/** A server that ends the stream well has answered all that it took. */
+function failureOfWritten(said: StatusObject | null): CallFailure {
+  if (said?.code === status.OK) return shutDown();
+  const why = said === null ? "the stream ended" : said.details;
+  return new CallFailure(ErrorReason.CONNECTION_LOST, `the connection was lost before the answer: ${why}`);
+}
+
+function failureOfWaiting(said: StatusObject | null): CallFailure {
+  if (said?.code === status.OK) return shutDown();
+  const why = said === null ? "the stream ended" : said.details;
+  return new CallFailure(ErrorReason.UNREACHABLE, `the connection was lost before the call was sent: ${why}`);
+}
+
+function shutDown(): CallFailure {
+  return new CallFailure(ErrorReason.SHUTTING_DOWN, "the server shuts down and has not taken the call");
+}
+
+function deadlineExceeded(): CallFailure {
+  return new CallFailure(ErrorReason.DEADLINE_EXCEEDED, "the deadline passed before the answer");
+}
