@@ -1,8 +1,10 @@
 import type { CallPlan } from "./call-plan";
 import type { Endpoint, EndpointPool } from "./endpoint-pool";
 import { QuorateError, type Reason } from "./errors";
+import { patiently } from "./patience";
 import { leavesOutcomeOpen, Repetition } from "./repetition";
-import type { Sessions, WriteTicket } from "./session";
+import type { WriteTicket } from "./session";
+import type { Sessions } from "./sessions";
 import type { Timing } from "./timing";
 import { type ClientTracer, inSpan } from "./tracing";
 import type { Method } from "./transport";
@@ -26,7 +28,7 @@ export class Caller {
     plan: CallPlan,
   ): Promise<Response> {
     return this.#traced(method, plan, (traced) =>
-      this.#repeat(method, request, traced, new Repetition(this.#pool, this.#timing, traced), () => ({})),
+      this.#repeat(method, request, traced, new Repetition(this.#pool, this.#timing, traced)),
     );
   }
 
@@ -70,23 +72,56 @@ export class Caller {
     namespace: string,
   ): Promise<Response> {
     const repetition = new Repetition(this.#pool, this.#timing, plan);
+    let ticket = sessions.tryBegin(namespace) ?? (await sessions.begin(namespace, repetition));
+    try {
+      for (;;) {
+        try {
+          return await this.#repeatInOrder(method, request, plan, repetition, ticket);
+        } catch (thrown) {
+          const error = QuorateError.from(thrown);
+          const isLost = error.reason === "SESSION_EXPIRED";
+          if (isLost) sessions.expired(namespace, ticket);
+          if (!isLost || repetition.maybeApplied || repetition.remainingMs <= 0) {
+            const open = repetition.maybeApplied && !settles(error, namespace);
+            throw error.withOutcome(open ? "unknown" : "not_applied");
+          }
+        }
+        // Nothing was applied under the lost session, so the write can begin anew under the next one.
+        ticket = await sessions.beginAnew(namespace, ticket, repetition);
+      }
+    } finally {
+      ticket.end();
+    }
+  }
+
+  /** Each attempt under the request id as it stands by then, and not before it is the write's turn. */
+  async #repeatInOrder<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    repetition: Repetition,
+    ticket: WriteTicket,
+  ): Promise<Response> {
     for (;;) {
-      const ticket = await sessions.begin(namespace, repetition);
+      while (!ticket.isItsTurn) await this.#turnOf(ticket, repetition);
+      repetition.throwIfGivenUp();
+      const endpoint = this.#endpointOf(plan);
       try {
-        return await this.#repeat(method, request, plan, repetition, () => requestIdOf(ticket));
+        return await endpoint.connection.unary(method, request, {
+          metadata: { ...plan.metadata, "quorate-request-id": ticket.send() },
+          timeoutMs: repetition.attemptMs(),
+          signal: plan.signal,
+        });
       } catch (thrown) {
         const error = QuorateError.from(thrown);
-        if (error.reason === "SESSION_EXPIRED") {
-          sessions.expired(namespace, ticket.session);
-          // Nothing was applied under the lost session, so the write can begin anew under the next one.
-          if (!repetition.maybeApplied && repetition.remainingMs > 0) continue;
-        }
-        const open = repetition.maybeApplied && !settles(error, namespace);
-        throw error.withOutcome(open ? "unknown" : "not_applied");
-      } finally {
-        ticket.session.end(ticket.sequence);
+        if (!ticket.failed(error.reason)) await repetition.afterFailure(error, endpoint.address);
       }
     }
+  }
+
+  #turnOf(ticket: WriteTicket, repetition: Repetition): Promise<void> {
+    const what = (): string => "the writes before it";
+    return patiently<void>(this.#timing, repetition, what, ({ take }) => ticket.wait(take));
   }
 
   async #change<Request, Response>(
@@ -119,14 +154,13 @@ export class Caller {
     request: Request,
     plan: CallPlan,
     repetition: Repetition,
-    metadata: () => Readonly<Record<string, string>>,
   ): Promise<Response> {
     for (;;) {
       repetition.throwIfGivenUp();
       const endpoint = this.#endpointOf(plan);
       try {
         return await endpoint.connection.unary(method, request, {
-          metadata: { ...plan.metadata, ...metadata() },
+          metadata: plan.metadata ?? {},
           timeoutMs: repetition.attemptMs(),
           signal: plan.signal,
         });
@@ -175,8 +209,4 @@ const SETTLING_REASONS: ReadonlySet<Reason> = new Set<Reason>([
 function settles({ reason }: QuorateError, sessionNamespace: string): boolean {
   if (reason === "UNKNOWN_NAMESPACE") return sessionNamespace === "" || sessionNamespace === "default";
   return SETTLING_REASONS.has(reason);
-}
-
-function requestIdOf({ session, sequence }: WriteTicket): Readonly<Record<string, string>> {
-  return { "quorate-request-id": session.requestId(sequence) };
 }

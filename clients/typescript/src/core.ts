@@ -5,7 +5,7 @@ import type { EndpointPool } from "./endpoint-pool";
 import { invalidArgument } from "./errors";
 import type { LeaseKeeper } from "./leases";
 import type { SeenRevisions } from "./seen-revisions";
-import type { Sessions } from "./session";
+import type { Sessions } from "./sessions";
 import type { Timing } from "./timing";
 import type { Watches } from "./watch/watches";
 

@@ -23,7 +23,7 @@ import { LeaseKeeper, Leases } from "./leases";
 import { MemberFollowing } from "./member-following";
 import { Namespaces } from "./namespaces";
 import { SeenRevisions } from "./seen-revisions";
-import { type SessionCalls, Sessions } from "./session";
+import { type SessionCalls, Sessions } from "./sessions";
 import { manyMayListen } from "./signals";
 import { systemTiming, type Timing } from "./timing";
 import type { ClientTracer } from "./tracing";

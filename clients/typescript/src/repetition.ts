@@ -1,7 +1,7 @@
 import type { CallPlan } from "./call-plan";
 import type { EndpointPool } from "./endpoint-pool";
 import { QuorateError, type StatusName } from "./errors";
-import type { Patience } from "./session";
+import type { Patience } from "./patience";
 import { pause, type Timing } from "./timing";
 
 const BACKOFF_MS_MIN = 20;

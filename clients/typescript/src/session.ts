@@ -1,217 +1,141 @@
-import { QuorateError } from "./errors";
-import { pause, type Timing } from "./timing";
+import type { Reason } from "./errors";
 
 /** How far a session's newest request may be ahead of its oldest unanswered one: what a server remembers. */
 export const SESSION_WINDOW = 1024;
 
-/** The part of a write's time that the opening may use: its failure says more than that the write waited in vain. */
-const OPENING_PART = 0.9;
-
-/** With less time than this left, an opening that failed is not begun again. */
-const REOPENING_MS_MIN = 250;
-
-/** Where one write stands in its session: what makes it safe to send twice. */
-export interface WriteTicket {
-  readonly session: Session;
-  readonly sequence: number;
-}
-
-/** A client id with its running requests. */
+/** A client id with its running requests: a list of those that are waited for, in the order in which they were begun. */
 export class Session {
   readonly clientId: bigint;
+  readonly #onEnd: () => void;
   #sequence = 0;
-  /** The unanswered sequences: added in rising order, so the first is the lowest. */
-  readonly #unanswered = new Set<number>();
-  /** Writes that wait for room, in the order they came. */
-  readonly #waiting = new Set<(ticket: WriteTicket | null) => void>();
+  #first: WriteTicket | null = null;
+  #last: WriteTicket | null = null;
 
-  constructor(clientId: bigint) {
+  /** @param onEnd told each time that a write has ended */
+  constructor(clientId: bigint, onEnd: () => void = () => undefined) {
     this.clientId = clientId;
+    this.#onEnd = onEnd;
   }
 
-  /** Begins a write; undefined when there is no room, or others wait for it already. */
+  /** Whether no write is waited for. */
+  get isIdle(): boolean {
+    return this.#first === null;
+  }
+
+  /** The client has all answers below this sequence. */
+  get firstUnanswered(): number {
+    return this.#first === null ? this.#sequence + 1 : this.#first.sequence;
+  }
+
+  /** Begins a write; undefined when there is no room in the window. */
   tryBegin(): WriteTicket | undefined {
-    return this.#waiting.size === 0 && this.#hasRoom ? this.#begin() : undefined;
+    if (this.#sequence + 1 >= this.firstUnanswered + SESSION_WINDOW) return undefined;
+    this.#sequence += 1;
+    const ticket = new WriteTicket(this, this.#sequence, this.#last);
+    if (this.#last === null) this.#first = ticket;
+    else this.#last.after = ticket;
+    this.#last = ticket;
+    return ticket;
+  }
+
+  /** For the ticket that ends. */
+  unlink({ before, after }: WriteTicket): void {
+    if (before === null) this.#first = after;
+    else before.after = after;
+    if (after === null) this.#last = before;
+    else after.before = before;
+    this.#onEnd();
+  }
+}
+
+/**
+ * Where one write stands in its session: what makes it safe to send twice, and keeps it in its place however many are
+ * under way. Each attempt names the nearest write before it that is waited for by then, and a server carries it out only
+ * behind that one. So an attempt is made only once the write before it is under way; and where one was refused since it
+ * came too early, once that one is under way anew, or has ended. All that were refused then go one right behind the other.
+ */
+export class WriteTicket {
+  readonly session: Session;
+  readonly sequence: number;
+  /** Its neighbours among the writes that are waited for: the session's to set. */
+  before: WriteTicket | null;
+  after: WriteTicket | null = null;
+  #attempts = 0;
+  #isUnderWay = false;
+  #isEnded = false;
+  /** What the latest attempt was sent behind: the sequence, 0 for none, and how many attempts that one had had by then. */
+  #behind = 0;
+  #attemptsBehind = 0;
+  /** Whether the latest attempt was refused since it came too early. */
+  #isEarly = false;
+  #wake: (() => void) | null = null;
+
+  constructor(session: Session, sequence: number, before: WriteTicket | null) {
+    this.session = session;
+    this.sequence = sequence;
+    this.before = before;
+  }
+
+  /** Whether an attempt may be made. */
+  get isItsTurn(): boolean {
+    const { before } = this;
+    if (before === null) return true;
+    if (!before.#isUnderWay) return false;
+    const isBehindTheSame = before.sequence === this.#behind && before.#attempts === this.#attemptsBehind;
+    return !(this.#isEarly && isBehindTheSame);
   }
 
   /**
-   * Waits for room behind those that wait already. `take` is called once: with a ticket, or with null when the session
-   * has ended and another must be opened.
+   * Waits for its turn.
    *
    * @returns how to wait no longer
    */
-  wait(take: (ticket: WriteTicket | null) => void): () => void {
-    this.#waiting.add(take);
-    return () => this.#waiting.delete(take);
-  }
-
-  /** Nothing can begin any more: sends those that wait away. */
-  dismiss(): void {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
-    for (const take of waiting) take(null);
-  }
-
-  /** The request id as it stands now: `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED`. */
-  requestId(sequence: number): string {
-    return `${this.clientId}/${sequence}/${this.#firstUnanswered()}`;
-  }
-
-  /** Ends a write: its answer has arrived, or nobody waits for it any more. */
-  end(sequence: number): void {
-    this.#unanswered.delete(sequence);
-    for (const take of this.#waiting) {
-      if (!this.#hasRoom) return;
-      this.#waiting.delete(take);
-      take(this.#begin());
-    }
-  }
-
-  get #hasRoom(): boolean {
-    return this.#sequence + 1 < this.#firstUnanswered() + SESSION_WINDOW;
-  }
-
-  #begin(): WriteTicket {
-    this.#sequence += 1;
-    this.#unanswered.add(this.#sequence);
-    return { session: this, sequence: this.#sequence };
-  }
-
-  #firstUnanswered(): number {
-    const [lowest] = this.#unanswered;
-    return lowest ?? this.#sequence + 1;
-  }
-}
-
-/** Opens and ends sessions at the server; rejects with a QuorateError. */
-export interface SessionCalls {
-  /** @param withinMs how long the opening may take with its retries */
-  open(namespace: string, withinMs: number): Promise<bigint>;
-  close(namespace: string, clientId: bigint): Promise<void>;
-}
-
-/** How long a write may wait for its place, and what ends that early. */
-export interface Patience {
-  readonly deadlineAtMs: number;
-  readonly signal: AbortSignal | undefined;
-}
-
-/** The sessions of a client, one a namespace, each opened by the first write that needs it. */
-export class Sessions {
-  readonly #calls: SessionCalls;
-  readonly #timing: Timing;
-  readonly #open = new Map<string, Session>();
-  readonly #opening = new Map<string, Promise<Session>>();
-
-  constructor(calls: SessionCalls, timing: Timing) {
-    this.#calls = calls;
-    this.#timing = timing;
+  wait(wake: () => void): () => void {
+    this.#wake = wake;
+    return () => {
+      this.#wake = null;
+    };
   }
 
   /**
-   * Begins a write: waits for the session to be open and for room in its window.
-   *
-   * @throws QuorateError when the session cannot be opened, or (outcome "not_applied") when the patience ends before
+   * An attempt is made now: the request id for it, as it stands by now, `CLIENT_ID/SEQUENCE/FIRST_UNANSWERED/FOLLOWS`. The
+   * next write may go once the attempt has left the hands of the caller, so it must do so in this turn.
    */
-  async begin(namespace: string, patience: Patience): Promise<WriteTicket> {
-    for (;;) {
-      const session = this.#open.get(namespace);
-      if (session === undefined) {
-        await this.#opened(namespace, patience);
-        continue;
-      }
-      const ticket = session.tryBegin() ?? (await this.#room(session, patience));
-      if (ticket !== null) return ticket;
-    }
+  send(): string {
+    const { before, sequence } = this;
+    this.#behind = before === null ? 0 : before.sequence;
+    this.#attemptsBehind = before === null ? 0 : before.#attempts;
+    this.#isEarly = false;
+    this.#isUnderWay = true;
+    this.#attempts += 1;
+    if (this.after !== null) this.after.#look();
+    const { clientId, firstUnanswered } = this.session;
+    return `${clientId}/${sequence}/${firstUnanswered}/${this.#behind}`;
   }
 
-  /** Forgets a session that the server no longer knows; the next write opens another. */
-  expired(namespace: string, session: Session): void {
-    if (this.#open.get(namespace) === session) this.#open.delete(namespace);
-    session.dismiss();
+  /**
+   * The attempt failed.
+   *
+   * @returns true when it came too early: the next is due when it is its turn
+   */
+  failed(reason: Reason): boolean {
+    this.#isUnderWay = false;
+    this.#isEarly = reason === "OUT_OF_ORDER" && this.#behind !== 0;
+    return this.#isEarly;
   }
 
-  /** Ends all sessions at the server, as far as it can be reached. */
-  async close(): Promise<void> {
-    const open = [...this.#open];
-    this.#open.clear();
-    // A session that could not be ended expires by itself.
-    await Promise.allSettled(open.map(([namespace, { clientId }]) => this.#calls.close(namespace, clientId)));
+  /** Its answer has arrived, or nobody waits for it any more. */
+  end(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    const { after } = this;
+    this.session.unlink(this);
+    this.before = null;
+    this.after = null;
+    if (after !== null) after.#look();
   }
 
-  /** Waits for a place in the session's window; null when the session has ended meanwhile. */
-  #room(session: Session, patience: Patience): Promise<WriteTicket | null> {
-    return new Promise((resolve, reject) => {
-      const settle = (outcome: () => void): void => {
-        cancel();
-        leave();
-        patience.signal?.removeEventListener("abort", giveUp);
-        outcome();
-      };
-      const giveUp = (): void =>
-        settle(() => reject(waitedInVain(`room among ${SESSION_WINDOW} open writes`, patience.signal)));
-      const leave = session.wait((ticket) => settle(() => resolve(ticket)));
-      const cancel = this.#timing.schedule(Math.max(0, patience.deadlineAtMs - this.#timing.nowMs()), giveUp);
-      patience.signal?.addEventListener("abort", giveUp);
-      if (patience.signal?.aborted === true) giveUp();
-    });
+  #look(): void {
+    if (this.#wake !== null && this.isItsTurn) this.#wake();
   }
-
-  async #opened(namespace: string, patience: Patience): Promise<void> {
-    try {
-      await this.#inTime(this.#reopen(namespace, patience), patience, "a session to open");
-    } catch (thrown) {
-      // Whatever became of the session: the write itself was never sent.
-      const error = QuorateError.from(thrown).withOutcome("not_applied");
-      const enough = patience.deadlineAtMs - this.#timing.nowMs() >= REOPENING_MS_MIN;
-      if (!error.retryable || !enough || patience.signal?.aborted === true) throw error;
-    }
-  }
-
-  /** One opening at a time for a namespace, shared by all writes that wait for it; those with more time try again. */
-  #reopen(namespace: string, patience: Patience): Promise<Session> {
-    let opening = this.#opening.get(namespace);
-    if (opening === undefined) {
-      opening = this.#calls
-        .open(namespace, OPENING_PART * (patience.deadlineAtMs - this.#timing.nowMs()))
-        .then((clientId) => {
-          const session = new Session(clientId);
-          this.#open.set(namespace, session);
-          return session;
-        })
-        .finally(() => this.#opening.delete(namespace));
-      this.#opening.set(namespace, opening);
-    }
-    return opening;
-  }
-
-  async #inTime(work: Promise<unknown>, patience: Patience, what: string): Promise<void> {
-    const { deadlineAtMs, signal } = patience;
-    const ended = new AbortController();
-    const stop = () => ended.abort();
-    signal?.addEventListener("abort", stop);
-    try {
-      const late = pause(this.#timing, Math.max(0, deadlineAtMs - this.#timing.nowMs()), ended.signal).then(
-        () => "late",
-      );
-      if (signal?.aborted === true) stop();
-      if ((await Promise.race([work, late])) !== "late") return;
-    } finally {
-      signal?.removeEventListener("abort", stop);
-      ended.abort();
-    }
-    throw waitedInVain(what, signal);
-  }
-}
-
-/** A write that never began, since its caller gave up or its time ran out. */
-function waitedInVain(what: string, signal: AbortSignal | undefined): QuorateError {
-  const aborted = signal?.aborted === true;
-  return new QuorateError(`${aborted ? "given up" : "the deadline passed"} while waiting for ${what}`, {
-    code: aborted ? "CANCELLED" : "DEADLINE_EXCEEDED",
-    reason: aborted ? "CANCELLED" : "DEADLINE_EXCEEDED",
-    retryable: true,
-    outcome: "not_applied",
-    ...(aborted ? { cause: signal.reason } : {}),
-  });
 }

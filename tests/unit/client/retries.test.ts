@@ -168,9 +168,9 @@ describe("what is repeated", () => {
     });
     expect(await ends.timing.drive(ends.client.kv.put("k", "v"))).toMatchObject({ revision: 7 });
     expect(ends.of("Put").map(({ address, requestId }) => [address, requestId])).toEqual([
-      [A, "42/1/1"],
-      [B, "42/1/1"],
-      [A, "42/1/1"],
+      [A, "42/1/1/0"],
+      [B, "42/1/1/0"],
+      [A, "42/1/1/0"],
     ]);
   });
 
@@ -246,7 +246,7 @@ describe("sessions", () => {
     const ends = new ScriptedEndpoints(A, ({ method }) => sessionAnswer(method) ?? { header: HEADER });
     await ends.timing.drive(Promise.all(["a", "b", "c"].map((key) => ends.client.kv.put(key, "v"))));
     expect(ends.of("OpenSession")).toHaveLength(1);
-    expect(ends.of("Put").map(({ requestId }) => requestId)).toEqual(["42/1/1", "42/2/1", "42/3/1"]);
+    expect(ends.of("Put").map(({ requestId }) => requestId)).toEqual(["42/1/1/0", "42/2/1/1", "42/3/1/2"]);
   });
 
   test("each namespace has a session of its own", async () => {
@@ -277,11 +277,11 @@ describe("sessions", () => {
     await slow;
     await ends.timing.drive(ends.client.kv.put("c", "v"));
     expect(ends.of("Put").map(({ requestId }) => requestId)).toEqual([
-      "42/1/1",
-      "42/2/2",
-      "42/3/2",
-      "42/4/2",
-      "42/5/5",
+      "42/1/1/0",
+      "42/2/2/0",
+      "42/3/2/2",
+      "42/4/2/2",
+      "42/5/5/0",
     ]);
   });
 
@@ -301,7 +301,9 @@ describe("sessions", () => {
     expect(ends.of("Put")).toHaveLength(1024);
     release();
     await ends.timing.drive(Promise.all(all));
-    expect(ends.of("Put").at(-1)?.requestId).toMatch(/^42\/1030\/10(25|26|27|28|29|30)$/);
+    expect(ends.of("Put").at(-1)?.requestId).toMatch(
+      /^42\/1030\/10(25|26|27|28|29|30)\/(0|10(25|26|27|28|29))$/,
+    );
   });
 
   test("writes that wait for room begin in their order, each woken once", async () => {
@@ -355,7 +357,12 @@ describe("sessions", () => {
     });
     await ends.timing.drive(Promise.all([ends.client.kv.put("a", "v"), ends.client.kv.put("b", "v")]));
     expect(opened).toBe(2);
-    expect(ends.of("Put").map(({ requestId }) => requestId)).toEqual(["1/1/1", "1/2/1", "2/1/1", "2/2/1"]);
+    expect(ends.of("Put").map(({ requestId }) => requestId)).toEqual([
+      "1/1/1/0",
+      "1/2/1/1",
+      "2/1/1/0",
+      "2/2/1/1",
+    ]);
   });
 
   test("a session that is lost after an attempt with an open fate leaves the outcome unknown", async () => {

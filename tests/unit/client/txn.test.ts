@@ -136,7 +136,7 @@ describe("a Txn", () => {
         : (sessionAnswer(method) ?? { header: HEADER, succeeded: true, results: [] }),
     );
     await ends.timing.drive(ends.client.kv.txn().commit());
-    expect(ends.of("Txn").map(({ requestId }) => requestId)).toEqual(["42/1/1", "42/1/1"]);
+    expect(ends.of("Txn").map(({ requestId }) => requestId)).toEqual(["42/1/1/0", "42/1/1/0"]);
   });
 
   test("what it writes counts for session reads", async () => {
