@@ -39,3 +39,4 @@ export {
   UpdateMember,
   Verify,
 } from "./gen/quorate/log/v1/command";
+export { decodePutCommand, encodePutCommand, type PlainPutCommand } from "./put-command";

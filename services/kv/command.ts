@@ -1,4 +1,10 @@
-import { Command, type Member, type Txn } from "@quorate/proto/log";
+import {
+  Command,
+  decodePutCommand,
+  encodePutCommand as encodePut,
+  type Member,
+  type Txn,
+} from "@quorate/proto/log";
 import { EMPTY_BYTES } from "#std";
 import { encoderOf } from "./encoder";
 import type { KeyRange } from "./key-range";
@@ -61,11 +67,23 @@ export function encodeCommand(command: Command): Uint8Array {
   return encode(command);
 }
 
+/** The same as encodeCommand(putCommand(…)), at half the cost: by hand, and without making a Command. */
+export function encodePutCommand(source: CommandSource, put: PutArguments): Uint8Array {
+  return encodePut({
+    wallTimeMs: source.wallTimeMs,
+    requestId: source.requestId,
+    namespace: source.namespace,
+    put: { ...put, expectedModRevision: put.expectedModRevision ?? undefined },
+  });
+}
+
 /**
  * The command that the bytes of a log entry stand for, or null when they are malformed or name no known operation:
  * the machine takes null too, and refuses it alike on each replica. Byte fields share memory with `bytes`.
  */
 export function decodeCommand(bytes: Uint8Array): Command | null {
+  const plainPut = decodePutCommand(bytes);
+  if (plainPut !== null) return plainPut;
   let command: Command;
   try {
     command = Command.decode(bytes);

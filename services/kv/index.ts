@@ -17,6 +17,7 @@ export {
   deleteNamespaceCommand,
   deleteRangeCommand,
   encodeCommand,
+  encodePutCommand,
   grantLeaseCommand,
   incrementCommand,
   openSessionCommand,

@@ -22,13 +22,33 @@ export function sourceOf(
   };
 }
 
+/** What a command that was carried out did. */
+interface Carried {
+  readonly done: Done;
+  readonly header: ResponseHeader;
+}
+
+/** What the state machine answered to a command. */
+interface Decided {
+  readonly result: NonNullable<Answer["result"]>;
+  readonly header: ResponseHeader;
+}
+
 /** Replicates a command; throws what a caller is told when it was not carried out. */
-export async function submit(
+export async function submit(node: NodeContext, call: ByteCall, command: Command): Promise<Carried> {
+  return doneOf(await decide(node, call, command));
+}
+
+/** The same for a command that is encoded, and makes no space. */
+export async function submitEncoded(
   node: NodeContext,
   call: ByteCall,
-  command: Command,
-): Promise<{ readonly done: Done; readonly header: ResponseHeader }> {
-  const { result, header } = await decide(node, call, command);
+  command: Uint8Array,
+): Promise<Carried> {
+  return doneOf(await decideEncoded(node, call, command, false));
+}
+
+function doneOf({ result, header }: Decided): Carried {
   if (result.$case === "refused") throw refusalFailure(result.value);
   return { done: result.value, header };
 }
@@ -48,15 +68,19 @@ function makesSpace({ operation }: Command): boolean {
 }
 
 /** Replicates a command, for callers to whom a refusal of the state machine is an answer; throws all other failures. */
-export async function decide(
+export function decide(node: NodeContext, call: ByteCall, command: Command): Promise<Decided> {
+  return decideEncoded(node, call, encodeCommand(command), makesSpace(command));
+}
+
+async function decideEncoded(
   node: NodeContext,
   call: ByteCall,
-  command: Command,
-): Promise<{ readonly result: NonNullable<Answer["result"]>; readonly header: ResponseHeader }> {
+  command: Uint8Array,
+  evenWithoutSpace: boolean,
+): Promise<Decided> {
   call.isSubmitted = true;
-  const data = encodeCommand(command);
-  const ended = node.commands?.submitted(data, call);
-  const outcome = await node.replica.submit(data, { evenWithoutSpace: makesSpace(command) });
+  const ended = node.commands?.submitted(command, call);
+  const outcome = await node.replica.submit(command, { evenWithoutSpace });
   ended?.(outcome);
   switch (outcome.kind) {
     case "applied": {

@@ -28,9 +28,9 @@ import {
   compactCommand,
   deleteCommand,
   deleteRangeCommand,
+  encodePutCommand,
   incrementCommand,
   openSessionCommand,
-  putCommand,
   truncateCommand,
 } from "#kv";
 import { recordOfAnswer } from "./header";
@@ -47,7 +47,7 @@ import {
   checkValue,
   invalid,
 } from "./request-fields";
-import { sourceOf, submit } from "./submit";
+import { sourceOf, submit, submitEncoded } from "./submit";
 import { txn } from "./txn";
 
 /** Each turns a request into a command, has it replicated, and words the answer of the state machine. */
@@ -69,14 +69,14 @@ export const writeMethods = {
   }),
 
   put: frequentMethod(decodePutRequest, PutRequest, async (node, request, call) => {
-    const command = putCommand(sourceOf(node, request, call), {
+    const command = encodePutCommand(sourceOf(node, request, call), {
       key: checkKey(request.key, node.limits),
       value: checkValue(request.value, node.limits),
       leaseId: checkNotNegative(request.leaseId, "lease_id"),
       returnPrevious: request.returnPrevious,
       expectedModRevision: checkCondition(request.expectedModRevision),
     });
-    const { done, header } = await submit(node, call, command);
+    const { done, header } = await submitEncoded(node, call, command);
     return encodePutResponse(header, done.previous ?? null);
   }),
 

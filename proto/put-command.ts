@@ -1,0 +1,163 @@
+import { bytesTag, type Count, countTag, MessageReader, MessageWriter } from "./encoding";
+import type { Command, Put, RequestId } from "./gen/quorate/log/v1/command";
+
+/*
+ * The commonest command by hand, for it is encoded once for each put and decoded once on each replica. Its bytes are those of
+ * the generated code, as all that is on disk for ever.
+ */
+
+/** A Command that puts. */
+export interface PlainPutCommand {
+  readonly wallTimeMs: Count;
+  readonly requestId: {
+    readonly clientId: Count;
+    readonly sequence: Count;
+    readonly firstUnanswered: Count;
+    readonly follows?: Count | undefined;
+  } | null;
+  readonly namespace: string;
+  readonly put: {
+    readonly key: Uint8Array;
+    readonly value: Uint8Array;
+    readonly leaseId: Count;
+    readonly returnPrevious: boolean;
+    readonly expectedModRevision?: Count | undefined;
+  };
+}
+
+const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+
+const command = {
+  wallTimeMs: countTag(1),
+  requestId: bytesTag(2),
+  namespace: bytesTag(3),
+  put: bytesTag(10),
+};
+
+const request = {
+  clientId: countTag(1),
+  sequence: countTag(2),
+  firstUnanswered: countTag(3),
+  follows: countTag(4),
+};
+
+const put = {
+  key: bytesTag(1),
+  value: bytesTag(2),
+  leaseId: countTag(3),
+  returnPrevious: countTag(4),
+  expectedModRevision: countTag(5),
+};
+
+const writer = new MessageWriter();
+const reader = new MessageReader();
+
+export function encodePutCommand(fields: PlainPutCommand): Uint8Array {
+  const { requestId } = fields;
+  writer
+    .begin()
+    .optionalCount(put.expectedModRevision, fields.put.expectedModRevision)
+    .flag(put.returnPrevious, fields.put.returnPrevious)
+    .count(put.leaseId, fields.put.leaseId)
+    .bytes(put.value, fields.put.value)
+    .bytes(put.key, fields.put.key)
+    .message(command.put, 0)
+    .text(command.namespace, fields.namespace);
+  if (requestId !== null) {
+    const from = writer.length;
+    writer
+      .optionalCount(request.follows, requestId.follows)
+      .count(request.firstUnanswered, requestId.firstUnanswered)
+      .count(request.sequence, requestId.sequence)
+      .count(request.clientId, requestId.clientId)
+      .message(command.requestId, from);
+  }
+  return writer.count(command.wallTimeMs, fields.wallTimeMs).finish();
+}
+
+/** null for another command, and where the generated code is to decode it: see MessageReader. Byte fields are views. */
+export function decodePutCommand(bytes: Uint8Array): Command | null {
+  let wallTimeMs = 0n;
+  let requestId: RequestId | undefined;
+  let namespace = "";
+  let value: Put | null = null;
+  reader.begin(bytes);
+  while (reader.hasMore) {
+    switch (reader.tag()) {
+      case command.wallTimeMs:
+        wallTimeMs = reader.int64();
+        break;
+      case command.requestId:
+        requestId = readRequestId();
+        break;
+      case command.namespace:
+        namespace = reader.text();
+        break;
+      case command.put:
+        value = readPut();
+        break;
+      default:
+        reader.giveUp();
+    }
+  }
+  const isPlain = reader.finish();
+  if (!isPlain || value === null) return null;
+  return { wallTimeMs, requestId, namespace, operation: { $case: "put", value } };
+}
+
+function readRequestId(): RequestId {
+  const requestId: RequestId = { clientId: 0n, sequence: 0n, firstUnanswered: 0n, follows: undefined };
+  const end = reader.enter();
+  while (reader.hasMore) {
+    switch (reader.tag()) {
+      case request.clientId:
+        requestId.clientId = reader.int64();
+        break;
+      case request.sequence:
+        requestId.sequence = reader.int64();
+        break;
+      case request.firstUnanswered:
+        requestId.firstUnanswered = reader.int64();
+        break;
+      case request.follows:
+        requestId.follows = reader.int64();
+        break;
+      default:
+        reader.giveUp();
+    }
+  }
+  reader.leave(end);
+  return requestId;
+}
+
+function readPut(): Put {
+  let key = EMPTY_BYTES;
+  let value = EMPTY_BYTES;
+  let leaseId = 0n;
+  let returnPrevious = false;
+  let expectedModRevision: bigint | undefined;
+  const end = reader.enter();
+  while (reader.hasMore) {
+    switch (reader.tag()) {
+      case put.key:
+        key = reader.bytes();
+        break;
+      case put.value:
+        value = reader.bytes();
+        break;
+      case put.leaseId:
+        leaseId = reader.int64();
+        break;
+      case put.returnPrevious:
+        returnPrevious = reader.flag();
+        break;
+      case put.expectedModRevision:
+        expectedModRevision = reader.int64();
+        break;
+      default:
+        reader.giveUp();
+    }
+  }
+  reader.leave(end);
+  return { key, value, leaseId, returnPrevious, expectedModRevision };
+}

@@ -1,0 +1,118 @@
+import { describe, expect, test } from "@jest/globals";
+import { Command, decodePutCommand, encodePutCommand, type Put, type RequestId } from "@quorate/proto/log";
+import { encodeCommand, encodePutCommand as encodeOfKv, putCommand } from "@quorate/services/kv";
+import fc from "fast-check";
+
+const safe = fc.nat({ max: Number.MAX_SAFE_INTEGER });
+const int64 = fc.oneof(
+  fc.constant(0n),
+  safe.map(BigInt),
+  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+);
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 40 }),
+  fc.constantFrom(0, 1, 127, 128, 300, 16_384).map((length) => new Uint8Array(length).fill(7)),
+);
+const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12, unit: "grapheme" }));
+const put: fc.Arbitrary<Put> = fc.record({
+  key: bytes,
+  value: bytes,
+  leaseId: int64,
+  returnPrevious: fc.boolean(),
+  expectedModRevision: fc.option(int64, { nil: undefined }),
+});
+const requestId: fc.Arbitrary<RequestId> = fc.record({
+  clientId: int64,
+  sequence: int64,
+  firstUnanswered: int64,
+  follows: fc.option(int64, { nil: undefined }),
+});
+const fields = fc.record({
+  wallTimeMs: int64,
+  requestId: fc.option(requestId, { nil: undefined }),
+  namespace: text,
+  put,
+});
+
+function generated({
+  put: value,
+  ...rest
+}: typeof fields extends fc.Arbitrary<infer Fields> ? Fields : never) {
+  return new Uint8Array(Command.encode({ ...rest, operation: { $case: "put", value } }).finish());
+}
+
+/** What it makes of the bytes is what the generated code makes of them, or nothing. */
+function agrees(body: Uint8Array): void {
+  const decoded = decodePutCommand(body);
+  if (decoded !== null) expect(decoded).toEqual(Command.decode(body));
+}
+
+describe("the command of a put", () => {
+  test("is encoded by hand as by the generated code, byte for byte", () => {
+    fc.assert(
+      fc.property(fields, (put) => {
+        const byHand = encodePutCommand({ ...put, requestId: put.requestId ?? null });
+        expect(Buffer.compare(byHand, generated(put))).toBe(0);
+      }),
+    );
+  });
+
+  test("is the one that is put together and then encoded", () => {
+    const source = fc.record({
+      namespace: text,
+      requestId: fc.option(
+        fc.record(
+          { clientId: safe, sequence: safe, firstUnanswered: safe, follows: safe },
+          { requiredKeys: ["clientId", "sequence", "firstUnanswered"] },
+        ),
+      ),
+      wallTimeMs: safe,
+    });
+    const argumentsOfPut = put.map(({ expectedModRevision, ...rest }) => ({
+      ...rest,
+      expectedModRevision: expectedModRevision ?? null,
+    }));
+    fc.assert(
+      fc.property(source, argumentsOfPut, (from, put) => {
+        expect(Buffer.compare(encodeOfKv(from, put), encodeCommand(putCommand(from, put)))).toBe(0);
+      }),
+    );
+  });
+
+  test("that is plain is decoded by hand", () => {
+    const body = generated({
+      wallTimeMs: 1_700_000_000_000n,
+      requestId: { clientId: 7n, sequence: 2n ** 53n - 1n, firstUnanswered: 1n, follows: 0n },
+      namespace: "here",
+      put: {
+        key: Uint8Array.of(1, 0, 255),
+        value: new Uint8Array(300),
+        leaseId: 3n,
+        returnPrevious: true,
+        expectedModRevision: 0n,
+      },
+    });
+    expect(decodePutCommand(body)).not.toBeNull();
+    agrees(body);
+  });
+
+  test("is decoded as the generated code does it, or left to that", () => {
+    fc.assert(fc.property(fields.map(generated), agrees));
+  });
+
+  test("twice over, cut off, with flipped bits and followed by garbage too", () => {
+    const bodies = fields.map(generated);
+    const garbled = fc.oneof(
+      fc.tuple(bodies, bodies).map((parts) => new Uint8Array(Buffer.concat(parts))),
+      fc.tuple(bodies, fc.nat()).map(([body, cut]) => body.slice(0, cut % (body.length + 1))),
+      fc.tuple(bodies, fc.nat(), fc.integer({ min: 1, max: 255 })).map(([body, at, bits]) => {
+        const flipped = Uint8Array.from(body);
+        if (body.length > 0) flipped[at % body.length]! ^= bits;
+        return flipped;
+      }),
+      fc.tuple(bodies, fc.uint8Array({ maxLength: 12 })).map((parts) => new Uint8Array(Buffer.concat(parts))),
+      fc.uint8Array({ maxLength: 30 }),
+    );
+    fc.assert(fc.property(garbled, agrees), { numRuns: 500 });
+  });
+});
