@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect } from "@jest/globals";
-import { Child, clusterOfFile, type TestCluster, Workplace } from "../support";
+import { Child, clusterOfFile, eventually, type TestCluster, Workplace } from "../support";
 import { type CapturedRun, quorate as run } from "../unit/cli/captured-terminal";
 import { inTime, patientTests } from "./patient";
 
@@ -244,6 +244,48 @@ test("whoever answers at once to what is told of Ctrl-C is heard", async (c) => 
   }
   expect((await quorate(c, "elect", "heard")).out).toBe("nobody leads\n");
   expect((await quorate(c, "scan", "_quorate/lock/heard/", "--keys-only")).out).toBe("");
+});
+
+test("check perf writes for a while, judges by its gates, and leaves nothing behind", async (c) => {
+  const argv = ["check", "perf", "--duration", "1s"];
+  const { exitCode, out, err } = await quorate(c, ...argv, "--json");
+  const result = JSON.parse(out);
+  expect(err).toBe("");
+  expect(result).toMatchObject({
+    load: "s",
+    writesPerSecond: expect.any(Number),
+    failed: 0,
+    interrupted: false,
+  });
+  expect(result.written).toBeGreaterThan(0);
+  expect(result.deleted).toBe(result.written);
+  // Whether it keeps up is the machine's business.
+  expect(exitCode).toBe(result.passed ? 0 : 1);
+  expect(result.passed).toBe(result.gates.every(({ passed }: { readonly passed: boolean }) => passed));
+  expect((await quorate(c, "count", "_check/")).out).toBe("0\n");
+
+  await quorate(c, "put", "mine/1", "x");
+  expect(await quorate(c, ...argv, "--prefix", "mine/")).toMatchObject({
+    exitCode: 2,
+    err: expect.stringContaining("1 key under mine/"),
+  });
+  expect(await quorate(c, ...argv, "--prefix", "mine/", "--clean")).toMatchObject({
+    exitCode: 0,
+    out: "1 key deleted\n",
+  });
+  const shown = await quorate(c, ...argv);
+  expect(shown.out).toMatch(
+    /^writing 150\/s for 1 s under _check\/perf\/, 50 at a time\n(?:(?:PASS|FAIL): .+\n){4}\d+ keys deleted again\n(?:PASS|FAIL)\n$/,
+  );
+});
+
+test("an interrupted check perf deletes what it wrote", async (c) => {
+  const child = spawned(c, "check", "check", "perf");
+  await eventually("it writes", async () => (await quorate(c, "count", "_check/")).out !== "0\n");
+  process.kill(child.pid, "SIGINT");
+  expect(await child.ended).toEqual({ code: 1, signal: null });
+  expect(child.log()).toMatch(/\ninterrupted\n$/);
+  expect((await quorate(c, "count", "_check/")).out).toBe("0\n");
 });
 
 test("A23: compact, namespaces and their quotas", async (c) => {

@@ -1,3 +1,7 @@
+export { Durations } from "./check/durations";
+export { gatesOf, PERF_LOADS, type PerfFigures, type PerfGate, type PerfLoad } from "./check/gates";
+export { Pacer } from "./check/pacer";
+export { writePaced } from "./check/perf";
 export { Stage } from "./demo/stage";
 export { EXIT, type ExitCode } from "./exit-codes";
 export { FORMATS, type FormatName, formatOfPath } from "./format";

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { addBackupCommand } from "./backup-commands";
 import { addChangeCommands } from "./change-commands";
+import { addCheckCommand } from "./check-command";
 import { addClusterCommand } from "./cluster-commands";
 import { addCompactCommand } from "./compact-command";
 import { addCompletionCommand } from "./completion-command";
@@ -72,6 +73,7 @@ ${EXIT_HELP}`,
   addStatusCommand(program, session);
   addMemberCommand(program, session);
   addVerifyCommand(program, session);
+  addCheckCommand(program, session);
   addBackupCommand(program, session);
   addDemoCommand(program, session);
   addImportCommand(program, session);
