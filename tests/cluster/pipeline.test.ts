@@ -1,7 +1,7 @@
 import { describe, expect } from "@jest/globals";
 import type { Kv } from "@quorate/client";
 import { clusterOfFile, noise, type TestCluster } from "#support";
-import { patientKv, patientTests } from "./patient";
+import { inTime, patientKv, patientTests } from "./patient";
 
 patientTests();
 
@@ -82,5 +82,77 @@ describe("calls of many callers through one client", () => {
       });
       await Promise.all([...callers, ...large]);
     }
+  });
+});
+
+/** All values that a key was given after a revision, the last of which is known. */
+async function valuesSince(kv: Kv, key: string, revision: number, last: string): Promise<string[]> {
+  const values: string[] = [];
+  for await (const event of kv.watch(key, { fromRevision: revision + 1 })) {
+    if (event.kind !== "put") continue;
+    values.push(event.record.text());
+    if (values.at(-1) === last) break;
+  }
+  return values;
+}
+
+/** What one caller writes, never waiting for an answer. */
+class HastyCaller {
+  answered = 0;
+  readonly #kv: Kv;
+  readonly #name: string;
+  readonly #counts: Promise<bigint>[] = [];
+  readonly #texts: Promise<string | undefined>[] = [];
+  readonly #puts: Promise<unknown>[] = [];
+
+  constructor(kv: Kv, name: string) {
+    this.#kv = kv;
+    this.#name = name;
+  }
+
+  write(times: number): void {
+    const end = this.#puts.length + times;
+    for (let at = this.#puts.length + 1; at <= end; at += 1) {
+      this.#puts.push(this.#kv.put(`${this.#name}/key`, `${at}`).finally(() => this.answered++));
+      this.#counts.push(this.#kv.increment(`${this.#name}/counter`));
+      this.#texts.push(this.#kv.append(`${this.#name}/text`, `${at};`).then((record) => record?.text()));
+    }
+  }
+
+  /** @param revision before the first write */
+  async expectOrder(revision: number): Promise<void> {
+    await Promise.all(this.#puts);
+    const numbers = this.#puts.map((_, at) => `${at + 1}`);
+    expect(await Promise.all(this.#counts)).toEqual(numbers.map(BigInt));
+    const texts = await Promise.all(this.#texts);
+    expect(texts.at(-1)).toBe(numbers.map((number) => `${number};`).join(""));
+    expect(texts.map((text) => text?.split(";").length)).toEqual(numbers.map((_, at) => at + 2));
+    const last = numbers.at(-1) as string;
+    expect(await valuesSince(this.#kv, `${this.#name}/key`, revision, last)).toEqual(numbers);
+  }
+}
+
+describe("what one caller writes without waiting for answers", () => {
+  for (const { name, to } of ways) {
+    test(`B9: comes in its order, once, through ${name}`, async (c) => {
+      const kv = await to(c);
+      const { revision } = await kv.put("begun", name);
+      const callers = [1, 2, 3].map((number) => new HastyCaller(kv, `hasty/${name}/${number}`));
+      for (const caller of callers) caller.write(100);
+      for (const caller of callers) await caller.expectOrder(revision);
+    });
+  }
+
+  test("B9: comes in its order, once, while the leader is killed, through a gateway and through nodes", async (c) => {
+    const clients = [patientKv(c, c.gateway(1).address), patientKv(c)];
+    const { revision } = await (clients[0] as Kv).put("begun", "to kill");
+    const callers = clients.map((kv, at) => new HastyCaller(kv, `killed/${at}`));
+    const leader = await c.leader();
+    for (const caller of callers) caller.write(300);
+    await inTime("some are answered", () => callers.every(({ answered }) => answered >= 50));
+    await c.kill(leader);
+    for (const caller of callers) caller.write(300);
+    for (const caller of callers) await caller.expectOrder(revision);
+    await c.restart(leader);
   });
 });

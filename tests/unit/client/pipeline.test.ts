@@ -467,16 +467,30 @@ describe("when a stream ends", () => {
     expect(server.streams).toHaveLength(2);
   });
 
-  test("in the usual way, what has not left goes on the next one", async () => {
-    const bodies = Array.from({ length: 4100 }, (_, at) => `${at}`);
-    const calls = bodies.map((body) => put(body).then(String, (error: QuorateError) => error));
+  test("with OK, all that it took is answered, so nothing else was applied; later calls open another", async () => {
+    const failures = Array.from({ length: 4100 }, (_, at) =>
+      put(`${at}`).then(String, (error: QuorateError) => error),
+    );
     await eventually("as many as it takes", () => server.streams.at(-1)?.calls.length === 4096);
-    server.onFrame = echo;
+    server.stream.answer(...server.stream.calls.slice(0, 2000).map(({ id, body }) => ({ id, body })));
     server.stream.end();
-    const ends = await Promise.all(calls);
-    for (const end of ends.slice(0, 4096)) expect(end).toMatchObject({ code: "UNAVAILABLE", outcome: null });
-    expect(ends.slice(4096)).toEqual(bodies.slice(4096));
+    const ends = await Promise.all(failures);
+    expect(ends.slice(0, 2000)).toEqual(Array.from({ length: 2000 }, (_, at) => `${at}`));
+    for (const end of ends.slice(2000)) {
+      expect(end).toMatchObject({ reason: "SHUTTING_DOWN", retryable: true, outcome: "not_applied" });
+    }
+    server.onFrame = echo;
+    expect(await text(put("again"))).toBe("again");
     expect(server.streams).toHaveLength(2);
+  });
+
+  test("right behind answers, those count", async () => {
+    server.onFrame = (stream, { calls }) => {
+      for (const { id, body } of calls) stream.answer({ id, body });
+      stream.end();
+    };
+    const bodies = Array.from({ length: 100 }, (_, at) => `${at}`);
+    expect(await Promise.all(bodies.map((body) => text(put(body))))).toEqual(bodies);
   });
 
   test("by a frame that cannot be read, its calls are in doubt", async () => {

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Client, ClientDuplexStream, ServiceError, StatusObject } from "@grpc/grpc-js";
+import type { Client, ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
 import { Metadata, status } from "@grpc/grpc-js";
 import { KvServiceDefinition, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
 import {
@@ -35,6 +35,12 @@ const ENDING_MS_MAX = 1000;
 /** Deadlines that lie so close together pass together. */
 const DEADLINE_GRAIN_MS = 0.5;
 
+const NO_STATUS: StatusObject = {
+  code: status.UNAVAILABLE,
+  details: "the stream ended without a status",
+  metadata: new Metadata(),
+};
+
 /** How a stream ended. */
 export interface StreamEnd {
   readonly status: StatusObject;
@@ -64,6 +70,7 @@ export class PipelineStream implements Carrier {
   #framesInTransit = 0;
   #isFlushPlanned = false;
   #hasAnswered = false;
+  #status: StatusObject | null = null;
   #wasUsed = true;
   #isRetired = false;
   #isEnding = false;
@@ -77,9 +84,14 @@ export class PipelineStream implements Carrier {
     this.#onEnd = onEnd;
     this.#stream = client.makeBidiStreamRequest(PIPELINE, asIs, asIs, new Metadata());
     this.#stream.on("data", (frame: Buffer) => this.#take(frame));
-    this.#stream.on("status", (received: StatusObject) => this.#finish(received));
-    // The status says it too.
-    this.#stream.on("error", (_: ServiceError) => undefined);
+    // Said again by the status.
+    this.#stream.on("error", () => undefined);
+    this.#stream.on("status", (received: StatusObject) => {
+      this.#isRetired = true;
+      this.#status = received;
+    });
+    // Not at the status, which overtakes answers that came before it.
+    this.#stream.on("end", () => this.#finish());
     this.#watchUse();
   }
 
@@ -253,9 +265,10 @@ export class PipelineStream implements Carrier {
     this.#cancelAlarm = this.#timing.schedule(ENDING_MS_MAX, () => this.#stream.cancel(), "idle");
   }
 
-  #finish(received: StatusObject): void {
+  #finish(): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    const received = this.#status ?? NO_STATUS;
     this.#isRetired = true;
     this.#cancelAlarm();
     this.#cancelIdle();

@@ -51,7 +51,6 @@ export class PipelinedCalls {
       return;
     }
     for (const call of written) call.fail(lostCall(received, hasAnswered));
-    if (received.code === status.OK) for (const call of waiting) this.#sendAnew(call);
-    else for (const call of waiting) call.fail(unsentCall(received));
+    for (const call of waiting) call.fail(unsentCall(received));
   }
 }

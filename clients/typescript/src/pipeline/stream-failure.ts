@@ -10,14 +10,16 @@ const REFUSED_CODES: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * The failure of a call that was written to a stream which ended without its answer. Whatever the end says, the call may
- * have been carried out: grpc-js drops answers that it has received and not yet handed on when a stream fails.
+ * The failure of a call that was written to a stream which ended without its answer. A stream that ends with OK has answered
+ * all that its server took. After any other end the call may have been carried out, whatever the status says of it: grpc-js
+ * drops answers that it has received and not yet handed on when a stream fails.
  *
  * @param hasAnswered whether the stream had carried an answer, so was not refused as such
  */
 export function lostCall(ended: StatusObject, hasAnswered: boolean): QuorateError {
-  if (REFUSED_CODES.has(ended.code) && !hasAnswered) return failureOfEnd(ended);
+  if (ended.code === status.OK) return notTaken();
   const cause = failureOfEnd(ended);
+  if (REFUSED_CODES.has(ended.code) && !hasAnswered) return cause;
   return new QuorateError(`the connection was lost before the answer: ${cause.message}`, {
     code: "UNAVAILABLE",
     retryable: true,
@@ -27,13 +29,24 @@ export function lostCall(ended: StatusObject, hasAnswered: boolean): QuorateErro
 
 /** The failure of a call that waited for its place on a stream which ended. */
 export function unsentCall(ended: StatusObject): QuorateError {
-  const failure = failureOfEnd(ended);
-  if (failure.retryable || REFUSED_CODES.has(ended.code)) return failure.withOutcome("not_applied");
-  return new QuorateError(`the connection was lost before the call was sent: ${failure.message}`, {
+  if (ended.code === status.OK) return notTaken();
+  const cause = failureOfEnd(ended);
+  if (cause.retryable || REFUSED_CODES.has(ended.code)) return cause.withOutcome("not_applied");
+  return new QuorateError(`the connection was lost before the call was sent: ${cause.message}`, {
     code: "UNAVAILABLE",
     retryable: true,
     outcome: "not_applied",
-    cause: failure,
+    cause,
+  });
+}
+
+/** What a server says too that shuts down, where it can. */
+function notTaken(): QuorateError {
+  return new QuorateError("the server shuts down and has not taken the call", {
+    code: "UNAVAILABLE",
+    reason: "SHUTTING_DOWN",
+    retryable: true,
+    outcome: "not_applied",
   });
 }
 
