@@ -22,6 +22,7 @@ export { isLongRun } from "./long-run";
 export { ownEntries } from "./own-entries";
 export { type Direction, PeerLinks } from "./peer-links";
 export { PortBlock } from "./port-block";
+export { callOf, RawPipeline } from "./raw-pipeline";
 export { onSmallDisk, takeSpace } from "./small-disk";
 export type { NodeStatus } from "./status-view";
 export { type ClusterOptions, Topology } from "./topology";

@@ -10,7 +10,7 @@ import {
   type MethodRoute,
 } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
-import { callOf, RawPipeline } from "./raw-pipeline";
+import { callOf, RawPipeline } from "../../support/raw-pipeline";
 import { PATIENCE_MS, Serving, serviceOf } from "./serving";
 
 const PUT = "/quorate.kv.v1.KvService/Put";
@@ -172,7 +172,7 @@ describe("a pipeline", () => {
     pipeline.send({ calls: [callOf(1, PUT, Buffer.of(1))] });
     await held.arrived(1);
     pipeline.sendBytes(Buffer.of(0x0a, 200));
-    expect(await pipeline.failure()).toMatchObject({
+    expect(CallFailure.from(await pipeline.failure())).toMatchObject({
       reason: ErrorReason.MALFORMED_REQUEST,
       code: status.INVALID_ARGUMENT,
       outcome: Outcome.UNKNOWN,
@@ -184,7 +184,7 @@ describe("a pipeline", () => {
     const held = new HeldCalls();
     const pipeline = await open(held.unary);
     pipeline.send({ calls: [callOf(1, PUT, Buffer.of(1)), callOf(1, PUT, Buffer.of(2))] });
-    expect(await pipeline.failure()).toMatchObject({
+    expect(CallFailure.from(await pipeline.failure())).toMatchObject({
       reason: ErrorReason.MALFORMED_REQUEST,
       message: expect.stringContaining("the id 1 is that of a call which is open"),
     });

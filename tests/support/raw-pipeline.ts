@@ -1,8 +1,9 @@
 import type { Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
 import type { PipelinedAnswer, PipelinedCall, PipelineRequest } from "@quorate/proto/kv";
 import { decodePipelineResponse, encodePipelineRequest } from "@quorate/proto/pipeline";
-import { CallFailure, PIPELINE_PATH } from "@quorate/services/forward";
-import { eventually } from "../../support/eventually";
+import { eventually } from "./eventually";
+
+const PIPELINE_PATH = "/quorate.kv.v1.KvService/Pipeline";
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
@@ -57,9 +58,8 @@ export class RawPipeline {
     return this.answers;
   }
 
-  /** The failure that the stream ended with, once it has. */
-  async failure(): Promise<CallFailure> {
-    await eventually("the stream has ended", () => this.error !== null);
-    return CallFailure.from(this.error);
+  /** What the stream failed with, once it has. */
+  failure(): Promise<ServiceError> {
+    return eventually("the stream has failed", () => this.error);
   }
 }
