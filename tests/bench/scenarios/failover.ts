@@ -63,7 +63,7 @@ async function death(
   node: string,
   { rate, seconds }: Readonly<Record<Option, number>>,
 ): Promise<Death> {
-  const client = await subject.connect();
+  const client = await subject.connectToAll();
   const acknowledgedAtMs: number[] = [];
   let written = 0;
   const put = async () => {

@@ -1,9 +1,10 @@
 import { parseArgs } from "node:util";
 import { PROFILES, type Profile } from "@quorate/services/launcher";
+import { etcdVersion } from "../etcd-program";
 import { BadOption, oneOf, whole } from "../options";
 import type { Scenario } from "./scenario";
 import type { Column } from "./stages";
-import { STORES } from "./subject";
+import type { Store } from "./subject";
 
 /** How one scenario is carried out. */
 export interface ScenarioOptions {
@@ -11,8 +12,8 @@ export interface ScenarioOptions {
   readonly columns: readonly Column[];
   readonly rounds: number;
   readonly numbers: Readonly<Record<string, number>>;
-  /** Print one JSON document instead of a table. */
-  readonly json: boolean;
+  /** The file for all that was measured; "-" for standard output instead of the table; null for none. */
+  readonly json: string | null;
   /** End with exit code 3 where a goal is missed. */
   readonly gate: boolean;
 }
@@ -31,7 +32,7 @@ export function scenarioOptions(scenario: Scenario, args: readonly string[]): Sc
     columns: columnsOf(profiles, text("against")),
     rounds: whole("--rounds", text("rounds") ?? String(scenario.rounds)),
     numbers: Object.fromEntries(numbers),
-    json: values.json === true,
+    json: text("json") ?? null,
     gate: values.gate === true,
   };
 }
@@ -43,8 +44,8 @@ export function scenarioHelp(name: string, scenario: Scenario): string {
     }),
     ["--rounds N", `medians and the range are printed (default: ${scenario.rounds})`],
     ["--profile NAME", "timing of the nodes: default, fast or wan; several with commas (default: default)"],
-    ["--against NAME", `another store side by side: ${STORES.join(", ")}`],
-    ["--json", "one JSON document on standard output"],
+    ["--against etcd", "side by side with three members of etcd, through the npm client etcd3"],
+    ["--json FILE", 'all that was measured; "-" for standard output instead of the table'],
     ["--gate", "exit code 3 where a goal is missed"],
   ];
   const width = Math.max(...rows.map(([option]) => option.length));
@@ -53,9 +54,16 @@ export function scenarioHelp(name: string, scenario: Scenario): string {
 }
 
 function columnsOf(profiles: readonly Profile[], against: string | undefined): readonly Column[] {
-  const others = against === undefined ? [] : list(against).map((name) => oneOf("--against", name, STORES));
-  const stores = [...new Set(["quorate" as const, ...others])];
+  const others = against === undefined ? [] : [rivalOf(against)];
+  const stores: readonly Store[] = ["quorate", ...others];
   return stores.flatMap((store) => profiles.map((profile) => ({ store, profile })));
+}
+
+/** @throws BadOption */
+function rivalOf(against: string): Store {
+  const rival = oneOf("--against", against, ["etcd"]);
+  if (etcdVersion() === null) throw new BadOption("--against etcd: there is no etcd in the PATH");
+  return rival;
 }
 
 function parsed(scenario: Scenario, args: readonly string[]): Record<string, string | boolean | undefined> {
@@ -65,7 +73,7 @@ function parsed(scenario: Scenario, args: readonly string[]): Record<string, str
   try {
     return parseArgs({
       args: [...args],
-      options: { ...numbers, rounds: text, profile: text, against: text, json: flag, gate: flag, help: flag },
+      options: { ...numbers, rounds: text, profile: text, against: text, json: text, gate: flag, help: flag },
     }).values;
   } catch (problem) {
     throw new BadOption(problem instanceof Error ? problem.message : String(problem));

@@ -9,7 +9,7 @@ const POLL_MS = 2;
 const SERVING = 1;
 
 /** Resolves at once when something accepts connections. */
-export function accepts(address: string): Promise<true> {
+export function accepts(address: string, signal?: AbortSignal): Promise<true> {
   const [host, port] = address.split(":") as [string, string];
   const attempt = () =>
     new Promise<true>((resolve, reject) => {
@@ -19,12 +19,12 @@ export function accepts(address: string): Promise<true> {
       });
       socket.once("error", reject);
     });
-  return until(`${address} accepts connections`, attempt, { everyMs: POLL_MS });
+  return until(`${address} accepts connections`, attempt, { everyMs: POLL_MS, signal });
 }
 
 /** Resolves at once when gRPC health says that the service serves. Nothing is connected before somebody listens. */
-export async function servesHealth(address: string, service: string): Promise<void> {
-  await accepts(address);
+export async function servesHealth(address: string, service: string, signal?: AbortSignal): Promise<void> {
+  await accepts(address, signal);
   const channel = createChannel(address, undefined, {
     "grpc.enable_channelz": 0,
     "grpc.use_local_subchannel_pool": 1,
@@ -33,7 +33,7 @@ export async function servesHealth(address: string, service: string): Promise<vo
   try {
     const health = createClient(HealthDefinition, channel);
     const isServing = async () => (await health.check({ service })).status === SERVING || undefined;
-    await until(`${address} serves ${service || "calls"}`, isServing, { everyMs: POLL_MS });
+    await until(`${address} serves ${service || "calls"}`, isServing, { everyMs: POLL_MS, signal });
   } finally {
     channel.close();
   }

@@ -41,8 +41,8 @@ export class QuorateSubject implements Subject {
     await this.#cluster.startProcess(node, { untilReady: false });
   }
 
-  async answers(node: string, how: "up" | "led"): Promise<void> {
-    await servesHealth(this.#cluster.addressOf(node), HEALTH_OF[how]);
+  async answers(node: string, how: "up" | "led", signal?: AbortSignal): Promise<void> {
+    await servesHealth(this.#cluster.addressOf(node), HEALTH_OF[how], signal);
   }
 
   async kill(node: string): Promise<void> {
@@ -74,9 +74,13 @@ export class QuorateSubject implements Subject {
     return this.#cluster.dataDirOf(node);
   }
 
-  async connect(first?: string): Promise<SubjectClient> {
-    const address = this.#cluster.addressOf(first ?? (await this.leader()));
+  async connect(node?: string): Promise<SubjectClient> {
+    const address = this.#cluster.addressOf(node ?? (await this.leader()));
     return new QuorateClient([address, ...this.#addresses.filter((other) => other !== address)]);
+  }
+
+  connectToAll(): Promise<SubjectClient> {
+    return this.connect();
   }
 
   async stop(): Promise<void> {

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describeMachine } from "../machine";
 import { machineText } from "../report";
@@ -34,7 +35,7 @@ async function carryOut(
   args: readonly string[],
 ): Promise<void> {
   const say = (text: string) => {
-    if (!options.json) console.log(text);
+    if (options.json !== "-") console.log(text);
   };
   const command = ["npm run bench --", ...args].join(" ");
   const machine = describeMachine(tmpdir());
@@ -47,7 +48,9 @@ async function carryOut(
   });
   const report: ScenarioReport = { command, scenario: name, machine, options, columns };
   say(scenarioText(report));
-  if (options.json) console.log(JSON.stringify(report, null, 2));
+  const document = `${JSON.stringify(report, null, 2)}\n`;
+  if (options.json === "-") process.stdout.write(document);
+  else if (options.json !== null) writeFileSync(options.json, document);
   if (options.gate && !isReached(report)) process.exitCode = MISSED_EXIT_CODE;
 }
 

@@ -45,7 +45,7 @@ describe("a goal", () => {
       command: "",
       scenario: "failover",
       machine: {} as never,
-      options: { columns, rounds: 1, numbers, json: false, gate: false },
+      options: { columns, rounds: 1, numbers, json: null, gate: false },
       columns,
     });
     expect(text).toContain("quorate: reached  leaderGapMs below 500: 300");
@@ -62,7 +62,7 @@ describe("options", () => {
       ],
       rounds: 3,
       numbers: { watchers: 100, rate: 100, seconds: 10 },
-      json: false,
+      json: null,
       gate: false,
     });
   });
@@ -112,7 +112,7 @@ describe("carried out with little load, in JSON", () => {
   ])(
     "%s",
     async (line, expected) => {
-      const args = [...line.split(" "), "--rounds", "1", "--profile", "fast", "--json"];
+      const args = [...line.split(" "), "--rounds", "1", "--profile", "fast", "--json", "-"];
       const child = new Child(workplace, "bench", [BENCH_PROGRAM, ...args]);
       expect({ ...(await child.ended), log: child.log() }).toMatchObject({ code: 0, signal: null });
       const report = JSON.parse(child.log());

@@ -1,4 +1,5 @@
 import type { Profile } from "@quorate/services/launcher";
+import { EtcdSubject } from "./etcd-subject";
 import { QuorateSubject } from "./quorate-subject";
 import type { Stage } from "./scenario";
 import { type Store, type Subject, startAll } from "./subject";
@@ -11,6 +12,7 @@ export interface Column {
 
 const MAKE = {
   quorate: (nodes, profile) => QuorateSubject.make(nodes, profile),
+  etcd: (nodes, profile) => EtcdSubject.make(nodes, profile),
 } as const satisfies Record<Store, (nodes: number, profile: Profile) => Promise<Subject>>;
 
 /** Keeps the nodes that the rounds of one column ask for. */

@@ -41,15 +41,16 @@ async function round(stage: Stage, { keys }: Readonly<Record<Option, number>>): 
   const emptyCpuMs = usageOf(lone.pid(node)).cpuMicros / 1000;
   await lone.stop();
   const cluster = await stage.fresh(3);
-  const firstLeaderMs = await timed(() => spawnAll(cluster, "led"));
+  const firstLeaderMs = await timed(() => firstLed(cluster));
   await loadAll(cluster, keys);
   const diskMib = await settledDiskMib(cluster);
   const rssMib = largest(cluster, (id) => usageOf(cluster.pid(id)).rssBytes / MIB);
   await Promise.all(cluster.nodes.map((id) => cluster.kill(id)));
   const restartMs = await timed(async () => {
-    await spawnAll(cluster, "led");
+    await firstLed(cluster);
     await readLast(cluster, keys);
   });
+  await cluster.level();
   const restartCpuMs = largest(cluster, (id) => usageOf(cluster.pid(id)).cpuMicros / 1000);
   const rssRestartedMib = largest(cluster, (id) => usageOf(cluster.pid(id)).rssBytes / MIB);
   return { emptyMs, emptyCpuMs, firstLeaderMs, restartMs, restartCpuMs, rssMib, rssRestartedMib, diskMib };
@@ -61,10 +62,14 @@ async function timed(work: () => Promise<void>): Promise<number> {
   return performance.now() - startedAtMs;
 }
 
-/** Resolves when the first of them answers. */
-async function spawnAll(subject: Subject, how: "up" | "led"): Promise<void> {
+/** Starts all nodes; resolves when the first of them knows a leader. */
+async function firstLed(subject: Subject): Promise<void> {
   await Promise.all(subject.nodes.map((node) => subject.spawn(node)));
-  await Promise.any(subject.nodes.map((node) => subject.answers(node, how)));
+  const leaving = new AbortController();
+  const answers = subject.nodes.map((node) => subject.answers(node, "led", leaving.signal));
+  await Promise.any(answers);
+  leaving.abort();
+  await Promise.allSettled(answers);
 }
 
 async function loadAll(subject: Subject, keys: number): Promise<void> {

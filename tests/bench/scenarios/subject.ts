@@ -1,7 +1,7 @@
 import type { Profile } from "@quorate/services/launcher";
 
 /** The stores that scenarios can be carried out with. */
-export const STORES = ["quorate"] as const;
+export const STORES = ["quorate", "etcd"] as const;
 export type Store = (typeof STORES)[number];
 
 /** Nodes of one store as processes on this machine; made without starting any. */
@@ -14,7 +14,7 @@ export interface Subject {
   /** Starts one node that does not run, on whatever data it has, and does not wait. */
   spawn(node: string): Promise<void>;
   /** Resolves at once when the node answers: "up" when it takes calls at all, "led" when it knows a leader too. */
-  answers(node: string, how: "up" | "led"): Promise<void>;
+  answers(node: string, how: "up" | "led", signal?: AbortSignal): Promise<void>;
   /** SIGKILL; resolves when the process is gone. */
   kill(node: string): Promise<void>;
   /** Asks until some node leads and all others follow. */
@@ -26,11 +26,13 @@ export interface Subject {
   /** Where one node keeps its data. */
   dataDir(node: string): string;
   /**
-   * A client with a connection of its own, which knows all nodes.
+   * A client with a connection of its own.
    *
-   * @param first the node that it talks to first; by default the leader is asked for and waited for
+   * @param node the node that it talks to while that works; by default the leader is asked for and waited for
    */
-  connect(first?: string): Promise<SubjectClient>;
+  connect(node?: string): Promise<SubjectClient>;
+  /** A client that is given all nodes, as whoever wants to outlive the death of one would do; the leader first. */
+  connectToAll(): Promise<SubjectClient>;
   /** Kills what runs and removes all data. Safe twice. */
   stop(): Promise<void>;
 }

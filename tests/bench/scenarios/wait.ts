@@ -6,7 +6,7 @@ const WAIT_MS_MAX = 120_000;
 export async function until<T>(
   what: string,
   condition: () => Promise<T | undefined> | T | undefined,
-  { everyMs = 20 }: { readonly everyMs?: number } = {},
+  { everyMs = 20, signal }: { readonly everyMs?: number; readonly signal?: AbortSignal | undefined } = {},
 ): Promise<T> {
   const deadlineMs = performance.now() + WAIT_MS_MAX;
   let failure: unknown;
@@ -19,6 +19,7 @@ export async function until<T>(
     }
     if (performance.now() > deadlineMs)
       throw new Error(`waited ${WAIT_MS_MAX} ms in vain: ${what}`, { cause: failure });
+    signal?.throwIfAborted();
     await delay(everyMs);
   }
 }
