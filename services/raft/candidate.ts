@@ -16,6 +16,7 @@ import type { Role, RoleMessage } from "./role";
 /** A member that asks for votes; a pre-candidate asks whether it would get them (Raft paper, 5.2; thesis 9.6). */
 export class Candidate implements Role {
   readonly transferTarget = null;
+  readonly hasCommitToTell = false;
   private readonly votes = new Map<MemberId, boolean>();
 
   constructor(
@@ -84,6 +85,8 @@ export class Candidate implements Role {
     const { member } = this;
     if (!member.isPromotable) member.becomeFollower(member.term, null);
   }
+
+  tellCommit(): void {}
 
   progressStatus(): null {
     return null;

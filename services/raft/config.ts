@@ -37,6 +37,16 @@ export interface RaftConfig {
   readonly uncommittedBytesMax: number;
   /** How many reads may wait for the quorum at a time. */
   readonly waitingReadsMax: number;
+  /**
+   * Whether committedEntries hold only what is durable here, so that they may be applied while later entries are being
+   * stored; else they may be of the very Ready, and wait for it (etcd-io/raft: AsyncStorageWrites).
+   */
+  readonly appliesOnlyDurable: boolean;
+  /**
+   * Whether a commit index that rose is told to all at once, in messages of its own. Else it goes along with entries and
+   * heartbeats, and alone when the caller asks for that by tellCommit().
+   */
+  readonly tellsCommitAtOnce: boolean;
   readonly random: Random;
   /**
    * How reads are made linearizable. "lease" is reserved: such a group ignores forgetLeader(), so that leases can rest

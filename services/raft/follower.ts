@@ -16,6 +16,7 @@ import type { Role, RoleMessage } from "./role";
 export class Follower implements Role {
   readonly name = "follower";
   readonly transferTarget = null;
+  readonly hasCommitToTell = false;
 
   /**
    * The leader bade it campaign while it did not know in which configuration: for so many ticks more it still would. Later
@@ -115,6 +116,8 @@ export class Follower implements Role {
   }
 
   onConfiguration(): void {}
+
+  tellCommit(): void {}
 
   progressStatus(): null {
     return null;

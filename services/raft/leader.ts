@@ -26,6 +26,8 @@ export class Leader implements Role {
   private readonly reads: ReadQueue;
   private heartbeatElapsedTicks = 0;
   private target: MemberId | null = null;
+  /** Up to where tellCommit() has told: whom it did not reach hears of it by a heartbeat. */
+  private toldCommit: Index = 0;
   /** An estimate, never too high: entries of earlier terms are not counted when they come, but when they go. */
   private uncommittedBytes = 0;
   /**
@@ -184,6 +186,18 @@ export class Leader implements Role {
     this.answerConfirmedReads();
   }
 
+  get hasCommitToTell(): boolean {
+    const { log } = this.member;
+    // While more is on its way to be committed, the word of that will say it all.
+    if (log.commit <= this.toldCommit || log.commit < log.lastIndex) return false;
+    return this.replication.hasCommitToTell;
+  }
+
+  tellCommit(): void {
+    this.toldCommit = this.member.log.commit;
+    this.replication.tellCommit();
+  }
+
   progressStatus(): readonly ProgressStatus[] {
     const { id, isLowOnSpace } = this.member;
     const own = this.replication.of(id);
@@ -232,7 +246,7 @@ export class Leader implements Role {
   }
 
   private onAcknowledged(from: MemberId, progress: Progress, index: Index): void {
-    const { id, log } = this.member;
+    const { config, id, log } = this.member;
     // Nobody can hold more of this term's log than its leader: whoever says so is broken and must not be counted.
     if (index > log.lastIndex) return;
     // A probe that is answered with nothing new still shows that the logs meet, so it ends the probing.
@@ -240,10 +254,12 @@ export class Leader implements Role {
     if (!progress.onAcknowledged(index) && !endsProbe) return;
     this.resumeFlow(progress, index);
     const isSelf = from === id;
+    // Of a change that takes a member away that one hears now or never: once it is applied here nothing goes there.
+    const isTold = config.tellsCommitAtOnce || this.pendingConfigurationIndex > log.applied;
     if (this.commitByCounting()) {
       this.startPostponedReads();
-      this.replication.broadcastAppend();
-    } else if (!isSelf && progress.canBumpCommit(log.commit)) {
+      if (isTold) this.replication.broadcastAppend();
+    } else if (isTold && !isSelf && progress.canBumpCommit(log.commit)) {
       this.replication.sendAppend(from, progress);
     }
     if (isSelf) return;

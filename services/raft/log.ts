@@ -25,7 +25,12 @@ export class RaftLog {
 
   constructor(
     private readonly reader: LogReader,
-    start: { readonly commit: Index; readonly applied: Index; readonly applyingBytesMax: number },
+    start: {
+      readonly commit: Index;
+      readonly applied: Index;
+      readonly applyingBytesMax: number;
+      readonly appliesOnlyDurable: boolean;
+    },
   ) {
     const lastIndex = reader.lastIndex();
     const lastTerm = reader.term(lastIndex);
@@ -37,9 +42,11 @@ export class RaftLog {
     this.applyingIndex = start.applied;
     this.appliedIndex = start.applied;
     this.applyingBytesMax = start.applyingBytesMax;
+    this.appliesOnlyDurable = start.appliesOnlyDurable;
   }
 
   private readonly applyingBytesMax: number;
+  private readonly appliesOnlyDurable: boolean;
 
   get commit(): Index {
     return this.commitIndex;
@@ -185,15 +192,21 @@ export class RaftLog {
   }
 
   get hasEntriesToApply(): boolean {
-    return !this.isApplyingPaused && this.applyingIndex < this.commitIndex;
+    return !this.isApplyingPaused && this.applyingIndex < this.applicableIndex;
+  }
+
+  /** Up to where entries may be applied. What the tail holds is not known to be durable. */
+  private get applicableIndex(): Index {
+    return this.appliesOnlyDurable ? Math.min(this.commitIndex, this.tail.firstIndex - 1) : this.commitIndex;
   }
 
   /** Hands out committed entries, each once, as far as the bound on what is being applied allows. */
   takeEntriesToApply(): readonly Entry[] {
     if (!this.hasEntriesToApply) return NO_ENTRIES;
+    const last = this.applicableIndex;
     const room = this.applyingBytesMax - this.applyingBytes;
     assert(room > 0, "applying pauses when its bound is reached");
-    const entries = this.slice(this.applyingIndex + 1, this.commitIndex + 1, room);
+    const entries = this.slice(this.applyingIndex + 1, last + 1, room);
     assert(entries !== "compacted", "only applied entries are compacted");
     let bytes = 0;
     let payload = 0;
@@ -205,8 +218,7 @@ export class RaftLog {
     this.applyingBytes += bytes;
     this.applyingBatches.push({ last: this.applyingIndex, bytes, payloadBytes: payload });
     // When the bound cut the batch short, the rest waits too: what is left would only trickle out entry by entry.
-    this.isApplyingPaused =
-      this.applyingBytes >= this.applyingBytesMax || this.applyingIndex < this.commitIndex;
+    this.isApplyingPaused = this.applyingBytes >= this.applyingBytesMax || this.applyingIndex < last;
     return entries;
   }
 

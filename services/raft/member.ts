@@ -46,6 +46,7 @@ export class Member {
       commit: Math.max(hardState.commit, applied),
       applied,
       applyingBytesMax: config.committedBytesPerReadyMax,
+      appliesOnlyDurable: config.appliesOnlyDurable,
     });
     const { term: lastTerm } = this.log.last;
     const beginsAfterSnapshot = log.lastIndex() === snapshotIndex;

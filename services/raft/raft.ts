@@ -161,6 +161,19 @@ export class Raft {
     this.member.role.onUnreachable(id);
   }
 
+  /**
+   * Whether followers could commit more than they were told to and no entries follow that would tell them. Only without
+   * the config's tellsCommitAtOnce, and never while more is on its way to be committed.
+   */
+  get hasCommitToTell(): boolean {
+    return this.member.role.hasCommitToTell;
+  }
+
+  /** Sends the commit index to those to whom it is news. What goes to them later would have told them as well. */
+  tellCommit(): void {
+    this.member.role.tellCommit();
+  }
+
   /** Whether takeReady() would return anything. */
   hasReady(): boolean {
     const { member } = this;

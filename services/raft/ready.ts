@@ -27,7 +27,8 @@ export interface SnapshotOffer {
  *  2. stores `entries` (replacing whatever the log holds from the first of them on) and `hardState` in one atomic
  *     write, synced when `mustSync`;
  *  3. once that is durable, sends `messagesAfterPersist`, calls persisted() and then applies `committedEntries`, which
- *     may contain entries of this very Ready, and calls applied().
+ *     may contain entries of this very Ready, and calls applied(). With the config's appliesOnlyDurable they never do,
+ *     and are applied at any time from now on, in their order.
  *
  * Several Readys may be outstanding; steps 2 and 3 keep the order of their numbers.
  */

@@ -87,6 +87,23 @@ export class Replication {
     }
   }
 
+  /** Whether some member could commit more than it was told to. */
+  get hasCommitToTell(): boolean {
+    const { id: own, log } = this.member;
+    for (const [id, progress] of this.progressOf) {
+      if (id !== own && !progress.isPaused && progress.canBumpCommit(log.commit)) return true;
+    }
+    return false;
+  }
+
+  /** Sends the commit index to whom it is news, and what else it needs. */
+  tellCommit(): void {
+    const { id: own, log } = this.member;
+    for (const [id, progress] of this.progressOf) {
+      if (id !== own && progress.canBumpCommit(log.commit)) this.sendAppend(id, progress);
+    }
+  }
+
   /** Sends entries where there are any that may be sent. */
   broadcastEntries(): void {
     for (const [id, progress] of this.progressOf) {

@@ -32,6 +32,9 @@ export interface Role {
   onApplied(payloadBytes: number): void;
   /** The member has another configuration now. */
   onConfiguration(): void;
+  /** Tells those to whom it is news what is committed. */
+  tellCommit(): void;
+  readonly hasCommitToTell: boolean;
   readonly transferTarget: MemberId | null;
   progressStatus(): readonly ProgressStatus[] | null;
 }

@@ -112,6 +112,8 @@ export function raftConfigOf(options: ReplicaOptions, bounds: ReplicaBounds): Ra
     committedBytesPerReadyMax: bounds.committedBytesPerReadyMax,
     uncommittedBytesMax: bounds.uncommittedBytesMax,
     waitingReadsMax: bounds.readsWaitingMax,
+    appliesOnlyDurable: true,
+    tellsCommitAtOnce: false,
     random: options.random.fork(),
     readMode: "quorum",
   };

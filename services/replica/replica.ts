@@ -65,6 +65,8 @@ export class Replica {
   private term: Term;
   /** Whose connection was reset since the last turn. */
   private readonly resetPeers = new Set<MemberId>();
+  /** Whether followers are yet to be told what is committed. */
+  private isCommitDue = false;
   private isTurnPlanned = false;
   private isHeld = false;
   private readonly participation: Participation;
@@ -359,6 +361,7 @@ export class Replica {
   /** Takes in everything that has come since the last turn. */
   private takeTurn(): void {
     if (this.condition !== "running" || this.isHeld) return;
+    const { isCommitDue } = this;
     for (let message = this.parts.inbox.shift(); message !== undefined; message = this.parts.inbox.shift()) {
       this.parts.raft.step(message);
     }
@@ -367,6 +370,8 @@ export class Replica {
     this.resetPeers.clear();
     this.parts.proposer.propose(this.parts.proposals.takeQueued());
     this.parts.reads.startRound();
+    // Left over from the turn before, and nothing has come that would have told it.
+    if (isCommitDue && this.parts.raft.hasCommitToTell) this.parts.raft.tellCommit();
     this.pump();
   }
 
@@ -380,10 +385,16 @@ export class Replica {
       for (const readState of ready.readStates)
         this.parts.reads.answered(readState, this.parts.applier.applied.index);
       this.parts.persister.push(ready);
+      // All of it is durable here (appliesOnlyDurable), so it need not wait for what is being stored now.
+      this.parts.applier.push(ready.committedEntries);
       if (ready.snapshotOffer !== null && this.options.snapshots !== undefined) {
         this.parts.installer.onOffer(ready.snapshotOffer.from);
       }
     }
+    // Followers hear of a commit with the next entries. Where none come by the next turn it is sent alone: after the answers
+    // that it makes possible were begun, and soon enough for watches and reads on followers.
+    this.isCommitDue = this.parts.raft.hasCommitToTell;
+    if (this.isCommitDue) this.planTurn();
   }
 
   private onDurable(ready: Ready): void {
@@ -393,7 +404,6 @@ export class Replica {
       readyNumber: ready.number,
       last: last === undefined ? null : { term: last.term, index: last.index },
     });
-    this.parts.applier.push(ready.committedEntries);
   }
 
   private onWritten(writes: StateWrites): void {

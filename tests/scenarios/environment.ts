@@ -349,6 +349,8 @@ function configOf(
     committedBytesPerReadyMax: settings.committedBytesPerReadyMax,
     uncommittedBytesMax: Number.POSITIVE_INFINITY,
     waitingReadsMax: 1_024,
+    appliesOnlyDurable: false,
+    tellsCommitAtOnce: true,
     random: shortestTimeout,
   };
 }

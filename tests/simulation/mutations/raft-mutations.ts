@@ -255,13 +255,8 @@ export const raftMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/raft/log.ts",
-        find: "return !this.isApplyingPaused && this.applyingIndex < this.commitIndex;",
-        replace: "return !this.isApplyingPaused && this.applyingIndex < this.lastIndex;",
-      },
-      {
-        file: "services/raft/log.ts",
-        find: "const entries = this.slice(this.applyingIndex + 1, this.commitIndex + 1, room);",
-        replace: "const entries = this.slice(this.applyingIndex + 1, this.lastIndex + 1, room);",
+        find: "Math.min(this.commitIndex, this.tail.firstIndex - 1)",
+        replace: "this.tail.firstIndex - 1",
       },
     ],
     expected: ["applied <= committed <= last", "committed prefix", "equal state"],

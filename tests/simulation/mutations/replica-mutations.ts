@@ -55,14 +55,9 @@ export const replicaMutations: readonly Mutation[] = [
     why: "Committed entries are applied while they are still being written to this member's own log.",
     edits: [
       {
-        file: "services/replica/replica.ts",
-        find: "persister.push(ready);",
-        replace: "applier.push(ready.committedEntries);\n      this.parts.persister.push(ready);",
-      },
-      {
-        file: "services/replica/replica.ts",
-        find: "    this.parts.applier.push(ready.committedEntries);\n  }",
-        replace: "  }",
+        file: "services/replica/options.ts",
+        find: "appliesOnlyDurable: true,",
+        replace: "appliesOnlyDurable: false,",
       },
     ],
     expected: ["applied <= committed <= last"],

@@ -60,6 +60,8 @@ export function configOf(
     committedBytesPerReadyMax: Number.POSITIVE_INFINITY,
     uncommittedBytesMax: Number.POSITIVE_INFINITY,
     waitingReadsMax: 64,
+    appliesOnlyDurable: false,
+    tellsCommitAtOnce: true,
     random: seededRandom(Number(id.slice(1))),
     readMode: "quorum",
     ...changes,

@@ -7,7 +7,12 @@ const NO_BOUND = Number.POSITIVE_INFINITY;
 
 /** A log whose first entries are stored and whose others are not durable yet. */
 function logWith(stored: number[], undurable: number[], commit = 0, applyingBytesMax = NO_BOUND): RaftLog {
-  const log = new RaftLog(logOf(...stored), { commit, applied: 0, applyingBytesMax });
+  const log = new RaftLog(logOf(...stored), {
+    commit,
+    applied: 0,
+    applyingBytesMax,
+    appliesOnlyDurable: false,
+  });
   log.append(undurable.map((term, at) => entry(term, stored.length + at + 1)));
   return log;
 }
@@ -129,7 +134,12 @@ describe("the hint of where two logs may meet", () => {
 
   test("has no term where the log is compacted", () => {
     const reader = logOf(1, 5, 5, 5).compactedTo({ term: 5, index: 3 });
-    const log = new RaftLog(reader, { commit: 3, applied: 3, applyingBytesMax: NO_BOUND });
+    const log = new RaftLog(reader, {
+      commit: 3,
+      applied: 3,
+      applyingBytesMax: NO_BOUND,
+      appliesOnlyDurable: false,
+    });
     expect(log.conflictHint(4, 2)).toEqual({ term: 0, index: 2 });
   });
 });
@@ -160,7 +170,12 @@ describe("reading entries", () => {
 
   test.each(rows)("%s", (_, from, bytesMax, expected) => {
     const reader = logOf(1, 1, 1).compactedTo({ term: 1, index: 1 });
-    const log = new RaftLog(reader, { commit: 1, applied: 1, applyingBytesMax: NO_BOUND });
+    const log = new RaftLog(reader, {
+      commit: 1,
+      applied: 1,
+      applyingBytesMax: NO_BOUND,
+      appliesOnlyDurable: false,
+    });
     log.append([entry(2, 4), entry(2, 5)]);
     expect(ids(log.entriesFrom(from, bytesMax))).toEqual(expected);
   });
@@ -206,7 +221,12 @@ describe("handing out committed entries", () => {
   test("knows of an unapplied change of the configuration", () => {
     const reader = new MemoryLog();
     reader.store([entry(1, 1), { ...entry(1, 2), kind: "conf_change_v2" }, entry(1, 3)]);
-    const log = new RaftLog(reader, { commit: 3, applied: 0, applyingBytesMax: 1 });
+    const log = new RaftLog(reader, {
+      commit: 3,
+      applied: 0,
+      applyingBytesMax: 1,
+      appliesOnlyDurable: false,
+    });
     expect(log.hasUnappliedConfigurationChange()).toBe(true);
     expect(ids(log.takeEntriesToApply())).toEqual(["1/1"]);
   });

@@ -118,6 +118,39 @@ describe("a Ready", () => {
   });
 });
 
+describe("entries that are applied only when they are durable here", () => {
+  const changes = { appliesOnlyDurable: true } as const;
+
+  test("are handed out after the Ready that stores them, with no other to wait for", () => {
+    const node = member("n1", 3, changes);
+    node.raft.step(append(1, "n2", [0, 0], [entry(1, 1), entry(1, 2)], 1));
+    const stored = node.raft.takeReady();
+    expect([stored.entries.map(textOf), stored.committedEntries]).toEqual([["1/1", "1/2"], []]);
+    expect(node.raft.hasReady()).toBe(false);
+    node.log.store(stored.entries);
+    node.raft.persisted({ readyNumber: stored.number, last: idOf(stored) });
+    expect(node.raft.hasReady()).toBe(true);
+    expect(node.raft.takeReady().committedEntries.map(textOf)).toEqual(["1/1"]);
+  });
+
+  test("do not wait for later ones that are being stored", () => {
+    const node = member("n1", 3, changes);
+    node.raft.step(append(1, "n2", [0, 0], [entry(1, 1)], 0));
+    node.handleReady();
+    node.raft.step(append(1, "n2", [1, 1], [entry(1, 2)], 1));
+    const ready = node.raft.takeReady();
+    expect([ready.entries.map(textOf), ready.committedEntries.map(textOf)]).toEqual([["1/2"], ["1/1"]]);
+  });
+
+  test("wait where a newer leader has replaced what was durable", () => {
+    const node = member("n1", 3, changes);
+    node.raft.step(append(1, "n2", [0, 0], [entry(1, 1)], 0));
+    node.handleReady();
+    node.raft.step(append(2, "n3", [0, 0], [entry(2, 1)], 1));
+    expect(node.raft.takeReady().committedEntries).toEqual([]);
+  });
+});
+
 describe("several Readys outstanding", () => {
   test("each hands out only what is new, and each makes its own part durable", () => {
     const node = leader();

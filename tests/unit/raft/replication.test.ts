@@ -1,5 +1,10 @@
 import { describe, expect, test } from "@jest/globals";
-import type { AppendMessage, Message, ProgressStatus } from "@quorate/services/raft";
+import {
+  type AppendMessage,
+  configurationOf,
+  type Message,
+  type ProgressStatus,
+} from "@quorate/services/raft";
 import {
   ELECTION_TICKS,
   Group,
@@ -290,5 +295,79 @@ describe("proposals", () => {
     group.tick(ELECTION_TICKS);
     for (const id of group.nodes.keys()) expect(group.commands(id)).toEqual(["kept"]);
     expect(group.node("n1").log.all).toEqual(group.node("n2").log.all);
+  });
+});
+
+describe("a commit that is not told at once", () => {
+  const changes = { tellsCommitAtOnce: false } as const;
+  const commits = (messages: readonly Message[]): unknown[] =>
+    messages.flatMap((message) =>
+      message.kind === "append" ? [[message.to, message.entries.length, message.commit]] : [],
+    );
+
+  function committed(): Group {
+    const group = new Group(3, changes);
+    group.elect("n1");
+    group.propose("n1", "a");
+    expect(group.raft("n1").status().commit).toBe(2);
+    expect(group.raft("n1").hasReady()).toBe(false);
+    return group;
+  }
+
+  test("goes along with the next entries", () => {
+    const group = committed();
+    expect(group.raft("n2").status().commit).toBeLessThan(2);
+    const { raft } = group.node("n1");
+    raft.propose([text("b")]);
+    expect(commits(raft.takeReady().messages)).toEqual([
+      ["n2", 1, 2],
+      ["n3", 1, 2],
+    ]);
+    expect(raft.hasCommitToTell).toBe(false);
+  });
+
+  test("is told alone when the caller asks for that, and once", () => {
+    const group = committed();
+    const { raft } = group.node("n1");
+    expect(raft.hasCommitToTell).toBe(true);
+    raft.tellCommit();
+    expect(raft.hasCommitToTell).toBe(false);
+    group.settle();
+    expect([group.raft("n2").status().commit, group.raft("n3").status().commit]).toEqual([2, 2]);
+    raft.tellCommit();
+    expect(raft.hasReady()).toBe(false);
+  });
+
+  test("is not to be told while more is on its way to be committed", () => {
+    const group = committed();
+    const { raft } = group.node("n1");
+    raft.propose([text("b")]);
+    raft.propose([text("c")]);
+    group.loses = ({ to, kind }) => to === "n1" && kind === "append_response";
+    group.settle();
+    raft.step({ kind: "append_response", from: "n2", to: "n1", term: 1, index: 3, hint: null });
+    expect([raft.status().commit, raft.hasCommitToTell]).toEqual([3, false]);
+    raft.step({ kind: "append_response", from: "n2", to: "n1", term: 1, index: 4, hint: null });
+    expect([raft.status().commit, raft.hasCommitToTell]).toEqual([4, true]);
+  });
+
+  test("is told at once where it is of a change of the configuration, which may take a member away", () => {
+    const group = committed();
+    group.settle();
+    const next = configurationOf(["n1", "n2"]);
+    expect(group.raft("n1").proposeConfiguration(next, text("without n3")).kind).toBe("accepted");
+    group.settle();
+    expect([group.raft("n2").status().commit, group.raft("n3").status().commit]).toEqual([3, 3]);
+  });
+
+  test("is heard with a heartbeat by whom nothing else has told", () => {
+    const group = committed();
+    group.loses = ({ kind }) => kind === "append";
+    group.raft("n1").tellCommit();
+    group.settle();
+    expect(group.raft("n2").status().commit).toBeLessThan(2);
+    group.heal();
+    group.tick(1, "n1");
+    expect([group.raft("n2").status().commit, group.raft("n3").status().commit]).toEqual([2, 2]);
   });
 });

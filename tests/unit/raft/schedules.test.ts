@@ -15,12 +15,21 @@ const STEPS = 5_000;
 class SlowNode {
   readonly outstanding: Ready[] = [];
 
-  constructor(readonly node: Node) {}
+  constructor(
+    readonly node: Node,
+    private readonly appliesOnlyDurable: boolean,
+  ) {}
 
   take(): readonly Message[] {
     if (!this.node.raft.hasReady()) return [];
     const ready = this.node.raft.takeReady();
     this.outstanding.push(ready);
+    if (this.appliesOnlyDurable) {
+      for (const { index, term } of ready.committedEntries) {
+        if (this.node.log.term(index) !== term) throw new Error(`${index} is to be applied and not durable`);
+      }
+      this.apply(ready.committedEntries);
+    }
     return ready.messages;
   }
 
@@ -31,10 +40,15 @@ class SlowNode {
     node.log.store(ready.entries);
     node.hardState = ready.hardState ?? node.hardState;
     node.raft.persisted({ readyNumber: ready.number, last: idOf(ready) });
-    node.applied.push(...ready.committedEntries);
-    const last = ready.committedEntries.at(-1);
-    if (last !== undefined) node.raft.applied(last.index);
+    if (!this.appliesOnlyDurable) this.apply(ready.committedEntries);
     return ready.messagesAfterPersist;
+  }
+
+  private apply(entries: readonly Entry[]): void {
+    const { node } = this;
+    node.applied.push(...entries);
+    const last = entries.at(-1);
+    if (last !== undefined) node.raft.applied(last.index);
   }
 
   crash(): void {
@@ -60,7 +74,12 @@ class Schedule {
     changes: Partial<NodeConfig>,
   ) {
     this.group = new Group(size, changes);
-    this.nodes = new Map([...this.group.nodes].map(([id, node]) => [id, new SlowNode(node)]));
+    this.nodes = new Map(
+      [...this.group.nodes].map(([id, node]) => [
+        id,
+        new SlowNode(node, changes.appliesOnlyDurable === true),
+      ]),
+    );
     this.ids = [...this.group.nodes.keys()];
     this.group.loses = ({ from, to }) => (from === this.cut) !== (to === this.cut);
   }
@@ -81,7 +100,8 @@ class Schedule {
     else if (draw < 991) raft.reportUnreachable(this.ids[this.random.below(this.ids.length)] as MemberId);
     else if (draw < 992) raft.forgetLeader();
     else if (draw < 993) raft.reportReset(raft.status().leaderId ?? id);
-    else if (draw < 997) this.cut = this.random.below(2) === 0 ? null : id;
+    else if (draw < 995) raft.tellCommit();
+    else if (draw < 998) this.cut = this.random.below(2) === 0 ? null : id;
     else this.crash(id, slow);
     this.check();
   }
@@ -191,6 +211,13 @@ function expectMatchingLogs(group: Group): void {
   }
 }
 
+const AS_REPLICAS = {
+  preVote: true,
+  checkQuorum: true,
+  appliesOnlyDurable: true,
+  tellsCommitAtOnce: false,
+} as const;
+
 const PROFILES: readonly [string, number, Partial<NodeConfig>][] = [
   ["3 members", 3, {}],
   ["3 members with pre-vote and check-quorum", 3, { preVote: true, checkQuorum: true }],
@@ -200,6 +227,8 @@ const PROFILES: readonly [string, number, Partial<NodeConfig>][] = [
     { preVote: true, inflightMessagesMax: 2, appendBytesMax: 20, inflightBytesMax: 30 },
   ],
   ["5 members that apply a little at a time", 5, { checkQuorum: true, committedBytesPerReadyMax: 25 }],
+  ["3 members as a replica has them", 3, AS_REPLICAS],
+  ["5 members as a replica has them", 5, { ...AS_REPLICAS, inflightMessagesMax: 2, appendBytesMax: 20 }],
   ["7 members with pre-vote and check-quorum", 7, { preVote: true, checkQuorum: true }],
 ];
 

@@ -66,6 +66,7 @@ export class SlowMember {
     const ready = this.raft.takeReady();
     this.outstanding.push(ready);
     this.offer = ready.snapshotOffer ?? this.offer;
+    if (this.changes.appliesOnlyDurable === true) this.toApply.push(...ready.committedEntries);
     return ready.messages;
   }
 
@@ -75,7 +76,7 @@ export class SlowMember {
     this.log.store(ready.entries);
     this.hardState = ready.hardState ?? this.hardState;
     this.raft.persisted({ readyNumber: ready.number, last: idOf(ready) });
-    this.toApply.push(...ready.committedEntries);
+    if (this.changes.appliesOnlyDurable !== true) this.toApply.push(...ready.committedEntries);
     return ready.messagesAfterPersist;
   }
 

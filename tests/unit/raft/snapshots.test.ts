@@ -269,7 +269,12 @@ describe("a member whose state was replaced", () => {
 
   test("waits no more for what was handed out to be applied", () => {
     const log = logOf(1, 1, 1);
-    const restored = new RaftLog(log, { commit: 3, applied: 1, applyingBytesMax: 1 });
+    const restored = new RaftLog(log, {
+      commit: 3,
+      applied: 1,
+      applyingBytesMax: 1,
+      appliesOnlyDurable: false,
+    });
     expect(restored.takeEntriesToApply()).toHaveLength(1);
     expect(restored.hasEntriesToApply).toBe(false);
     const last = { term: 2, index: 9 };
