@@ -22,10 +22,10 @@ import type { DatabaseHandle } from "./database-handle";
 import { LevelFrozenState } from "./frozen-state";
 import { HistoryFloors } from "./history-floors";
 import { LoadedView } from "./loaded-view";
-import { NewestRecords } from "./newest-records";
+import { NewestRecords, type WrittenKeys } from "./newest-records";
 import { cacheKeyOf } from "./record-cache";
 import { RecordRepairs } from "./record-repairs";
-import { RecordSource } from "./record-source";
+import { type KeySpace, RecordSource } from "./record-source";
 import { StateChanges } from "./state-changes";
 import { keptBy, type StateContents } from "./state-contents";
 import { readHistory } from "./state-history";
@@ -84,12 +84,14 @@ export class LevelState {
 
   async read(reads: StateReads): Promise<StateView> {
     this.handle.check();
-    const records = await this.newest.read(reads.keys, NEWEST_REVISION);
+    const cacheKeys = reads.keys.map(cacheKeyOfRead);
+    const records = await this.newest.read(reads.keys, cacheKeys, NEWEST_REVISION);
     const found = new Map<string, StoredRecord | null>();
-    for (const [at, { namespaceId, generation, key, withValue }] of reads.keys.entries()) {
-      const cacheKey = cacheKeyOf(namespaceId, generation, key);
+    for (let at = 0; at < cacheKeys.length; at += 1) {
+      const cacheKey = cacheKeys[at] as string;
       // Of two reads of one key the one that wants the value counts.
-      if (withValue || !found.has(cacheKey)) found.set(cacheKey, records[at] as StoredRecord | null);
+      const counts = reads.keys[at]?.withValue === true || !found.has(cacheKey);
+      if (counts) found.set(cacheKey, records[at] as StoredRecord | null);
     }
     const ranges: (readonly StoredRecord[])[] = [];
     for (const range of reads.ranges) {
@@ -102,8 +104,10 @@ export class LevelState {
   write({ applied, writes }: StateBatch): Promise<void> {
     assert(applied.index > this.writer.appliedIndex, "the applied index rises with each batch");
     return this.alone(async () => {
-      await this.writer.write((batch) => this.changes.putInto(batch, writes), { applied, meta: writes.meta });
-      this.newest.noteWritten(writes.changes);
+      const written: WrittenKeys = new Map();
+      const advance = { applied, meta: writes.meta };
+      await this.writer.write((batch) => this.changes.putInto(batch, writes, written), advance);
+      this.newest.noteWritten(written);
       this.floors.note(writes);
       this.reclaimer.noteWritten(writes);
     });
@@ -115,9 +119,7 @@ export class LevelState {
       const snapshot = this.handle.database.snapshot();
       const prepared = await this.repairs.prepared(repairs, snapshot).finally(() => snapshot.close());
       await this.writer.write((batch) => this.repairs.putInto(batch, prepared), null);
-      this.newest.noteRepaired(
-        repairs.map(({ namespaceId, generation, key }) => cacheKeyOf(namespaceId, generation, key)),
-      );
+      this.newest.noteRepaired(repairs.map(cacheKeyOfRead));
     });
   }
 
@@ -154,7 +156,7 @@ export class LevelState {
       key,
       withValue: !query.keysOnly,
     }));
-    return this.newest.read(reads, revision);
+    return this.newest.read(reads, reads.map(cacheKeyOfRead), revision);
   }
 
   async *scan(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
@@ -204,6 +206,10 @@ export class LevelState {
   private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
     return scanRange(this.handle, this.source, query, this.limits.scanChunkBytes);
   }
+}
+
+function cacheKeyOfRead({ namespaceId, generation, key }: Pick<KeyRead, keyof KeySpace | "key">): string {
+  return cacheKeyOf(namespaceId, generation, key);
 }
 
 async function firstRecords(

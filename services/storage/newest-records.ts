@@ -1,11 +1,13 @@
-import type { Change, KeyRead, StoredRecord } from "#kv";
+import type { KeyRead, StoredRecord } from "#kv";
 import { EMPTY_BYTES } from "#std";
 import type { DatabaseHandle } from "./database-handle";
-import { ownBytes } from "./own-bytes";
-import { type CachedVersion, cacheKeyOf, RecordCache } from "./record-cache";
+import { cachedOf, RecordCache, recordOf } from "./record-cache";
 import type { RecordSource } from "./record-source";
 import type { PreviousVersion } from "./revision-records";
-import { type NewestVersion, withoutValue } from "./version-records";
+import { type NewestVersion, type VersionChange, withoutValue } from "./version-records";
+
+/** What was written of keys at last, by their cache keys. */
+export type WrittenKeys = Map<string, VersionChange>;
 
 /** Reads records of keys through a cache of their newest versions, which writes keep up to date. */
 export class NewestRecords {
@@ -24,23 +26,25 @@ export class NewestRecords {
   /**
    * In the order of the reads; null where there was no such key at that revision. A record has its value only where
    * the read wants it. What is cached costs no turn of the event loop; the rest is fetched in one go.
+   *
+   * @param cacheKeys of the reads, in their order
    */
-  async read(reads: readonly KeyRead[], revision: number): Promise<readonly (StoredRecord | null)[]> {
-    const records: (StoredRecord | null)[] = new Array(reads.length).fill(null);
-    const misses: KeyRead[] = [];
+  async read(
+    reads: readonly KeyRead[],
+    cacheKeys: readonly string[],
+    revision: number,
+  ): Promise<readonly (StoredRecord | null)[]> {
+    const records: (StoredRecord | null)[] = [];
     const missedAt: number[] = [];
     for (let at = 0; at < reads.length; at += 1) {
-      const read = reads[at] as KeyRead;
-      const cached = this.cache.get(cacheKeyOf(read.namespaceId, read.generation, read.key));
-      if (cached !== undefined && cached.modRevision <= revision && (cached.hasValue || !read.withValue)) {
-        records[at] = asAsked(cached.record, read);
-      } else {
-        misses.push(read);
-        missedAt.push(at);
-      }
+      const found = this.cached(reads[at] as KeyRead, cacheKeys[at] as string, revision);
+      records.push(found ?? null);
+      if (found === undefined) missedAt.push(at);
     }
-    if (misses.length === 0) return records;
-    const loaded = await this.load(misses, revision);
+    if (missedAt.length === 0) return records;
+    const misses = missedAt.map((at) => reads[at] as KeyRead);
+    const missedKeys = missedAt.map((at) => cacheKeys[at] as string);
+    const loaded = await this.load(misses, missedKeys, revision);
     for (const [miss, at] of missedAt.entries()) {
       records[at] = asAsked(loaded[miss] as StoredRecord | null, misses[miss] as KeyRead);
     }
@@ -49,30 +53,29 @@ export class NewestRecords {
 
   /** The newest version of a key where it is cached, which is nearly always so for one that a command has just read. */
   known(cacheKey: string): PreviousVersion | null {
-    const cached = this.cache.get(cacheKey);
-    if (cached === undefined) return null;
-    return { modRevision: cached.modRevision, valueBytes: cached.record?.valueBytes ?? 0 };
+    return this.cache.get(cacheKey) ?? null;
   }
 
   /** Takes over what a batch wrote, when it is written. */
-  noteWritten(changes: readonly Change[]): void {
+  noteWritten(written: WrittenKeys): void {
     this.writeCount += 1;
-    for (const change of changes) {
-      switch (change.kind) {
-        case "put":
-          this.remember(change, change.record.key, {
-            modRevision: change.revision,
-            record: { ...change.record, valueBytes: change.record.value.length },
-            hasValue: true,
-          });
-          break;
-        case "delete":
-          this.remember(change, change.key, { modRevision: change.revision, record: null, hasValue: true });
-          break;
-        case "truncate":
-          // The keys of a generation that ended are never read again, and leave the cache by themselves.
-          break;
+    // The keys of a generation that ended are never read again, and leave the cache by themselves.
+    for (const [cacheKey, change] of written) {
+      const { revision: modRevision } = change;
+      if (change.kind === "delete") {
+        this.cache.set(cacheKey, cachedOf({ modRevision, record: null }), null);
+        continue;
       }
+      const { value, createRevision, version, leaseId } = change.record;
+      const cached = {
+        modRevision,
+        isThere: true,
+        valueBytes: value.length,
+        createRevision,
+        version,
+        leaseId,
+      };
+      this.cache.set(cacheKey, cached, value);
     }
   }
 
@@ -82,9 +85,27 @@ export class NewestRecords {
     for (const cacheKey of cacheKeys) this.cache.delete(cacheKey);
   }
 
-  private async load(reads: readonly KeyRead[], revision: number): Promise<readonly (StoredRecord | null)[]> {
+  /** Undefined where it is not cached as the read wants it. */
+  private cached(read: KeyRead, cacheKey: string, revision: number): StoredRecord | null | undefined {
+    const cached = this.cache.get(cacheKey);
+    if (cached === undefined || cached.modRevision > revision) return undefined;
+    if (!cached.isThere) return null;
+    const value = read.withValue ? this.cache.value(cacheKey) : EMPTY_BYTES;
+    return value === undefined ? undefined : recordOf(read.key, cached, value);
+  }
+
+  private async load(
+    reads: readonly KeyRead[],
+    cacheKeys: readonly string[],
+    revision: number,
+  ): Promise<readonly (StoredRecord | null)[]> {
     const now = this.source.newestNow(reads, revision);
-    if (now !== null) return now.map((version, at) => this.taken(reads[at] as KeyRead, version));
+    if (now !== null) {
+      for (const [at, version] of now.entries()) {
+        this.remember(reads[at] as KeyRead, cacheKeys[at] as string, version);
+      }
+      return now.map(({ record }) => record);
+    }
 
     // Taken before anything else can run: all is read as of one moment, whatever is written or removed meanwhile.
     const snapshot = this.handle.database.snapshot();
@@ -107,7 +128,9 @@ export class NewestRecords {
         }
         const isValueLoaded = version.record !== null && read.withValue;
         const record = isValueLoaded ? (withValues[next++] as StoredRecord) : version.record;
-        if (writeCount === this.writeCount) this.taken(read, { ...version, record });
+        if (writeCount === this.writeCount) {
+          this.remember(read, cacheKeys[at] as string, { ...version, record });
+        }
         loaded.push(record);
       }
       return loaded;
@@ -117,27 +140,9 @@ export class NewestRecords {
   }
 
   /** Keeps what was read as of now in the cache. */
-  private taken(read: KeyRead, version: NewestVersion): StoredRecord | null {
-    const hasValue = version.record === null || read.withValue;
-    this.remember(read, read.key, { ...version, hasValue });
-    return version.record;
-  }
-
-  private remember(
-    space: { readonly namespaceId: number; readonly generation: number },
-    key: Uint8Array,
-    version: CachedVersion,
-  ): void {
-    const { record } = version;
-    const owned =
-      record === null
-        ? null
-        : {
-            ...record,
-            key: ownBytes(record.key),
-            value: version.hasValue ? ownBytes(record.value) : EMPTY_BYTES,
-          };
-    this.cache.set(cacheKeyOf(space.namespaceId, space.generation, key), { ...version, record: owned });
+  private remember(read: KeyRead, cacheKey: string, version: NewestVersion): void {
+    const value = read.withValue ? (version.record?.value ?? null) : null;
+    this.cache.set(cacheKey, cachedOf(version), value);
   }
 }
 

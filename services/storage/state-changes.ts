@@ -1,7 +1,7 @@
 import type { Change, StateWrites } from "#kv";
 import type { AnswerRows } from "./answer-rows";
 import type { ChainedBatch } from "./database";
-import type { NewestRecords } from "./newest-records";
+import type { NewestRecords, WrittenKeys } from "./newest-records";
 import { cacheKeyOf } from "./record-cache";
 import { RecordWriter } from "./record-writer";
 import { keyOfChange, type PreviousVersion } from "./revision-records";
@@ -16,7 +16,7 @@ import {
   writeNamespace,
   writeSession,
 } from "./state-records";
-import { writeNewest, writeVersion } from "./version-records";
+import { type VersionChange, writeNewest, writeVersion } from "./version-records";
 
 /** Turns what a batch of commands did into records, all but the head. */
 export class StateChanges {
@@ -29,8 +29,8 @@ export class StateChanges {
     private readonly newest: NewestRecords,
   ) {}
 
-  /** Returns the bytes put. */
-  putInto(batch: ChainedBatch, writes: StateWrites): number {
+  /** Notes in `written` what became of keys. @returns the bytes put */
+  putInto(batch: ChainedBatch, writes: StateWrites, written: WrittenKeys): number {
     const { writer } = this;
     let bytes = 0;
     for (const namespace of writes.namespaces)
@@ -46,13 +46,11 @@ export class StateChanges {
     for (const key of writes.leaseKeysAttached) bytes += writeLeaseKey(writer, key).putInto(batch).bytes;
     for (const { id } of writes.namespacesDeleted) bytes += namespaceKey(writer, id).deleteFrom(batch);
     for (const ended of endedGenerations(writes)) bytes += writeEnded(writer, ended).putInto(batch).bytes;
-    return bytes + this.putChanges(batch, writes.changes);
+    return bytes + this.putChanges(batch, writes.changes, written);
   }
 
-  private putChanges(batch: ChainedBatch, changes: readonly Change[]): number {
+  private putChanges(batch: ChainedBatch, changes: readonly Change[], written: WrittenKeys): number {
     const { writer, revisions } = this;
-    /** What earlier changes of this batch made of a key. */
-    const changed = new Map<string, PreviousVersion>();
     let bytes = 0;
     for (const change of changes) {
       if (change.kind === "truncate") {
@@ -60,15 +58,20 @@ export class StateChanges {
         continue;
       }
       const cacheKey = cacheKeyOf(change.namespaceId, change.generation, keyOfChange(change));
-      const previous = changed.get(cacheKey) ?? this.newest.known(cacheKey);
-      const valueBytes = change.kind === "put" ? change.record.value.length : 0;
-      changed.set(cacheKey, { modRevision: change.revision, valueBytes });
+      const before = written.get(cacheKey);
+      const previous = before === undefined ? this.newest.known(cacheKey) : versionOf(before);
+      written.set(cacheKey, change);
       bytes += revisions.add(batch, { change, previous });
       bytes += writeNewest(writer, change).putInto(batch).bytes;
       bytes += writeVersion(writer, change).putInto(batch).bytes;
     }
     return bytes + revisions.finish(batch);
   }
+}
+
+function versionOf(change: VersionChange): PreviousVersion {
+  const valueBytes = change.kind === "put" ? change.record.value.length : 0;
+  return { modRevision: change.revision, valueBytes };
 }
 
 /** The generations that a batch ended: those of truncations, and the last ones of deleted namespaces. */
