@@ -10,7 +10,7 @@ import {
 } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
 import { PUT, RawPipelineServer } from "./raw-pipeline-server";
-import { PATIENCE_MS, patientChannel, Serving, serviceOf } from "./serving";
+import { onceArrived, PATIENCE_MS, patientChannel, Serving, serviceOf } from "./serving";
 
 const SCAN = "/quorate.kv.v1.KvService/Scan";
 /** Of a caller who does not leave. */
@@ -207,10 +207,14 @@ describe("calls that share a stream to a node", () => {
   test("a deadline that the node lets pass ends the call here, and calls it off there", async () => {
     const { server, channel } = await warm();
     const other = channel.unary(putOf(Buffer.of(1)), never);
-    const sent = failureOf(channel.unary(putOf(Buffer.of(2), { deadlineMs: Date.now() + 100 }), never));
-    expect(await sent).toMatchObject({ reason: ErrorReason.DEADLINE_EXCEEDED, outcome: Outcome.UNKNOWN });
-    await server.arrived(2);
-    const [first, second] = server.calls;
+    const hasArrived = (): boolean => server.calls.some(({ body }) => body[0] === 2);
+    const failure = await onceArrived(
+      (ms) => failureOf(channel.unary(putOf(Buffer.of(2), { deadlineMs: Date.now() + ms }), never)),
+      hasArrived,
+    );
+    expect(failure).toMatchObject({ reason: ErrorReason.DEADLINE_EXCEEDED, outcome: Outcome.UNKNOWN });
+    const first = server.calls.find(({ body }) => body[0] === 1);
+    const second = server.calls.find(({ body }) => body[0] === 2);
     await eventually("it is called off", () => server.cancelled.includes(second!.id));
     server.answer({ id: first!.id, body: Buffer.of(5) });
     expect(await other).toEqual(Buffer.of(5));
