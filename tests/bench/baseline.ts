@@ -1,5 +1,6 @@
 import { type Cell, cpuMicrosOf } from "./cells";
 import type { Ratio } from "./comparison";
+import { OPPONENTS, type OpponentName } from "./contender";
 import type { Machine } from "./machine";
 import { workloadName } from "./workload";
 
@@ -7,6 +8,10 @@ import { workloadName } from "./workload";
 export interface Baseline {
   readonly version: 1;
   readonly machine: Pick<Machine, "cpu" | "cores" | "disk" | "node" | "commit">;
+  /** What ratios are of; null where nothing ran beside. */
+  readonly against: OpponentName | null;
+  readonly keys: number;
+  readonly valueBytes: number;
   /** By which share a figure may be worse before it is a regression. Edited by hand. */
   readonly tolerance: { readonly ratio: number; readonly cpu: number };
   /** By the name of the workload. */
@@ -14,7 +19,7 @@ export interface Baseline {
 }
 
 export interface BaselineCell {
-  /** Throughput as a multiple of the other store's; null where none ran beside. */
+  /** Throughput as a multiple of that of what ran beside; null where nothing did. */
   readonly ratio: number | null;
   /** Of all processes together, an operation. */
   readonly cpuMicros: number;
@@ -37,28 +42,44 @@ export interface BaselineOutcome {
 
 const TOLERANCE = { ratio: 0.2, cpu: 0.2 } as const;
 
-export function baselineOf(machine: Machine, cells: readonly Cell[], ratios: readonly Ratio[]): Baseline {
-  const { cpu, cores, disk, node, commit } = machine;
+/** What a run was of: figures of different runs are compared only where these are alike. */
+export interface BaselineRun extends Pick<Baseline, "against" | "keys" | "valueBytes"> {
+  readonly machine: Machine;
+}
+
+export function baselineOf(run: BaselineRun, cells: readonly Cell[], ratios: readonly Ratio[]): Baseline {
+  const { against, keys, valueBytes } = run;
+  const { cpu, cores, disk, node, commit } = run.machine;
   const own = cells.filter(({ store }) => store === "quorate");
   return {
     version: 1,
     machine: { cpu, cores, disk, node, commit },
+    against,
+    keys,
+    valueBytes,
     tolerance: TOLERANCE,
     cells: Object.fromEntries(own.map((cell) => [workloadName(cell.workload), figuresOf(cell, ratios)])),
   };
 }
 
-/** Microseconds mean something on the same kind of machine only, and a ratio only where the other store ran beside. */
+/** Microseconds mean something on the same kind of machine only, and a ratio only where the same ran beside. */
 export function heldAgainst(
   baseline: Baseline,
-  machine: Machine,
+  run: BaselineRun,
   cells: readonly Cell[],
   ratios: readonly Ratio[],
 ): BaselineOutcome {
   const regressions: Regression[] = [];
   const gaps: string[] = [];
+  if (baseline.keys !== run.keys || baseline.valueBytes !== run.valueBytes)
+    return {
+      regressions,
+      gaps: [
+        `the base line is of ${baseline.keys} keys with values of ${baseline.valueBytes} B: nothing is held against it`,
+      ],
+    };
   const { cpu, cores } = baseline.machine;
-  const isSameMachine = cpu === machine.cpu && cores === machine.cores;
+  const isSameMachine = cpu === run.machine.cpu && cores === run.machine.cores;
   if (!isSameMachine)
     gaps.push(`the base line is of ${cores} x ${cpu}: microseconds are not held against it`);
   const own = cells.filter(({ store }) => store === "quorate");
@@ -70,7 +91,8 @@ export function heldAgainst(
     }
     const is = figuresOf(cell, ratios);
     if (was.ratio !== null) {
-      if (is.ratio === null) gaps.push(`${name} has no ratio: no other store ran beside`);
+      if (is.ratio === null || baseline.against !== run.against)
+        gaps.push(`${name} has no ratio to compare: ${baseline.against} did not run beside`);
       else if (is.ratio < was.ratio * (1 - baseline.tolerance.ratio))
         regressions.push({ name, figure: "ratio", was: was.ratio, is: is.ratio });
     }
@@ -84,9 +106,11 @@ export function heldAgainst(
 export function baselineFrom(text: string): Baseline {
   const value = JSON.parse(text) as Partial<Baseline> | null;
   if (value?.version !== 1) throw new Error("it is no base line of version 1");
-  const { machine, tolerance, cells } = value;
+  const { machine, against, tolerance, cells } = value;
   if (typeof machine !== "object" || typeof cells !== "object")
     throw new Error("it has no machine or no cells");
+  if (against !== null && !OPPONENTS.some((name) => name === against))
+    throw new Error("it does not say what it is against");
   for (const share of [tolerance?.ratio, tolerance?.cpu])
     if (typeof share !== "number" || !(share >= 0)) throw new Error("its tolerance has no ratio or no cpu");
   for (const [name, cell] of Object.entries(cells)) {

@@ -17,7 +17,7 @@ export interface Task {
 
 /**
  * What is measured in one round, in groups whose members run one right after the other, since they are compared: a
- * workload on all stores and on all routes. Routes are ways into Quorate, so etcd runs a workload once, at its leader.
+ * workload on all stores and on all routes. What runs beside runs a workload once, at its leader.
  */
 export function groupsOf(
   seats: readonly Seat[],
@@ -29,7 +29,7 @@ export function groupsOf(
     const group = groups.get(name) ?? [];
     groups.set(name, group);
     for (const seat of seats) {
-      const own: Workload = seat.contender.name === "etcd" ? { ...workload, route: "leader" } : workload;
+      const own: Workload = seat.contender.name === "quorate" ? workload : { ...workload, route: "leader" };
       const isThere = group.some((task) => task.seat === seat && task.workload.route === own.route);
       if (!isThere) group.push({ seat, workload: own });
     }

@@ -48,7 +48,7 @@ export function cpuCostsOf(cells: readonly Cell[]): readonly CpuCost[] {
 
 function ratioOf(own: Cell, other: Cell): Ratio {
   const name = workloadName(own.workload);
-  const goal = RATIO_GOALS.get(name) ?? null;
+  const goal = other.store === "quorate" ? null : (RATIO_GOALS[other.store].get(name) ?? null);
   const throughputs = ({ rounds }: Cell) => rounds.map(({ operationsPerSecond }) => operationsPerSecond);
   const theirs = throughputs(other);
   const byRound = throughputs(own).map((ours, round) => ours / (theirs[round] ?? Number.NaN));

@@ -2,9 +2,21 @@ import type { Driver } from "./driver";
 import type { ProcessUsage } from "./process-usage";
 import type { Route } from "./workload";
 
-/** Stores that can be measured. */
-export const CONTENDERS = ["quorate", "etcd"] as const;
-export type ContenderName = (typeof CONTENDERS)[number];
+/** What can run beside and be compared with: etcd, or the same store with few keys. */
+export const OPPONENTS = ["etcd", "few-keys"] as const;
+export type OpponentName = (typeof OPPONENTS)[number];
+
+/** What is measured. */
+export type ContenderName = "quorate" | OpponentName;
+
+/** How many keys few are. */
+export const FEW_KEYS = 20_000;
+
+/** How tables call what a multiple is of. */
+export const OPPONENT_TITLES = {
+  etcd: "etcd through npm etcd3",
+  "few-keys": `the same with ${FEW_KEYS.toLocaleString("en")} keys`,
+} as const satisfies Record<OpponentName, string>;
 
 /** What the members of a cluster count for themselves, since they started. */
 export interface MemberCounters {

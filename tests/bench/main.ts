@@ -1,11 +1,10 @@
 // `npm run bench`: how fast a local cluster of three nodes is, loaded from this process.
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Profile } from "@quorate/services/launcher";
-import { type Baseline, baselineFrom, baselineOf, heldAgainst } from "./baseline";
+import { type Baseline, type BaselineRun, baselineFrom, baselineOf, heldAgainst } from "./baseline";
 import { BenchCluster } from "./bench-cluster";
 import { type Cell, groupsOf, runRounds } from "./cells";
 import { cpuCostsOf, ratiosOf } from "./comparison";
-import type { Contender } from "./contender";
+import { FEW_KEYS, OPPONENT_TITLES } from "./contender";
 import { etcdVersion } from "./etcd-program";
 import { type Footprint, measureFootprint } from "./footprint";
 import { KeySpace } from "./key-space";
@@ -25,6 +24,7 @@ import {
   roundText,
   troublesOf,
 } from "./report";
+import { whileRunning } from "./running";
 import { scenarioWork } from "./scenarios/run";
 import { SOAK_HELP, type SoakOptions, soakOptions } from "./soak/options";
 import { isWell } from "./soak/report";
@@ -50,17 +50,16 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
   let machine: Machine | null = null;
   let cells: readonly Cell[] = [];
   if (options.workloads.length > 0) {
-    await withCluster(options.profile, [], async (cluster) => {
+    await whileRunning(await BenchCluster.start(options.profile), async (cluster) => {
       machine = describeMachine(cluster.directory);
       say(`${machineText(machine)}\n`);
-      cells = await withOpponent(options, say, (others) =>
-        runCells([new QuorateContender(cluster), ...others], options, say),
-      );
+      const seat = { contender: new QuorateContender(cluster), space: new KeySpace(options) };
+      cells = await withOpponent(options, say, (others) => runCells([seat, ...others], options, say));
     });
   }
   let footprint: Footprint | null = null;
   if (options.footprint) {
-    await withCluster(options.profile, [], async (cluster) => {
+    await whileRunning(await BenchCluster.start(options.profile), async (cluster) => {
       if (machine === null) {
         machine = describeMachine(cluster.directory);
         say(`${machineText(machine)}\n`);
@@ -76,21 +75,19 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
     options,
     cells,
     ratios,
-    cpuCosts: cpuCostsOf(cells),
+    // What an operation may cost is said for few keys.
+    cpuCosts: options.against === "few-keys" ? [] : cpuCostsOf(cells),
     footprint,
     baseline:
-      baseline === null ? null : { ...heldAgainst(baseline, machine, cells, ratios), of: baseline.machine },
+      baseline === null
+        ? null
+        : { ...heldAgainst(baseline, runOf(machine, options), cells, ratios), of: baseline.machine },
   };
   for (const part of partsOf(report)) say(`\n${part}`);
   return report;
 }
 
-async function runCells(
-  contenders: readonly Contender[],
-  options: BenchOptions,
-  say: Say,
-): Promise<readonly Cell[]> {
-  const seats: readonly Seat[] = contenders.map((contender) => ({ contender, space: new KeySpace(options) }));
+async function runCells(seats: readonly Seat[], options: BenchOptions, say: Say): Promise<readonly Cell[]> {
   for (const seat of seats) await load(seat, options.seed);
   return runRounds(groupsOf(seats, options.workloads), options.rounds, async ({ seat, workload }, round) => {
     const measurement = await measure(seat, workload, options, round);
@@ -103,7 +100,9 @@ async function runCells(
 function partsOf({ cells, ratios, cpuCosts, footprint, baseline, options }: Report): readonly string[] {
   return [
     ...(cells.length > 0 ? [cellsText(cells)] : []),
-    ...(ratios.length > 0 ? [ratiosText(ratios, `${options.against} through npm etcd3`)] : []),
+    ...(ratios.length > 0 && options.against !== null
+      ? [ratiosText(ratios, OPPONENT_TITLES[options.against])]
+      : []),
     ...(cpuCosts.length > 0 ? [cpuCostsText(cpuCosts)] : []),
     ...(footprint === null ? [] : [footprintText(footprint)]),
     ...(baseline === null ? [] : [baselineText(baseline)]),
@@ -118,9 +117,16 @@ function writeFiles(report: Report): void {
   else if (json !== null) writeFileSync(json, `${text}\n`);
   if (html !== null) writeFileSync(html, benchHtml(report));
   if (saveBaseline !== null) {
-    const { machine, cells, ratios } = report;
-    writeFileSync(saveBaseline, `${JSON.stringify(baselineOf(machine, cells, ratios), null, 2)}\n`);
+    const { machine, options, cells, ratios } = report;
+    writeFileSync(
+      saveBaseline,
+      `${JSON.stringify(baselineOf(runOf(machine, options), cells, ratios), null, 2)}\n`,
+    );
   }
+}
+
+function runOf(machine: Machine, { against, keys, valueBytes }: BenchOptions): BaselineRun {
+  return { machine, against, keys, valueBytes };
 }
 
 /** @throws BadOption */
@@ -132,43 +138,39 @@ function readBaseline(path: string): Baseline {
   }
 }
 
-async function withCluster(
-  profile: Profile,
-  nodeArguments: readonly string[],
-  body: (cluster: BenchCluster) => Promise<void>,
-): Promise<void> {
-  const cluster = await BenchCluster.start(profile, nodeArguments);
-  const leave = () => cluster.stop().finally(() => process.exit(130));
-  process.once("SIGINT", leave);
-  try {
-    await body(cluster);
-  } finally {
-    process.off("SIGINT", leave);
-    await cluster.stop();
-  }
-}
-
-/** The other store, where one was asked for, runs as long as the body does. */
+/** What was asked for to compare with runs as long as the body does. */
 async function withOpponent<Result>(
-  { against }: BenchOptions,
+  { against, profile, keys, valueBytes }: BenchOptions,
   say: Say,
-  body: (others: readonly Contender[]) => Promise<Result>,
+  body: (others: readonly Seat[]) => Promise<Result>,
 ): Promise<Result> {
-  if (against === null) return body([]);
-  // Its client is not loaded where nobody needs it: it would be part of the load generator.
-  const { EtcdCluster } = await import("./etcd-cluster.js");
-  const etcd = await EtcdCluster.start();
-  say(`against  etcd ${etcdVersion()}, three members on the same disk, through npm etcd3\n`);
-  try {
-    return await body([etcd]);
-  } finally {
-    await etcd.stop();
+  switch (against) {
+    case null:
+      return body([]);
+    case "etcd": {
+      // Its client is not loaded where nobody needs it: it would be part of the load generator.
+      const { EtcdCluster } = await import("./etcd-cluster.js");
+      say(`against  ${OPPONENT_TITLES[against]}: ${etcdVersion()}, three members on the same disk\n`);
+      return whileRunning(await EtcdCluster.start(), (contender) =>
+        body([{ contender, space: new KeySpace({ keys, valueBytes }) }]),
+      );
+    }
+    case "few-keys":
+      say(`against  ${OPPONENT_TITLES[against]}, three more nodes on the same disk\n`);
+      return whileRunning(await BenchCluster.start(profile), (cluster) =>
+        body([
+          {
+            contender: new QuorateContender(cluster, "few-keys"),
+            space: new KeySpace({ keys: FEW_KEYS, valueBytes }),
+          },
+        ]),
+      );
   }
 }
 
 async function runSoak(options: SoakOptions): Promise<void> {
   const nodeArguments = ["--history-revisions", String(options.historyRevisions)];
-  await withCluster(options.profile, nodeArguments, async (cluster) => {
+  await whileRunning(await BenchCluster.start(options.profile, nodeArguments), async (cluster) => {
     const report = await soak(cluster, options, console.log);
     if (!isWell(report)) process.exitCode = NOT_WELL_EXIT_CODE;
   });

@@ -43,7 +43,8 @@ describe("options", () => {
       ["a", "b", "c", "d", "e", "f"].map((letter) => `ycsb-${letter}@unary/2`),
     ],
     ["--cell footprint", []],
-    ["--cell goals", [...RATIO_GOALS.keys()]],
+    ["--cell goals", [...RATIO_GOALS.etcd.keys()]],
+    ["--cell goals --against few-keys --keys 1000000", ["put/64", "get/64"]],
     ["--cell all --in-flight 1", OPERATIONS.map((operation) => `${operation}/1`)],
   ])("%s measures %j", (line, expected) => {
     expect(names(line)).toEqual(expected);

@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { PROFILES, type Profile } from "@quorate/services/launcher";
+import { FEW_KEYS, OPPONENTS, type OpponentName } from "./contender";
 import { RATIO_GOALS, ROUNDS_MIN } from "./goals";
 import { type Load, OPERATIONS, type Operation, ROUTES, type Route, type Workload } from "./workload";
 
@@ -16,8 +17,8 @@ export interface BenchOptions {
   readonly valueBytes: number;
   readonly profile: Profile;
   readonly seed: number;
-  /** Another store that runs beside; null for none. */
-  readonly against: "etcd" | null;
+  /** What runs beside, to be compared with; null for nothing. */
+  readonly against: OpponentName | null;
   /** Files to write; null for none. "-" as the JSON's is standard output. */
   readonly json: string | null;
   readonly html: string | null;
@@ -44,11 +45,12 @@ What is measured
                        several with commas
   --via WHICH          leader, follower or gateway: what the client talks to (default: leader)
   --unary              one plain unary call an operation instead of the typed client
-  --against etcd       starts three members of etcd beside, drives them through the npm client etcd3 in the same rounds
-                       and prints ratios
+  --against WHAT       starts another cluster beside, loads it in the same rounds and prints ratios:
+                         etcd: three members of it, through the npm client etcd3
+                         few-keys: three nodes with ${FEW_KEYS} keys; wants --keys, such as 1000000
 
 How
-  --rounds N           rounds, cells interleaved; medians and the range are printed (default: 3; against etcd: ${ROUNDS_MIN})
+  --rounds N           rounds, cells interleaved; medians and the range are printed (default: 3; with --against: ${ROUNDS_MIN})
   --seconds N          length of a measurement (default: 5)
   --warm-up-seconds N  before each measurement, not counted (default: 1)
   --keys N             keys of 16 bytes, drawn at random (default: 20000)
@@ -80,11 +82,13 @@ export function benchOptions(args: readonly string[]): BenchOptions | "help" {
     throw new BadOption(
       "--rate and --in-flight cannot go together: one is an open loop, the other a closed one",
     );
-  const against = values.against === undefined ? null : oneOf("--against", values.against, ["etcd"] as const);
+  const against = values.against === undefined ? null : oneOf("--against", values.against, OPPONENTS);
   const route = routeOf(oneOf("--via", values.via ?? "leader", VIAS), values.unary ?? false);
   const loads = values.rate === undefined ? closedLoads(values["in-flight"]) : openLoads(values.rate);
   const cells = list(values.cell ?? "put,get");
-  const workloads = cells.flatMap((cell) => workloadsOf(cell, route, loads));
+  const workloads = cells.flatMap((cell) =>
+    cell === "goals" ? goalWorkloads(against ?? "etcd") : workloadsOf(cell, route, loads),
+  );
   return {
     workloads: distinct(workloads),
     footprint: cells.includes("footprint") || cells.includes("all"),
@@ -106,7 +110,6 @@ export function benchOptions(args: readonly string[]): BenchOptions | "help" {
 
 function workloadsOf(cell: string, route: Route, loads: readonly Load[]): readonly Workload[] {
   if (cell === "footprint") return [];
-  if (cell === "goals") return GOAL_WORKLOADS;
   const [name = "", way] = cell.split("@");
   const operations = SETS[name] ?? [oneOf("--cell", name, CELLS) as Operation];
   const own = way === undefined ? route : oneOf("--cell", way, ROUTES);
@@ -121,10 +124,12 @@ const SETS: Readonly<Record<string, readonly Operation[]>> = {
 };
 
 /** The workloads that there are ratios to reach for. */
-const GOAL_WORKLOADS = [...RATIO_GOALS.keys()].flatMap((name) => {
-  const [cell = "", inFlight = ""] = name.split("/");
-  return workloadsOf(cell, "leader", closedLoads(inFlight));
-});
+function goalWorkloads(against: OpponentName): readonly Workload[] {
+  return [...RATIO_GOALS[against].keys()].flatMap((name) => {
+    const [cell = "", inFlight = ""] = name.split("/");
+    return workloadsOf(cell, "leader", closedLoads(inFlight));
+  });
+}
 
 function closedLoads(text = "1,64,256"): readonly Load[] {
   return list(text).map((part) => ({ kind: "closed", inFlight: whole("--in-flight", part) }));

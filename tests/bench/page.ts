@@ -1,6 +1,7 @@
 import { escapeHtml } from "../judge/timeline-html";
 import { type Cell, cellName, cpuMicrosOf } from "./cells";
 import type { CpuCost, Ratio } from "./comparison";
+import { OPPONENT_TITLES, type OpponentName } from "./contender";
 import type { Goal, Mark } from "./goals";
 import { PAGE_STYLE } from "./page-style";
 import { type Bar, barChart, legend, lineChart } from "./plots";
@@ -74,7 +75,7 @@ svg .mark { stroke: var(--ink); stroke-width: 2; stroke-dasharray: 3 2; }
 <p><code>${escapeHtml(command)}</code></p>
 <pre>${escapeHtml(machineText(machine))}</pre>
 ${troubles.map((trouble) => `<p class="verdict bad">${escapeHtml(trouble)}</p>`).join("\n")}
-${ratios.length === 0 ? "" : ratioSection(ratios, report.options.against ?? "another store")}
+${ratios.length === 0 || report.options.against === null ? "" : ratioSection(ratios, report.options.against)}
 ${cpuCosts.length === 0 ? "" : costSection(cpuCosts)}
 ${cells.length === 0 ? "" : cellSections(cells)}
 ${footprint === null ? "" : `<h2>Footprint</h2><pre>${escapeHtml(footprintText(footprint))}</pre>`}
@@ -85,7 +86,8 @@ ${baseline === null ? "" : `<h2>Base line</h2><pre>${escapeHtml(baselineText(bas
 `;
 }
 
-function ratioSection(ratios: readonly Ratio[], other: string): string {
+function ratioSection(ratios: readonly Ratio[], against: OpponentName): string {
+  const other = OPPONENT_TITLES[against];
   const bars = ratios.map(({ name, median, lowerQuartile, goal, mark }): Bar => {
     const colour = mark === null ? WAYS.leader.colour : MARK_COLOURS[mark];
     return {
@@ -97,7 +99,7 @@ function ratioSection(ratios: readonly Ratio[], other: string): string {
     };
   });
   return `<h2>Against ${escapeHtml(other)}</h2>
-${barChart(`Throughput as a multiple of ${other}'s through its npm client; dashed: to reach, and stretch; thin line: down to the lower quartile`, bars)}
+${barChart(`Throughput as a multiple of that of ${other}; dashed: to reach, and stretch; thin line: down to the lower quartile`, bars)}
 ${markLegend()}`;
 }
 

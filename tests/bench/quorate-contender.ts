@@ -18,10 +18,11 @@ const WAYS = {
 
 /** The cluster of this repository, as one that is measured. */
 export class QuorateContender implements Contender {
-  readonly name = "quorate";
+  readonly name: "quorate" | "few-keys";
   readonly #cluster: BenchCluster;
 
-  constructor(cluster: BenchCluster) {
+  constructor(cluster: BenchCluster, name: "quorate" | "few-keys" = "quorate") {
+    this.name = name;
     this.#cluster = cluster;
   }
 

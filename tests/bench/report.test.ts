@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { type Baseline, baselineFrom, baselineOf, heldAgainst } from "./baseline";
+import { type Baseline, type BaselineRun, baselineFrom, baselineOf, heldAgainst } from "./baseline";
 import { type Cell, cpuMicrosOf, groupsOf, runRounds } from "./cells";
 import { cpuCostsOf, ratiosOf } from "./comparison";
 import { ratioMark } from "./goals";
@@ -21,6 +21,8 @@ const MACHINE: Machine = {
   loadBefore: 0.1,
   commit: "0123456789ab",
 };
+
+const RUN: BaselineRun = { machine: MACHINE, against: "etcd", keys: 20_000, valueBytes: 256 };
 
 const PUT_64: Workload = { operation: "put", load: { kind: "closed", inFlight: 64 }, route: "leader" };
 
@@ -107,6 +109,13 @@ describe("ratios", () => {
     ]);
   });
 
+  it("of a run with many keys have the goal that few keys beside set", () => {
+    const cells = [cell("quorate", [80, 80, 80, 80, 80]), cell("few-keys", [100, 100, 100, 100, 100])];
+    expect(ratiosOf(cells)).toMatchObject([
+      { name: "put/64", median: 0.8, goal: { reach: 0.7, stretch: null }, mark: "reached" },
+    ]);
+  });
+
   it("CPU is that of all processes together", () => {
     expect(cpuMicrosOf(cell("quorate", [1, 2, 3]))).toBe(102);
     expect(cpuCostsOf([cell("quorate", [1, 1, 1, 1, 1]), cell("etcd", [1])])).toEqual([
@@ -123,13 +132,13 @@ describe("ratios", () => {
 
 describe("a base line", () => {
   const ratios = ratiosOf([cell("quorate", [500]), cell("etcd", [100])]);
-  const baseline: Baseline = baselineOf(MACHINE, [cell("quorate", [500]), cell("etcd", [100])], ratios);
+  const baseline: Baseline = baselineOf(RUN, [cell("quorate", [500]), cell("etcd", [100])], ratios);
 
   /** What a later run at a throughput and a cost is told. */
   function later(throughput: number, load: number, machine = MACHINE) {
     const cpuMicrosPerOperation = { n1: 50, n2: 20, n3: 21, gateway: 1, load };
     const cells = [cell("quorate", [throughput], PUT_64, { cpuMicrosPerOperation }), cell("etcd", [100])];
-    return heldAgainst(baseline, machine, cells, ratiosOf(cells));
+    return heldAgainst(baseline, { ...RUN, machine }, cells, ratiosOf(cells));
   }
 
   it("holds the ratios and the CPU of our own cells", () => {
@@ -157,9 +166,24 @@ describe("a base line", () => {
   });
 
   it("says what was not measured", () => {
-    expect(heldAgainst(baseline, MACHINE, [], []).gaps).toEqual(["put/64 was not measured"]);
-    const alone = heldAgainst(baseline, MACHINE, [cell("quorate", [500])], []);
-    expect(alone).toEqual({ regressions: [], gaps: ["put/64 has no ratio: no other store ran beside"] });
+    expect(heldAgainst(baseline, RUN, [], []).gaps).toEqual(["put/64 was not measured"]);
+    const alone = heldAgainst(baseline, RUN, [cell("quorate", [500])], []);
+    expect(alone).toEqual({
+      regressions: [],
+      gaps: ["put/64 has no ratio to compare: etcd did not run beside"],
+    });
+  });
+
+  it("does not compare what is not alike", () => {
+    const cells = [cell("quorate", [5]), cell("etcd", [100])];
+    expect(heldAgainst(baseline, { ...RUN, keys: 1000 }, cells, ratiosOf(cells))).toEqual({
+      regressions: [],
+      gaps: [expect.stringContaining("20000 keys")],
+    });
+    expect(heldAgainst(baseline, { ...RUN, against: "few-keys" }, cells, ratiosOf(cells))).toEqual({
+      regressions: [],
+      gaps: [expect.stringContaining("etcd did not run beside")],
+    });
   });
 
   it.each([
@@ -167,9 +191,10 @@ describe("a base line", () => {
     ["null", "version 1"],
     ['{"version":2}', "version 1"],
     ['{"version":1}', "no machine"],
-    ['{"version":1,"machine":{},"cells":{},"tolerance":{"ratio":0.1}}', "tolerance"],
+    ['{"version":1,"machine":{},"against":"redis","cells":{}}', "against"],
+    ['{"version":1,"machine":{},"against":null,"cells":{},"tolerance":{"ratio":0.1}}', "tolerance"],
     [
-      '{"version":1,"machine":{},"cells":{"put/1":{"ratio":"5"}},"tolerance":{"ratio":0.1,"cpu":0.1}}',
+      '{"version":1,"machine":{},"against":"etcd","cells":{"put/1":{"ratio":"5"}},"tolerance":{"ratio":0.1,"cpu":0.1}}',
       "put/1",
     ],
   ])("refuses %s", (text, problem) => {
@@ -246,7 +271,7 @@ describe("the report", () => {
     ratios,
     cpuCosts: cpuCostsOf(cells),
     footprint: null,
-    baseline: { ...heldAgainst(baselineOf(MACHINE, cells, ratios), MACHINE, cells, ratios), of: MACHINE },
+    baseline: { ...heldAgainst(baselineOf(RUN, cells, ratios), RUN, cells, ratios), of: MACHINE },
   };
 
   it("aligns its tables", () => {
@@ -284,7 +309,7 @@ describe("the report", () => {
       gaps: [],
       of: MACHINE,
     };
-    expect(baselineText(worse)).toContain("WORSE  put/1: 1.00 times the other store, was 2.00");
+    expect(baselineText(worse)).toContain("WORSE  put/1: 1.00 times what ran beside, was 2.00");
   });
 
   it("is one page that needs nothing else", () => {

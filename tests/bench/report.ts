@@ -96,7 +96,7 @@ export function troublesOf(cells: readonly Cell[]): readonly string[] {
 
 export function ratiosText(ratios: readonly Ratio[], other: string): string {
   const table = tableText(
-    ["cell", `x ${other}`, "lower quartile", "to reach", "stretch", ""],
+    ["cell", "times", "lower quartile", "to reach", "stretch", ""],
     ratios.map(({ name, median, lowerQuartile, goal, mark }) => [
       name,
       median.toFixed(2),
@@ -106,7 +106,7 @@ export function ratiosText(ratios: readonly Ratio[], other: string): string {
       mark === null ? "" : MARKS[mark],
     ]),
   );
-  return `${table}\nThe ratio of the median throughputs; the lower quartile of the ratios of single rounds.`;
+  return `${table}\nTimes the throughput of ${other}: the ratio of the medians, the lower quartile of the ratios of single rounds.`;
 }
 
 export function cpuCostsText(costs: readonly CpuCost[]): string {
@@ -135,7 +135,7 @@ export function baselineText({ regressions, gaps, of }: NonNullable<Report["base
 
 export function regressionText({ name, figure, was, is }: Regression): string {
   return figure === "ratio"
-    ? `${name}: ${is.toFixed(2)} times the other store, was ${was.toFixed(2)}`
+    ? `${name}: ${is.toFixed(2)} times what ran beside, was ${was.toFixed(2)}`
     : `${name}: ${is.toFixed(0)} us of CPU an operation, was ${was.toFixed(0)}`;
 }
 
