@@ -87,10 +87,9 @@ export function freshnessFields(options: ReadOptions, seenRevision: number): Fre
     throw invalidArgument(`consistency is "linearizable", "stale" or "session", not "${consistency}"`);
   }
   const asked = toCount(options.minRevision, "minRevision");
-  const seen = BigInt(seenRevision);
   return {
     consistency: CONSISTENCY_OF[consistency],
-    minRevision: consistency === "session" && seen > asked ? seen : asked,
+    minRevision: consistency === "session" && seenRevision > asked ? BigInt(seenRevision) : asked,
     maxStalenessMs: toCount(options.maxStalenessMs, "maxStalenessMs"),
     revision: toCount(options.revision, "revision"),
   };
@@ -100,10 +99,15 @@ export function freshnessFields(options: ReadOptions, seenRevision: number): Fre
 export function conditionFields(
   options: Pick<ConditionalWriteOptions, "expectedModRevision" | "returnPrevious">,
 ): { returnPrevious: boolean; expectedModRevision: bigint | undefined } {
-  const { expectedModRevision } = options;
   return {
     returnPrevious: options.returnPrevious ?? false,
-    expectedModRevision:
-      expectedModRevision === undefined ? undefined : toCount(expectedModRevision, "expectedModRevision"),
+    expectedModRevision: expectedModRevision(options),
   };
+}
+
+/** The revision that a conditional write expects; undefined for whichever. */
+export function expectedModRevision({
+  expectedModRevision: expected,
+}: Pick<ConditionalWriteOptions, "expectedModRevision">): bigint | undefined {
+  return expected === undefined ? undefined : toCount(expected, "expectedModRevision");
 }

@@ -27,9 +27,8 @@ export class Caller {
     request: Request,
     plan: CallPlan,
   ): Promise<Response> {
-    return this.#traced(method, plan, (traced) =>
-      this.#repeat(method, request, traced, new Repetition(this.#pool, this.#timing, traced)),
-    );
+    if (this.#tracer === undefined) return this.#repeat(method, request, plan);
+    return inSpan(this.#tracer, method, plan, (traced) => this.#repeat(method, request, traced));
   }
 
   /** A call that changes something, under a request id, so that sending it again does not do it again. */
@@ -40,7 +39,10 @@ export class Caller {
     sessions: Sessions,
     namespace: string,
   ): Promise<Response> {
-    return this.#traced(method, plan, (traced) => this.#write(method, request, traced, sessions, namespace));
+    if (this.#tracer === undefined) return this.#write(method, request, plan, sessions, namespace);
+    return inSpan(this.#tracer, method, plan, (traced) =>
+      this.#write(method, request, traced, sessions, namespace),
+    );
   }
 
   /**
@@ -53,15 +55,8 @@ export class Caller {
     request: Request,
     plan: CallPlan,
   ): Promise<Response> {
-    return this.#traced(method, plan, (traced) => this.#change(method, request, traced));
-  }
-
-  #traced<Response>(
-    method: { readonly path: string },
-    plan: CallPlan,
-    run: (plan: CallPlan) => Promise<Response>,
-  ): Promise<Response> {
-    return this.#tracer === undefined ? run(plan) : inSpan(this.#tracer, method, plan, run);
+    if (this.#tracer === undefined) return this.#change(method, request, plan);
+    return inSpan(this.#tracer, method, plan, (traced) => this.#change(method, request, traced));
   }
 
   async #write<Request, Response>(
@@ -108,7 +103,7 @@ export class Caller {
       const endpoint = this.#endpointOf(plan);
       try {
         return await endpoint.connection.unary(method, request, {
-          metadata: { ...plan.metadata, "quorate-request-id": ticket.send() },
+          metadata: withRequestId(plan.metadata, ticket.send()),
           timeoutMs: repetition.attemptMs(),
           signal: plan.signal,
         });
@@ -135,7 +130,7 @@ export class Caller {
       const endpoint = this.#endpointOf(plan);
       try {
         return await endpoint.connection.unary(method, request, {
-          metadata: plan.metadata ?? {},
+          metadata: plan.metadata ?? NO_METADATA,
           // All that is left: cut short, it would end in doubt.
           timeoutMs: Math.max(1, repetition.remainingMs),
           signal: plan.signal,
@@ -153,14 +148,14 @@ export class Caller {
     method: Method<Request, Response>,
     request: Request,
     plan: CallPlan,
-    repetition: Repetition,
   ): Promise<Response> {
+    const repetition = new Repetition(this.#pool, this.#timing, plan);
     for (;;) {
       repetition.throwIfGivenUp();
       const endpoint = this.#endpointOf(plan);
       try {
         return await endpoint.connection.unary(method, request, {
-          metadata: plan.metadata ?? {},
+          metadata: plan.metadata ?? NO_METADATA,
           timeoutMs: repetition.attemptMs(),
           signal: plan.signal,
         });
@@ -175,6 +170,16 @@ export class Caller {
       ? this.#pool.current()
       : { address, connection: this.#pool.connectionTo(address) };
   }
+}
+
+type CallMetadata = Readonly<Record<string, string>>;
+
+const NO_METADATA: CallMetadata = {};
+
+function withRequestId(metadata: CallMetadata | undefined, requestId: string): CallMetadata {
+  return metadata === undefined
+    ? { "quorate-request-id": requestId }
+    : { ...metadata, "quorate-request-id": requestId };
 }
 
 /** What a server says before it looks at a call. */

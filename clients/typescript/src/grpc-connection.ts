@@ -49,8 +49,7 @@ export class GrpcConnection implements Connection {
   constructor(address: string, connectTimeoutMs: number, transport: CallTransport = "pipeline") {
     this.#address = address;
     this.#connectTimeoutMs = connectTimeoutMs;
-    this.#pipelined =
-      transport === "pipeline" ? new PipelinedCalls(systemTiming, (call) => this.#send(call)) : null;
+    this.#pipelined = transport === "pipeline" ? new PipelinedCalls(systemTiming, sendAlone) : null;
   }
 
   unary<Request, Response>(
@@ -218,22 +217,28 @@ function serializer<Request>(type: MessageEncoder<Request>): (request: Request) 
   };
 }
 
-/** Sends a call as gRPC's own unary one. */
+/** Sends a call as gRPC's own unary one. Never throws. */
 function sendAlone(client: Client, call: OutgoingCall): void {
+  if (call.isOver) return;
   const deadline = Date.now() + call.deadlineAtMs - systemTiming.nowMs();
-  const sent = client.makeUnaryRequest(
-    call.path,
-    asIs,
-    asIs,
-    call.body,
-    metadataOf(call),
-    { deadline },
-    (failure: ServiceError | null, body?: Buffer) => {
-      if (failure === null) call.answer(body as Buffer);
-      else call.fail(QuorateError.from(failure));
-    },
-  );
-  call.goOn({ giveUp: () => sent.cancel() });
+  try {
+    const sent = client.makeUnaryRequest(
+      call.path,
+      asIs,
+      asIs,
+      call.body,
+      metadataOf(call),
+      { deadline },
+      (failure: ServiceError | null, body?: Buffer) => {
+        if (failure === null) call.answer(body as Buffer);
+        else call.fail(QuorateError.from(failure));
+      },
+    );
+    call.goOn({ giveUp: () => sent.cancel() });
+  } catch (thrown) {
+    // The channel was closed meanwhile.
+    call.fail(QuorateError.from(thrown).withOutcome("not_applied"));
+  }
 }
 
 function asIs(bytes: Buffer): Buffer {

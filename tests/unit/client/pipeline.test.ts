@@ -353,13 +353,13 @@ describe("where a server does not know pipelines", () => {
 });
 
 describe("large calls", () => {
-  test("a call over the size of a frame has a frame of its own", async () => {
+  test("a call that fills a frame has it for itself", async () => {
     await warm();
     server.onFrame = echo;
     const before = server.stream.frames.length;
-    const large = Buffer.alloc(100_000, 1);
-    await Promise.all([put("a"), put("b"), put(large), put("c")]);
+    await Promise.all([put("a"), put("b"), put(Buffer.alloc(65_536, 1)), put("c")]);
     expect(server.stream.frames.slice(before).map(({ calls }) => calls.length)).toEqual([2, 1, 1]);
+    expect(server.loneCalls).toHaveLength(0);
   });
 
   test("frames are filled up to their size and no further", async () => {
@@ -371,10 +371,10 @@ describe("large calls", () => {
     expect(sizes).toEqual([8, 8, 8, 8, 8]);
   });
 
-  test("a very large one goes by itself, and its failure is its own", async () => {
+  test("a larger one goes by itself, and its failure is its own", async () => {
     server.onFrame = echo;
     server.onLoneCall = (_call, end) => end({ code: status.RESOURCE_EXHAUSTED, details: "too large" });
-    const [small, large] = await Promise.allSettled([put("a"), put(Buffer.alloc(1024 * 1024))]);
+    const [small, large] = await Promise.allSettled([put("a"), put(Buffer.alloc(65_537))]);
     expect(small.status).toBe("fulfilled");
     expect(large).toMatchObject({ status: "rejected", reason: { code: "RESOURCE_EXHAUSTED" } });
     expect(server.streams).toHaveLength(1);
@@ -420,6 +420,19 @@ test("a server that reads slowly holds calls back, and those have not left", asy
   expect(outcomes.slice(outcomes.indexOf("not_applied")).every((outcome) => outcome === "not_applied")).toBe(
     true,
   );
+});
+
+test("a stream on which nothing comes is left for a new one when a deadline passes there", async () => {
+  const silent = failureOf(put("a", { timeoutMs: 1200 }));
+  const patient = put("b");
+  expect((await silent).code).toBe("DEADLINE_EXCEEDED");
+  const first = server.stream;
+  server.onFrame = echo;
+  expect(await text(put("c"))).toBe("c");
+  expect(server.streams).toHaveLength(2);
+  first.answer(...first.calls.map(({ id, body }) => ({ id, body })));
+  expect(await text(patient)).toBe("b");
+  await eventually("it has ended", () => first.isDone);
 });
 
 describe("when a stream ends", () => {
@@ -520,6 +533,18 @@ describe("an open stream", () => {
     server.stream.answer({ id: server.stream.calls[0]!.id, body: Buffer.from("late") });
     expect(await text(call)).toBe("late");
     await eventually("it has ended", () => server.stream.isDone);
+  });
+
+  test("of a connection that is closed ends when its calls are given up, of which it tells", async () => {
+    const leaving = new AbortController();
+    const failures = ["a", "b"].map((body) => failureOf(put(body, { signal: leaving.signal })));
+    await eventually("they have arrived", () => server.streams.at(-1)?.calls.length === 2);
+    connection.close();
+    const { stream } = server;
+    leaving.abort();
+    await Promise.all(failures);
+    await eventually("it has ended", () => stream.isDone);
+    expect(stream.cancelled).toEqual(stream.calls.map(({ id }) => id));
   });
 
   test("of a connection that is closed ends when its calls are answered", async () => {

@@ -32,6 +32,9 @@ const IDLE_MS = 100;
 /** How long a server may take to end a stream on which no call is open. */
 const ENDING_MS_MAX = 1000;
 
+/** For how long a server may say nothing on a stream when a deadline passes there. */
+const SILENCE_MS_MAX = 1000;
+
 /** Deadlines that lie so close together pass together. */
 const DEADLINE_GRAIN_MS = 0.5;
 
@@ -70,6 +73,8 @@ export class PipelineStream implements Carrier {
   #framesInTransit = 0;
   #isFlushPlanned = false;
   #hasAnswered = false;
+  /** When something came from the server last; when the stream was opened, before that. */
+  #heardAtMs: number;
   #status: StatusObject | null = null;
   #wasUsed = true;
   #isRetired = false;
@@ -81,6 +86,7 @@ export class PipelineStream implements Carrier {
 
   constructor(client: Client, timing: Timing, onEnd: (end: StreamEnd) => void) {
     this.#timing = timing;
+    this.#heardAtMs = timing.nowMs();
     this.#onEnd = onEnd;
     this.#stream = client.makeBidiStreamRequest(PIPELINE, asIs, asIs, new Metadata());
     this.#stream.on("data", (frame: Buffer) => this.#take(frame));
@@ -113,6 +119,7 @@ export class PipelineStream implements Carrier {
     const wasWritten = this.#forget(call);
     const failure = new QuorateError("Cancelled on client", { code: "CANCELLED" });
     call.fail(wasWritten ? failure : failure.withOutcome("not_applied"));
+    this.#endIfDone();
   }
 
   /** Takes no more calls, and ends when those that it has are answered. */
@@ -120,7 +127,7 @@ export class PipelineStream implements Carrier {
     if (this.#isRetired) return;
     this.#isRetired = true;
     this.#cancelIdle();
-    this.#planFlush();
+    this.#endIfDone();
   }
 
   /** Whether it had left. */
@@ -140,13 +147,13 @@ export class PipelineStream implements Carrier {
 
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
-    while (!this.#hasEnded && this.#framesInTransit < FRAMES_IN_TRANSIT_MAX) {
+    while (!this.#isEnding && this.#status === null && this.#framesInTransit < FRAMES_IN_TRANSIT_MAX) {
       const frame = this.#nextFrame();
       if (frame === null) break;
       this.#framesInTransit += 1;
       this.#stream.write(frame, this.#onTaken);
     }
-    if (this.#isRetired && this.#waiting.length === 0 && this.#open.size === 0) this.#endStream();
+    this.#endIfDone();
   };
 
   readonly #onTaken = (): void => {
@@ -190,6 +197,7 @@ export class PipelineStream implements Carrier {
 
   #take(frame: Buffer): void {
     this.#hasAnswered = true;
+    this.#heardAtMs = this.#timing.nowMs();
     try {
       for (const answer of decodePipelineResponse(frame).answers) this.#answer(answer);
     } catch {
@@ -197,7 +205,8 @@ export class PipelineStream implements Carrier {
       this.#stream.cancel();
       return;
     }
-    if (this.#waiting.length > 0 || (this.#isRetired && this.#open.size === 0)) this.#planFlush();
+    if (this.#waiting.length > 0) this.#planFlush();
+    this.#endIfDone();
   }
 
   #answer({ id, body, code, message, statusDetails }: PipelinedAnswer): void {
@@ -223,14 +232,22 @@ export class PipelineStream implements Carrier {
     this.#alarmAtMs = Number.POSITIVE_INFINITY;
     const dueAtMs = this.#timing.nowMs() + DEADLINE_GRAIN_MS;
     let nextAtMs = Number.POSITIVE_INFINITY;
+    let hasExpired = false;
     for (const calls of [this.#open.values(), this.#waiting]) {
       for (const call of calls) {
         if (call.isOver) continue;
-        if (call.deadlineAtMs <= dueAtMs) this.#expire(call);
-        else nextAtMs = Math.min(nextAtMs, call.deadlineAtMs);
+        if (call.deadlineAtMs > dueAtMs) {
+          nextAtMs = Math.min(nextAtMs, call.deadlineAtMs);
+        } else {
+          this.#expire(call);
+          hasExpired = true;
+        }
       }
     }
     if (nextAtMs < this.#alarmAtMs) this.#ringAt(nextAtMs);
+    // A server answers before a deadline passes: where nothing comes at all, it may have lost sight of this stream alone.
+    if (hasExpired && dueAtMs - this.#heardAtMs > SILENCE_MS_MAX) this.retire();
+    this.#endIfDone();
   };
 
   #expire(call: OutgoingCall): void {
@@ -257,8 +274,14 @@ export class PipelineStream implements Carrier {
     );
   }
 
-  #endStream(): void {
-    if (this.#isEnding) return;
+  /** One that is retired ends when it has no calls; a server that does not end it then, or takes nothing more, is left. */
+  #endIfDone(): void {
+    if (!this.#isRetired || this.#isEnding || this.#open.size > 0) return;
+    if (this.#waiting.some((call) => !call.isOver)) return;
+    if (this.#givenUp.length > 0 && this.#framesInTransit < FRAMES_IN_TRANSIT_MAX) {
+      this.#planFlush();
+      return;
+    }
     this.#isEnding = true;
     this.#stream.end();
     this.#cancelAlarm();

@@ -1,12 +1,16 @@
 import { type Client, status } from "@grpc/grpc-js";
+import { PIPELINE_FRAME_BYTES_MAX } from "@quorate/proto/pipeline";
 import type { Timing } from "#client/timing";
 import type { OutgoingCall } from "./outgoing-call";
 import { PipelineStream, type StreamEnd } from "./pipeline-stream";
 import { isPipelinable } from "./pipelined-metadata";
 import { lostCall, unsentCall } from "./stream-failure";
 
-/** A larger call goes by itself: others would wait behind it, and one over the server's limit would end them all. */
-const BODY_BYTES_MAX = 512 * 1024;
+/**
+ * A larger call goes by itself, where that costs it little: others would wait behind it, and one over the server's limit would
+ * end their stream.
+ */
+const BODY_BYTES_MAX = PIPELINE_FRAME_BYTES_MAX;
 
 /** For how long a server that knows no pipelines is taken for one: it may be a newer one when it comes back. */
 const UNKNOWN_MS = 60_000;
@@ -14,14 +18,14 @@ const UNKNOWN_MS = 60_000;
 /** The pipelined calls of one connection. */
 export class PipelinedCalls {
   readonly #timing: Timing;
-  readonly #sendAnew: (call: OutgoingCall) => void;
+  readonly #sendAlone: (client: Client, call: OutgoingCall) => void;
   #stream: PipelineStream | null = null;
   #unknownUntilMs = 0;
 
-  /** @param sendAnew takes a call of which nothing has come: it is to choose its way again */
-  constructor(timing: Timing, sendAnew: (call: OutgoingCall) => void) {
+  /** @param sendAlone sends a call by itself, where the server knows no other way */
+  constructor(timing: Timing, sendAlone: (client: Client, call: OutgoingCall) => void) {
     this.#timing = timing;
-    this.#sendAnew = sendAnew;
+    this.#sendAlone = sendAlone;
   }
 
   /** Whether this call can go so, to this server. */
@@ -33,7 +37,7 @@ export class PipelinedCalls {
   /** @param client a connected one */
   send(client: Client, call: OutgoingCall): void {
     if (this.#stream?.isOpen !== true) {
-      this.#stream = new PipelineStream(client, this.#timing, (end) => this.#onEnd(end));
+      this.#stream = new PipelineStream(client, this.#timing, (end) => this.#onEnd(client, end));
     }
     this.#stream.add(call);
   }
@@ -44,10 +48,10 @@ export class PipelinedCalls {
     this.#stream = null;
   }
 
-  #onEnd({ status: received, hasAnswered, written, waiting }: StreamEnd): void {
+  #onEnd(client: Client, { status: received, hasAnswered, written, waiting }: StreamEnd): void {
     if (received.code === status.UNIMPLEMENTED && !hasAnswered) {
       this.#unknownUntilMs = this.#timing.nowMs() + UNKNOWN_MS;
-      for (const call of [...written, ...waiting]) this.#sendAnew(call);
+      for (const call of [...written, ...waiting]) this.#sendAlone(client, call);
       return;
     }
     for (const call of written) call.fail(lostCall(received, hasAnswered));
