@@ -151,7 +151,8 @@ function encodeAnswer(header: PlainHeader, record: PlainRecord | null): Uint8Arr
   writer.begin();
   if (record !== null) writeRecord(answer.record, record);
   writeHeader(answer.header, header);
-  return writer.finish();
+  // Gone as soon as the transport has taken it.
+  return writer.finishShared();
 }
 
 function writeHeader(tag: number, { clusterId, memberId, term, revision }: PlainHeader): void {

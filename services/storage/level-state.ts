@@ -204,7 +204,8 @@ export class LevelState {
   }
 
   private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
-    return scanRange(this.handle, this.source, query, this.limits.scanChunkBytes);
+    const { handle, source, newest: cache } = this;
+    return scanRange({ handle, source, cache }, query, this.limits.scanChunkBytes);
   }
 }
 

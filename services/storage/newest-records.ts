@@ -1,8 +1,8 @@
 import type { KeyRead, StoredRecord } from "#kv";
 import { EMPTY_BYTES } from "#std";
 import type { DatabaseHandle } from "./database-handle";
-import { cachedOf, RecordCache, recordOf } from "./record-cache";
-import type { RecordSource } from "./record-source";
+import { cachedOf, cacheKeyOf, RecordCache, recordOf } from "./record-cache";
+import type { KeySpace, RecordSource } from "./record-source";
 import type { PreviousVersion } from "./revision-records";
 import { type NewestVersion, type VersionChange, withoutValue } from "./version-records";
 
@@ -54,6 +54,14 @@ export class NewestRecords {
   /** The newest version of a key where it is cached, which is nearly always so for one that a command has just read. */
   known(cacheKey: string): PreviousVersion | null {
     return this.cache.get(cacheKey) ?? null;
+  }
+
+  /** The same record with its value, where that is cached: of its version and no other. */
+  withValue(space: KeySpace, record: StoredRecord): StoredRecord | null {
+    const { key, modRevision } = record;
+    const cacheKey = cacheKeyOf(space.namespaceId, space.generation, key);
+    const value = this.cache.peekValue(cacheKey, modRevision);
+    return value === undefined ? null : { ...record, value };
   }
 
   /** Takes over what a batch wrote, when it is written. */

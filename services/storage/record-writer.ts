@@ -143,6 +143,6 @@ export function checkedValue(key: Uint8Array, stored: Uint8Array): Uint8Array | 
 /** The checksum that ends a stored value of at least four bytes. */
 export function storedCrc(stored: Uint8Array): number {
   const at = stored.length - CRC_BYTES;
-  const [a = 0, b = 0, c = 0, d = 0] = stored.subarray(at);
-  return ((a << 24) | (b << 16) | (c << 8) | d) >>> 0;
+  const high = ((stored[at] as number) << 8) | (stored[at + 1] as number);
+  return ((high << 16) | ((stored[at + 2] as number) << 8) | (stored[at + 3] as number)) >>> 0;
 }

@@ -2,6 +2,7 @@ import type { StoredRecord } from "#kv";
 import type { RangeQuery } from "#replica";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
+import type { NewestRecords } from "./newest-records";
 import type { KeySpace, RecordSource, VersionId } from "./record-source";
 import { withoutValue } from "./version-records";
 
@@ -13,18 +14,18 @@ const RECORD_OVERHEAD_BYTES = 64;
 
 /**
  * Goes through a range by the `newest` records, one a key, so that old versions cost nothing; only a key that was
- * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan.
+ * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan. Values that are
+ * in memory are not read.
  */
 export async function* scanRange(
-  handle: DatabaseHandle,
-  source: RecordSource,
+  parts: Omit<ScanParts, "snapshot" | "cache"> & { readonly cache: NewestRecords },
   query: RangeQuery,
   chunkBytesMax: number,
 ): AsyncGenerator<readonly StoredRecord[]> {
-  handle.check();
-  const snapshot = handle.database.snapshot();
+  parts.handle.check();
+  const snapshot = parts.handle.database.snapshot();
   try {
-    yield* scanSnapshot({ handle, source, snapshot }, query, chunkBytesMax);
+    yield* scanSnapshot({ ...parts, snapshot }, query, chunkBytesMax);
   } finally {
     await snapshot.close();
   }
@@ -34,14 +35,17 @@ export interface ScanParts {
   readonly handle: DatabaseHandle;
   readonly source: RecordSource;
   readonly snapshot: DatabaseSnapshot;
+  /** Left out where all is to be read as it is stored. */
+  readonly cache?: NewestRecords;
 }
 
 /** The same as of a snapshot, which stays the caller's. */
 export async function* scanSnapshot(
-  { handle, source, snapshot }: ScanParts,
+  parts: ScanParts,
   query: RangeQuery,
   chunkBytesMax: number,
 ): AsyncGenerator<readonly StoredRecord[]> {
+  const { handle, source, snapshot } = parts;
   const iterator = source.newestIterator(query, {
     reverse: query.reverse,
     snapshot,
@@ -56,7 +60,7 @@ export async function* scanSnapshot(
       for (let from = 0; from < versions.length; ) {
         const to = chunkEnd(versions, from, query.keysOnly ? 0 : 1, chunkBytesMax);
         const chunk = versions.slice(from, to);
-        yield query.keysOnly ? chunk.map(({ record }) => record) : await source.versions(chunk, snapshot);
+        yield query.keysOnly ? chunk.map(({ record }) => record) : await withValues(parts, chunk);
         handle.check();
         from = to;
       }
@@ -112,6 +116,18 @@ async function versionsAt(
     });
   }
   return versions;
+}
+
+async function withValues(
+  { source, snapshot, cache }: ScanParts,
+  versions: readonly ScannedVersion[],
+): Promise<readonly StoredRecord[]> {
+  if (cache === undefined) return source.versions(versions, snapshot);
+  const records = versions.map((version) => cache.withValue(version, version.record));
+  const missing = versions.filter((_, at) => records[at] === null);
+  const read = missing.length === 0 ? [] : await source.versions(missing, snapshot);
+  let next = 0;
+  return records.map((record) => record ?? (read[next++] as StoredRecord));
 }
 
 function chunkEnd(
