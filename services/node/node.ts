@@ -246,6 +246,7 @@ async function serve(parts: NodeParts, owner: NodeOwner, removal: Removal): Prom
   const metrics = await serveMetrics(parts);
   await freeSpace.look();
   transport.open(replica);
+  replica.reportStarted();
   const served = {
     client: withPort(listenClient, client),
     peer: withPort(listenPeer, peer),

@@ -35,11 +35,34 @@ const HASTE_STEP_TICKS = 2;
  * their ids: all lose a dead leader in the same moment, and chance in so short a time would let two of them share the votes.
  */
 export function hasten(member: Member, lost: MemberId): void {
-  const turn = member.membership.voterIds.filter((id) => id !== lost).indexOf(member.id);
+  takeTurn(
+    member,
+    member.membership.voterIds.filter((id) => id !== lost),
+    1,
+  );
+}
+
+/**
+ * Cuts the first election timeout of a member short that has just started: a leader is heard of within two heartbeats, or
+ * there is none, as where the whole group was started. Only a question is asked, so a leader that was not heard of yet is
+ * not disturbed.
+ */
+export function hastenFirst(member: Member): void {
+  const { preVote, readMode, heartbeatTicks } = member.config;
+  // A leader that reads by its lease counts on all it heard from to wait for an election timeout, started anew or not.
+  if (!preVote || readMode === "lease" || member.role.name !== "follower" || member.leaderId !== null) return;
+  takeTurn(member, member.membership.voterIds, 2 * heartbeatTicks);
+}
+
+function takeTurn(member: Member, voterIds: readonly MemberId[], firstTicks: number): void {
+  const turn = voterIds.indexOf(member.id);
   if (turn < 0) return;
   member.isHasty = true;
   member.electionElapsedTicks = 0;
-  member.randomizedElectionTicks = Math.min(member.randomizedElectionTicks, 1 + HASTE_STEP_TICKS * turn);
+  member.randomizedElectionTicks = Math.min(
+    member.randomizedElectionTicks,
+    firstTicks + HASTE_STEP_TICKS * turn,
+  );
 }
 
 /** Campaigns, unless this member leads, may not, or does not know the configuration that it would campaign in. */

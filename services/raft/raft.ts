@@ -2,7 +2,7 @@ import { assert } from "#std";
 import { type RaftConfig, raftConfigFault } from "./config";
 import type { Configuration } from "./configuration";
 import { deliver } from "./delivery";
-import { startElection } from "./election";
+import { hastenFirst, startElection } from "./election";
 import {
   type Entry,
   type EntryId,
@@ -154,6 +154,15 @@ export class Raft {
    */
   reportReset(id: MemberId): void {
     this.member.role.onReset(id);
+  }
+
+  /**
+   * To be called once when this member has just started and can reach others: a follower that hears of no leader within a
+   * few heartbeats asks whether it would win an election, rather than after a whole election timeout. Means nothing without
+   * pre-votes, nor with lease reads, whose leader counts on a promise that a start forgets.
+   */
+  reportStarted(): void {
+    hastenFirst(this.member);
   }
 
   /** A message to that member was lost or could not be sent: a leader finds out anew what the member holds. */

@@ -165,6 +165,11 @@ export class Replica {
     this.planTurn();
   }
 
+  /** This process has just started and takes part from now on: where no leader is heard of, one is elected soon. */
+  reportStarted(): void {
+    this.parts.raft.reportStarted();
+  }
+
   /** The connection to this peer was reset, as when its process ends, and is not merely silent. */
   reportReset(peer: MemberId): void {
     if (this.condition === "failed") return;

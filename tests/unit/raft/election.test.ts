@@ -1,6 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { configurationOf, type Message } from "@quorate/services/raft";
-import { ELECTION_TICKS, Group, idOf, logOf, member, type NodeConfig } from "./group";
+import { ELECTION_TICKS, Group, HEARTBEAT_TICKS, idOf, logOf, member, type NodeConfig } from "./group";
 
 const GUARDED = { preVote: true, checkQuorum: true } as const;
 
@@ -372,6 +372,43 @@ describe("check-quorum (thesis 6.2)", () => {
     expect(raft.status().role).toBe("pre_candidate");
     expect(raft.status().randomizedElectionTicks).toBeGreaterThanOrEqual(ELECTION_TICKS);
   });
+
+  test("members that have all just started take turns, and the first wins long before an election timeout", () => {
+    const group = new Group(3, GUARDED);
+    const ids = ["n1", "n2", "n3"];
+    for (const id of ids) group.raft(id).reportStarted();
+    const turns = ids.map((id) => group.raft(id).status().randomizedElectionTicks);
+    expect(turns).toEqual([0, 2, 4].map((later) => 2 * HEARTBEAT_TICKS + later));
+    expect(Math.max(...turns)).toBeLessThan(ELECTION_TICKS);
+    group.tick(2 * HEARTBEAT_TICKS);
+    expect(group.leaders()).toEqual(["n1"]);
+    expect(group.raft("n3").status()).toMatchObject({ term: 1, leaderId: "n1" });
+    expect(group.raft("n3").status().randomizedElectionTicks).toBeGreaterThanOrEqual(ELECTION_TICKS);
+  });
+
+  test("whoever starts beside a living leader that it does not hear of asks in vain, and once", () => {
+    const group = new Group(3, GUARDED);
+    group.elect("n1");
+    group.raft("n2").forgetLeader();
+    group.raft("n2").reportStarted();
+    for (let tick = 0; tick < ELECTION_TICKS - 1; tick += 1) group.raft("n2").tick();
+    group.settle();
+    expect(group.raft("n2").status()).toMatchObject({ role: "pre_candidate", term: 1 });
+    expect(group.raft("n2").status().randomizedElectionTicks).toBeGreaterThanOrEqual(ELECTION_TICKS);
+    expect(group.leaders()).toEqual(["n1"]);
+    group.tick(HEARTBEAT_TICKS);
+    expect(group.raft("n2").status()).toMatchObject({ role: "follower", term: 1, leaderId: "n1" });
+  });
+
+  test.each([{ preVote: false }, { readMode: "lease" }] as const)(
+    "with %j a start waits as long as ever",
+    (config) => {
+      const group = new Group(3, { ...GUARDED, ...config });
+      const before = group.raft("n1").status();
+      group.raft("n1").reportStarted();
+      expect(group.raft("n1").status()).toEqual(before);
+    },
+  );
 
   test("the reset of another's connection, or of one to a leader of the past, means nothing", () => {
     const group = new Group(3, GUARDED);

@@ -15,6 +15,7 @@ import { seededRandom } from "@quorate/services/std";
 import { MemoryLog } from "./memory-log";
 
 export const ELECTION_TICKS = 10;
+export const HEARTBEAT_TICKS = 1;
 
 export function text(data: string): Uint8Array {
   return Uint8Array.from(data, (char) => char.charCodeAt(0));
@@ -51,7 +52,7 @@ export function configOf(
     appliedIndex: 0,
     log: new MemoryLog(),
     electionTicks: ELECTION_TICKS,
-    heartbeatTicks: 1,
+    heartbeatTicks: HEARTBEAT_TICKS,
     preVote: false,
     checkQuorum: false,
     inflightMessagesMax: 256,

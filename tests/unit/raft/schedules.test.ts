@@ -54,6 +54,7 @@ class SlowNode {
   crash(): void {
     this.outstanding.length = 0;
     this.node.restart();
+    this.node.raft.reportStarted();
   }
 }
 
