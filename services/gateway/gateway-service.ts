@@ -90,6 +90,8 @@ interface Journey {
   /** Whether an attempt so far may have been applied. */
   isOutcomeUnknown: boolean;
   attempts: number;
+  /** How often a node named another as the leader. */
+  hints: number;
   /** Where the last attempt went. */
   lastAddress: string | null;
 }
@@ -195,8 +197,9 @@ export class GatewayService implements ByteService {
     journey.attempts += 1;
     if (leader !== undefined && leader.address !== journey.lastAddress) {
       directory.learnHint(leader);
-      // A hint is followed at once, but two nodes that point at each other are asked at the pace of all retries.
-      return journey.attempts === 1 ? 0 : backoffMs;
+      // The first hint is followed at once, but two nodes that point at each other are asked at the pace of all retries.
+      journey.hints += 1;
+      return journey.hints === 1 ? 0 : backoffMs;
     }
     switch (failure.reason) {
       case ErrorReason.NOT_LEADER:
@@ -238,8 +241,8 @@ export class GatewayService implements ByteService {
     const leader = directory.leader;
     switch (call.method.route) {
       case "leader":
-        if (leader === null) throw new CallFailure(ErrorReason.NO_LEADER, "no leader is known at the moment");
-        return leader.address;
+        // Whichever node it is knows of the next leader first, and keeps the call until then.
+        return leader?.address ?? this.anyNode();
       case "member":
         // Status and the like answer without a leader, from whichever node.
         return leader?.address ?? this.anyNode();
@@ -272,6 +275,7 @@ function journeyOf(call: ByteCall): Journey {
     hasRequestId: call.headers.requestId !== "",
     isOutcomeUnknown: false,
     attempts: 0,
+    hints: 0,
     lastAddress: null,
   };
 }

@@ -13,6 +13,7 @@ import { Replica } from "#replica";
 import {
   AlarmBoard,
   CallCounters,
+  LeaderWait,
   type NodeContext,
   NodeService,
   type PeerIdentity,
@@ -56,6 +57,7 @@ export interface NodeParts {
   readonly replica: Replica;
   readonly watches: WatchHub;
   readonly directory: LeaderDirectory;
+  readonly leaderWait: LeaderWait;
   readonly addresses: AddressBook;
   readonly facts: NodeFacts;
   readonly freeSpace: FreeSpaceWatch;
@@ -105,6 +107,15 @@ export function assemble(
   const known = [...others, { id, clientAddress, peerAddress }];
   const addresses = new AddressBook(membership, known, config.peerRoutes);
   const directory = new LeaderDirectory(addresses.clients);
+  const leaderWait = new LeaderWait({
+    // After that it is no fail-over that a call waits for: the caller may look elsewhere.
+    waitMsMax: profile.electionTimeoutMs / 2,
+    wallMs: () => Date.now(),
+    after: (delayMs, run) => {
+      const timer = setTimeout(run, delayMs);
+      return () => clearTimeout(timer);
+    },
+  });
   const transport = new PeerTransport({
     own,
     peers: new Map([...addresses.peers].filter(([member]) => member !== id)),
@@ -169,6 +180,7 @@ export function assemble(
     replica,
     watches,
     directory,
+    leaderWait,
     limits,
     digest: sha256Digest,
     counters,
@@ -231,6 +243,7 @@ export function assemble(
     replica,
     watches,
     directory,
+    leaderWait,
     addresses,
     facts,
     freeSpace,

@@ -6,6 +6,7 @@ import type { RepairMemberOutcome, VerificationStatus, VerifyOutcome } from "#ve
 import type { WatchHub } from "#watch";
 import type { AlarmBoard } from "./alarms";
 import type { CallCounters } from "./call-counters";
+import type { LeaderWait } from "./leader-wait";
 
 /** The part of a replica that its services need. */
 export type ServedReplica = Pick<
@@ -87,6 +88,8 @@ export interface NodeContext {
   readonly watches: Pick<WatchHub, "open" | "watchesMax" | "size">;
   /** Kept up to date from the replica by the node. */
   readonly directory: LeaderDirectory;
+  /** Where calls wait for a leader; without it they are refused while none is known. Told by the node of each change. */
+  readonly leaderWait?: LeaderWait | undefined;
   readonly limits: Limits;
   readonly digest: Digest;
   readonly counters: CallCounters;

@@ -90,9 +90,14 @@ const streamMethods: ReadonlyMap<string, StreamMethod> = new Map([
 ]);
 
 /** Where a call is to be served. */
-type Place = { readonly kind: "here" } | { readonly kind: "at"; readonly address: string };
+type Place =
+  | { readonly kind: "here" }
+  | { readonly kind: "at"; readonly address: string }
+  /** It belongs to the leader, and none is known. */
+  | { readonly kind: "nowhere" };
 
 const HERE: Place = { kind: "here" };
+const NOWHERE: Place = { kind: "nowhere" };
 
 /**
  * The public services of a node: each call is decoded and served here, or its bytes go to the member that can serve it.
@@ -107,7 +112,12 @@ export class NodeService implements ByteService {
   }
 
   async unary(call: ByteCall): Promise<Uint8Array> {
-    const place = this.place(call);
+    let place = this.place(call);
+    if (place.kind === "nowhere" && this.mayWait(call)) {
+      await this.node.leaderWait?.wait(call);
+      place = this.place(call);
+    }
+    if (place.kind === "nowhere") throw notLeaderFailure(this.node);
     if (place.kind === "at") return this.forward(place.address, call);
     const method = unaryMethods.get(call.method.path);
     assert(method !== undefined, "every method of the public services has a handler");
@@ -124,6 +134,7 @@ export class NodeService implements ByteService {
 
   async stream(call: ByteCall, sink: ByteSink): Promise<void> {
     const place = this.place(call);
+    if (place.kind === "nowhere") throw notLeaderFailure(this.node);
     if (place.kind === "at") {
       this.node.counters.noteForwarded();
       return forwardStream(this.channels.to(place.address), call, sink);
@@ -139,6 +150,7 @@ export class NodeService implements ByteService {
 
   async duplex(call: ByteCall, source: AsyncIterable<Buffer>, sink: ByteSink): Promise<void> {
     const place = this.place(call);
+    if (place.kind === "nowhere") throw notLeaderFailure(this.node);
     if (place.kind === "at") {
       this.node.counters.noteForwarded();
       return forwardDuplex(this.channels.to(place.address), call, source, sink);
@@ -173,7 +185,8 @@ export class NodeService implements ByteService {
       case "leader": {
         if (directory.knownLeaderId === memberId) return HERE;
         const { leader } = directory;
-        if (leader === null || !this.mayForward(call)) throw notLeaderFailure(this.node);
+        if (leader === null) return NOWHERE;
+        if (!this.mayForward(call)) throw notLeaderFailure(this.node);
         return { kind: "at", address: leader.address };
       }
       case "read":
@@ -198,6 +211,11 @@ export class NodeService implements ByteService {
       );
     }
     return address;
+  }
+
+  /** Whoever wants no forwarding wants to be told where to go, be it nowhere. */
+  private mayWait(call: ByteCall): boolean {
+    return this.node.forwarding && call.headers.forward !== "off";
   }
 
   private mayForward(call: ByteCall): boolean {

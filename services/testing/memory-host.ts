@@ -25,7 +25,7 @@ import {
 import { HEARTBEAT_TICKS, sha256Digest, softwareVersion, ticksOf } from "@quorate/services/node";
 import type { MemberId } from "@quorate/services/raft";
 import { Replica, type StoreFailure, type Transport } from "@quorate/services/replica";
-import { AlarmBoard, CallCounters, NodeService } from "@quorate/services/rpc";
+import { AlarmBoard, CallCounters, LeaderWait, NodeService } from "@quorate/services/rpc";
 import { type WatchHub, watchReplica } from "@quorate/services/watch";
 import { type ClusterFrame, type Host, linkedChannels, type MemoryDisks } from "./host";
 import { ListeningServer } from "./listening-server";
@@ -231,6 +231,11 @@ export class MemoryHost implements Host {
     const { frame, id } = this;
     const { time } = frame;
     const directory = new LeaderDirectory(this.clientAddresses(replica));
+    const leaderWait = new LeaderWait({
+      waitMsMax: frame.profile.electionTimeoutMs / 2,
+      wallMs: () => time.wallMs(),
+      after: (delayMs, run) => time.after(delayMs, run),
+    });
     const counters = new CallCounters();
     const clock = { monotonicMs: () => time.nowMs(), wallMs: () => time.wallMs() };
     const startedAtMs = time.nowMs();
@@ -251,6 +256,7 @@ export class MemoryHost implements Host {
       replica,
       watches,
       directory,
+      leaderWait,
       limits: DEFAULT_LIMITS,
       digest: sha256Digest,
       counters,
@@ -281,6 +287,7 @@ export class MemoryHost implements Host {
     replica.subscribe({
       leaderChanged: (leaderId, term) => {
         directory.replaceLeader(leaderId, term);
+        if (leaderId !== null) leaderWait.release();
         this.server?.setLeaderKnown(leaderId !== null);
       },
       membershipChanged: () => directory.setAddresses(this.clientAddresses(replica)),

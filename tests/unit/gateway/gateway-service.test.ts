@@ -248,6 +248,25 @@ describe("the gateway", () => {
     expect(refreshes()).toBe(nodes[0].calls.length);
   });
 
+  test("a write goes to any node while no leader is known, and at once on to the one that it names", async () => {
+    const { nodes, directory, gateway } = await cluster({
+      backoffMsMin: PATIENCE_MS,
+      backoffMsMax: PATIENCE_MS,
+    });
+    directory.replaceLeader(null, 2);
+    // Whichever is asked first names the other, which answers.
+    const [first, second] = nodes;
+    const asked = (): number => first.calls.length + second.calls.length;
+    const naming = (memberId: string, { serving }: FakeNode): Act => {
+      const named = fail(ErrorReason.NOT_LEADER, { leader: { memberId, address: serving.address } });
+      return (call) => (asked() === 1 ? named(call) : answer(call));
+    };
+    first.acts = [naming("n2", second)];
+    second.acts = [naming("n1", first)];
+    expect((await gateway.unary(PUT, Uint8Array.of())).error).toBeNull();
+    expect(asked()).toBe(2);
+  });
+
   test("a write waits for a leader", async () => {
     const { nodes, gateway, refreshes } = await cluster();
     nodes[0].acts = [fail(ErrorReason.NO_LEADER), fail(ErrorReason.NO_LEADER), answer];

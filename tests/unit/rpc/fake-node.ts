@@ -20,7 +20,13 @@ import type {
   SubmitOutcome,
   TransferResult,
 } from "@quorate/services/replica";
-import { CallCounters, type LogLevel, type NodeContext, NodeService } from "@quorate/services/rpc";
+import {
+  CallCounters,
+  type LeaderWait,
+  type LogLevel,
+  type NodeContext,
+  NodeService,
+} from "@quorate/services/rpc";
 import { patientChannels } from "../forward/serving";
 import { membershipOf } from "./peer-rig";
 
@@ -135,6 +141,7 @@ export class FakeNode {
   changed: MembershipOutcome | null = null;
   status: ReplicaStatus = REPLICA_STATUS;
   logLevel: LogLevel = "info";
+  leaderWait: LeaderWait | undefined = undefined;
   connections: string[] = [];
 
   constructor(readonly memberId = "n1") {
@@ -146,7 +153,11 @@ export class FakeNode {
   }
 
   context(changes: Partial<NodeContext> = {}): NodeContext {
+    const node = this;
     return {
+      get leaderWait() {
+        return node.leaderWait;
+      },
       clusterId: "c",
       memberId: this.memberId,
       storeId: "s",

@@ -19,7 +19,9 @@ import {
 } from "@quorate/proto/kv";
 import { Refusal } from "@quorate/proto/log";
 import { CallFailure } from "@quorate/services/forward";
-import type { NodeContext } from "@quorate/services/rpc";
+import { LeaderWait, type NodeContext } from "@quorate/services/rpc";
+import { eventually } from "../../support/eventually";
+import { PATIENCE_MS } from "../forward/serving";
 import { DONE, FakeNode, READY, stored } from "./fake-node";
 
 import { get, KV, none, put, range, reading, scan, serve } from "./node-rig";
@@ -166,6 +168,72 @@ describe("calls that belong to the leader", () => {
     expect(CallFailure.from(error)).toMatchObject({
       reason: ErrorReason.NO_LEADER,
       outcome: Outcome.NOT_APPLIED,
+    });
+  });
+
+  describe("where calls wait for a leader", () => {
+    function waiting(waitMsMax: number) {
+      return new LeaderWait({
+        waitMsMax,
+        wallMs: () => Date.now(),
+        after: (delayMs, run) => {
+          const timer = setTimeout(run, delayMs);
+          return () => clearTimeout(timer);
+        },
+      });
+    }
+
+    async function leaderless(waitMsMax: number) {
+      const all = await follower();
+      const { node } = all;
+      node.directory.replaceLeader(null, 3);
+      node.leaderWait = waiting(waitMsMax);
+      return all;
+    }
+
+    test("a write goes on when another is elected, and then to it", async () => {
+      const { leader, node, serving } = await leaderless(PATIENCE_MS);
+      const answered = serving.unary(`${KV}Put`, put());
+      await eventually("it waits", () => node.leaderWait?.size === 1);
+      node.directory.replaceLeader("n1", 3);
+      node.leaderWait?.release();
+      expect((await answered).error).toBeNull();
+      expect(leader.commands).toHaveLength(1);
+    });
+
+    test("it is served here where this node was elected", async () => {
+      const { leader, node, serving } = await leaderless(PATIENCE_MS);
+      const answered = serving.unary(`${KV}Put`, put());
+      await eventually("it waits", () => node.leaderWait?.size === 1);
+      node.directory.replaceLeader("n2", 3);
+      node.leaderWait?.release();
+      expect((await answered).error).toBeNull();
+      expect([leader.commands.length, node.commands.length]).toEqual([0, 1]);
+    });
+
+    test("it is refused when nobody is elected in time", async () => {
+      const { node, serving } = await leaderless(20);
+      const { error } = await serving.unary(`${KV}Put`, put());
+      expect(CallFailure.from(error)).toMatchObject({
+        reason: ErrorReason.NO_LEADER,
+        outcome: Outcome.NOT_APPLIED,
+      });
+      expect(node.leaderWait?.size).toBe(0);
+    });
+
+    test("whoever wants no forwarding, and whoever reads, waits for nobody", async () => {
+      const { node, serving } = await leaderless(PATIENCE_MS);
+      const { error } = await serving.unary(`${KV}Put`, put(), { metadata: { "quorate-forward": "off" } });
+      expect(CallFailure.from(error).reason).toBe(ErrorReason.NO_LEADER);
+      expect((await serving.unary(`${KV}Get`, get())).error).toBeNull();
+      expect(node.leaderWait?.size).toBe(0);
+    });
+
+    test("a call whose caller leaves is kept no longer", async () => {
+      const { node, serving } = await leaderless(PATIENCE_MS);
+      const { error } = await serving.unary(`${KV}Put`, put(), { deadlineMs: 50 });
+      expect(error).not.toBeNull();
+      await eventually("nothing waits", () => node.leaderWait?.size === 0);
     });
   });
 
