@@ -1,9 +1,15 @@
 import { bytesTag, type Count, countTag, MessageReader, MessageWriter } from "./encoding";
 import type { PlainHeader, PlainRecord } from "./frequent-calls";
-import { type GetRequest, GetResponse, type PutRequest, PutResponse } from "./gen/quorate/kv/v1/kv_service";
+import {
+  type GetRequest,
+  GetResponse,
+  type PutRequest,
+  PutResponse,
+  ScanResponse,
+} from "./gen/quorate/kv/v1/kv_service";
 
 /*
- * Put and Get by hand as their caller has them: the other side of frequent-calls.ts. Integers of answers are numbers, where
+ * Put, Get and the parts of Scan by hand as their caller has them: the other side of frequent-calls.ts. Integers of answers are numbers, where
  * a number holds them.
  */
 
@@ -11,6 +17,14 @@ import { type GetRequest, GetResponse, type PutRequest, PutResponse } from "./ge
 export interface PlainAnswer {
   readonly header: PlainHeader | undefined;
   readonly record: PlainRecord | undefined;
+}
+
+/** A part of the answer to a Scan. */
+export interface PlainScanPart {
+  readonly header: PlainHeader | undefined;
+  readonly records: readonly PlainRecord[];
+  readonly more: boolean;
+  readonly nextCursor: Uint8Array;
 }
 
 const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
@@ -55,6 +69,34 @@ export function decodePutAnswer(bytes: Uint8Array): PlainAnswer {
 /** Byte fields are views. Throws where the generated code does. */
 export function decodeGetAnswer(bytes: Uint8Array): PlainAnswer {
   return decodeAnswer(bytes) ?? GetResponse.decode(bytes);
+}
+
+/** Byte fields are views. Throws where the generated code does. */
+export function decodeScanPart(bytes: Uint8Array): PlainScanPart {
+  let header: PlainHeader | undefined;
+  const records: PlainRecord[] = [];
+  let more = false;
+  let nextCursor = EMPTY_BYTES;
+  reader.begin(bytes);
+  while (reader.hasMore) {
+    const tag = reader.tag();
+    if (tag === bytesTag(2)) {
+      const end = reader.enter();
+      records.push(readRecord());
+      reader.leave(end);
+    } else if (tag === bytesTag(1)) {
+      const end = reader.enter();
+      header = readHeader();
+      reader.leave(end);
+    } else if (tag === countTag(3)) {
+      more = reader.flag();
+    } else if (tag === bytesTag(4)) {
+      nextCursor = reader.bytes();
+    } else {
+      reader.giveUp();
+    }
+  }
+  return reader.finish() ? { header, records, more, nextCursor } : ScanResponse.decode(bytes);
 }
 
 /** null where the generated code is to decode it: see MessageReader. */

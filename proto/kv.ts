@@ -1,9 +1,11 @@
 export {
   decodeGetAnswer,
   decodePutAnswer,
+  decodeScanPart,
   encodeGetRequest,
   encodePutRequest,
   type PlainAnswer,
+  type PlainScanPart,
 } from "./frequent-answers";
 export {
   decodeGetRequest,

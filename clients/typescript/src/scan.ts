@@ -1,4 +1,4 @@
-import { KvServiceDefinition, type ScanRequest } from "@quorate/proto/kv";
+import { decodeScanPart, KvServiceDefinition, type PlainScanPart, type ScanRequest } from "@quorate/proto/kv";
 import { endOfPrefix } from "./bytes";
 import { type FreshnessFields, freshnessFields, headerOf, type ReadOptions } from "./call-options";
 import type { Core } from "./core";
@@ -7,7 +7,7 @@ import { toCount } from "./numbers";
 import { type KeyRange, rangeFields } from "./range";
 import { KvRecord } from "./record";
 import { Repetition } from "./repetition";
-import { methodOf } from "./transport";
+import { type Method, methodOf } from "./transport";
 
 /** What a scan takes. */
 export interface ScanOptions extends ReadOptions {
@@ -23,7 +23,10 @@ export interface ScanOptions extends ReadOptions {
 
 const PAGE_RECORDS = 1000;
 
-const SCAN = methodOf(KvServiceDefinition, KvServiceDefinition.methods.scan);
+const SCAN: Method<ScanRequest, PlainScanPart> = {
+  ...methodOf(KvServiceDefinition, KvServiceDefinition.methods.scan),
+  responseType: { decode: decodeScanPart },
+};
 
 /** Streams the records of a range, page by page. The range shrinks as records are handed on, so any page can be asked again. */
 export async function* scanRecords(
@@ -50,7 +53,7 @@ export async function* scanRecords(
         signal: plan.signal,
       });
       for await (const part of parts) {
-        if (rest.pinRevision(part.header?.revision ?? 0n)) {
+        if (rest.pinRevision(BigInt(part.header?.revision ?? 0))) {
           const header = headerOf(part.header);
           core.seen.note(namespace, header.revision);
           options.onHeader?.(header);
@@ -122,10 +125,10 @@ class Rest {
     return true;
   }
 
-  /** Leaves a record behind; false when that was done before. */
+  /** Leaves a record behind; false when that was done before. @param key which nobody else writes to */
   stepBehind(key: Uint8Array): boolean {
     if (this.#last !== null && Buffer.compare(this.#last, key) === 0) return false;
-    this.#last = new Uint8Array(key);
+    this.#last = key;
     if (this.#request.reverse) this.#request.end = this.#last;
     else this.#request.start = this.#last;
     return true;
