@@ -29,24 +29,26 @@ export class EndedCalls {
 
   /** @returns the failure as the caller is told it */
   failed(call: ByteCall, failure: CallFailure): CallFailure {
-    const { method, peer, arrivedMs } = call;
-    this.onEnd?.(method, failure.code, performance.now() - arrivedMs);
-    const fields = { method: method.path, peer, reason: ErrorReason[failure.reason] };
+    this.onEnd?.(call.method, failure.code, performance.now() - call.arrivedMs);
     switch (failure.reason) {
       case ErrorReason.MALFORMED_REQUEST:
       case ErrorReason.TOO_LARGE:
-        this.log.info(fields, `request refused: ${failure.message}`);
+        this.log.info(fieldsOf(call, failure), `request refused: ${failure.message}`);
         break;
       case ErrorReason.CANCELLED:
-        this.log.debug(fields, "the caller left before the answer");
+        this.log.debug(fieldsOf(call, failure), "the caller left before the answer");
         break;
       case ErrorReason.INTERNAL:
       case ErrorReason.DATA_LOSS:
-        this.log.error({ ...fields, err: failure.cause ?? failure }, "call failed");
+        this.log.error({ ...fieldsOf(call, failure), err: failure.cause ?? failure }, "call failed");
         break;
       default:
         break;
     }
     return toldToCaller(call, failure);
   }
+}
+
+function fieldsOf({ method, peer }: ByteCall, { reason }: CallFailure): object {
+  return { method: method.path, peer, reason: ErrorReason[reason] };
 }

@@ -172,13 +172,15 @@ export class OutgoingPipeline {
   }
 
   private expire(nowMs: number): void {
+    let nextMs = Number.POSITIVE_INFINITY;
     for (const calls of [this.waiting, this.written.values()]) {
       for (const sent of calls) {
         const { deadlineMs } = sent.call;
         if (deadlineMs <= nowMs) this.giveUp(sent, deadlineExceeded());
-        else this.deadlines.watch(deadlineMs);
+        else nextMs = Math.min(nextMs, deadlineMs);
       }
     }
+    this.deadlines.watch(nextMs);
     // A server answers before a deadline passes. One that says nothing may have lost sight of this stream alone.
     if (nowMs - (this.heardMs ?? this.beganMs) > SILENCE_MS_MAX) this.retire();
   }

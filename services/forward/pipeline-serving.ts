@@ -153,10 +153,12 @@ export class PipelineServing {
   }
 
   private expire(nowMs: number): void {
+    let nextMs = Number.POSITIVE_INFINITY;
     for (const [id, call] of this.open) {
       if (call.deadlineMs <= nowMs) this.end(id, call, deadlinePassed(call), NO_BYTES);
-      else this.deadlines.watch(call.deadlineMs);
+      else nextMs = Math.min(nextMs, call.deadlineMs);
     }
+    this.deadlines.watch(nextMs);
   }
 
   private answer(answer: PipelinedAnswer): void {

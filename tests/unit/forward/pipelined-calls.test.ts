@@ -2,15 +2,16 @@ import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
 import {
-  type ByteChannel,
+  ByteChannel,
   CallFailure,
   NO_HEADERS,
   type OutgoingCall,
   outgoingCall,
 } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
+import { Link } from "../../support/link";
 import { PUT, RawPipelineServer } from "./raw-pipeline-server";
-import { onceArrived, PATIENCE_MS, patientChannel, Serving, serviceOf } from "./serving";
+import { onceArrived, PATIENCE_MS, PATIENT_OPTIONS, patientChannel, Serving, serviceOf } from "./serving";
 
 const SCAN = "/quorate.kv.v1.KvService/Scan";
 /** Of a caller who does not leave. */
@@ -75,6 +76,36 @@ describe("calls that share a stream to a node", () => {
     server.calls.length = 0;
     server.frames.length = 0;
     return { server, channel };
+  }
+
+  async function answered(channel: ByteChannel): Promise<void> {
+    const answer = await eventually("it is connected", () =>
+      channel.unary(putOf(Buffer.of(2), { deadlineMs: Date.now() + 1000 }), never),
+    );
+    expect(answer).toEqual(Buffer.of(6));
+  }
+
+  /** A channel that probes its connection, which is open, with its stream. */
+  async function behindLink(): Promise<{ link: Link; channel: ByteChannel }> {
+    const { server } = await raw();
+    const link = await Link.listen();
+    closing.push(() => link.close());
+    link.targetPort = Number(server.address.split(":")[1]);
+    const options = {
+      ...PATIENT_OPTIONS,
+      "grpc.keepalive_time_ms": 1000,
+      "grpc.keepalive_timeout_ms": 1000,
+      "grpc.min_reconnect_backoff_ms": 500,
+    };
+    const settings = { connectTimeoutMs: 500, pipelining: true };
+    const channel = new ByteChannel(`127.0.0.1:${link.port}`, options, settings);
+    closing.push(() => channel.close());
+    const answering = setInterval(() => {
+      for (const { id } of server.calls.splice(0)) server.answer({ id, body: Buffer.of(6) });
+    }, 10);
+    closing.push(() => clearInterval(answering));
+    await answered(channel);
+    return { link, channel };
   }
 
   test("what many callers send in one turn leaves in one frame, and each gets its own answer", async () => {
@@ -321,6 +352,21 @@ describe("calls that share a stream to a node", () => {
     await next;
     expect(server.streams).toHaveLength(2);
   });
+
+  test.each([
+    ["cut", { kind: "cut" }],
+    ["open at this end alone", { kind: "half_open", gone: "target" }],
+  ] as const)(
+    "a connection that is %s is given up with its calls, and the next one goes on",
+    async (_, fault) => {
+      const { link, channel } = await behindLink();
+      await link.impose(fault);
+      const sent = failureOf(channel.unary(putOf(Buffer.of(1)), never));
+      expect(await sent).toMatchObject({ reason: ErrorReason.CONNECTION_LOST, outcome: Outcome.UNKNOWN });
+      await link.heal();
+      await answered(channel);
+    },
+  );
 
   test("a channel that is closed lets its calls end, and then its connection", async () => {
     const release: (() => void)[] = [];
