@@ -67,7 +67,7 @@ describe("calls of many callers through one client", () => {
       const kv = await to(c);
       const callers = Array.from({ length: 50 }, async (_, at) => {
         const caller = `${name}/${at}`;
-        for (let round = 0; round < 6; round += 1) {
+        for (let round = 0; round < 4; round += 1) {
           // Each caller begins elsewhere, so that all kinds travel together.
           for (let step = 0; step < steps.length; step += 1) {
             await (steps[(at + step) % steps.length] as Step)(kv, caller, round);
