@@ -12,7 +12,10 @@ export interface Footprint {
   readonly rssBytesLoaded: Readonly<Record<string, number>>;
   /** By member, after the last restart and a count of all keys. */
   readonly rssBytesRestarted: Readonly<Record<string, number>>;
+  /** By member, right after loading. */
   readonly diskBytes: Readonly<Record<string, number>>;
+  /** By member, when it has settled: after the last restart and a count of all keys. */
+  readonly diskBytesRestarted: Readonly<Record<string, number>>;
   /** From the start of the killed nodes to the first linearizable read, one for each round. */
   readonly restartsMs: readonly number[];
   /** Counted after the last restart. */
@@ -32,9 +35,7 @@ export async function measureFootprint(cluster: BenchCluster, options: BenchOpti
   await cluster.level();
   const loadSeconds = (performance.now() - startedAtMs) / 1000;
   const rssBytesLoaded = rssOf(cluster);
-  const diskBytes = Object.fromEntries(
-    (await cluster.statuses()).map((status) => [status.memberId, status.diskBytes]),
-  );
+  const diskBytes = await diskOf(cluster);
   const restartsMs: number[] = [];
   for (let round = 0; round < options.rounds; round += 1) {
     restartsMs.push(await cluster.timeRestart(keyAt(shape.keys - 1)));
@@ -49,12 +50,19 @@ export async function measureFootprint(cluster: BenchCluster, options: BenchOpti
       rssBytesLoaded,
       rssBytesRestarted: rssOf(cluster),
       diskBytes,
+      diskBytesRestarted: await diskOf(cluster),
       restartsMs,
       keysAfterwards,
     };
   } finally {
     await again.close();
   }
+}
+
+async function diskOf(cluster: BenchCluster): Promise<Record<string, number>> {
+  return Object.fromEntries(
+    (await cluster.statuses()).map(({ memberId, diskBytes }) => [memberId, diskBytes]),
+  );
 }
 
 function rssOf(cluster: BenchCluster): Record<string, number> {

@@ -42,6 +42,24 @@ export const CPU_GOALS: ReadonlyMap<string, Goal> = new Map([
   ["get/64", { reach: 40, stretch: null }],
 ]);
 
+/** The values that footprints have goals for. */
+export const FOOTPRINT_VALUE_BYTES = 256;
+
+/** What a number of keys with such values may cost a node at most; null where nobody said. */
+export interface FootprintGoal {
+  /** Loaded or restarted. */
+  readonly rssBytes: number | null;
+  readonly diskBytes: number | null;
+  /** From the start of all to the first linearizable read, the median. */
+  readonly restartMs: number;
+}
+
+/** By the number of keys. */
+export const FOOTPRINT_GOALS: ReadonlyMap<number, FootprintGoal> = new Map([
+  [100_000, { rssBytes: 170e6, diskBytes: 100e6, restartMs: 1500 }],
+  [1_000_000, { rssBytes: null, diskBytes: null, restartMs: 10_000 }],
+]);
+
 /** A cell is at a multiple when the median of enough rounds is, and their lower quartile is not far below it. */
 export function ratioMark(
   {

@@ -2,13 +2,24 @@ import { describe, expect, it } from "@jest/globals";
 import { type Baseline, type BaselineRun, baselineFrom, baselineOf, heldAgainst } from "./baseline";
 import { type Cell, cpuMicrosOf, groupsOf, runRounds } from "./cells";
 import { cpuCostsOf, ratiosOf } from "./comparison";
+import type { Footprint } from "./footprint";
 import { ratioMark } from "./goals";
 import { KeySpace } from "./key-space";
 import type { Machine } from "./machine";
 import type { Measurement, Seat } from "./measure";
 import { type BenchOptions, benchOptions } from "./options";
 import { benchHtml } from "./page";
-import { baselineText, cellsText, cpuByRole, type Report, ratiosText, tableText, troublesOf } from "./report";
+import {
+  baselineText,
+  cellsText,
+  cpuByRole,
+  footprintText,
+  footprintVerdicts,
+  type Report,
+  ratiosText,
+  tableText,
+  troublesOf,
+} from "./report";
 import { type Workload, workloadName } from "./workload";
 
 const MACHINE: Machine = {
@@ -297,6 +308,33 @@ describe("the report", () => {
   it("marks ratios", () => {
     expect(ratiosText(ratios, "etcd")).toMatch(/put\/64 +5\.20 +5\.10 +5\.0 +6\.5 +reached/);
     expect(ratiosText(ratios, "etcd")).toMatch(/put@gateway\/64 +4\.00 +4\.00 +4\.0 +5\.0 +reached/);
+  });
+
+  it.each([
+    [
+      100_000,
+      [
+        "RSS 160 MB, below 170 MB: reached",
+        "disk 120 MB, below 100 MB: MISSED",
+        "restart 1400 ms, below 1500 ms: reached",
+      ],
+    ],
+    [1_000_000, ["restart 1400 ms, below 10000 ms: reached"]],
+    [500, []],
+  ])("judges the footprint of %d keys by its largest member", (keys, verdicts) => {
+    const footprint: Footprint = {
+      keys,
+      valueBytes: 256,
+      loadSeconds: 1,
+      rssBytesLoaded: { n1: 150e6, n2: 160e6 },
+      rssBytesRestarted: { n1: 120e6, n2: 110e6 },
+      diskBytes: { n1: 300e6, n2: 300e6 },
+      diskBytesRestarted: { n1: 90e6, n2: 120e6 },
+      restartsMs: [1300, 1400, 2000],
+      keysAfterwards: keys,
+    };
+    expect(footprintVerdicts(footprint)).toEqual(verdicts);
+    for (const verdict of verdicts) expect(footprintText(footprint)).toContain(verdict);
   });
 
   it("says what went wrong", () => {

@@ -2,7 +2,7 @@ import type { Baseline, BaselineOutcome, Regression } from "./baseline";
 import { type Cell, cellName, cpuMicrosOf } from "./cells";
 import type { CpuCost, Ratio } from "./comparison";
 import type { Footprint } from "./footprint";
-import type { Mark } from "./goals";
+import { FOOTPRINT_GOALS, FOOTPRINT_VALUE_BYTES, type Mark } from "./goals";
 import type { Machine } from "./machine";
 import { LOAD, type Measurement } from "./measure";
 import type { BenchOptions } from "./options";
@@ -149,10 +149,31 @@ export function footprintText(footprint: Footprint): string {
     `  loaded in       ${footprint.loadSeconds.toFixed(1)} s`,
     `  RSS             ${each(footprint.rssBytesLoaded)} loaded`,
     `                  ${each(footprint.rssBytesRestarted)} restarted and counted`,
-    `  disk            ${each(footprint.diskBytes)}`,
+    `  disk            ${each(footprint.diskBytes)} loaded`,
+    `                  ${each(footprint.diskBytesRestarted)} restarted and counted`,
     `  restart         ${ranged(spreadOf(footprint.restartsMs), 0)} ms to the first linearizable read after SIGKILL of all`,
     `  keys            ${footprint.keysAfterwards} afterwards`,
+    ...footprintVerdicts(footprint).map((verdict) => `  goal            ${verdict}`),
   ].join("\n");
+}
+
+/** What the footprint should have come to, where somebody said; of the largest member. */
+export function footprintVerdicts(footprint: Footprint): readonly string[] {
+  const goal = FOOTPRINT_GOALS.get(footprint.keys);
+  if (goal === undefined || footprint.valueBytes !== FOOTPRINT_VALUE_BYTES) return [];
+  const { rssBytesLoaded, rssBytesRestarted, diskBytesRestarted, restartsMs } = footprint;
+  const rssBytes = Math.max(...Object.values(rssBytesLoaded), ...Object.values(rssBytesRestarted));
+  const diskBytes = Math.max(...Object.values(diskBytesRestarted));
+  const verdict = (what: string, is: number, below: number | null, text: (value: number) => string) =>
+    below === null
+      ? []
+      : [`${what} ${text(is)}, below ${text(below)}: ${is < below ? MARKS.reached : MARKS.missed}`];
+  const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(0)} MB`;
+  return [
+    ...verdict("RSS", rssBytes, goal.rssBytes, megabytes),
+    ...verdict("disk", diskBytes, goal.diskBytes, megabytes),
+    ...verdict("restart", spreadOf(restartsMs).median, goal.restartMs, (ms) => `${ms.toFixed(0)} ms`),
+  ];
 }
 
 /** CPU microseconds an operation of one round by role; 0 where there is no such process. */
