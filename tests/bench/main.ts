@@ -12,6 +12,7 @@ import { describeMachine, type Machine } from "./machine";
 import { load, measure, type Seat } from "./measure";
 import { BadOption, type BenchOptions, benchOptions, HELP } from "./options";
 import { benchHtml } from "./page";
+import { pageWork } from "./page-table";
 import { QuorateContender } from "./quorate-contender";
 import {
   baselineText,
@@ -189,8 +190,8 @@ function workOf(args: readonly string[]): () => void | Promise<void> {
     const options = soakOptions(args.slice(1));
     return options === "help" ? () => print(SOAK_HELP) : () => runSoak(options);
   }
-  const scenario = scenarioWork(args);
-  if (scenario !== null) return scenario;
+  const other = pageWork(args) ?? scenarioWork(args);
+  if (other !== null) return other;
   const options = benchOptions(args);
   return options === "help" ? () => print(HELP) : () => runBench(options, args);
 }

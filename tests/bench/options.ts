@@ -69,6 +69,7 @@ Exit codes: 0 done, 2 a bad option, 3 worse than the base line, 1 anything else.
 
 npm run bench -- soak --help: a steady load for a long time.
 npm run bench -- watch|connections|spike|failover|start --help: scenarios, each with its goals.
+npm run bench -- page FILE: the table of a report that --json wrote, into docs/performance.md.
 `;
 
 /** A command line that does not fit; the message names the option. */
