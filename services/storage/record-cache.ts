@@ -45,7 +45,10 @@ export class RecordCache {
 
   /** For who goes through many keys, and is not to decide which are kept: the value of that version, where it is cached. */
   peekValue(cacheKey: string, modRevision: number): Uint8Array | undefined {
-    return this.keys.peek(cacheKey)?.modRevision === modRevision ? this.values.peek(cacheKey) : undefined;
+    const value = this.values.peek(cacheKey);
+    // Of keys there are more than of values, so the key of a value is mostly there too; without it nobody knows its version.
+    if (value === undefined || this.keys.peek(cacheKey)?.modRevision !== modRevision) return undefined;
+    return value;
   }
 
   /** @param value null where it is not known, or where there is none */

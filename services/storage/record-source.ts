@@ -83,6 +83,19 @@ export class RecordSource {
     return versions.map((version, at) => this.versionOf(version, keys[at] as Uint8Array, stored[at]));
   }
 
+  /** The same, all of one generation. */
+  async versionsIn(
+    { namespaceId, generation }: KeySpace,
+    versions: readonly VersionId[],
+    snapshot: DatabaseSnapshot,
+  ): Promise<readonly StoredRecord[]> {
+    const keys = versions.map(({ key, modRevision }) =>
+      versionKey(this.writer, namespaceId, generation, key, modRevision).takeKey(),
+    );
+    const stored = await this.handle.getMany(keys, snapshot);
+    return versions.map((version, at) => this.versionOf(version, keys[at] as Uint8Array, stored[at]));
+  }
+
   /** The newest version that is not newer than `revision`, or null where the key was not there. */
   async versionAt(
     space: KeySpace,
@@ -136,7 +149,8 @@ export class RecordSource {
   } {
     const { buffer, byteOffset, length } = storedKey;
     const key = new Uint8Array(buffer, byteOffset + NEWEST_PREFIX_BYTES, length - NEWEST_PREFIX_BYTES);
-    return { ...readNewest(key, this.checked(storedKey, value)), key };
+    const { modRevision, record } = readNewest(key, this.checked(storedKey, value));
+    return { modRevision, record, key };
   }
 
   /** The first `limit` rows of a range, or fewer where they come to more than so many bytes. */

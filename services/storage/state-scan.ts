@@ -3,7 +3,7 @@ import type { RangeQuery } from "#replica";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import type { NewestRecords } from "./newest-records";
-import type { KeySpace, RecordSource, VersionId } from "./record-source";
+import type { KeySpace, RecordSource } from "./record-source";
 import { withoutValue } from "./version-records";
 
 /** Rows of the first read where nobody says how many are wanted: what is read past that is thrown away. */
@@ -56,11 +56,11 @@ export async function* scanSnapshot(
     for (;;) {
       const rows = await nextRows(handle, iterator, rowsWanted);
       if (rows.length === 0) return;
-      const versions = await versionsAt(source, query, rows, snapshot);
-      for (let from = 0; from < versions.length; ) {
-        const to = chunkEnd(versions, from, query.keysOnly ? 0 : 1, chunkBytesMax);
-        const chunk = versions.slice(from, to);
-        yield query.keysOnly ? chunk.map(({ record }) => record) : await withValues(parts, chunk);
+      const records = await recordsAt(source, query, rows, snapshot);
+      for (let from = 0; from < records.length; ) {
+        const to = chunkEnd(records, from, query.keysOnly ? 0 : 1, chunkBytesMax);
+        const chunk = records.slice(from, to);
+        yield query.keysOnly ? chunk : await withValues(parts, query, chunk);
         handle.check();
         from = to;
       }
@@ -72,9 +72,6 @@ export async function* scanSnapshot(
 }
 
 type Iterator = ReturnType<RecordSource["newestIterator"]>;
-
-/** A version as of the query's revision, without its value. */
-type ScannedVersion = KeySpace & VersionId & { readonly record: StoredRecord };
 
 async function nextRows(
   handle: DatabaseHandle,
@@ -91,56 +88,50 @@ async function nextRows(
   }
 }
 
-async function versionsAt(
+/** The records as of the query's revision, without their values. */
+async function recordsAt(
   source: RecordSource,
   query: RangeQuery,
   rows: readonly [Uint8Array, Uint8Array][],
   snapshot: DatabaseSnapshot,
-): Promise<readonly ScannedVersion[]> {
-  const { namespaceId, generation } = query;
-  const versions: ScannedVersion[] = [];
+): Promise<readonly StoredRecord[]> {
+  const records: StoredRecord[] = [];
   for (const row of rows) {
     const { key, modRevision, record } = source.decodeNewest(row);
     if (modRevision <= query.revision) {
-      if (record !== null) versions.push({ namespaceId, generation, key, modRevision, record });
+      if (record !== null) records.push(record);
       continue;
     }
     const older = await source.versionAt(query, key, query.revision, snapshot);
-    if (older === null) continue;
-    versions.push({
-      namespaceId,
-      generation,
-      key,
-      modRevision: older.modRevision,
-      record: withoutValue(older),
-    });
+    if (older !== null) records.push(withoutValue(older));
   }
-  return versions;
+  return records;
 }
 
 async function withValues(
   { source, snapshot, cache }: ScanParts,
-  versions: readonly ScannedVersion[],
+  space: KeySpace,
+  records: readonly StoredRecord[],
 ): Promise<readonly StoredRecord[]> {
-  if (cache === undefined) return source.versions(versions, snapshot);
-  const records = versions.map((version) => cache.withValue(version, version.record));
-  const missing = versions.filter((_, at) => records[at] === null);
-  const read = missing.length === 0 ? [] : await source.versions(missing, snapshot);
+  if (cache === undefined) return source.versionsIn(space, records, snapshot);
+  const found = records.map((record) => cache.withValue(space, record));
+  const missing = records.filter((_, at) => found[at] === null);
+  const read = missing.length === 0 ? [] : await source.versionsIn(space, missing, snapshot);
   let next = 0;
-  return records.map((record) => record ?? (read[next++] as StoredRecord));
+  return found.map((record) => record ?? (read[next++] as StoredRecord));
 }
 
 function chunkEnd(
-  versions: readonly ScannedVersion[],
+  records: readonly StoredRecord[],
   from: number,
   valueWeight: number,
   chunkBytesMax: number,
 ): number {
   let bytes = 0;
-  for (let at = from; at < versions.length; at += 1) {
-    const { key, record } = versions[at] as ScannedVersion;
-    bytes += RECORD_OVERHEAD_BYTES + key.length + record.valueBytes * valueWeight;
+  for (let at = from; at < records.length; at += 1) {
+    const { key, valueBytes } = records[at] as StoredRecord;
+    bytes += RECORD_OVERHEAD_BYTES + key.length + valueBytes * valueWeight;
     if (at > from && bytes > chunkBytesMax) return at;
   }
-  return versions.length;
+  return records.length;
 }
