@@ -1,7 +1,7 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { maskedCrc32c } from "./crc32c";
 import { errorCode } from "./error-fields";
+import { FileBuffer } from "./file-buffer";
 import { LevelBytes, MalformedBytes } from "./leveldb-bytes";
 import { liveTables } from "./leveldb-manifest";
 import { snappyUncompress } from "./snappy";
@@ -26,10 +26,11 @@ interface BlockHandle {
  * @returns what is wrong with the first bad table, or null
  */
 export async function faultyTable(databasePath: string): Promise<string | null> {
+  const buffer = new FileBuffer();
   try {
     for (const number of await liveTables(databasePath)) {
       const name = `${String(number).padStart(6, "0")}.ldb`;
-      const fault = await tableFault(join(databasePath, name));
+      const fault = await tableFault(join(databasePath, name), buffer);
       if (fault !== null) return `${name}: ${fault}`;
     }
     return null;
@@ -40,9 +41,9 @@ export async function faultyTable(databasePath: string): Promise<string | null> 
   }
 }
 
-async function tableFault(path: string): Promise<string | null> {
+async function tableFault(path: string, buffer: FileBuffer): Promise<string | null> {
   try {
-    checkTable(await readFile(path));
+    checkTable(await buffer.read(path));
     return null;
   } catch (error) {
     if (error instanceof MalformedBytes) return error.message;

@@ -42,8 +42,8 @@ const DATABASE_OPTIONS = {
   sizes: { writeBufferBytes: 4 * 1024 * 1024, blockCacheBytes: 1024 * 1024 },
   advice: "start this member anew from its peers, or restore the whole data directory",
 };
-const ENTRIES_PER_READ = 1000;
-const BYTES_PER_READ = 1024 * 1024;
+const ENTRIES_PER_READ = 256;
+const BYTES_PER_READ = 256 * 1024;
 
 /** Makes an empty log that goes on after an entry that is committed; durable when it resolves. */
 export async function createLog(path: string, after: EntryId): Promise<void> {
