@@ -48,6 +48,17 @@ const TTL_MS_MAX = 8_000;
 const IDLE_BEYOND_TTL_MS = 4_000;
 const LATE_US_MAX = 3_000_000;
 
+/** What a client works with. */
+export interface CallerParts {
+  readonly timeline: Timeline;
+  readonly wire: Wire;
+  readonly asker: Asker;
+  readonly random: Random;
+  readonly faults: ClientFaults;
+  /** Takes what it is told. */
+  readonly events: SessionEvent[];
+}
+
 /** One client: its session, its retries, and what it has seen. */
 export class Caller {
   /** The latest revision that it was told of. */
@@ -58,15 +69,7 @@ export class Caller {
   constructor(
     readonly name: string,
     private readonly namespace: string,
-    private readonly parts: {
-      readonly timeline: Timeline;
-      readonly wire: Wire;
-      readonly asker: Asker;
-      readonly random: Random;
-      readonly faults: ClientFaults;
-      /** Takes what it is told. */
-      readonly events: SessionEvent[];
-    },
+    private readonly parts: CallerParts,
   ) {}
 
   /** From now on nothing is done that nobody waits for. */

@@ -11,11 +11,12 @@ import { ARCHIVE_NAMESPACE, type Seat, type World } from "../world-contract";
 import { Archivist } from "./archivist";
 import { Asker } from "./asking";
 import { Banker } from "./banker";
-import { Caller } from "./caller";
+import { Caller, type CallerParts } from "./caller";
 import type { ClientWatcher } from "./events";
 import { Lessee } from "./lessee";
 import { LIST_KEYS, ListTransactor } from "./list-transactor";
 import { BRIEF_NAMESPACE, Mixer, SWEPT_NAMESPACE } from "./mixer";
+import { Pipeliner } from "./pipeliner";
 import { LINEARIZABLE, RecordedCaller } from "./recorded-caller";
 import { WatchWire } from "./watch-wire";
 import { WatchingClient } from "./watching-client";
@@ -96,7 +97,7 @@ export class Clients {
         },
       });
     }
-    workers.push(...this.specialists());
+    workers.push(...this.specialists(), ...this.pipeliners());
     this.workers = workers;
     this.watchers = this.newWatchers();
     this.active = workers.length;
@@ -239,6 +240,16 @@ export class Clients {
     return workers;
   }
 
+  /** In every other run. What they draw shifts nothing that the other clients draw. */
+  private pipeliners(): Worker[] {
+    const random = this.world.random("pipeliners");
+    if (random.below(2) === 0) return [];
+    const { faults } = this.options;
+    const caller = new Caller("p1", "", this.partsOf(random, faults));
+    const pipeliner = new Pipeliner(caller, this.partsOf(random, faults));
+    return [{ caller, work: () => pipeliner.carryOut(), end: () => pipeliner.end() }];
+  }
+
   private newWatchers(): WatchingClient[] {
     const { random, world } = this;
     const { faults, watcher } = this.options;
@@ -281,13 +292,16 @@ export class Clients {
   }
 
   private newCaller(name: string, namespace: string, faults: ClientFaults): Caller {
-    const { random, world } = this;
+    return new Caller(name, namespace, this.partsOf(this.random, faults));
+  }
+
+  private partsOf(random: Random, faults: ClientFaults): CallerParts {
+    const { sessionEvents: events, world } = this;
     const { timeline } = world;
     const members = world.seats.map(({ id }) => id);
     // A network that makes callers give up loses some of their calls, too.
     const wire = new Wire(world, random.fork(), faults.timeoutProbability / 10, this.options.watcher);
     const asker = new Asker(timeline, random.fork(), members, faults);
-    const events = this.sessionEvents;
-    return new Caller(name, namespace, { timeline, wire, asker, random: random.fork(), faults, events });
+    return { timeline, wire, asker, random: random.fork(), faults, events };
   }
 }

@@ -33,6 +33,7 @@ import { ReadRounds } from "./read-rounds";
 import { Reference } from "./reference";
 import { RemovedMembers } from "./removed-members";
 import { ReplicatedTime } from "./replicated-time";
+import { SessionOrder } from "./session-order";
 import { ReadChecks } from "./stale-reads";
 import { StoredVotes } from "./stored-votes";
 import { VoteRule } from "./vote-rule";
@@ -75,6 +76,7 @@ class Watch implements Observer, ClientWatcher {
   private readonly voteRule: VoteRule;
   private readonly equalState: EqualState;
   private readonly answers: Answers;
+  private readonly sessionOrder = new SessionOrder();
   private readonly acknowledged: Acknowledged;
   private readonly readChecks: ReadChecks;
   private readonly bounds: Bounds;
@@ -292,6 +294,7 @@ class Watch implements Observer, ClientWatcher {
     const step = this.reference.apply(entry);
     if (step === null) return;
     if (step.configuration !== null) this.configurations.changed(step.index, step.configuration);
+    this.sessionOrder.committed(step);
     this.answers.committed(step);
     this.time.committed(step.index, step.writes.meta.timeMs);
     this.leases.committed(step, entry.data);

@@ -32,6 +32,7 @@ export const invariantNumbers = {
   "history is there until it is given up": 6,
   "applied once": 7,
   "the same answer": 7,
+  "writes of a session keep their order": 7,
   "replicated time keeps to a clock": 7,
   "a watch tells the committed order": 8,
   "a lease never ends early": 9,

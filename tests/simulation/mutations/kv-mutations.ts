@@ -57,6 +57,53 @@ export const kvMutations: readonly Mutation[] = [
     expected: ["the same answer", "applied once"],
   },
   {
+    name: "order-of-a-session-is-not-kept",
+    why: "What a write follows is not looked at, and nobody looks at what is to be answered but at what is carried out.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "if (disorder !== null)",
+        replace: "if (disorder === undefined)",
+      },
+      {
+        file: "services/kv/session-table.ts",
+        find: "return request.follows === null || sequence > session.lastAnswered;",
+        replace: "return true;",
+      },
+    ],
+    expected: ["writes of a session keep their order"],
+    muted: ["the same answer", "what a command changes"],
+  },
+  {
+    name: "a-write-comes-behind-a-later-one",
+    why: "A write whose predecessor has its answer is carried out even behind a later one: the late copy of one that its client gave up.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "if (session.lastAnswered > sequence) {",
+        replace: "if (session.lastAnswered > sequence && session.answers.size < 0) {",
+      },
+      {
+        file: "services/kv/session-table.ts",
+        find: "return request.follows === null || sequence > session.lastAnswered;",
+        replace: "return true;",
+      },
+    ],
+    expected: ["writes of a session keep their order"],
+  },
+  {
+    name: "a-write-overtakes-another",
+    why: "A write is carried out although the one that it follows has no answer: that one, which its client waits for, is refused for ever.",
+    edits: [
+      {
+        file: "services/kv/session-table.ts",
+        find: "if (follows >= session.firstUnanswered && !session.answers.has(follows)) {",
+        replace: "if (follows > sequence) {",
+      },
+    ],
+    expected: ["the same answer"],
+  },
+  {
     name: "session-is-not-renewed",
     why: "The use of a session does not renew it: it ends while its client works.",
     edits: [

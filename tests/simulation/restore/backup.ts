@@ -1,4 +1,11 @@
-import { type Command, decodeCommand, encodeAnswer, type ResidentState } from "@quorate/services/kv";
+import {
+  type Answer,
+  type Command,
+  decodeCommand,
+  encodeAnswer,
+  Refusal,
+  type ResidentState,
+} from "@quorate/services/kv";
 import { type ImageChunk, type ImageHeader, StateReplaced, StoreFailure } from "@quorate/services/replica";
 import { hexEncode } from "@quorate/services/std";
 import type { ClientWatcher } from "../clients/events";
@@ -56,7 +63,8 @@ export class BackupTaker implements ClientWatcher {
   answered({ command, entry, answer }: Parameters<NonNullable<ClientWatcher["answered"]>>[0]): void {
     const request = requestOf(decodeCommand(command));
     const write = request === null ? undefined : this.writes.get(request.name);
-    if (write === undefined) return;
+    // What came too early is sent again, and has its answer then.
+    if (write === undefined || isOutOfOrder(answer)) return;
     const isDone = answer.result?.$case === "done";
     write.answered ??= { index: entry.index, answer: hexEncode(encodeAnswer(answer)), isDone };
   }
@@ -108,4 +116,8 @@ function requestOf(
   if (requestId === undefined) return null;
   const [clientId, sequence] = [Number(requestId.clientId), Number(requestId.sequence)];
   return { clientId, sequence, name: `${clientId} ${sequence}` };
+}
+
+function isOutOfOrder({ result }: Answer): boolean {
+  return result?.$case === "refused" && result.value.refusal === Refusal.OUT_OF_ORDER;
 }
