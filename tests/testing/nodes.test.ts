@@ -95,11 +95,13 @@ describe("virtual time", () => {
     const startMs = cluster.nowMs;
     await cluster.kv.put("a", "1");
     expect(cluster.nowMs).toBe(startMs);
-    await leader.kill();
+    // Not killed: the end of a process is seen at once, and only silence takes an election timeout.
+    leader.pause();
+    const leadersBesides = () => cluster.nodes.filter((node) => node !== leader && node.isLeader);
     await cluster.advance(4000);
-    expect(cluster.nodes.filter((node) => node.isLeader)).toEqual([]);
+    expect(leadersBesides()).toEqual([]);
     await cluster.advance(10_000);
-    expect(cluster.nodes.filter((node) => node.isLeader)).toHaveLength(1);
+    expect(leadersBesides()).toHaveLength(1);
     expect(cluster.nowMs).toBe(startMs + 14_000);
   });
 
