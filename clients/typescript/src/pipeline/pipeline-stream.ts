@@ -20,7 +20,7 @@ const PIPELINE = methodOf(KvServiceDefinition, KvServiceDefinition.methods.pipel
 const OPEN_CALLS_MAX = 4096;
 const OPEN_BYTES_MAX = 16 * 1024 * 1024;
 
-/** What is written is in doubt when the stream breaks, so no more of it lies here than keeps the transport busy. */
+/** What is written is in doubt when the stream breaks, so no more of it waits for the transport than keeps that busy. */
 const FRAMES_IN_TRANSIT_MAX = 2;
 
 /** Ids are uint32. */
