@@ -14,6 +14,7 @@ import {
   AlarmBoard,
   CallCounters,
   LeaderWait,
+  leaderWaitMsMax,
   type NodeContext,
   NodeService,
   type PeerIdentity,
@@ -108,8 +109,7 @@ export function assemble(
   const addresses = new AddressBook(membership, known, config.peerRoutes);
   const directory = new LeaderDirectory(addresses.clients);
   const leaderWait = new LeaderWait({
-    // After that it is no fail-over that a call waits for: the caller may look elsewhere.
-    waitMsMax: profile.electionTimeoutMs / 2,
+    waitMsMax: leaderWaitMsMax(profile.electionTimeoutMs),
     wallMs: () => Date.now(),
     after: (delayMs, run) => {
       const timer = setTimeout(run, delayMs);

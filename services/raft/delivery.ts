@@ -29,7 +29,9 @@ function joinNewerTerm(member: Member, message: Message): boolean {
   switch (message.kind) {
     case "pre_vote":
       // A term that someone merely considers has not begun.
-      return !isLoyal(member, message);
+      if (!isLoyal(member, message)) return true;
+      member.putOffPreVote = message;
+      return false;
     case "pre_vote_response":
       // A granted one names the term that was asked for, a refused one the term that the voter is in.
       if (message.rejected) member.becomeFollower(message.term, null);

@@ -65,6 +65,16 @@ function takeTurn(member: Member, voterIds: readonly MemberId[], firstTicks: num
   );
 }
 
+/**
+ * Answers whoever lost the leader first and asked then: it need not ask again. It counts only where it still waits for that,
+ * and promises nothing, as no pre-vote does.
+ */
+export function answerPutOff(member: Member): void {
+  const request = member.putOffPreVote;
+  member.putOffPreVote = null;
+  if (request !== null && request.term > member.term) onVoteRequest(member, request);
+}
+
 /** Campaigns, unless this member leads, may not, or does not know the configuration that it would campaign in. */
 export function startElection(member: Member, kind: CampaignKind): void {
   if (member.role.name === "leader" || !member.isPromotable) return;

@@ -1,5 +1,5 @@
 import { unreachable } from "#std";
-import { hasten, onRefusal, startElection, tickElection } from "./election";
+import { answerPutOff, hasten, onRefusal, startElection, tickElection } from "./election";
 import type { MemberId } from "./entry";
 import type { Member } from "./member";
 import type { AppendMessage, HeartbeatMessage, SnapshotMessage } from "./message";
@@ -103,7 +103,9 @@ export class Follower implements Role {
     const { member } = this;
     if (member.leaderId !== id) return;
     this.forgetLeader();
-    if (member.leaderId === null) hasten(member, id);
+    if (member.leaderId !== null) return;
+    hasten(member, id);
+    answerPutOff(member);
   }
 
   onUnreachable(): void {}
@@ -127,6 +129,7 @@ export class Follower implements Role {
     const { member } = this;
     // It lives, so the campaign that its loss would have hastened is not wanted.
     if (member.isHasty) member.drawElectionTimeout();
+    member.putOffPreVote = null;
     member.restartElectionTimeout();
     member.leaderId = leaderId;
   }

@@ -6,7 +6,7 @@ import type { EntryId, HardState, MemberId, Term } from "./entry";
 import { Follower } from "./follower";
 import { Leader } from "./leader";
 import { RaftLog } from "./log";
-import type { Message } from "./message";
+import type { Message, PreVoteMessage } from "./message";
 import { Outbox } from "./outbox";
 import type { ReadState, SnapshotOffer } from "./ready";
 import type { Role } from "./role";
@@ -31,6 +31,8 @@ export class Member {
   randomizedElectionTicks: number;
   /** Whether that timeout was cut short, for this member has lost its leader (see election.ts). */
   isHasty = false;
+  /** A question that loyalty to the leader has left unanswered, since that leader was last heard. */
+  putOffPreVote: PreVoteMessage | null = null;
   role: Role;
 
   constructor(readonly config: RaftConfig) {
@@ -170,6 +172,7 @@ export class Member {
       this.vote = null;
     }
     this.leaderId = null;
+    this.putOffPreVote = null;
     this.electionElapsedTicks = 0;
     this.drawElectionTimeout();
   }

@@ -7,7 +7,7 @@ export {
   type PeerIdentity,
   REMOVED_PREFIX,
 } from "./greeting";
-export { LeaderWait, type LeaderWaitOptions } from "./leader-wait";
+export { LeaderWait, type LeaderWaitOptions, leaderWaitMsMax } from "./leader-wait";
 export { type EntryTraces, messageFromWire, messageToWire } from "./message-codec";
 export {
   type Administration,

@@ -13,6 +13,14 @@ export interface LeaderWaitOptions {
 
 const CALLS_MAX_DEFAULT = 16_384;
 
+/** Where an election timeout is short, a node that is busy needs more than half of it. */
+const WAIT_MS_MIN = 250;
+
+/** How long to wait where elections take that long: beyond it a call waits for no fail-over, and may look elsewhere. */
+export function leaderWaitMsMax(electionTimeoutMs: number): number {
+  return Math.max(WAIT_MS_MIN, electionTimeoutMs / 2);
+}
+
 /**
  * Calls that belong to the leader and came while nobody is known to lead. After the end of a leader's process another leads
  * within some tens of milliseconds: whoever was refused meanwhile would find out only by its next retry, and all that it

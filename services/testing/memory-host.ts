@@ -25,7 +25,7 @@ import {
 import { HEARTBEAT_TICKS, sha256Digest, softwareVersion, ticksOf } from "@quorate/services/node";
 import type { MemberId } from "@quorate/services/raft";
 import { Replica, type StoreFailure, type Transport } from "@quorate/services/replica";
-import { AlarmBoard, CallCounters, LeaderWait, NodeService } from "@quorate/services/rpc";
+import { AlarmBoard, CallCounters, LeaderWait, leaderWaitMsMax, NodeService } from "@quorate/services/rpc";
 import { type WatchHub, watchReplica } from "@quorate/services/watch";
 import { type ClusterFrame, type Host, linkedChannels, type MemoryDisks } from "./host";
 import { ListeningServer } from "./listening-server";
@@ -232,7 +232,7 @@ export class MemoryHost implements Host {
     const { time } = frame;
     const directory = new LeaderDirectory(this.clientAddresses(replica));
     const leaderWait = new LeaderWait({
-      waitMsMax: frame.profile.electionTimeoutMs / 2,
+      waitMsMax: leaderWaitMsMax(frame.profile.electionTimeoutMs),
       wallMs: () => time.wallMs(),
       after: (delayMs, run) => time.after(delayMs, run),
     });

@@ -337,6 +337,31 @@ describe("check-quorum (thesis 6.2)", () => {
     expect(group.raft("n5").status().randomizedElectionTicks).toBeGreaterThanOrEqual(ELECTION_TICKS);
   });
 
+  test("who loses the leader later answers a question that it was asked before", () => {
+    const group = new Group(3, GUARDED);
+    group.elect("n1");
+    group.isolate("n1");
+    group.raft("n2").reportReset("n1");
+    group.raft("n2").tick();
+    group.settle();
+    expect(group.raft("n2").status()).toMatchObject({ role: "pre_candidate", term: 1 });
+    group.raft("n3").reportReset("n1");
+    group.settle();
+    expect(group.raft("n2").status()).toMatchObject({ role: "leader", term: 2 });
+  });
+
+  test("a question from before the leader was heard again stays unanswered", () => {
+    const group = new Group(3, GUARDED);
+    group.elect("n1");
+    group.raft("n2").reportReset("n1");
+    group.raft("n2").tick();
+    group.settle();
+    group.tick(1, "n1");
+    group.raft("n3").reportReset("n1");
+    expect(group.raft("n3").hasReady()).toBe(true);
+    expect(group.raft("n3").takeReady().messagesAfterPersist).toEqual([]);
+  });
+
   test("a reset of a living leader's connection costs no election: the others hear it, and so does who lost it", () => {
     const group = new Group(3, GUARDED);
     group.elect("n1");
