@@ -111,6 +111,7 @@ export class OutgoingPipeline {
   private planFlush(): void {
     if (this.isFlushPlanned || this.framesInTransit >= FRAMES_IN_TRANSIT_MAX) return;
     this.isFlushPlanned = true;
+    // Not before other connections of this turn are read: what comes from many clients is to leave together.
     setImmediate(this.flush);
   }
 

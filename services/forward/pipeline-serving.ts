@@ -35,8 +35,8 @@ export interface PipelineServingOptions {
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Serves the calls of one Pipeline stream: each is a call like one by itself for the service below. The answers of one turn of the
- * event loop leave together.
+ * Serves the calls of one Pipeline stream: each is a call like one by itself for the service below. Answers that are there at
+ * once leave together.
  */
 export class PipelineServing {
   private readonly stream: ServerDuplexStream<Buffer, Buffer>;
@@ -166,7 +166,8 @@ export class PipelineServing {
     this.heldBytes += answer.body.length;
     if (this.isFlushPlanned || !this.isDrained) return;
     this.isFlushPlanned = true;
-    setImmediate(this.flush);
+    // After all promises that settle now; what else this turn brings is of other streams.
+    process.nextTick(this.flush);
   }
 
   private sendAnswers(): void {
