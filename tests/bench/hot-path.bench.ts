@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
   Consistency,
+  decodeScanPart,
   GetRequest,
   OpenSessionRequest,
   OpenSessionResponse,
   PutRequest,
   ScanRequest,
-  ScanResponse,
 } from "@quorate/proto/kv";
 import {
   ByteCall,
@@ -332,8 +332,8 @@ async function main(): Promise<void> {
         await round(`a scan of ${SCAN_RECORDS} records`, 20, async () => {
           parts = await path.scan(20);
         });
-        await round(`  its answer decoded`, 20, () => {
-          for (let times = 0; times < 20; times += 1) for (const part of parts) ScanResponse.decode(part);
+        await round("  its answer decoded by a client", 20, () => {
+          for (let times = 0; times < 20; times += 1) for (const part of parts) decodeScanPart(part);
         });
       }
     }
