@@ -108,7 +108,7 @@ describe("carried out with little load, in JSON", () => {
     ["connections --clients 5 --crowd 2 --in-flight 1 --seconds 1", { served: 5, failed: 0 }],
     ["spike --rate 10 --seconds 1", { failed: 0 }],
     ["failover --rate 10 --seconds 1", {}],
-    ["start --keys 20", {}],
+    ["start --keys 20 --idle 1", {}],
   ])(
     "%s",
     async (line, expected) => {

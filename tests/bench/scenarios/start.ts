@@ -2,12 +2,13 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { usageOf } from "../process-usage";
+import { spreadOf } from "../statistics";
 import { keyOf, load } from "./data";
 import type { Figures } from "./goal";
 import type { Scenario, Stage } from "./scenario";
 import type { Subject } from "./subject";
 
-type Option = "keys";
+type Option = "keys" | "idle";
 
 const MIB = 1024 * 1024;
 const SETTLED_MS = 2000;
@@ -15,12 +16,17 @@ const SETTLE_MS_MAX = 60_000;
 
 /** From the spawn of processes to the moment at which they are of use, and what they hold then. */
 export const start: Scenario<Option> = {
-  about: "start of one empty node and of three; restart with keys after kill -9 of all; memory and disk",
+  about:
+    "start of one empty node and of three; restart with keys after kill -9 of all; memory, disk, idle CPU",
   rounds: 3,
-  options: { keys: { default: 100_000, about: "keys of 256 B that the cluster is restarted with" } },
+  options: {
+    keys: { default: 100_000, about: "keys of 256 B that the cluster is restarted with" },
+    idle: { default: 20, about: "seconds over which the CPU of nodes that nobody calls is measured" },
+  },
   round,
   goals: (_profile, { keys }) => [
     { figure: "emptyMs", is: "below", limit: 300 },
+    { figure: "idleCpuPercent", is: "below", limit: 2 },
     ...(keys <= 100_000
       ? ([
           { figure: "restartMs", is: "below", limit: 1500 },
@@ -31,7 +37,7 @@ export const start: Scenario<Option> = {
   ],
 };
 
-async function round(stage: Stage, { keys }: Readonly<Record<Option, number>>): Promise<Figures> {
+async function round(stage: Stage, { keys, idle }: Readonly<Record<Option, number>>): Promise<Figures> {
   const lone = await stage.fresh(1);
   const [node] = lone.nodes as [string];
   const emptyMs = await timed(async () => {
@@ -45,6 +51,7 @@ async function round(stage: Stage, { keys }: Readonly<Record<Option, number>>): 
   await loadAll(cluster, keys);
   const diskMib = await settledDiskMib(cluster);
   const rssMib = largest(cluster, (id) => usageOf(cluster.pid(id)).rssBytes / MIB);
+  const idleCpuPercent = await idleCpuPercentOf(cluster, idle);
   await Promise.all(cluster.nodes.map((id) => cluster.kill(id)));
   const restartMs = await timed(async () => {
     await firstLed(cluster);
@@ -53,7 +60,17 @@ async function round(stage: Stage, { keys }: Readonly<Record<Option, number>>): 
   await cluster.level();
   const restartCpuMs = largest(cluster, (id) => usageOf(cluster.pid(id)).cpuMicros / 1000);
   const rssRestartedMib = largest(cluster, (id) => usageOf(cluster.pid(id)).rssBytes / MIB);
-  return { emptyMs, emptyCpuMs, firstLeaderMs, restartMs, restartCpuMs, rssMib, rssRestartedMib, diskMib };
+  return {
+    emptyMs,
+    emptyCpuMs,
+    firstLeaderMs,
+    restartMs,
+    restartCpuMs,
+    rssMib,
+    rssRestartedMib,
+    diskMib,
+    idleCpuPercent,
+  };
 }
 
 async function timed(work: () => Promise<void>): Promise<number> {
@@ -105,6 +122,22 @@ async function settledDiskMib(subject: Subject): Promise<number> {
     if (isSettled || performance.now() > deadlineMs) return Math.max(...now) / MIB;
     before = now;
   }
+}
+
+/** Whatever is done now and then, such as to compare the replicas after a load, falls into one or two of them. */
+const IDLE_WINDOWS = 5;
+
+/** What the busiest node takes of a core while nobody calls it: the median of several windows. */
+async function idleCpuPercentOf(subject: Subject, seconds: number): Promise<number> {
+  const percents: number[] = [];
+  for (let window = 0; window < IDLE_WINDOWS; window += 1) {
+    const before = new Map(subject.nodes.map((node) => [node, usageOf(subject.pid(node)).cpuMicros]));
+    const beganAtMs = performance.now();
+    await delay((seconds / IDLE_WINDOWS) * 1000);
+    const usedMicros = (node: string) => usageOf(subject.pid(node)).cpuMicros - (before.get(node) ?? 0);
+    percents.push(largest(subject, usedMicros) / 10 / (performance.now() - beganAtMs));
+  }
+  return spreadOf(percents).median;
 }
 
 function largest(subject: Subject, of: (node: string) => number): number {
