@@ -22,6 +22,8 @@ import {
   PeerSnapshotSource,
   PeerTransport,
   PeerVerification,
+  WRITE_ORDER_MS_MAX,
+  WriteOrder,
 } from "#rpc";
 import { seededRandom } from "#std";
 import type { OpenedStores } from "#storage";
@@ -59,6 +61,7 @@ export interface NodeParts {
   readonly watches: WatchHub;
   readonly directory: LeaderDirectory;
   readonly leaderWait: LeaderWait;
+  readonly writeOrder: WriteOrder;
   readonly addresses: AddressBook;
   readonly facts: NodeFacts;
   readonly freeSpace: FreeSpaceWatch;
@@ -108,14 +111,18 @@ export function assemble(
   const known = [...others, { id, clientAddress, peerAddress }];
   const addresses = new AddressBook(membership, known, config.peerRoutes);
   const directory = new LeaderDirectory(addresses.clients);
-  const leaderWait = new LeaderWait({
-    waitMsMax: leaderWaitMsMax(profile.electionTimeoutMs),
+  const timer = {
     wallMs: () => Date.now(),
-    after: (delayMs, run) => {
-      const timer = setTimeout(run, delayMs);
-      return () => clearTimeout(timer);
+    after: (delayMs: number, run: () => void) => {
+      const timeout = setTimeout(run, delayMs);
+      return () => clearTimeout(timeout);
     },
+  };
+  const leaderWait = new LeaderWait({
+    ...timer,
+    waitMsMax: leaderWaitMsMax(profile.electionTimeoutMs),
   });
+  const writeOrder = new WriteOrder({ ...timer, waitMsMax: WRITE_ORDER_MS_MAX });
   const transport = new PeerTransport({
     own,
     peers: new Map([...addresses.peers].filter(([member]) => member !== id)),
@@ -181,6 +188,7 @@ export function assemble(
     watches,
     directory,
     leaderWait,
+    writeOrder,
     limits,
     digest: sha256Digest,
     counters,
@@ -244,6 +252,7 @@ export function assemble(
     watches,
     directory,
     leaderWait,
+    writeOrder,
     addresses,
     facts,
     freeSpace,

@@ -158,9 +158,10 @@ export class Node {
   }
 
   private async shutDown(): Promise<void> {
-    const { health, reflection, clientServer, facts, config, leaderWait } = this.parts;
+    const { health, reflection, clientServer, facts, config, leaderWait, writeOrder } = this.parts;
     facts.noteClosing();
     leaderWait.release();
+    writeOrder.clear();
     health.close();
     reflection.close();
     // At once, not after the last call has ended: a leader that takes no calls is no use to anyone.
@@ -262,8 +263,8 @@ function withPort(address: string, port: number): string {
 
 /** What the parts learn from the replica as long as they live. */
 function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
-  const { log, replica, directory, leaderWait, addresses, facts, health, transport, channels } = parts;
-  const { verificationPeers } = parts;
+  const { log, replica, directory, leaderWait, writeOrder, addresses, facts, health } = parts;
+  const { transport, channels, verificationPeers } = parts;
   let { epoch: knownEpoch } = replica.membership;
   let receivingFault: string | null = null;
   const takeAddresses = (): void => {
@@ -276,6 +277,7 @@ function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
   replica.subscribe({
     leaderChanged: (leaderId, term) => {
       directory.replaceLeader(leaderId, term);
+      writeOrder.clear();
       if (leaderId !== null) leaderWait.release();
       health.setLeaderKnown(leaderId !== null);
       log.info({ leader: leaderId, term }, leaderId === null ? "no leader is known" : "leader known");

@@ -29,3 +29,4 @@ export { type GuestLinks, PeerTransport, type PeerTransportOptions } from "./pee
 export { PeerVerification, type PeerVerificationOptions } from "./peer-verification";
 export type { AnsweringVerifier } from "./verification-server";
 export { isWellFormedMessage } from "./well-formed-message";
+export { WRITE_ORDER_MS_MAX, WriteOrder, type WriteOrderOptions } from "./write-order";

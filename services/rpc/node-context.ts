@@ -7,6 +7,7 @@ import type { WatchHub } from "#watch";
 import type { AlarmBoard } from "./alarms";
 import type { CallCounters } from "./call-counters";
 import type { LeaderWait } from "./leader-wait";
+import type { WriteOrder } from "./write-order";
 
 /** The part of a replica that its services need. */
 export type ServedReplica = Pick<
@@ -90,6 +91,8 @@ export interface NodeContext {
   readonly directory: LeaderDirectory;
   /** Where calls wait for a leader; without it they are refused while none is known. Told by the node of each change. */
   readonly leaderWait?: LeaderWait | undefined;
+  /** Where writes wait for the one that they follow; without it they do not. Told by the node of each change of who leads. */
+  readonly writeOrder?: WriteOrder | undefined;
   readonly limits: Limits;
   readonly digest: Digest;
   readonly counters: CallCounters;

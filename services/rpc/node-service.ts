@@ -39,6 +39,7 @@ import {
 } from "./outcome-failures";
 import { readMethods } from "./read-methods";
 import { tooLarge } from "./request-fields";
+import { wellFormedRequestId } from "./request-id";
 import { scan } from "./scan";
 import { verificationMethods } from "./verification-methods";
 import { watch } from "./watch";
@@ -125,6 +126,10 @@ export class NodeService implements ByteService {
       return await method(this.node, call);
     } catch (error) {
       const failure = failureOf(error);
+      // Whatever it was refused for, it would be so again.
+      if (failure.scope === "call") {
+        this.node.writeOrder?.settled(wellFormedRequestId(call.headers.requestId));
+      }
       // Leadership went elsewhere between the look at the directory and the proposal; nothing was applied.
       const wasDeposed = failure.reason === ErrorReason.NOT_LEADER && call.method.route === "leader";
       if (!wasDeposed || failure.leader === undefined || !this.mayForward(call)) throw failure;

@@ -1,4 +1,4 @@
-import { REQUEST_ID_KEY } from "#forward";
+import { CallFailure, REQUEST_ID_KEY } from "#forward";
 import type { WriteId } from "#kv";
 import { invalid } from "./request-fields";
 
@@ -28,4 +28,14 @@ export function requestIdOf(text: string): WriteId | null {
     throw invalid(`${REQUEST_ID_KEY} follows a sequence that is not below its own`);
   }
   return { clientId, sequence, firstUnanswered, follows };
+}
+
+/** The same, null as well where it is malformed. */
+export function wellFormedRequestId(text: string): WriteId | null {
+  try {
+    return requestIdOf(text);
+  } catch (error) {
+    if (error instanceof CallFailure) return null;
+    throw error;
+  }
 }

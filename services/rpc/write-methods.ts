@@ -69,14 +69,15 @@ export const writeMethods = {
   }),
 
   put: frequentMethod(decodePutRequest, PutRequest, async (node, request, call) => {
-    const command = encodePutCommand(sourceOf(node, request, call), {
+    const source = sourceOf(node, request, call);
+    const command = encodePutCommand(source, {
       key: checkKey(request.key, node.limits),
       value: checkValue(request.value, node.limits),
       leaseId: checkNotNegative(request.leaseId, "lease_id"),
       returnPrevious: request.returnPrevious,
       expectedModRevision: checkCondition(request.expectedModRevision),
     });
-    const { done, header } = await submitEncoded(node, call, command);
+    const { done, header } = await submitEncoded(node, call, command, source.requestId);
     return encodePutResponse(header, done.previous ?? null);
   }),
 

@@ -25,7 +25,15 @@ import {
 import { HEARTBEAT_TICKS, sha256Digest, softwareVersion, ticksOf } from "@quorate/services/node";
 import type { MemberId } from "@quorate/services/raft";
 import { Replica, type StoreFailure, type Transport } from "@quorate/services/replica";
-import { AlarmBoard, CallCounters, LeaderWait, leaderWaitMsMax, NodeService } from "@quorate/services/rpc";
+import {
+  AlarmBoard,
+  CallCounters,
+  LeaderWait,
+  leaderWaitMsMax,
+  NodeService,
+  WRITE_ORDER_MS_MAX,
+  WriteOrder,
+} from "@quorate/services/rpc";
 import { type WatchHub, watchReplica } from "@quorate/services/watch";
 import { type ClusterFrame, type Host, linkedChannels, type MemoryDisks } from "./host";
 import { ListeningServer } from "./listening-server";
@@ -231,11 +239,15 @@ export class MemoryHost implements Host {
     const { frame, id } = this;
     const { time } = frame;
     const directory = new LeaderDirectory(this.clientAddresses(replica));
-    const leaderWait = new LeaderWait({
-      waitMsMax: leaderWaitMsMax(frame.profile.electionTimeoutMs),
+    const timer = {
       wallMs: () => time.wallMs(),
-      after: (delayMs, run) => time.after(delayMs, run),
+      after: (delayMs: number, run: () => void) => time.after(delayMs, run),
+    };
+    const leaderWait = new LeaderWait({
+      ...timer,
+      waitMsMax: leaderWaitMsMax(frame.profile.electionTimeoutMs),
     });
+    const writeOrder = new WriteOrder({ ...timer, waitMsMax: WRITE_ORDER_MS_MAX });
     const counters = new CallCounters();
     const clock = { monotonicMs: () => time.nowMs(), wallMs: () => time.wallMs() };
     const startedAtMs = time.nowMs();
@@ -257,6 +269,7 @@ export class MemoryHost implements Host {
       watches,
       directory,
       leaderWait,
+      writeOrder,
       limits: DEFAULT_LIMITS,
       digest: sha256Digest,
       counters,
@@ -287,6 +300,7 @@ export class MemoryHost implements Host {
     replica.subscribe({
       leaderChanged: (leaderId, term) => {
         directory.replaceLeader(leaderId, term);
+        writeOrder.clear();
         if (leaderId !== null) leaderWait.release();
         this.server?.setLeaderKnown(leaderId !== null);
       },
