@@ -149,7 +149,7 @@ export const definitions = {
   quorate_client_connections: { type: "gauge", help: "Connections of clients and gateways." },
   quorate_client_streams: {
     type: "gauge",
-    help: "Streams both ways that clients have open: one or more for watches, one for leases.",
+    help: "Streams both ways that clients have open: one or more for watches, one for leases. Pipelines are none of them: their calls are counted as calls.",
   },
   quorate_watches: { type: "gauge", help: "Open watches." },
   quorate_watch_waiting_bytes: {
