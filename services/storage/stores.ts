@@ -25,7 +25,7 @@ export interface StoreOptions {
 export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   // Small, for a node with 100,000 keys is to stay below 170 MB.
   logTailBytesMax: 4 * 1024 * 1024,
-  recordCacheBytesMax: 12 * 1024 * 1024,
+  recordCacheBytesMax: 18 * 1024 * 1024,
   checkpointBytes: 4 * 1024 * 1024,
   checkpointBatches: 4096,
   scanChunkBytes: 256 * 1024,
