@@ -202,7 +202,9 @@ describe("calls that share a stream to a node", () => {
     const answers = await Promise.all([1, 2].map((byte) => channel.unary(putOf(Buffer.of(byte)), never)));
     expect(answers.map((answer) => answer[0])).toEqual([1, 2]);
     expect(await channel.unary(putOf(Buffer.of(3)), never)).toEqual(Buffer.of(3));
-    expect(server.alone.map((body) => body[0])).toEqual([1, 2, 3]);
+    const alone = server.alone.map((body) => body[0] as number);
+    // Calls by themselves that are under way together may overtake each other.
+    expect([alone.slice(0, 2).sort(), alone.slice(2)]).toEqual([[1, 2], [3]]);
   });
 
   test("a call whose caller leaves before it is written is not sent", async () => {
