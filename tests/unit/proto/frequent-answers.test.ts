@@ -18,19 +18,9 @@ import {
   ScanResponse,
 } from "@quorate/proto/kv";
 import fc from "fast-check";
+import { bytesField, int64, text } from "./arbitrary-fields";
 
-const int64 = fc.oneof(
-  fc.constant(0n),
-  fc.nat({ max: Number.MAX_SAFE_INTEGER }).map(BigInt),
-  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-);
-const bytes = fc.oneof(
-  fc.uint8Array({ maxLength: 40 }),
-  fc
-    .constantFrom(0, 1, 127, 128, 300, 16_384, 20_000, 600_000)
-    .map((length) => new Uint8Array(length).fill(7)),
-);
-const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12, unit: "grapheme" }));
+const bytes = bytesField(600_000);
 
 describe("requests encoded by hand are those of the generated code, byte for byte", () => {
   test("of Put", () => {

@@ -2,18 +2,10 @@ import { describe, expect, test } from "@jest/globals";
 import { Command, decodePutCommand, encodePutCommand, type Put, type RequestId } from "@quorate/proto/log";
 import { encodeCommand, encodePutCommand as encodeOfKv, putCommand } from "@quorate/services/kv";
 import fc from "fast-check";
+import { bytesField, int64, text } from "./arbitrary-fields";
 
 const safe = fc.nat({ max: Number.MAX_SAFE_INTEGER });
-const int64 = fc.oneof(
-  fc.constant(0n),
-  safe.map(BigInt),
-  fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-);
-const bytes = fc.oneof(
-  fc.uint8Array({ maxLength: 40 }),
-  fc.constantFrom(0, 1, 127, 128, 300, 16_384).map((length) => new Uint8Array(length).fill(7)),
-);
-const text = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ maxLength: 12, unit: "grapheme" }));
+const bytes = bytesField();
 const put: fc.Arbitrary<Put> = fc.record({
   key: bytes,
   value: bytes,
