@@ -1,3 +1,4 @@
+import { Arrivals } from "./arrivals";
 import { type LoopResult, loopResult } from "./latencies";
 import { Samples } from "./statistics";
 
@@ -17,11 +18,11 @@ export async function openLoop(
   let onEnded = (): void => undefined;
   const total = perSecond * seconds;
   const startedAt = performance.now();
-  const begin = async (dueAt: number): Promise<void> => {
+  const begin = async (dueAtMs: number): Promise<void> => {
     open += 1;
     try {
       await operation();
-      latencies.add(performance.now() - dueAt);
+      latencies.add(performance.now() - dueAtMs);
     } catch (thrown) {
       failed += 1;
       failure ??= thrown;
@@ -32,18 +33,11 @@ export async function openLoop(
   const ended = new Promise<void>((resolve) => {
     onEnded = resolve;
   });
-  const timer = setInterval(
-    () => {
-      const elapsedMs = performance.now() - startedAt;
-      for (; begun < total && begun <= (elapsedMs / 1000) * perSecond; ) {
-        const dueAt = startedAt + (begun / perSecond) * 1000;
-        begun += 1;
-        void begin(dueAt);
-      }
-      if (begun >= total) clearInterval(timer);
-    },
-    Math.min(10, 1000 / perSecond),
-  );
+  const arrivals = new Arrivals({ perSecond, total }, (dueAtMs) => {
+    begun += 1;
+    void begin(dueAtMs);
+  });
+  arrivals.start();
   await ended;
   if (latencies.count === 0) throw failure;
   return loopResult(latencies, { failed, failure, seconds: (performance.now() - startedAt) / 1000 });

@@ -1,3 +1,4 @@
+import { Arrivals } from "./arrivals";
 import { quantileOf, Samples } from "./statistics";
 
 /** What ended in one window of a steady load. */
@@ -15,19 +16,18 @@ export interface LoadWindow {
  */
 export class SteadyLoad {
   readonly #operation: () => Promise<unknown>;
-  readonly #perSecond: number;
-  readonly #startedAtMs = performance.now();
-  readonly #timer: NodeJS.Timeout;
+  readonly #arrivals: Arrivals;
   readonly #open = new Set<Promise<void>>();
   #samples = new Samples();
   #failed = 0;
   #failure: unknown = null;
-  #begun = 0;
 
   constructor(operation: () => Promise<unknown>, perSecond: number) {
     this.#operation = operation;
-    this.#perSecond = perSecond;
-    this.#timer = setInterval(() => this.#beginDue(), Math.min(10, 1000 / perSecond));
+    this.#arrivals = new Arrivals({ perSecond, total: Number.POSITIVE_INFINITY }, (dueAtMs) =>
+      this.#begin(dueAtMs),
+    );
+    this.#arrivals.start();
   }
 
   /** What was thrown first; null for nothing. */
@@ -52,15 +52,8 @@ export class SteadyLoad {
 
   /** Begins nothing more; resolves when all has ended. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#arrivals.stop();
     await Promise.all(this.#open);
-  }
-
-  #beginDue(): void {
-    const due = ((performance.now() - this.#startedAtMs) / 1000) * this.#perSecond;
-    for (; this.#begun < due; this.#begun += 1) {
-      this.#begin(this.#startedAtMs + (this.#begun / this.#perSecond) * 1000);
-    }
   }
 
   #begin(dueAtMs: number): void {
