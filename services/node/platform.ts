@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHash, hash as hashOnce } from "node:crypto";
 import type { Clock, Digest, Scheduler } from "#replica";
 
 /** The ports of the pure folders that Node itself provides. */
@@ -16,6 +16,9 @@ export const turnScheduler: Scheduler = {
 
 export const sha256Digest: Digest = {
   sha256: (parts) => {
+    const [only] = parts;
+    // Without an object of its own: a third less for what is short.
+    if (parts.length === 1 && only !== undefined) return hashOnce("sha256", only, "buffer");
     const hash = createHash("sha256");
     for (const part of parts) hash.update(part);
     return hash.digest();

@@ -2,12 +2,12 @@ import type { StoredRecord } from "#kv";
 import type { Digest } from "#replica";
 import { compareBytes, EMPTY_BYTES } from "#std";
 import { type Bucket, startsBucket } from "./bucket";
-import { HashInput, type KeySpace, type RecordHasher } from "./hashes";
+import { HashChain, type KeySpace } from "./hashes";
 
 /** Makes buckets out of the records of a range, which come in key order. */
 export class BucketBuilder {
   readonly buckets: Bucket[] = [];
-  private readonly leaves = new HashInput();
+  private readonly chain: HashChain;
   private start: Uint8Array = EMPTY_BYTES;
   private keys = 0;
   private isOpen = false;
@@ -15,8 +15,10 @@ export class BucketBuilder {
   constructor(
     private readonly space: KeySpace,
     private readonly hashedAt: number,
-    private readonly parts: { readonly digest: Digest; readonly hasher: RecordHasher },
-  ) {}
+    digest: Digest,
+  ) {
+    this.chain = new HashChain(digest);
+  }
 
   /** The range starts here. */
   begin(start: Uint8Array): void {
@@ -31,7 +33,8 @@ export class BucketBuilder {
       // A copy: what is read is often a part of something much larger, which it would keep in memory.
       this.begin(new Uint8Array(record.key));
     }
-    this.leaves.raw(this.parts.hasher.leaf(this.space, record));
+    this.chain.input.record(this.space, record);
+    this.chain.cut();
     this.keys += 1;
   }
 
@@ -39,8 +42,7 @@ export class BucketBuilder {
   close(): void {
     if (!this.isOpen) return;
     const { start, keys, hashedAt } = this;
-    const hash = this.parts.digest.sha256([this.leaves.take()]);
-    this.buckets.push({ start, hash, keys, hashedAt, markedAt: -1 });
+    this.buckets.push({ start, hash: this.chain.end(), keys, hashedAt, markedAt: -1 });
     this.isOpen = false;
   }
 }

@@ -11,7 +11,7 @@ export const KEYS_PER_BUCKET = 128;
 export interface Bucket {
   /** Inclusive; empty for the first one. */
   readonly start: Uint8Array;
-  /** Over the hashes of its records in order, 32 bytes; empty before it was first hashed. */
+  /** Over its records in order, 32 bytes; empty before it was first hashed. */
   readonly hash: Uint8Array;
   readonly keys: number;
   /** The freeze whose state it was hashed from; 0 for none. Freezes are counted from 1. */

@@ -41,6 +41,22 @@ export class HashInput {
     return this;
   }
 
+  /**
+   * All that is hashed of a record, and where it is: namespace, generation, create revision, mod revision, version, lease,
+   * length of key, key, length of value, value.
+   */
+  record({ namespaceId, generation }: KeySpace, record: StoredRecord): this {
+    const { key, value, createRevision, modRevision, version, leaseId } = record;
+    return this.number(namespaceId)
+      .number(generation)
+      .number(createRevision)
+      .number(modRevision)
+      .number(version)
+      .number(leaseId)
+      .text(key)
+      .text(value);
+  }
+
   /** What was written since the last call; to be read before more is written. */
   take(): Uint8Array {
     const taken = this.bytes.subarray(0, this.length);
@@ -63,28 +79,51 @@ export interface KeySpace {
   readonly generation: number;
 }
 
-/** Of records: all that is kept of them, and where. */
+/** Bytes that are hashed in one go. */
+const PIECE_BYTES = 64 * 1024;
+
+/**
+ * Hashes a stream of any length piece by piece, each piece behind the hash of those before it, the first behind zeros. A
+ * call of SHA-256 costs as much as hashing a kilobyte, so it is called for many items and not for each.
+ */
+export class HashChain {
+  readonly input = new HashInput();
+
+  constructor(private readonly digest: Digest) {
+    this.restart();
+  }
+
+  /** To be called between items: where pieces end depends on the items alone. */
+  cut(): void {
+    if (this.input.size >= PIECE_BYTES) this.input.raw(this.sum());
+  }
+
+  /** The hash, 32 bytes; the next stream starts here. */
+  end(): Uint8Array {
+    const hash = this.sum();
+    this.restart();
+    return hash;
+  }
+
+  private sum(): Uint8Array {
+    return this.digest.sha256([this.input.take()]);
+  }
+
+  private restart(): void {
+    this.input.raw(NO_HASH);
+  }
+}
+
+const NO_HASH = new Uint8Array(32);
+
+/** Of single records. */
 export class RecordHasher {
   private readonly input = new HashInput();
 
   constructor(private readonly digest: Digest) {}
 
-  /**
-   * SHA-256 over namespace, generation, create revision, mod revision, version, lease, length of key, key, length of value,
-   * value. 32 bytes.
-   */
-  leaf({ namespaceId, generation }: KeySpace, record: StoredRecord): Uint8Array {
-    const { key, value, createRevision, modRevision, version, leaseId } = record;
-    const head = this.input
-      .number(namespaceId)
-      .number(generation)
-      .number(createRevision)
-      .number(modRevision)
-      .number(version)
-      .number(leaseId)
-      .text(key)
-      .number(value.length)
-      .take();
-    return this.digest.sha256([head, value]);
+  /** SHA-256 over HashInput.record(). 32 bytes. */
+  leaf(space: KeySpace, record: StoredRecord): Uint8Array {
+    return this.digest.sha256([this.input.record(space, record).take()]);
   }
 }

@@ -112,7 +112,7 @@ export class Hashing {
     try {
       const hasher = new RoundHasher(begun, { map, digest, pace, scrubKeys: limits.scrubKeys, isDropped });
       const result = await hasher.hash();
-      pace.pause();
+      pace.end();
       const { applied, revision } = begun.frozen.header;
       const round: KeptRound = {
         ...result,

@@ -2,7 +2,10 @@ import type { Clock, Scheduler } from "#replica";
 
 /** Shares the time with everything else: so much at a time, then a turn of the event loop for the others. */
 export class Pace {
-  /** Time between turns that was taken. */
+  /**
+   * Time that was taken, but for the turns that others were given. Waiting for a read counts, since what the store itself does
+   * for it cannot be told from what the disk does: so it is more than was taken where there is much else to do.
+   */
   busyMs = 0;
   private done = 0;
   private sinceMs: number;
@@ -22,18 +25,14 @@ export class Pace {
   }
 
   async rest(): Promise<void> {
-    this.pause();
+    this.end();
     this.done = 0;
     await new Promise<void>((resolve) => this.scheduler.afterThisTurn(resolve));
-    this.resume();
-  }
-
-  /** Others do the work, as a disk does, until resume(). */
-  pause(): void {
-    this.busyMs += this.clock.monotonicMs() - this.sinceMs;
-  }
-
-  resume(): void {
     this.sinceMs = this.clock.monotonicMs();
+  }
+
+  /** The work is done, or rests. */
+  end(): void {
+    this.busyMs += this.clock.monotonicMs() - this.sinceMs;
   }
 }

@@ -119,7 +119,7 @@ export type RepairOutcome =
 
 /** What an operator and metrics want to hear of. All of it optional. */
 export interface VerificationObserver {
-  /** A round was hashed. busyMs: the time that it took from others. */
+  /** A round was hashed. busyMs: the time that it took from others, or more: it includes waiting for reads. */
   hashed?(round: HashedRound): void;
   /** The leader compared all members. */
   compared?(comparison: Comparison): void;
@@ -252,7 +252,7 @@ export interface VerificationLimits {
 export const DEFAULT_VERIFICATION_LIMITS: VerificationLimits = {
   intervalMs: 10_000,
   idleIntervalMs: 60_000,
-  shareOfTime: 100,
+  shareOfTime: 50,
   keysPerTurn: 256,
   scrubKeys: 65_536,
   patienceMs: 15_000,

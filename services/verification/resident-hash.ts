@@ -1,41 +1,21 @@
 import type { ConfigurationState, MembershipState, ResidentState } from "#kv";
 import type { Digest } from "#replica";
 import { utf8Encode } from "#std";
-import { HashInput } from "./hashes";
+import { HashChain, type HashInput } from "./hashes";
 import type { Pace } from "./pace";
-
-/** Bytes that are hashed in one go. */
-const PIECE_BYTES = 64 * 1024;
-
-/** Hashes a stream piece by piece: each piece with the hash of those before it. */
-class Chain {
-  readonly input = new HashInput();
-  private hash = new Uint8Array(32);
-
-  constructor(private readonly digest: Digest) {}
-
-  fold(): void {
-    this.hash = new Uint8Array(this.digest.sha256([this.hash, this.input.take()]));
-  }
-
-  end(): Uint8Array {
-    this.fold();
-    return this.hash;
-  }
-}
 
 /**
  * The hash of all that is kept beside the records: counters, namespaces, members, sessions with their answers, leases with
  * their keys. Each list follows its length and is sorted, as a machine gives it.
  */
 export async function residentHash(digest: Digest, state: ResidentState, pace: Pace): Promise<Uint8Array> {
-  const chain = new Chain(digest);
+  const chain = new HashChain(digest);
   const { input } = chain;
   const each = async <T>(items: readonly T[], write: (item: T) => void): Promise<void> => {
     input.number(items.length);
     for (const item of items) {
       write(item);
-      if (input.size >= PIECE_BYTES) chain.fold();
+      chain.cut();
       if (pace.spent(1)) await pace.rest();
     }
   };

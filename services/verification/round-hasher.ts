@@ -4,7 +4,7 @@ import { compareBytes } from "#std";
 import { type Bucket, isBehind } from "./bucket";
 import { BucketBuilder } from "./bucket-builder";
 import type { BucketMap } from "./bucket-map";
-import { HashInput, type KeySpace, RecordHasher } from "./hashes";
+import { HashInput, type KeySpace } from "./hashes";
 import type { Pace } from "./pace";
 import { residentHash } from "./resident-hash";
 
@@ -56,16 +56,13 @@ export interface HashingParts {
  * outcome is what hashing all keys would give, as long as the store gives back what was written.
  */
 export class RoundHasher {
-  private readonly hasher: RecordHasher;
   private bucketsHashed = 0;
   private keysHashed = 0;
 
   constructor(
     private readonly input: FrozenRound,
     private readonly parts: HashingParts,
-  ) {
-    this.hasher = new RecordHasher(parts.digest);
-  }
+  ) {}
 
   /** Rejects with RoundDropped, StateReplaced or StoreFailure. */
   async hash(): Promise<RoundResult> {
@@ -146,14 +143,10 @@ export class RoundHasher {
     end: Uint8Array | null,
   ): Promise<{ readonly buckets: readonly Bucket[]; readonly isStartThere: boolean }> {
     const { pace } = this.parts;
-    const builder = new BucketBuilder(space, this.input.freeze, {
-      digest: this.parts.digest,
-      hasher: this.hasher,
-    });
+    const builder = new BucketBuilder(space, this.input.freeze, this.parts.digest);
     builder.begin(start);
     let isStartThere = start.length === 0;
     this.check();
-    pace.pause();
     for await (const chunk of this.input.frozen.scan({
       ...space,
       start,
@@ -161,7 +154,6 @@ export class RoundHasher {
       reverse: false,
       keysOnly: false,
     })) {
-      pace.resume();
       for (const record of chunk) {
         isStartThere ||= compareBytes(record.key, start) === 0;
         if (!isStartThere) break;
@@ -172,10 +164,8 @@ export class RoundHasher {
           this.check();
         }
       }
-      pace.pause();
       if (!isStartThere) break;
     }
-    pace.resume();
     builder.close();
     if (isStartThere) this.bucketsHashed += builder.buckets.length;
     return { buckets: builder.buckets, isStartThere };

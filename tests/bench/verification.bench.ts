@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { type Change, INITIAL_STATE, type StoredRecord } from "@quorate/services/kv";
-import type { Digest, FrozenState, RangeQuery } from "@quorate/services/replica";
+import { sha256Digest } from "@quorate/services/node";
+import type { FrozenState, RangeQuery } from "@quorate/services/replica";
 import { BucketMap, type FrozenRound, Pace, RoundHasher } from "@quorate/services/verification";
 
 /*
@@ -8,14 +9,6 @@ import { BucketMap, type FrozenRound, Pace, RoundHasher } from "@quorate/service
  * microseconds a key. Run it with
  *   node tests/dist/bench/verification.bench.js [keys]
  */
-
-const digest: Digest = {
-  sha256: (parts) => {
-    const hash = createHash("sha256");
-    for (const part of parts) hash.update(part);
-    return hash.digest();
-  },
-};
 
 const count = Number(process.argv[2] ?? 100_000);
 const keys = Array.from({ length: count }, (_, at) => Buffer.from(`key-${String(at).padStart(12, "0")}`));
@@ -77,7 +70,7 @@ async function main(): Promise<void> {
     const startedMs = performance.now();
     const hasher = new RoundHasher(input, {
       map,
-      digest,
+      digest: sha256Digest,
       pace: new Pace(clock, scheduler, 256),
       scrubKeys: 65_536,
       isDropped: () => false,

@@ -10,7 +10,7 @@ import {
   verifyCommand,
 } from "@quorate/services/kv";
 import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
-import type { Digest, StateStore } from "@quorate/services/replica";
+import type { Digest, FrozenState, StateStore } from "@quorate/services/replica";
 import { utf8Encode } from "@quorate/services/std";
 import {
   type Comparison,
@@ -148,7 +148,11 @@ export class VirtualMember {
       get meta() {
         return member.machine.meta;
       },
-      state: store,
+      state: {
+        freeze: () => slowly(store.freeze(), cluster),
+        records: (query) => store.records(query),
+        repair: (records) => store.repair(records),
+      },
       resident: (): ResidentState => member.sees(member.machine.resident()),
       namespaces: () => member.machine.resident().namespaces,
       status: () => ({ appliedIndex: member.appliedIndex }),
@@ -188,6 +192,19 @@ export class VirtualMember {
   }
 }
 
+/** The same, but each range takes a while to read. */
+function slowly(frozen: FrozenState, cluster: { nowMs: number; readonly readMs: number }): FrozenState {
+  return {
+    header: frozen.header,
+    chunks: (after) => frozen.chunks(after),
+    async *scan(query) {
+      cluster.nowMs += cluster.readMs;
+      yield* frozen.scan(query);
+    },
+    close: () => frozen.close(),
+  };
+}
+
 /** Members that have one log; what one asks of another is a call. */
 export class VirtualCluster {
   readonly founding;
@@ -195,6 +212,8 @@ export class VirtualCluster {
   readonly configuration;
   leaderId = "n1";
   nowMs = 0;
+  /** How long it takes to read a range. */
+  readMs = 0;
   /** Members that do not answer. */
   readonly silent = new Set<string>();
   /** Those that do not apply what is committed. */

@@ -14,17 +14,19 @@ function sha256(bytes: Uint8Array): Buffer {
   return createHash("sha256").update(bytes).digest();
 }
 
-/** The hash of a record, built by hand. */
-export function naiveLeaf(namespaceId: number, generation: number, record: StoredRecord): Buffer {
+/** What is hashed of a record, built by hand. */
+function naiveRecord(namespaceId: number, generation: number, record: StoredRecord): Buffer {
   const { key, value, createRevision, modRevision, version, leaseId } = record;
-  return sha256(
-    Buffer.concat([
-      u64(namespaceId, generation, createRevision, modRevision, version, leaseId, key.length),
-      key,
-      u64(value.length),
-      value,
-    ]),
-  );
+  return Buffer.concat([
+    u64(namespaceId, generation, createRevision, modRevision, version, leaseId, key.length),
+    key,
+    u64(value.length),
+    value,
+  ]);
+}
+
+export function naiveLeaf(namespaceId: number, generation: number, record: StoredRecord): Buffer {
+  return sha256(naiveRecord(namespaceId, generation, record));
 }
 
 /** The definition: all keys of all present generations, cut before those that start a bucket. */
@@ -33,11 +35,13 @@ export async function naiveBuckets(store: StateStore, machine: StateMachine): Pr
   const buckets: BucketHash[] = [];
   for (const { id: namespaceId, generation } of machine.resident().namespaces) {
     let start: Uint8Array = new Uint8Array(0);
-    let leaves: Buffer[] = [];
+    let keys = 0;
+    let piece: Buffer = Buffer.alloc(32);
     const end = (): void => {
-      const hash = new Uint8Array(sha256(Buffer.concat(leaves)).subarray(0, 16));
-      buckets.push({ namespaceId, generation, start, hash, keys: leaves.length });
-      leaves = [];
+      const hash = new Uint8Array(sha256(piece).subarray(0, 16));
+      buckets.push({ namespaceId, generation, start, hash, keys });
+      keys = 0;
+      piece = Buffer.alloc(32);
     };
     const query = {
       namespaceId,
@@ -53,7 +57,9 @@ export async function naiveBuckets(store: StateStore, machine: StateMachine): Pr
           end();
           start = record.key;
         }
-        leaves.push(naiveLeaf(namespaceId, generation, record));
+        piece = Buffer.concat([piece, naiveRecord(namespaceId, generation, record)]);
+        if (piece.length >= 65_536) piece = sha256(piece);
+        keys += 1;
       }
     }
     end();

@@ -27,6 +27,19 @@ describe("rounds", () => {
     cluster.close();
   });
 
+  test("rounds are so far apart that they take at most a fiftieth of the time, reading included", async () => {
+    const cluster = new VirtualCluster(["n1"], { limits: { intervalMs: 1000, idleIntervalMs: 1000 } });
+    await cluster.commit(...KEYS.map((key) => put(key)));
+    cluster.readMs = 200;
+    await cluster.eventually("a first round", () => cluster.leader.compared.length === 1);
+    const firstMs = cluster.nowMs;
+    expect(cluster.leader.hashed.map(({ busyMs }) => busyMs)).toEqual([200]);
+    await cluster.eventually("a second one", () => cluster.leader.compared.length === 2);
+    expect(cluster.nowMs - firstMs).toBeGreaterThanOrEqual(50 * 200 - 200);
+    expect(cluster.nowMs - firstMs).toBeLessThan(50 * 200 + 1000);
+    cluster.close();
+  });
+
   test("rounds by itself can be turned off", async () => {
     const cluster = new VirtualCluster();
     await cluster.commit(put("a"));
