@@ -11,7 +11,7 @@ import { isPutOfNewest } from "./version-records";
  * (u64) and the last key, so that a chunk that is left out or doubled is seen whatever its rows hold.
  */
 
-export const LEVEL_IMAGE_FORMAT = "level-4";
+export const LEVEL_IMAGE_FORMAT = "level-5";
 
 export type ImageRow = readonly [key: Uint8Array, value: Uint8Array];
 

@@ -204,8 +204,8 @@ export class LevelState {
   }
 
   private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
-    const { handle, source, newest: cache } = this;
-    return scanRange({ handle, source, cache }, query, this.limits.scanChunkBytes);
+    const { handle, source } = this;
+    return scanRange({ handle, source }, query, this.limits.scanChunkBytes);
   }
 }
 

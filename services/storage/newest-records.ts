@@ -1,8 +1,8 @@
 import type { KeyRead, StoredRecord } from "#kv";
 import { EMPTY_BYTES } from "#std";
 import type { DatabaseHandle } from "./database-handle";
-import { cachedOf, cacheKeyOf, RecordCache, recordOf } from "./record-cache";
-import type { KeySpace, RecordSource } from "./record-source";
+import { cachedOf, RecordCache, recordOf } from "./record-cache";
+import type { RecordSource } from "./record-source";
 import type { PreviousVersion } from "./revision-records";
 import { type NewestVersion, type VersionChange, withoutValue } from "./version-records";
 
@@ -54,14 +54,6 @@ export class NewestRecords {
   /** The newest version of a key where it is cached, which is nearly always so for one that a command has just read. */
   known(cacheKey: string): PreviousVersion | null {
     return this.cache.get(cacheKey) ?? null;
-  }
-
-  /** The same record with its value, where that is cached: of its version and no other. */
-  withValue(space: KeySpace, record: StoredRecord): StoredRecord | null {
-    const { key, modRevision } = record;
-    const cacheKey = cacheKeyOf(space.namespaceId, space.generation, key);
-    const value = this.cache.peekValue(cacheKey, modRevision);
-    return value === undefined ? null : { ...record, value };
   }
 
   /** Takes over what a batch wrote, when it is written. */
@@ -120,26 +112,15 @@ export class NewestRecords {
     const { writeCount } = this;
     try {
       const newest = await this.source.newest(reads, snapshot);
-      const wanted = newest.flatMap((version, at) => {
-        const read = reads[at] as KeyRead;
-        if (version.record === null || version.modRevision > revision || !read.withValue) return [];
-        return [{ ...read, modRevision: version.modRevision }];
-      });
-      const withValues = await this.source.versions(wanted, snapshot);
       const loaded: (StoredRecord | null)[] = [];
-      let next = 0;
       for (const [at, version] of newest.entries()) {
         const read = reads[at] as KeyRead;
         if (version.modRevision > revision) {
           loaded.push(await this.source.versionAt(read, read.key, revision, snapshot));
           continue;
         }
-        const isValueLoaded = version.record !== null && read.withValue;
-        const record = isValueLoaded ? (withValues[next++] as StoredRecord) : version.record;
-        if (writeCount === this.writeCount) {
-          this.remember(read, cacheKeys[at] as string, { ...version, record });
-        }
-        loaded.push(record);
+        if (writeCount === this.writeCount) this.remember(read, cacheKeys[at] as string, version);
+        loaded.push(version.record);
       }
       return loaded;
     } finally {

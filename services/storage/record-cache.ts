@@ -47,14 +47,6 @@ export class RecordCache {
     return this.values.get(cacheKey, bytesOfValue);
   }
 
-  /** For who goes through many keys, and is not to decide which are kept: the value of that version, where it is cached. */
-  peekValue(cacheKey: string, modRevision: number): Uint8Array | undefined {
-    const value = this.values.peek(cacheKey);
-    // Of keys there are more than of values, so the key of a value is mostly there too; without it nobody knows its version.
-    if (value === undefined || this.keys.peek(cacheKey)?.modRevision !== modRevision) return undefined;
-    return value;
-  }
-
   /** @param value null where it is not known, or where there is none */
   set(cacheKey: string, cached: CachedKey, value: Uint8Array | null): void {
     this.keys.set(cacheKey, cached, bytesOfKey);
@@ -93,11 +85,6 @@ class Halves<Value> {
     const old = this.old.get(cacheKey);
     if (old !== undefined) this.set(cacheKey, old, bytesOf);
     return old;
-  }
-
-  /** The same, and not as a use. */
-  peek(cacheKey: string): Value | undefined {
-    return this.young.get(cacheKey) ?? this.old.get(cacheKey);
   }
 
   set(cacheKey: string, value: Value, bytesOf: BytesOf<Value>): void {

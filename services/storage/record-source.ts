@@ -35,26 +35,18 @@ export class RecordSource {
   constructor(private readonly handle: DatabaseHandle) {}
 
   /**
-   * Reads a few keys within this turn of the event loop, so that nothing is removed meanwhile, each with its value where
-   * that is wanted. In the order of the reads; null when they are too many, or one was changed after `revision`.
+   * Reads a few keys within this turn of the event loop, which is cheaper than one of the thread pool. In the order of the
+   * reads; null when they are too many, or one was changed after `revision`.
    */
   newestNow(reads: readonly KeyRead[], revision: number): readonly NewestVersion[] | null {
     if (reads.length > SYNC_READS_MAX) return null;
     this.handle.check();
     const newest: NewestVersion[] = [];
-    for (const read of reads) {
-      const { namespaceId, generation, key, withValue } = read;
+    for (const { namespaceId, generation, key } of reads) {
       const storedKey = newestKey(this.writer, namespaceId, generation, key).takeKey();
       const version = this.newestOf(key, storedKey, this.handle.get(storedKey));
       if (version.modRevision > revision) return null;
-      if (version.record === null || !withValue) {
-        newest.push(version);
-        continue;
-      }
-      const { modRevision } = version;
-      const versionKeyBytes = versionKey(this.writer, namespaceId, generation, key, modRevision).takeKey();
-      const stored = this.handle.get(versionKeyBytes);
-      newest.push({ modRevision, record: this.versionOf({ key, modRevision }, versionKeyBytes, stored) });
+      newest.push(version);
     }
     return newest;
   }
@@ -71,25 +63,12 @@ export class RecordSource {
     return reads.map(({ key }, at) => this.newestOf(key, keys[at] as Uint8Array, stored[at]));
   }
 
-  /** Versions that a `newest` record names, with their values. */
+  /** Versions that the history names. */
   async versions(
     versions: readonly (KeySpace & VersionId)[],
     snapshot: DatabaseSnapshot,
   ): Promise<readonly StoredRecord[]> {
     const keys = versions.map(({ namespaceId, generation, key, modRevision }) =>
-      versionKey(this.writer, namespaceId, generation, key, modRevision).takeKey(),
-    );
-    const stored = await this.handle.getMany(keys, snapshot);
-    return versions.map((version, at) => this.versionOf(version, keys[at] as Uint8Array, stored[at]));
-  }
-
-  /** The same, all of one generation. */
-  async versionsIn(
-    { namespaceId, generation }: KeySpace,
-    versions: readonly VersionId[],
-    snapshot: DatabaseSnapshot,
-  ): Promise<readonly StoredRecord[]> {
-    const keys = versions.map(({ key, modRevision }) =>
       versionKey(this.writer, namespaceId, generation, key, modRevision).takeKey(),
     );
     const stored = await this.handle.getMany(keys, snapshot);

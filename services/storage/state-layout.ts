@@ -4,8 +4,8 @@ import type { RecordWriter } from "./record-writer";
 
 /*
  * Keys of the state database: a kind (u8), then fields in big-endian order. `newest` has one record a key of a
- * namespace, deleted ones included, and is what reads and scans go by; `version` has every version of a key, newest
- * first; `revision` has what a batch changed in a namespace, many changes a row, for watch and history; `answer` has the
+ * namespace with its value, deleted ones included, and is what reads and scans go by; `version` has every version of a
+ * key, newest first; `revision` has what a batch changed in a namespace, many changes a row, for watch and history; `answer` has the
  * answers that a batch kept for sessions, many a row. A value ends with a checksum over its key too.
  */
 

@@ -2,8 +2,7 @@ import type { StoredRecord } from "#kv";
 import type { RangeQuery } from "#replica";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
-import type { NewestRecords } from "./newest-records";
-import type { KeySpace, RecordSource } from "./record-source";
+import type { RecordSource } from "./record-source";
 import { withoutValue } from "./version-records";
 
 /** Rows of the first read where nobody says how many are wanted: what is read past that is thrown away. */
@@ -14,11 +13,10 @@ const RECORD_OVERHEAD_BYTES = 64;
 
 /**
  * Goes through a range by the `newest` records, one a key, so that old versions cost nothing; only a key that was
- * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan. Values that are
- * in memory are not read.
+ * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan.
  */
 export async function* scanRange(
-  parts: Omit<ScanParts, "snapshot" | "cache"> & { readonly cache: NewestRecords },
+  parts: Omit<ScanParts, "snapshot">,
   query: RangeQuery,
   chunkBytesMax: number,
 ): AsyncGenerator<readonly StoredRecord[]> {
@@ -35,8 +33,6 @@ export interface ScanParts {
   readonly handle: DatabaseHandle;
   readonly source: RecordSource;
   readonly snapshot: DatabaseSnapshot;
-  /** Left out where all is to be read as it is stored. */
-  readonly cache?: NewestRecords;
 }
 
 /** The same as of a snapshot, which stays the caller's. */
@@ -58,9 +54,8 @@ export async function* scanSnapshot(
       if (rows.length === 0) return;
       const records = await recordsAt(source, query, rows, snapshot);
       for (let from = 0; from < records.length; ) {
-        const to = chunkEnd(records, from, query.keysOnly ? 0 : 1, chunkBytesMax);
-        const chunk = records.slice(from, to);
-        yield query.keysOnly ? chunk : await withValues(parts, query, chunk);
+        const to = chunkEnd(records, from, chunkBytesMax);
+        yield records.slice(from, to);
         handle.check();
         from = to;
       }
@@ -88,7 +83,7 @@ async function nextRows(
   }
 }
 
-/** The records as of the query's revision, without their values. */
+/** The records as of the query's revision. */
 async function recordsAt(
   source: RecordSource,
   query: RangeQuery,
@@ -99,38 +94,20 @@ async function recordsAt(
   for (const row of rows) {
     const { key, modRevision, record } = source.decodeNewest(row);
     if (modRevision <= query.revision) {
-      if (record !== null) records.push(record);
+      if (record !== null) records.push(query.keysOnly ? withoutValue(record) : record);
       continue;
     }
     const older = await source.versionAt(query, key, query.revision, snapshot);
-    if (older !== null) records.push(withoutValue(older));
+    if (older !== null) records.push(query.keysOnly ? withoutValue(older) : older);
   }
   return records;
 }
 
-async function withValues(
-  { source, snapshot, cache }: ScanParts,
-  space: KeySpace,
-  records: readonly StoredRecord[],
-): Promise<readonly StoredRecord[]> {
-  if (cache === undefined) return source.versionsIn(space, records, snapshot);
-  const found = records.map((record) => cache.withValue(space, record));
-  const missing = records.filter((_, at) => found[at] === null);
-  const read = missing.length === 0 ? [] : await source.versionsIn(space, missing, snapshot);
-  let next = 0;
-  return found.map((record) => record ?? (read[next++] as StoredRecord));
-}
-
-function chunkEnd(
-  records: readonly StoredRecord[],
-  from: number,
-  valueWeight: number,
-  chunkBytesMax: number,
-): number {
+function chunkEnd(records: readonly StoredRecord[], from: number, chunkBytesMax: number): number {
   let bytes = 0;
   for (let at = from; at < records.length; at += 1) {
-    const { key, valueBytes } = records[at] as StoredRecord;
-    bytes += RECORD_OVERHEAD_BYTES + key.length + valueBytes * valueWeight;
+    const { key, value } = records[at] as StoredRecord;
+    bytes += RECORD_OVERHEAD_BYTES + key.length + value.length;
     if (at > from && bytes > chunkBytesMax) return at;
   }
   return records.length;

@@ -5,7 +5,7 @@ import type { RecordWriter } from "./record-writer";
 import { keyOfChange } from "./revision-records";
 import { newestKey, VERSION_SUFFIX_BYTES, versionKey } from "./state-layout";
 
-/** The newest version of a key; `record` is null when that is a deletion, and has no value until it is loaded. */
+/** The newest version of a key; `record` is null when that is a deletion. */
 export interface NewestVersion {
   readonly modRevision: number;
   readonly record: StoredRecord | null;
@@ -27,12 +27,12 @@ interface KeySpaceRevision {
 const PUT = 1;
 const DELETED = 0;
 
-/** Of a put or a delete: the `newest` record of its key. */
+/** Of a put or a delete: the `newest` record of its key, which has the value too, so that what is newest takes one lookup. */
 export function writeNewest(writer: RecordWriter, change: VersionChange): RecordWriter {
   const key = keyOfChange(change);
   newestKey(writer, change.namespaceId, change.generation, key).endKey();
   if (change.kind === "delete") return writer.u8(DELETED).varint(change.revision);
-  return writeMeta(writer.u8(PUT).varint(change.revision), change.record).varint(change.record.value.length);
+  return writeMeta(writer.u8(PUT).varint(change.revision), change.record).bytes(change.record.value);
 }
 
 /** Whether the value of a `newest` record, with its checksum or without, is that of a key that is there. */
@@ -40,17 +40,12 @@ export function isPutOfNewest(value: Uint8Array): boolean {
   return value[0] === PUT;
 }
 
-export function readNewest(key: Uint8Array, value: Uint8Array): NewestVersion {
-  const reader = new RecordReader(value);
+/** The value of the record is a view. */
+export function readNewest(key: Uint8Array, stored: Uint8Array): NewestVersion {
+  const reader = new RecordReader(stored);
   const put = reader.u8() === PUT;
   const modRevision = reader.varint();
-  if (!put) return { modRevision, record: null };
-  const createRevision = reader.varint();
-  const version = reader.varint();
-  const leaseId = reader.varint();
-  const valueBytes = reader.varint();
-  const record = { key, value: EMPTY_BYTES, valueBytes, createRevision, modRevision, version, leaseId };
-  return { modRevision, record };
+  return { modRevision, record: put ? readPut(key, modRevision, reader) : null };
 }
 
 /** Of a put or a delete: the `version` record. */
@@ -64,12 +59,7 @@ export function writeVersion(writer: RecordWriter, change: VersionChange): Recor
 /** The record of a version, or null for a deletion. */
 export function readVersion(key: Uint8Array, modRevision: number, value: Uint8Array): StoredRecord | null {
   const reader = new RecordReader(value);
-  if (reader.u8() !== PUT) return null;
-  const createRevision = reader.varint();
-  const version = reader.varint();
-  const leaseId = reader.varint();
-  const bytes = reader.rest();
-  return { key, value: bytes, valueBytes: bytes.length, createRevision, modRevision, version, leaseId };
+  return reader.u8() === PUT ? readPut(key, modRevision, reader) : null;
 }
 
 export function withoutValue(record: StoredRecord): StoredRecord {
@@ -78,6 +68,14 @@ export function withoutValue(record: StoredRecord): StoredRecord {
 
 export function revisionOfVersionKey(storedKey: Uint8Array): number {
   return new RecordReader(storedKey, storedKey.length - VERSION_SUFFIX_BYTES).u64Descending();
+}
+
+function readPut(key: Uint8Array, modRevision: number, reader: RecordReader): StoredRecord {
+  const createRevision = reader.varint();
+  const version = reader.varint();
+  const leaseId = reader.varint();
+  const value = reader.rest();
+  return { key, value, valueBytes: value.length, createRevision, modRevision, version, leaseId };
 }
 
 function writeMeta(writer: RecordWriter, record: StoredRecord): RecordWriter {

@@ -47,7 +47,7 @@ async function corrupt(database: ClassicLevel<Buffer, Buffer>, corruption: Corru
   }
   const [modRevision = 1, createRevision = 1, version = 1, leaseId = 0] = varints;
   const meta = [createRevision, version, leaseId].map(varint);
-  const newest = Buffer.concat([Buffer.of(PUT), varint(modRevision), ...meta, varint(value.length)]);
+  const newest = Buffer.concat([Buffer.of(PUT), varint(modRevision), ...meta, value]);
   await database.put(newestKey, checked(newestKey, newest));
   const versionKey = Buffer.concat([
     spaceKey(0x11, namespaceId, generation),
@@ -76,10 +76,11 @@ function descending(revision: number): Buffer {
   return bytes;
 }
 
-/** The kind, and the varints that follow it up to the checksum. */
+/** The kind, and the varints that follow it: up to the value, or the checksum. */
 function fieldsOf(stored: Buffer): readonly number[] {
   const fields: number[] = [stored[0] as number];
-  for (let at = 1; at < stored.length - 4; ) {
+  const count = stored[0] === PUT ? 4 : 1;
+  for (let at = 1; fields.length <= count; ) {
     let value = 0;
     for (let weight = 1; ; weight *= 0x80) {
       const byte = stored[at++] as number;

@@ -172,7 +172,7 @@ describe("crashes of and damage to the state", () => {
     await writeBatches(state, 1, 3);
     const { database } = (state as unknown as { present: { handle: { database: RawStore } } }).present.handle;
     const [[key, value]] = await database
-      .iterator({ gte: Buffer.of(0x11), lt: Buffer.of(0x12), limit: 1 })
+      .iterator({ gte: Buffer.of(0x10), lt: Buffer.of(0x11), limit: 1 })
       .all();
     const flipped = Buffer.from(value);
     flipped[flipped.length - 6] = (flipped[flipped.length - 6] as number) ^ 1;

@@ -150,7 +150,7 @@ describe("what compactions give up, in LevelDB", () => {
     const logName = (await largestFile(statePath(), ".log")).slice(statePath().length);
     const { size } = await stat(join(statePath(), logName));
     const versionsLeft = new Set<number>();
-    for (let cut = 0; ; cut += Math.floor(size / (isLongRun ? 100 : 50))) {
+    for (let cut = 0; ; cut += Math.floor(size / (isLongRun ? 150 : 75))) {
       await rm(rig.path, { recursive: true });
       await cp(kept, rig.path, { recursive: true });
       await cutTail(join(statePath(), logName), cut);
