@@ -23,6 +23,7 @@ export type { StateLimits } from "./level-state";
 export { liveTables } from "./leveldb-manifest";
 export { faultyTable } from "./leveldb-table";
 export { type LogStoreOpened, type LogStoreOptions, openLogStore } from "./log-open";
+export { type CachedKey, RecordCache } from "./record-cache";
 export { snappyUncompress } from "./snappy";
 export { openStateStore, type StateStoreOpened } from "./state-open";
 export {
