@@ -6,10 +6,8 @@ import { workloadName } from "./workload";
 
 /** What a run is held against later: figures that hold better from run to run than throughput does. */
 export interface Baseline {
-  readonly version: 1;
+  readonly version: 2;
   readonly machine: Pick<Machine, "cpu" | "cores" | "disk" | "node" | "commit">;
-  /** What ratios are of; null where nothing ran beside. */
-  readonly against: OpponentName | null;
   readonly keys: number;
   readonly valueBytes: number;
   /** By which share a figure may be worse before it is a regression. Edited by hand. */
@@ -19,19 +17,17 @@ export interface Baseline {
 }
 
 export interface BaselineCell {
-  /** Throughput as a multiple of that of what ran beside; null where nothing did. */
-  readonly ratio: number | null;
+  /** Throughput as a multiple of that of what ran beside, by its name. */
+  readonly ratios: Readonly<Partial<Record<OpponentName, number>>>;
   /** Of all processes together, an operation. */
   readonly cpuMicros: number;
 }
 
 /** A figure that is worse than the base line allows. */
-export interface Regression {
-  readonly name: string;
-  readonly figure: "ratio" | "cpuMicros";
-  readonly was: number;
-  readonly is: number;
-}
+export type Regression = { readonly name: string; readonly was: number; readonly is: number } & (
+  | { readonly figure: "ratio"; readonly against: OpponentName }
+  | { readonly figure: "cpuMicros" }
+);
 
 /** What came of holding a run against a base line. */
 export interface BaselineOutcome {
@@ -43,18 +39,17 @@ export interface BaselineOutcome {
 const TOLERANCE = { ratio: 0.2, cpu: 0.2 } as const;
 
 /** What a run was of: figures of different runs are compared only where these are alike. */
-export interface BaselineRun extends Pick<Baseline, "against" | "keys" | "valueBytes"> {
+export interface BaselineRun extends Pick<Baseline, "keys" | "valueBytes"> {
   readonly machine: Machine;
 }
 
 export function baselineOf(run: BaselineRun, cells: readonly Cell[], ratios: readonly Ratio[]): Baseline {
-  const { against, keys, valueBytes } = run;
+  const { keys, valueBytes } = run;
   const { cpu, cores, disk, node, commit } = run.machine;
   const own = cells.filter(({ store }) => store === "quorate");
   return {
-    version: 1,
+    version: 2,
     machine: { cpu, cores, disk, node, commit },
-    against,
     keys,
     valueBytes,
     tolerance: TOLERANCE,
@@ -90,11 +85,12 @@ export function heldAgainst(
       continue;
     }
     const is = figuresOf(cell, ratios);
-    if (was.ratio !== null) {
-      if (is.ratio === null || baseline.against !== run.against)
-        gaps.push(`${name} has no ratio to compare: ${baseline.against} did not run beside`);
-      else if (is.ratio < was.ratio * (1 - baseline.tolerance.ratio))
-        regressions.push({ name, figure: "ratio", was: was.ratio, is: is.ratio });
+    for (const against of OPPONENTS) {
+      const [ratioWas, ratioIs] = [was.ratios[against], is.ratios[against]];
+      if (ratioWas === undefined) continue;
+      if (ratioIs === undefined) gaps.push(`${name} has no ratio to compare: ${against} did not run beside`);
+      else if (ratioIs < ratioWas * (1 - baseline.tolerance.ratio))
+        regressions.push({ name, figure: "ratio", against, was: ratioWas, is: ratioIs });
     }
     if (isSameMachine && is.cpuMicros > was.cpuMicros * (1 + baseline.tolerance.cpu))
       regressions.push({ name, figure: "cpuMicros", was: was.cpuMicros, is: is.cpuMicros });
@@ -105,22 +101,24 @@ export function heldAgainst(
 /** @throws Error that says what is wrong with the text */
 export function baselineFrom(text: string): Baseline {
   const value = JSON.parse(text) as Partial<Baseline> | null;
-  if (value?.version !== 1) throw new Error("it is no base line of version 1");
-  const { machine, against, tolerance, cells } = value;
+  if (value?.version !== 2) throw new Error("it is no base line of version 2");
+  const { machine, tolerance, cells } = value;
   if (typeof machine !== "object" || typeof cells !== "object")
     throw new Error("it has no machine or no cells");
-  if (against !== null && !OPPONENTS.some((name) => name === against))
-    throw new Error("it does not say what it is against");
   for (const share of [tolerance?.ratio, tolerance?.cpu])
     if (typeof share !== "number" || !(share >= 0)) throw new Error("its tolerance has no ratio or no cpu");
   for (const [name, cell] of Object.entries(cells)) {
-    const isRatio = cell.ratio === null || typeof cell.ratio === "number";
-    if (!isRatio || typeof cell.cpuMicros !== "number") throw new Error(`its cell ${name} has no figures`);
+    const figures = [cell.cpuMicros, ...Object.values(cell.ratios ?? { none: null })];
+    if (!figures.every((figure) => typeof figure === "number"))
+      throw new Error(`its cell ${name} has no figures`);
   }
   return value as Baseline;
 }
 
 function figuresOf(cell: Cell, ratios: readonly Ratio[]): BaselineCell {
-  const ratio = ratios.find(({ name }) => name === workloadName(cell.workload));
-  return { ratio: ratio?.median ?? null, cpuMicros: cpuMicrosOf(cell) };
+  const own = ratios.filter(({ name }) => name === workloadName(cell.workload));
+  return {
+    ratios: Object.fromEntries(own.map(({ against, median }) => [against, median])),
+    cpuMicros: cpuMicrosOf(cell),
+  };
 }

@@ -17,7 +17,7 @@ export interface Task {
 
 /**
  * What is measured in one round, in groups whose members run one right after the other, since they are compared: a
- * workload on all stores and on all routes. What runs beside runs a workload once, at its leader.
+ * workload on all stores and on all routes. What runs beside runs a workload once, at its leader, if it can.
  */
 export function groupsOf(
   seats: readonly Seat[],
@@ -31,7 +31,7 @@ export function groupsOf(
     for (const seat of seats) {
       const own: Workload = seat.contender.name === "quorate" ? workload : { ...workload, route: "leader" };
       const isThere = group.some((task) => task.seat === seat && task.workload.route === own.route);
-      if (!isThere) group.push({ seat, workload: own });
+      if (!isThere && seat.contender.canRun(own)) group.push({ seat, workload: own });
     }
   }
   return [...groups.values()];

@@ -1,4 +1,5 @@
 import { type Cell, cpuMicrosOf } from "./cells";
+import { OPPONENTS, type OpponentName } from "./contender";
 import { CPU_GOALS, cpuMark, type Goal, type Mark, RATIO_GOALS, ratioMark } from "./goals";
 import { spreadOf } from "./statistics";
 import { loadName, workloadName } from "./workload";
@@ -7,6 +8,7 @@ import { loadName, workloadName } from "./workload";
 export interface Ratio {
   /** Of the workload. */
   readonly name: string;
+  readonly against: OpponentName;
   /** The median throughput of all rounds, divided by the other store's. */
   readonly median: number;
   /** Of the ratios of single rounds, in which the two ran one right after the other. */
@@ -25,14 +27,19 @@ export interface CpuCost {
   readonly mark: Mark;
 }
 
-/** Each of our cells against the other store's cell of the same operation and load, in the order of the cells. */
+/**
+ * Each of our cells against each opponent's cell of the same operation and load: by opponents, and of each in the order of
+ * the cells.
+ */
 export function ratiosOf(cells: readonly Cell[]): readonly Ratio[] {
-  const others = new Map(
-    cells.filter(({ store }) => store !== "quorate").map((cell) => [opponent(cell), cell]),
-  );
-  return cells.flatMap((cell) => {
-    const other = others.get(opponent(cell));
-    return cell.store !== "quorate" || other === undefined ? [] : [ratioOf(cell, other)];
+  const own = cells.filter(({ store }) => store === "quorate");
+  return OPPONENTS.flatMap((against) => {
+    const theirs = cells.filter(({ store }) => store === against);
+    const others = new Map(theirs.map((cell) => [taskOf(cell), cell]));
+    return own.flatMap((cell) => {
+      const other = others.get(taskOf(cell));
+      return other === undefined ? [] : [ratioOf(cell, other, against)];
+    });
   });
 }
 
@@ -46,9 +53,9 @@ export function cpuCostsOf(cells: readonly Cell[]): readonly CpuCost[] {
   });
 }
 
-function ratioOf(own: Cell, other: Cell): Ratio {
+function ratioOf(own: Cell, other: Cell, against: OpponentName): Ratio {
   const name = workloadName(own.workload);
-  const goal = other.store === "quorate" ? null : (RATIO_GOALS[other.store].get(name) ?? null);
+  const goal = RATIO_GOALS[against].get(name) ?? null;
   const throughputs = ({ rounds }: Cell) => rounds.map(({ operationsPerSecond }) => operationsPerSecond);
   const theirs = throughputs(other);
   const byRound = throughputs(own).map((ours, round) => ours / (theirs[round] ?? Number.NaN));
@@ -57,9 +64,9 @@ function ratioOf(own: Cell, other: Cell): Ratio {
     lowerQuartile: spreadOf(byRound).lowerQuartile,
     rounds: byRound.length,
   };
-  return { name, ...figures, goal, mark: goal === null ? null : ratioMark(figures, goal) };
+  return { name, against, ...figures, goal, mark: goal === null ? null : ratioMark(figures, goal) };
 }
 
-function opponent({ workload }: Cell): string {
+function taskOf({ workload }: Cell): string {
   return `${workload.operation}/${loadName(workload.load)}`;
 }

@@ -1,9 +1,11 @@
 import type { Driver } from "./driver";
+import type { KeySpace } from "./key-space";
+import type { LoadGenerator } from "./load-generator";
 import type { ProcessUsage } from "./process-usage";
-import type { Route } from "./workload";
+import type { Route, Workload } from "./workload";
 
-/** What can run beside and be compared with: etcd, or the same store with few keys. */
-export const OPPONENTS = ["etcd", "few-keys"] as const;
+/** What can run beside and be compared with: etcd through one client or the other, or the same store with few keys. */
+export const OPPONENTS = ["etcd", "etcd-go", "few-keys"] as const;
 export type OpponentName = (typeof OPPONENTS)[number];
 
 /** What is measured. */
@@ -15,6 +17,7 @@ export const FEW_KEYS = 20_000;
 /** How tables call what a multiple is of. */
 export const OPPONENT_TITLES = {
   etcd: "etcd through npm etcd3",
+  "etcd-go": "etcd through its own Go client",
   "few-keys": `the same with ${FEW_KEYS.toLocaleString("en")} keys`,
 } as const satisfies Record<OpponentName, string>;
 
@@ -39,9 +42,12 @@ export interface Probe {
 /** A running cluster of three members that is measured. */
 export interface Contender {
   readonly name: ContenderName;
+  /** Whether it knows how to carry that out; what it does not is left out. */
+  canRun(workload: Workload): boolean;
+  /** To be closed by whom it is given to, as the generator is. */
   driver(route: Route): Promise<Driver>;
+  generator(workload: Workload, space: KeySpace, seed: number): Promise<LoadGenerator>;
   /** Waits until all members have applied everything. */
   level(): Promise<void>;
   probe(): Promise<Probe>;
-  stop(): Promise<void>;
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { nodePorts, reservePorts } from "@quorate/services/launcher";
 import { Etcd3 } from "etcd3";
-import type { Contender, MemberCounters, Probe } from "./contender";
+import type { MemberCounters, Probe } from "./contender";
 import type { Driver } from "./driver";
 import { etcdDriver } from "./drivers/etcd";
 import { PROGRAM } from "./etcd-program";
@@ -23,8 +23,7 @@ interface Member {
 }
 
 /** Three members of etcd on this machine, with the settings that it has by default, in a directory and on ports of their own. */
-export class EtcdCluster implements Contender {
-  readonly name = "etcd";
+export class EtcdCluster {
   readonly #directory: string;
   readonly #members: readonly Member[];
   readonly #release: () => Promise<void>;

@@ -29,6 +29,17 @@ export const RATIO_GOALS: Readonly<Record<OpponentName, ReadonlyMap<string, Goal
     ["put@unary/64", { reach: 1, stretch: 1.2 }],
     ["put@gateway/64", { reach: 4, stretch: 5 }],
   ]),
+  "etcd-go": new Map([
+    ["put/1", { reach: 1, stretch: 1.2 }],
+    ["put/64", { reach: 2.4, stretch: 3 }],
+    ["put/256", { reach: 2.4, stretch: 3 }],
+    ["get/64", { reach: 4, stretch: 7 }],
+    ["get/256", { reach: 6, stretch: 7 }],
+    ["mixed/64", { reach: 2.2, stretch: 3 }],
+    ["cas/64", { reach: 4.5, stretch: 7 }],
+    ["scan/1", { reach: 1, stretch: 1.1 }],
+    ["put@gateway/64", { reach: 1.7, stretch: null }],
+  ]),
   // Of a run with a million keys.
   "few-keys": new Map([
     ["put/64", { reach: 0.7, stretch: null }],

@@ -4,12 +4,11 @@ import { type Baseline, type BaselineRun, baselineFrom, baselineOf, heldAgainst 
 import { BenchCluster } from "./bench-cluster";
 import { type Cell, groupsOf, runRounds } from "./cells";
 import { cpuCostsOf, ratiosOf } from "./comparison";
-import { FEW_KEYS, OPPONENT_TITLES } from "./contender";
-import { etcdVersion } from "./etcd-program";
 import { type Footprint, measureFootprint } from "./footprint";
 import { KeySpace } from "./key-space";
 import { describeMachine, type Machine } from "./machine";
 import { load, measure, type Seat } from "./measure";
+import { opponentProblem, withOpponents } from "./opponents";
 import { BadOption, type BenchOptions, benchOptions, HELP } from "./options";
 import { benchHtml } from "./page";
 import { pageWork } from "./page-table";
@@ -44,10 +43,10 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
   say(command);
   // Before hours are spent on what nobody can write or read afterwards.
   const baseline = options.baseline === null ? null : readBaseline(options.baseline);
-  if (options.against === "etcd" && etcdVersion() === null)
-    throw new BadOption(
-      "--against etcd: no etcd is installed here (there is no program of that name on the PATH)",
-    );
+  for (const against of options.against) {
+    const problem = opponentProblem(against);
+    if (problem !== null) throw new BadOption(`--against ${against}: ${problem}`);
+  }
   let machine: Machine | null = null;
   let cells: readonly Cell[] = [];
   if (options.workloads.length > 0) {
@@ -55,7 +54,7 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
       machine = describeMachine(cluster.directory);
       say(`${machineText(machine)}\n`);
       const seat = { contender: new QuorateContender(cluster), space: new KeySpace(options) };
-      cells = await withOpponent(options, say, (others) => runCells([seat, ...others], options, say));
+      cells = await withOpponents(options, say, (others) => runCells([seat, ...others], options, say));
     });
   }
   let footprint: Footprint | null = null;
@@ -77,7 +76,7 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
     cells,
     ratios,
     // What an operation may cost is said for few keys.
-    cpuCosts: options.against === "few-keys" ? [] : cpuCostsOf(cells),
+    cpuCosts: options.against.includes("few-keys") ? [] : cpuCostsOf(cells),
     footprint,
     baseline:
       baseline === null
@@ -89,7 +88,9 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
 }
 
 async function runCells(seats: readonly Seat[], options: BenchOptions, say: Say): Promise<readonly Cell[]> {
-  for (const seat of seats) await load(seat, options.seed);
+  // Who shares keys shares the cluster that holds them.
+  const clusters = new Map(seats.map((seat) => [seat.space, seat]));
+  for (const seat of clusters.values()) await load(seat, options.seed);
   return runRounds(groupsOf(seats, options.workloads), options.rounds, async ({ seat, workload }, round) => {
     const measurement = await measure(seat, workload, options, round);
     say(roundText(measurement, round));
@@ -98,12 +99,10 @@ async function runCells(seats: readonly Seat[], options: BenchOptions, say: Say)
 }
 
 /** What is printed at the end. */
-function partsOf({ cells, ratios, cpuCosts, footprint, baseline, options }: Report): readonly string[] {
+function partsOf({ cells, ratios, cpuCosts, footprint, baseline }: Report): readonly string[] {
   return [
     ...(cells.length > 0 ? [cellsText(cells)] : []),
-    ...(ratios.length > 0 && options.against !== null
-      ? [ratiosText(ratios, OPPONENT_TITLES[options.against])]
-      : []),
+    ...(ratios.length > 0 ? [ratiosText(ratios)] : []),
     ...(cpuCosts.length > 0 ? [cpuCostsText(cpuCosts)] : []),
     ...(footprint === null ? [] : [footprintText(footprint)]),
     ...(baseline === null ? [] : [baselineText(baseline)]),
@@ -126,8 +125,8 @@ function writeFiles(report: Report): void {
   }
 }
 
-function runOf(machine: Machine, { against, keys, valueBytes }: BenchOptions): BaselineRun {
-  return { machine, against, keys, valueBytes };
+function runOf(machine: Machine, { keys, valueBytes }: BenchOptions): BaselineRun {
+  return { machine, keys, valueBytes };
 }
 
 /** @throws BadOption */
@@ -136,36 +135,6 @@ function readBaseline(path: string): Baseline {
     return baselineFrom(readFileSync(path, "utf8"));
   } catch (problem) {
     throw new BadOption(`--baseline ${path}: ${problem instanceof Error ? problem.message : problem}`);
-  }
-}
-
-/** What was asked for to compare with runs as long as the body does. */
-async function withOpponent<Result>(
-  { against, profile, keys, valueBytes }: BenchOptions,
-  say: Say,
-  body: (others: readonly Seat[]) => Promise<Result>,
-): Promise<Result> {
-  switch (against) {
-    case null:
-      return body([]);
-    case "etcd": {
-      // Its client is not loaded where nobody needs it: it would be part of the load generator.
-      const { EtcdCluster } = await import("./etcd-cluster.js");
-      say(`against  ${OPPONENT_TITLES[against]}: ${etcdVersion()}, three members on the same disk\n`);
-      return whileRunning(await EtcdCluster.start(), (contender) =>
-        body([{ contender, space: new KeySpace({ keys, valueBytes }) }]),
-      );
-    }
-    case "few-keys":
-      say(`against  ${OPPONENT_TITLES[against]}, three more nodes on the same disk\n`);
-      return whileRunning(await BenchCluster.start(profile), (cluster) =>
-        body([
-          {
-            contender: new QuorateContender(cluster, "few-keys"),
-            space: new KeySpace({ keys: FEW_KEYS, valueBytes }),
-          },
-        ]),
-      );
   }
 }
 

@@ -1,14 +1,12 @@
-import { closedLoop } from "./closed-loop";
 import type { Contender, ContenderName, Probe } from "./contender";
 import { type KeySpace, loadKeys } from "./key-space";
 import type { LoopResult } from "./latencies";
-import { openLoop } from "./open-loop";
-import { type Supply, supplyOf } from "./operations";
+import type { LoadGenerator } from "./load-generator";
 import type { BenchOptions } from "./options";
-import { type ProcessUsage, usageOf } from "./process-usage";
-import type { Load, Workload } from "./workload";
+import type { ProcessUsage } from "./process-usage";
+import type { Workload } from "./workload";
 
-/** The load generator among the processes: this one. */
+/** The load generator among the processes: this one, or the driver in Go. */
 export const LOAD = "load";
 
 /** One round of one cell. What is "an operation" below is one that succeeded. */
@@ -56,32 +54,23 @@ export async function measure(
   options: Pick<BenchOptions, "seconds" | "warmUpSeconds" | "seed">,
   round: number,
 ): Promise<Measurement> {
-  const driver = await contender.driver(workload.route);
+  const generator = await contender.generator(workload, space, options.seed + round);
   try {
-    const supply = await supplyOf(workload.operation, driver, space, options.seed + round);
-    if (options.warmUpSeconds > 0) await run(supply, workload.load, options.warmUpSeconds);
-    const before = await snapshot(contender);
-    const result = await run(supply, workload.load, options.seconds);
-    const after = await snapshot(contender);
+    if (options.warmUpSeconds > 0) await generator.run(options.warmUpSeconds);
+    const before = await snapshot(contender, generator);
+    const result = await generator.run(options.seconds);
+    const after = await snapshot(contender, generator);
     return { ...result, store: contender.name, workload, ...figuresOf(before, after, result) };
   } finally {
-    await driver.close();
+    await generator.close();
     await contender.level();
   }
 }
 
-function run(supply: Supply, load: Load, seconds: number): Promise<LoopResult> {
-  return load.kind === "closed"
-    ? closedLoop(supply, { inFlight: load.inFlight, seconds })
-    : openLoop(supply, { perSecond: load.perSecond, seconds });
-}
-
-/** A probe with this process among the others. */
-async function snapshot(contender: Contender): Promise<Probe> {
+/** A probe with the process that makes the calls among the others. */
+async function snapshot(contender: Contender, generator: LoadGenerator): Promise<Probe> {
   const probe = await contender.probe();
-  const { user, system } = process.cpuUsage();
-  const own: ProcessUsage = { ...usageOf(process.pid), cpuMicros: user + system };
-  return { ...probe, processes: { ...probe.processes, [LOAD]: own } };
+  return { ...probe, processes: { ...probe.processes, [LOAD]: generator.usage() } };
 }
 
 function figuresOf(before: Probe, after: Probe, { operations, seconds }: LoopResult) {

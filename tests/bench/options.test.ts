@@ -21,7 +21,7 @@ describe("options", () => {
       footprint: false,
       footprintKeys: 100_000,
       rounds: 3,
-      against: null,
+      against: [],
       json: null,
       html: null,
       baseline: null,
@@ -45,6 +45,11 @@ describe("options", () => {
     ["--cell footprint", []],
     ["--cell goals", [...RATIO_GOALS.etcd.keys()]],
     ["--cell goals --against few-keys --keys 1000000", ["put/64", "get/64"]],
+    [
+      "--cell goals --against etcd-go",
+      [...RATIO_GOALS.etcd.keys()].filter((name) => name !== "put@unary/64"),
+    ],
+    ["--cell goals --against etcd-go,etcd", [...RATIO_GOALS["etcd-go"].keys(), "put@unary/64"]],
     ["--cell all --in-flight 1", OPERATIONS.map((operation) => `${operation}/1`)],
   ])("%s measures %j", (line, expected) => {
     expect(names(line)).toEqual(expected);
@@ -57,8 +62,9 @@ describe("options", () => {
   });
 
   it("takes as many rounds against another store as a verdict needs", () => {
-    expect(options("--against etcd")).toMatchObject({ against: "etcd", rounds: 5 });
+    expect(options("--against etcd")).toMatchObject({ against: ["etcd"], rounds: 5 });
     expect(options("--against etcd --rounds 7").rounds).toBe(7);
+    expect(options("--against etcd,etcd-go,etcd").against).toEqual(["etcd", "etcd-go"]);
   });
 
   it("names the files to write and to read", () => {
@@ -80,6 +86,7 @@ describe("options", () => {
     ["--keys 1", "--keys"],
     ["--via proxy", "--via"],
     ["--against redis", "--against"],
+    ["--against etcd,redis", "--against"],
     ["--sceonds 5", "--sceonds"],
     ["--json", "--json"],
   ])("refuses %s naming %s", (line, name) => {

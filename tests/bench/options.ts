@@ -17,8 +17,8 @@ export interface BenchOptions {
   readonly valueBytes: number;
   readonly profile: Profile;
   readonly seed: number;
-  /** What runs beside, to be compared with; null for nothing. */
-  readonly against: OpponentName | null;
+  /** What runs beside, to be compared with. */
+  readonly against: readonly OpponentName[];
   /** Files to write; null for none. "-" as the JSON's is standard output. */
   readonly json: string | null;
   readonly html: string | null;
@@ -45,8 +45,9 @@ What is measured
                        several with commas
   --via WHICH          leader, follower or gateway: what the client talks to (default: leader)
   --unary              one plain unary call an operation instead of the typed client
-  --against WHAT       starts another cluster beside, loads it in the same rounds and prints ratios:
+  --against WHAT       starts another cluster beside, loads it in the same rounds and prints ratios; several with commas:
                          etcd: three members of it, through the npm client etcd3
+                         etcd-go: the same three members through etcd's own Go client, in a process of its own
                          few-keys: three nodes with ${FEW_KEYS} keys; wants --keys, such as 1000000
 
 How
@@ -83,17 +84,25 @@ export function benchOptions(args: readonly string[]): BenchOptions | "help" {
     throw new BadOption(
       "--rate and --in-flight cannot go together: one is an open loop, the other a closed one",
     );
-  const against = values.against === undefined ? null : oneOf("--against", values.against, OPPONENTS);
+  const against = [
+    ...new Set(
+      values.against === undefined
+        ? []
+        : list(values.against).map((name) => oneOf("--against", name, OPPONENTS)),
+    ),
+  ];
   const route = routeOf(oneOf("--via", values.via ?? "leader", VIAS), values.unary ?? false);
   const loads = values.rate === undefined ? closedLoads(values["in-flight"]) : openLoads(values.rate);
   const cells = list(values.cell ?? "put,get");
   const workloads = cells.flatMap((cell) =>
-    cell === "goals" ? goalWorkloads(against ?? "etcd") : workloadsOf(cell, route, loads),
+    cell === "goals"
+      ? goalWorkloads(against.length === 0 ? ["etcd"] : against)
+      : workloadsOf(cell, route, loads),
   );
   return {
     workloads: distinct(workloads),
     footprint: cells.includes("footprint") || cells.includes("all"),
-    rounds: whole("--rounds", values.rounds ?? String(against === null ? 3 : ROUNDS_MIN)),
+    rounds: whole("--rounds", values.rounds ?? String(against.length === 0 ? 3 : ROUNDS_MIN)),
     seconds: whole("--seconds", values.seconds ?? "5"),
     warmUpSeconds: whole("--warm-up-seconds", values["warm-up-seconds"] ?? "1", 0),
     keys: whole("--keys", values.keys ?? "20000", 2),
@@ -125,8 +134,9 @@ const SETS: Readonly<Record<string, readonly Operation[]>> = {
 };
 
 /** The workloads that there are ratios to reach for. */
-function goalWorkloads(against: OpponentName): readonly Workload[] {
-  return [...RATIO_GOALS[against].keys()].flatMap((name) => {
+function goalWorkloads(against: readonly OpponentName[]): readonly Workload[] {
+  const names = against.flatMap((opponent) => [...RATIO_GOALS[opponent].keys()]);
+  return names.flatMap((name) => {
     const [cell = "", inFlight = ""] = name.split("/");
     return workloadsOf(cell, "leader", closedLoads(inFlight));
   });

@@ -37,13 +37,32 @@ export function withTable(page: string, measured: Measured): string {
   return `${page.slice(0, begin)}${BEGIN}\n\n${tableOf(measured)}\n\n${page.slice(end)}`;
 }
 
-/** A line for each cell that there is a goal for, in the order of the goals, and where it was measured. */
-function tableOf({ cells, ratios, machine, command }: Measured): string {
-  const rows = [...RATIO_GOALS.etcd].map(([name, goal]) => {
-    const ratio = ratios.find((known) => known.name === name);
-    if (ratio?.mark == null) throw new BadOption(`page: the report has no ratio for ${name}`);
+/** How the column of a store that ran beside is headed. */
+const HEADS = { etcd: "npm etcd3", "etcd-go": "etcd's Go client" } as const;
+
+/** A table for each client of etcd that ran beside, and where they were measured. */
+function tableOf(measured: Measured): string {
+  const { ratios, machine, command } = measured;
+  const withGo = ratios.some(({ against }) => against === "etcd-go");
+  const tables = [
+    rowsTo(measured, "etcd"),
+    ...(withGo
+      ? [
+          "The same members of etcd in the same rounds, called through etcd's own Go client:",
+          rowsTo(measured, "etcd-go"),
+        ]
+      : []),
+  ];
+  return [...tables, provenanceOf(machine, command)].join("\n\n");
+}
+
+/** A line for each cell that there is a goal for, in the order of the goals. */
+function rowsTo({ cells, ratios }: Measured, against: keyof typeof HEADS): string {
+  const rows = [...RATIO_GOALS[against]].map(([name, goal]) => {
+    const ratio = ratios.find((known) => known.against === against && known.name === name);
+    if (ratio?.mark == null) throw new BadOption(`page: the report has no ratio to ${against} for ${name}`);
     // Plain calls, and those through the gateway, are held against the same calls of the other's client.
-    const other = `etcd ${name.replace(/@\w+/, "")}`;
+    const other = `${against} ${name.replace(/@\w+/, "")}`;
     return [
       `\`${name}\``,
       thousands(throughputOf(cells, name)),
@@ -53,9 +72,11 @@ function tableOf({ cells, ratios, machine, command }: Measured): string {
       ratio.mark,
     ];
   });
-  const head = ["cell", "Quorate, calls/s", "npm etcd3, calls/s", "times (lower quartile)", "goal", ""];
-  const lines = [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`);
-  return [...lines, "", provenanceOf(machine, command)].join("\n");
+  const head = [
+    ...["cell", "Quorate, calls/s", `${HEADS[against]}, calls/s`],
+    ...["times (lower quartile)", "goal", ""],
+  ];
+  return [head, head.map(() => "---"), ...rows].map((row) => `| ${row.join(" | ")} |`).join("\n");
 }
 
 function provenanceOf(machine: Machine, command: string): string {

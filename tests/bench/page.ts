@@ -7,6 +7,7 @@ import { PAGE_STYLE } from "./page-style";
 import { type Bar, barChart, legend, lineChart } from "./plots";
 import {
   baselineText,
+  byOpponent,
   cellsText,
   cpuByRole,
   footprintText,
@@ -31,7 +32,11 @@ const WAYS = {
   "unary-follower": { colour: "#e69f00", dashes: "1 2" },
 } as const satisfies Record<Route, { readonly colour: string; readonly dashes: string }>;
 
-const OTHER_STORE = { colour: "#d55e00", dashes: "10 4" } as const;
+const OPPONENT_STYLES = {
+  etcd: { colour: "#d55e00", dashes: "10 4" },
+  "etcd-go": { colour: "#7f7f7f", dashes: "10 4 2 4" },
+  "few-keys": { colour: "#d55e00", dashes: "1 4" },
+} as const satisfies Record<OpponentName, { readonly colour: string; readonly dashes: string }>;
 
 const ROLE_COLOURS = {
   leader: "#0072b2",
@@ -75,7 +80,7 @@ svg .mark { stroke: var(--ink); stroke-width: 2; stroke-dasharray: 3 2; }
 <p><code>${escapeHtml(command)}</code></p>
 <pre>${escapeHtml(machineText(machine))}</pre>
 ${troubles.map((trouble) => `<p class="verdict bad">${escapeHtml(trouble)}</p>`).join("\n")}
-${ratios.length === 0 || report.options.against === null ? "" : ratioSection(ratios, report.options.against)}
+${[...byOpponent(ratios)].map(([against, own]) => ratioSection(own, against)).join("\n")}
 ${cpuCosts.length === 0 ? "" : costSection(cpuCosts)}
 ${cells.length === 0 ? "" : cellSections(cells)}
 ${footprint === null ? "" : `<h2>Footprint</h2><pre>${escapeHtml(footprintText(footprint))}</pre>`}
@@ -167,7 +172,7 @@ function cpuBar(cell: Cell): Bar {
 }
 
 function styleOf({ store, workload }: Cell): { readonly colour: string; readonly dashes: string } {
-  return store === "quorate" ? WAYS[workload.route] : OTHER_STORE;
+  return store === "quorate" ? WAYS[workload.route] : OPPONENT_STYLES[store];
 }
 
 function goalMarks(goal: Goal | null, unit: string) {

@@ -3,9 +3,11 @@ import type { Contender, Probe } from "./contender";
 import type { Driver } from "./driver";
 import { typedDriver } from "./drivers/typed";
 import { unaryDriver } from "./drivers/unary";
+import type { KeySpace } from "./key-space";
+import { generatorHere, type LoadGenerator } from "./load-generator";
 import type { Via } from "./options";
 import { usageOf } from "./process-usage";
-import type { Route } from "./workload";
+import type { Route, Workload } from "./workload";
 
 const WAYS = {
   leader: { client: "typed", via: "leader" },
@@ -33,6 +35,14 @@ export class QuorateContender implements Contender {
       : unaryDriver(await this.#cluster.addressFor(via));
   }
 
+  canRun(_: Workload): boolean {
+    return true;
+  }
+
+  async generator(workload: Workload, space: KeySpace, seed: number): Promise<LoadGenerator> {
+    return generatorHere(await this.driver(workload.route), workload, space, seed);
+  }
+
   level(): Promise<void> {
     return this.#cluster.level();
   }
@@ -49,9 +59,5 @@ export class QuorateContender implements Contender {
         ]),
       ),
     };
-  }
-
-  stop(): Promise<void> {
-    return this.#cluster.stop();
   }
 }

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { type Baseline, type BaselineRun, baselineFrom, baselineOf, heldAgainst } from "./baseline";
 import { type Cell, cpuMicrosOf, groupsOf, runRounds } from "./cells";
 import { cpuCostsOf, ratiosOf } from "./comparison";
+import { isKnownToGo } from "./etcd-go-generator";
 import type { Footprint } from "./footprint";
 import { ratioMark } from "./goals";
 import { KeySpace } from "./key-space";
@@ -33,7 +34,7 @@ const MACHINE: Machine = {
   commit: "0123456789ab",
 };
 
-const RUN: BaselineRun = { machine: MACHINE, against: "etcd", keys: 20_000, valueBytes: 256 };
+const RUN: BaselineRun = { machine: MACHINE, keys: 20_000, valueBytes: 256 };
 
 const PUT_64: Workload = { operation: "put", load: { kind: "closed", inFlight: 64 }, route: "leader" };
 
@@ -96,6 +97,7 @@ describe("ratios", () => {
     expect(ratiosOf([ours, theirs])).toEqual([
       {
         name: "put/64",
+        against: "etcd",
         median: 7,
         lowerQuartile: 5,
         rounds: 5,
@@ -117,6 +119,22 @@ describe("ratios", () => {
     expect(ratiosOf(cells).map(({ name, median }) => [name, median])).toEqual([
       ["put/64", 2],
       ["put@unary/64", 1.5],
+    ]);
+  });
+
+  it("are to each store that ran beside, with its own goals", () => {
+    const gateway: Workload = { ...PUT_64, route: "gateway" };
+    const cells = [
+      cell("quorate", [300, 300, 300, 300, 300]),
+      cell("etcd-go", [100, 100, 100, 100, 100]),
+      cell("etcd", [50, 50, 50, 50, 50]),
+      cell("quorate", [160, 160, 160, 160, 160], gateway),
+    ];
+    expect(ratiosOf(cells).map(({ against, name, median, mark }) => [against, name, median, mark])).toEqual([
+      ["etcd", "put/64", 6, "reached"],
+      ["etcd", "put@gateway/64", 3.2, "missed"],
+      ["etcd-go", "put/64", 3, "stretch"],
+      ["etcd-go", "put@gateway/64", 1.6, "missed"],
     ]);
   });
 
@@ -153,7 +171,7 @@ describe("a base line", () => {
   }
 
   it("holds the ratios and the CPU of our own cells", () => {
-    expect(baseline.cells).toEqual({ "put/64": { ratio: 5, cpuMicros: 102 } });
+    expect(baseline.cells).toEqual({ "put/64": { ratios: { etcd: 5 }, cpuMicros: 102 } });
     expect(baselineFrom(JSON.stringify(baseline))).toEqual(baseline);
   });
 
@@ -191,7 +209,8 @@ describe("a base line", () => {
       regressions: [],
       gaps: [expect.stringContaining("20000 keys")],
     });
-    expect(heldAgainst(baseline, { ...RUN, against: "few-keys" }, cells, ratiosOf(cells))).toEqual({
+    const beside = [cell("quorate", [5]), cell("etcd-go", [100])];
+    expect(heldAgainst(baseline, RUN, beside, ratiosOf(beside))).toEqual({
       regressions: [],
       gaps: [expect.stringContaining("etcd did not run beside")],
     });
@@ -199,24 +218,30 @@ describe("a base line", () => {
 
   it.each([
     ["{", "JSON"],
-    ["null", "version 1"],
-    ['{"version":2}', "version 1"],
-    ['{"version":1}', "no machine"],
-    ['{"version":1,"machine":{},"against":"redis","cells":{}}', "against"],
-    ['{"version":1,"machine":{},"against":null,"cells":{},"tolerance":{"ratio":0.1}}', "tolerance"],
-    [
-      '{"version":1,"machine":{},"against":"etcd","cells":{"put/1":{"ratio":"5"}},"tolerance":{"ratio":0.1,"cpu":0.1}}',
+    ["null", "version 2"],
+    ['{"version":1}', "version 2"],
+    ['{"version":2}', "no machine"],
+    ['{"version":2,"machine":{},"cells":{},"tolerance":{"ratio":0.1}}', "tolerance"],
+    ...[{ ratios: { etcd: "5" }, cpuMicros: 1 }, { cpuMicros: 1 }, { ratios: {} }].map((figures) => [
+      JSON.stringify({
+        version: 2,
+        machine: {},
+        cells: { "put/1": figures },
+        tolerance: { ratio: 0.1, cpu: 0.1 },
+      }),
       "put/1",
-    ],
+    ]),
   ])("refuses %s", (text, problem) => {
     expect(() => baselineFrom(text)).toThrow(problem);
   });
 });
 
 describe("rounds", () => {
-  const seats = (["quorate", "etcd"] as const).map(
-    (name) => ({ contender: { name }, space: new KeySpace({ keys: 2, valueBytes: 1 }) }) as Seat,
-  );
+  const seats = (["quorate", "etcd"] as const).map((name) => seatOf(name, () => true));
+
+  function seatOf(name: Seat["contender"]["name"], canRun: Seat["contender"]["canRun"]): Seat {
+    return { contender: { name, canRun }, space: new KeySpace({ keys: 2, valueBytes: 1 }) } as Seat;
+  }
 
   it("a workload on all stores and ways in is one group, in which etcd runs once", () => {
     const { workloads } = benchOptions([
@@ -235,6 +260,15 @@ describe("rounds", () => {
       ["quorate put/64", "etcd put/64", "quorate put@unary/64"],
       ["quorate get/1", "etcd get/1"],
       ["quorate get/64", "etcd get/64"],
+    ]);
+  });
+
+  it("a store runs what it can", () => {
+    const { workloads } = benchOptions(["--cell", "ycsb-a,put", "--in-flight", "1"]) as BenchOptions;
+    const groups = groupsOf([...seats, seatOf("etcd-go", isKnownToGo)], workloads);
+    expect(groups.map((group) => group.map(({ seat }) => seat.contender.name))).toEqual([
+      ["quorate", "etcd"],
+      ["quorate", "etcd", "etcd-go"],
     ]);
   });
 
@@ -306,8 +340,8 @@ describe("the report", () => {
   });
 
   it("marks ratios", () => {
-    expect(ratiosText(ratios, "etcd")).toMatch(/put\/64 +5\.20 +5\.10 +5\.0 +6\.5 +reached/);
-    expect(ratiosText(ratios, "etcd")).toMatch(/put@gateway\/64 +4\.00 +4\.00 +4\.0 +5\.0 +reached/);
+    expect(ratiosText(ratios)).toMatch(/put\/64 +5\.20 +5\.10 +5\.0 +6\.5 +reached/);
+    expect(ratiosText(ratios)).toMatch(/put@gateway\/64 +4\.00 +4\.00 +4\.0 +5\.0 +reached/);
   });
 
   it.each([
@@ -337,17 +371,27 @@ describe("the report", () => {
     for (const verdict of verdicts) expect(footprintText(footprint)).toContain(verdict);
   });
 
+  it("has a table for each store that ran beside", () => {
+    const both = ratiosOf([...cells, cell("etcd-go", [260, 260, 260, 260, 260])]);
+    const [npm = "", go = ""] = ratiosText(both).split("\n\n");
+    expect(npm).toMatch(/put\/64 +5\.20[\s\S]*npm etcd3/);
+    expect(go).toMatch(/put\/64 +2\.00[\s\S]*Go client/);
+    const html = benchHtml({ ...report, ratios: both });
+    for (const heading of ["Against etcd through npm etcd3", "Against etcd through its own Go client"])
+      expect(html).toContain(heading);
+  });
+
   it("says what went wrong", () => {
     expect(troublesOf(cells)).toEqual([
       "put/100ps: 3 operations FAILED, the first with: <b>nobody</b> is there",
       "put/100ps: the LEADER CHANGED in 1 rounds",
     ]);
     const worse = {
-      regressions: [{ name: "put/1", figure: "ratio", was: 2, is: 1 } as const],
+      regressions: [{ name: "put/1", figure: "ratio", against: "etcd", was: 2, is: 1 } as const],
       gaps: [],
       of: MACHINE,
     };
-    expect(baselineText(worse)).toContain("WORSE  put/1: 1.00 times what ran beside, was 2.00");
+    expect(baselineText(worse)).toContain("WORSE  put/1: 1.00 times etcd through npm etcd3, was 2.00");
   });
 
   it("is one page that needs nothing else", () => {

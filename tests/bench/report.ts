@@ -1,6 +1,7 @@
 import type { Baseline, BaselineOutcome, Regression } from "./baseline";
 import { type Cell, cellName, cpuMicrosOf } from "./cells";
 import type { CpuCost, Ratio } from "./comparison";
+import { OPPONENT_TITLES, type OpponentName } from "./contender";
 import type { Footprint } from "./footprint";
 import { FOOTPRINT_GOALS, FOOTPRINT_VALUE_BYTES, type Mark } from "./goals";
 import type { Machine } from "./machine";
@@ -94,7 +95,18 @@ export function troublesOf(cells: readonly Cell[]): readonly string[] {
   });
 }
 
-export function ratiosText(ratios: readonly Ratio[], other: string): string {
+/** A table for each store that ran beside. */
+export function ratiosText(ratios: readonly Ratio[]): string {
+  return [...byOpponent(ratios)].map(([against, own]) => opponentText(own, against)).join("\n\n");
+}
+
+/** The ratios to each store that ran beside. */
+export function byOpponent(ratios: readonly Ratio[]): ReadonlyMap<OpponentName, readonly Ratio[]> {
+  const opponents = new Set(ratios.map(({ against }) => against));
+  return new Map([...opponents].map((name) => [name, ratios.filter(({ against }) => against === name)]));
+}
+
+function opponentText(ratios: readonly Ratio[], against: OpponentName): string {
   const table = tableText(
     ["cell", "times", "lower quartile", "to reach", "stretch", ""],
     ratios.map(({ name, median, lowerQuartile, goal, mark }) => [
@@ -106,7 +118,7 @@ export function ratiosText(ratios: readonly Ratio[], other: string): string {
       mark === null ? "" : MARKS[mark],
     ]),
   );
-  return `${table}\nTimes the throughput of ${other}: the ratio of the medians, the lower quartile of the ratios of single rounds.`;
+  return `${table}\nTimes the throughput of ${OPPONENT_TITLES[against]}: the ratio of the medians, the lower quartile of the ratios of single rounds.`;
 }
 
 export function cpuCostsText(costs: readonly CpuCost[]): string {
@@ -133,9 +145,10 @@ export function baselineText({ regressions, gaps, of }: NonNullable<Report["base
   ].join("\n");
 }
 
-export function regressionText({ name, figure, was, is }: Regression): string {
-  return figure === "ratio"
-    ? `${name}: ${is.toFixed(2)} times what ran beside, was ${was.toFixed(2)}`
+export function regressionText(regression: Regression): string {
+  const { name, was, is } = regression;
+  return regression.figure === "ratio"
+    ? `${name}: ${is.toFixed(2)} times ${OPPONENT_TITLES[regression.against]}, was ${was.toFixed(2)}`
     : `${name}: ${is.toFixed(0)} us of CPU an operation, was ${was.toFixed(0)}`;
 }
 

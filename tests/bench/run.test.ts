@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { Child, Workplace } from "../support";
 import type { Surroundings } from "../support/child";
+import { etcdGoProblem } from "./etcd-go-program";
 import { etcdVersion } from "./etcd-program";
 
 const BENCH_PROGRAM = resolve(__dirname, "../dist/bench/main.js");
@@ -21,6 +22,7 @@ function bench(line: string, surroundings?: Surroundings, name = "bench"): Child
 }
 
 const testWithEtcd = etcdVersion() === null ? test.skip : test;
+const testWithEtcdAndGo = etcdVersion() === null || etcdGoProblem() !== null ? test.skip : test;
 
 test("the bench measures a cluster of its own and says so in JSON", async () => {
   const child = bench(
@@ -83,6 +85,48 @@ testWithEtcd(
   },
   300_000,
 );
+
+testWithEtcdAndGo(
+  "etcd is called through its own Go client too, by a process of its own in the same rounds",
+  async () => {
+    const operations = ["mixed", "get-stale", "cas", "scan", "txn"];
+    const child = bench(
+      `--against etcd,etcd-go --cell ${operations},ycsb-d --in-flight 4 --rounds 1 --seconds 1 --warm-up-seconds 1 --keys 1000 --json -`,
+    );
+    expect(await child.ended).toEqual({ code: 0, signal: null });
+    const { cells, ratios } = JSON.parse(child.log());
+    const ratiosTo = (name: string) =>
+      ratios.filter(({ against }: { readonly against: string }) => against === name);
+    // What it does not know is left out.
+    expect(ratiosTo("etcd-go")).toHaveLength(operations.length);
+    expect(ratiosTo("etcd")).toHaveLength(operations.length + 1);
+    const rounds = cells
+      .filter(({ store }: { readonly store: string }) => store === "etcd-go")
+      .map(({ rounds }: { readonly rounds: readonly unknown[] }) => rounds[0]);
+    expect(rounds).toHaveLength(operations.length);
+    for (const round of rounds) {
+      expect(round.failed).toBe(0);
+      expect(round.operationsPerSecond).toBeGreaterThan(0);
+      expect(round.maxMs).toBeGreaterThanOrEqual(round.p50Ms);
+      expect(Object.keys(round.cpuMicrosPerOperation).sort()).toEqual(["e1", "e2", "e3", "load"]);
+      expect(round.cpuMicrosPerOperation.load).toBeGreaterThan(0);
+    }
+  },
+  600_000,
+);
+
+testWithEtcd("where there is no Go, that is said in one line and nothing is started", async () => {
+  for (const program of ["getconf", "etcd"]) {
+    const found = execFileSync("which", [program], { encoding: "utf8" }).trim();
+    symlinkSync(found, workplace.at(program));
+  }
+  const child = bench("--against etcd-go", { environment: { PATH: workplace.path } });
+  expect(await child.ended).toEqual({ code: 2, signal: null });
+  expect(child.log().trimEnd().split("\n")).toEqual([
+    "npm run bench -- --against etcd-go",
+    "--against etcd-go: no Go is installed here (there is no program of that name on the PATH)",
+  ]);
+});
 
 test("where there is no etcd, that is said in one line and nothing is started", async () => {
   const getconf = execFileSync("which", ["getconf"], { encoding: "utf8" }).trim();
