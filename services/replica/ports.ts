@@ -80,7 +80,11 @@ export interface StateStore {
   readonly opened: OpenedState;
   /** Reads what a batch of commands needs, as of the last completed write. */
   read(reads: StateReads): Promise<StateView>;
-  /** Writes one batch atomically, with the id of the last entry it applied. One at a time; rejects with StoreFailure. */
+  /**
+   * Writes one batch atomically, with the id of the last entry it applied. One at a time. When it resolves all reads see
+   * it, and a crash takes it back unless a checkpoint came after it. Rejects with StoreFailure, then or when more is
+   * written: nothing may depend on the state alone that is not in the log.
+   */
   write(batch: StateBatch): Promise<void>;
   /** The index that no crash can take back any more: the log may be cut up to it. */
   readonly checkpointIndex: number;

@@ -22,31 +22,40 @@ import type { RecordSource } from "./record-source";
 import { kindOfKey, RANGE_OF_IMAGE } from "./state-layout";
 import { readHead } from "./state-records";
 import { scanSnapshot } from "./state-scan";
+import type { StateWriter } from "./state-writer";
 
 const ROWS_PER_READ = 4096;
 const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
 
-/** The state of a moment: a snapshot of LevelDB, taken in the turn in which it is made. */
+/** What a state is frozen by. */
+export interface FrozenParts {
+  readonly handle: DatabaseHandle;
+  readonly source: RecordSource;
+  readonly writer: Pick<StateWriter, "written" | "snapshot">;
+}
+
+/** The state of a moment: a snapshot of what was written when it is made, which LevelDB may have a little later. */
 export class LevelFrozenState implements FrozenState {
   readonly header: ImageHeader;
-  private readonly snapshot: DatabaseSnapshot;
-  private readonly head: ImageRow;
+  private readonly handle: DatabaseHandle;
+  private readonly source: RecordSource;
+  private readonly snapshot: Promise<DatabaseSnapshot>;
   private readers = 0;
   private isClosed = false;
 
   constructor(
-    private readonly handle: DatabaseHandle,
-    private readonly source: RecordSource,
+    { handle, source, writer }: FrozenParts,
     private readonly limits: { readonly scanChunkBytes: number; readonly imageChunkBytes: number },
     private readonly onReleased: () => void,
   ) {
     handle.check();
-    this.snapshot = handle.database.snapshot();
-    const stored = handle.get(HEAD_KEY, this.snapshot);
-    if (stored === undefined) throw handle.damaged("the record of what it has applied is missing");
-    const { applied, meta } = readHead(source.checked(HEAD_KEY, stored));
-    this.head = [HEAD_KEY, stored];
+    this.handle = handle;
+    this.source = source;
+    const { applied, meta } = writer.written;
     this.header = { format: LEVEL_IMAGE_FORMAT, applied, revision: meta.revision };
+    this.snapshot = writer.snapshot(NEWEST_REVISION);
+    // Who reads it meets the failure.
+    this.snapshot.catch(() => undefined);
   }
 
   async *chunks(after: Uint8Array | null): AsyncGenerator<ImageChunk> {
@@ -61,7 +70,8 @@ export class LevelFrozenState implements FrozenState {
   async *scan(query: Omit<RangeQuery, "revision">): AsyncGenerator<readonly StoredRecord[]> {
     this.open();
     try {
-      const { handle, source, snapshot } = this;
+      const { handle, source } = this;
+      const snapshot = await this.snapshot;
       const parts = { handle, source, snapshot };
       const asOfNow = { ...query, revision: NEWEST_REVISION };
       for await (const chunk of scanSnapshot(parts, asOfNow, this.limits.scanChunkBytes)) {
@@ -107,12 +117,14 @@ export class LevelFrozenState implements FrozenState {
   }
 
   private async *rowsAfter(key: Uint8Array): AsyncGenerator<readonly ImageRow[]> {
-    if (key.length === 0) yield [this.head];
+    const snapshot = await this.snapshot;
+    this.check();
+    if (key.length === 0) yield [this.headOf(snapshot)];
     const isAtStart = key.length === 0 || kindOfKey(key) === "head";
     const iterator = this.handle.database.iterator({
       ...(isAtStart ? { gte: RANGE_OF_IMAGE.gte } : { gt: key }),
       lt: RANGE_OF_IMAGE.lt,
-      snapshot: this.snapshot,
+      snapshot,
       highWaterMarkBytes: this.limits.imageChunkBytes,
     });
     try {
@@ -127,6 +139,15 @@ export class LevelFrozenState implements FrozenState {
     } finally {
       await iterator.close();
     }
+  }
+
+  private headOf(snapshot: DatabaseSnapshot): ImageRow {
+    const stored = this.handle.get(HEAD_KEY, snapshot);
+    if (stored === undefined) throw this.handle.damaged("the record of what it has applied is missing");
+    const { applied, meta } = readHead(this.source.checked(HEAD_KEY, stored));
+    assert(applied.index === this.header.applied.index, "a frozen state is of the entry that it says");
+    assert(meta.revision === this.header.revision, "a frozen state is of the revision that it says");
+    return [HEAD_KEY, stored];
   }
 
   private async nextRows(iterator: {
@@ -162,9 +183,11 @@ export class LevelFrozenState implements FrozenState {
   private closeUnread(): void {
     if (!this.isClosed || this.readers > 0) return;
     // Closing the database closes its snapshots too, and then there is nothing left to do here.
-    this.snapshot.close().then(
-      () => this.onReleased(),
-      (error: unknown) => this.handle.fault("could not give up a snapshot", error),
-    );
+    this.snapshot
+      .then((snapshot) => snapshot.close())
+      .then(
+        () => this.onReleased(),
+        (error: unknown) => this.handle.fault("could not give up a snapshot", error),
+      );
   }
 }

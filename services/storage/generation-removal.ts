@@ -18,6 +18,8 @@ export class GenerationRemoval {
 
   async remove({ namespaceId, generation }: EndedGeneration): Promise<void> {
     const { writer } = this;
+    // Nothing is written to it any more.
+    await this.parts.stateWriter.flush();
     for (const kind of ["leaseKey", "newest", "version"] as const) {
       await this.removeRange(rangeOfGeneration(writer, kind, namespaceId, generation));
     }

@@ -1,5 +1,6 @@
 import type { ResidentState, StateWrites } from "#kv";
 import type { ChainedBatch } from "./database";
+import { cacheKeyOf } from "./record-cache";
 import type { KeySpace } from "./record-source";
 import { RecordWriter } from "./record-writer";
 import { KEYS_PER_SLICE, type RemovalParts } from "./removal";
@@ -70,6 +71,8 @@ export class HistoryRemoval {
     this.due.delete(namespaceId);
     const to = this.parts.floors.givenUpTo(namespaceId);
     if (to === null) return;
+    // What is written later is not given up.
+    await this.parts.stateWriter.flush();
     let range = rangeOfHistoryEndingIn(
       this.writer,
       namespaceId,
@@ -155,8 +158,13 @@ export class HistoryRemoval {
     const { key, revision } = change;
     let bytes = versionKey(this.writer, namespaceId, generation, key, revision).deleteFrom(batch);
     this.space.noteRemoved(key.length + RECORD_OVERHEAD_BYTES);
-    // All writes before this one are done, and none runs beside it: what is newest now is so when it is removed.
-    if (this.parts.source.isDeletedAt(space, key, revision)) {
+    // No write runs beside this one: what is newest now is so when it is removed.
+    const written = this.parts.stateWriter.newestOf(cacheKeyOf(namespaceId, generation, key));
+    const isNewest =
+      written === undefined
+        ? this.parts.source.isDeletedAt(space, key, revision)
+        : written.revision === revision;
+    if (isNewest) {
       bytes += newestKey(this.writer, namespaceId, generation, key).deleteFrom(batch);
       this.space.noteRemoved(key.length + RECORD_OVERHEAD_BYTES);
     }

@@ -22,7 +22,7 @@ import type { DatabaseHandle } from "./database-handle";
 import { LevelFrozenState } from "./frozen-state";
 import { HistoryFloors } from "./history-floors";
 import { LoadedView } from "./loaded-view";
-import { NewestRecords, type WrittenKeys } from "./newest-records";
+import { NewestRecords } from "./newest-records";
 import { cacheKeyOf } from "./record-cache";
 import { RecordRepairs } from "./record-repairs";
 import { type KeySpace, RecordSource } from "./record-source";
@@ -32,9 +32,10 @@ import { readHistory } from "./state-history";
 import { Reclaimer } from "./state-reclaim";
 import { scanRange } from "./state-scan";
 import { type CheckpointLimits, StateWriter } from "./state-writer";
+import type { GatheringLimits, WrittenKeys } from "./write-behind";
 
 /** Bounds of a state store, in bytes and batches. */
-export interface StateLimits extends CheckpointLimits {
+export interface StateLimits extends CheckpointLimits, GatheringLimits {
   /** Of records kept in memory. */
   readonly cacheBytesMax: number;
   readonly scanChunkBytes: number;
@@ -64,10 +65,10 @@ export class LevelState {
   ) {
     this.opened = { resident: contents.resident, applied: contents.head.applied };
     this.source = new RecordSource(handle);
-    this.newest = new NewestRecords(handle, this.source, limits.cacheBytesMax);
+    this.writer = new StateWriter(handle, contents, limits);
+    this.newest = new NewestRecords(handle, this.source, this.writer, limits.cacheBytesMax);
     const answers = new AnswerRows(contents.answerRows, keptBy(contents.resident.sessions));
     this.changes = new StateChanges(answers, this.newest);
-    this.writer = new StateWriter(handle, contents, limits);
     this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
     this.repairs = new RecordRepairs(this.source);
     const { source, floors, writer: stateWriter } = this;
@@ -102,23 +103,26 @@ export class LevelState {
   }
 
   write({ applied, writes }: StateBatch): Promise<void> {
-    assert(applied.index > this.writer.appliedIndex, "the applied index rises with each batch");
+    assert(applied.index > this.writer.written.applied.index, "the applied index rises with each batch");
     return this.alone(async () => {
       const written: WrittenKeys = new Map();
-      const advance = { applied, meta: writes.meta };
-      await this.writer.write((batch) => this.changes.putInto(batch, writes, written), advance);
-      this.newest.noteWritten(written);
-      this.floors.note(writes);
+      const advance = { applied, meta: writes.meta, written };
+      await this.writer.write((batch) => {
+        const bytes = this.changes.putInto(batch, writes, written);
+        this.newest.noteWritten(written);
+        this.floors.note(writes);
+        return bytes;
+      }, advance);
       this.reclaimer.noteWritten(writes);
     });
   }
 
   repair(repairs: readonly RecordRepair[]): Promise<void> {
     return this.alone(async () => {
-      this.handle.check();
-      const snapshot = this.handle.database.snapshot();
+      const snapshot = await this.writer.snapshot(NEWEST_REVISION);
       const prepared = await this.repairs.prepared(repairs, snapshot).finally(() => snapshot.close());
       await this.writer.write((batch) => this.repairs.putInto(batch, prepared), null);
+      await this.writer.flush();
       this.newest.noteRepaired(repairs.map(cacheKeyOfRead));
     });
   }
@@ -128,7 +132,8 @@ export class LevelState {
   }
 
   freeze(): FrozenState {
-    const frozen: LevelFrozenState = new LevelFrozenState(this.handle, this.source, this.limits, () =>
+    const { handle, source, writer } = this;
+    const frozen: LevelFrozenState = new LevelFrozenState({ handle, source, writer }, this.limits, () =>
       this.reclaimer.noteReleased(frozen),
     );
     this.reclaimer.noteFrozen(frozen);
@@ -166,8 +171,8 @@ export class LevelState {
   }
 
   history(query: HistoryQuery): AsyncIterable<readonly Change[]> {
-    const { handle, source, floors } = this;
-    return readHistory({ handle, source, floors }, query, this.limits.scanChunkBytes);
+    const { handle, source, floors, writer } = this;
+    return readHistory({ handle, source, floors, writer }, query, this.limits.scanChunkBytes);
   }
 
   close(): Promise<void> {
@@ -180,7 +185,13 @@ export class LevelState {
     this.handle.end("is closed", { dataLoss: false });
     await this.reclaimer.settle();
     await this.writer.settle();
+    this.writer.drop();
     await this.handle.close();
+  }
+
+  /** Resolves when LevelDB has what was written so far. */
+  flush(): Promise<void> {
+    return this.writer.flush();
   }
 
   /** Resolves when what was given up so far is removed. */
@@ -204,8 +215,8 @@ export class LevelState {
   }
 
   private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
-    const { handle, source } = this;
-    return scanRange({ handle, source }, query, this.limits.scanChunkBytes);
+    const { handle, source, writer } = this;
+    return scanRange({ handle, source, writer }, query, this.limits.scanChunkBytes);
   }
 }
 

@@ -4,12 +4,14 @@ import type { DatabaseHandle } from "./database-handle";
 import { cachedOf, RecordCache, recordOf } from "./record-cache";
 import type { RecordSource } from "./record-source";
 import type { PreviousVersion } from "./revision-records";
+import type { StateWriter } from "./state-writer";
 import { type NewestVersion, type VersionChange, withoutValue } from "./version-records";
+import type { WrittenKeys } from "./write-behind";
 
-/** What was written of keys at last, by their cache keys. */
-export type WrittenKeys = Map<string, VersionChange>;
-
-/** Reads records of keys through a cache of their newest versions, which writes keep up to date. */
+/**
+ * Reads records of keys through a cache of their newest versions, which writes keep up to date; and what is not cached
+ * from what LevelDB does not have yet, or from LevelDB.
+ */
 export class NewestRecords {
   private readonly cache: RecordCache;
   /** Counts completed writes: what was read before one must not be cached after it. */
@@ -18,6 +20,7 @@ export class NewestRecords {
   constructor(
     private readonly handle: DatabaseHandle,
     private readonly source: RecordSource,
+    private readonly writer: Pick<StateWriter, "newestOf" | "snapshot">,
     cacheBytesMax: number,
   ) {
     this.cache = new RecordCache(cacheBytesMax);
@@ -53,7 +56,10 @@ export class NewestRecords {
 
   /** The newest version of a key where it is cached, which is nearly always so for one that a command has just read. */
   known(cacheKey: string): PreviousVersion | null {
-    return this.cache.get(cacheKey) ?? null;
+    const cached = this.cache.get(cacheKey);
+    if (cached !== undefined) return cached;
+    const written = this.writer.newestOf(cacheKey);
+    return written === undefined ? null : previousOf(written);
   }
 
   /** Takes over what a batch wrote, when it is written. */
@@ -85,13 +91,18 @@ export class NewestRecords {
     for (const cacheKey of cacheKeys) this.cache.delete(cacheKey);
   }
 
-  /** Undefined where it is not cached as the read wants it. */
+  /** Undefined where it is not in memory as the read wants it. */
   private cached(read: KeyRead, cacheKey: string, revision: number): StoredRecord | null | undefined {
     const cached = this.cache.get(cacheKey);
-    if (cached === undefined || cached.modRevision > revision) return undefined;
-    if (!cached.isThere) return null;
-    const value = read.withValue ? this.cache.value(cacheKey) : EMPTY_BYTES;
-    return value === undefined ? undefined : recordOf(read.key, cached, value);
+    if (cached !== undefined) {
+      if (cached.modRevision > revision) return undefined;
+      if (!cached.isThere) return null;
+      const value = read.withValue ? this.cache.value(cacheKey) : EMPTY_BYTES;
+      if (value !== undefined) return recordOf(read.key, cached, value);
+    }
+    const written = this.writer.newestOf(cacheKey);
+    if (written === undefined || written.revision > revision) return undefined;
+    return written.kind === "delete" ? null : asAsked(written.record, read);
   }
 
   private async load(
@@ -99,7 +110,9 @@ export class NewestRecords {
     cacheKeys: readonly string[],
     revision: number,
   ): Promise<readonly (StoredRecord | null)[]> {
-    const now = this.source.newestNow(reads, revision);
+    // Of them an older version is asked for, which LevelDB may not have either.
+    const isWritten = cacheKeys.some((cacheKey) => this.writer.newestOf(cacheKey) !== undefined);
+    const now = isWritten ? null : this.source.newestNow(reads, revision);
     if (now !== null) {
       for (const [at, version] of now.entries()) {
         this.remember(reads[at] as KeyRead, cacheKeys[at] as string, version);
@@ -108,8 +121,8 @@ export class NewestRecords {
     }
 
     // Taken before anything else can run: all is read as of one moment, whatever is written or removed meanwhile.
-    const snapshot = this.handle.database.snapshot();
     const { writeCount } = this;
+    const snapshot = isWritten ? await this.writer.snapshot(revision) : this.handle.database.snapshot();
     try {
       const newest = await this.source.newest(reads, snapshot);
       const loaded: (StoredRecord | null)[] = [];
@@ -119,7 +132,9 @@ export class NewestRecords {
           loaded.push(await this.source.versionAt(read, read.key, revision, snapshot));
           continue;
         }
-        if (writeCount === this.writeCount) this.remember(read, cacheKeys[at] as string, version);
+        if (!isWritten && writeCount === this.writeCount) {
+          this.remember(read, cacheKeys[at] as string, version);
+        }
         loaded.push(version.record);
       }
       return loaded;
@@ -133,6 +148,12 @@ export class NewestRecords {
     const value = read.withValue ? (version.record?.value ?? null) : null;
     this.cache.set(cacheKey, cachedOf(version), value);
   }
+}
+
+/** What a change was, for one that takes its place. */
+export function previousOf(written: VersionChange): PreviousVersion {
+  const valueBytes = written.kind === "put" ? written.record.value.length : 0;
+  return { modRevision: written.revision, valueBytes };
 }
 
 function asAsked(record: StoredRecord | null, read: KeyRead): StoredRecord | null {

@@ -1,6 +1,7 @@
 import type { Database } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import { type KeyRange, RANGE_OF_RECORDS } from "./state-layout";
+import type { StateWriter } from "./state-writer";
 
 /** Below this it is not worth it: LevelDB merges its tables by itself as others are written. */
 const REMOVED_BYTES_MIN = 8 * 1024 * 1024;
@@ -23,7 +24,10 @@ export class SpaceReturn {
   /** Of them those that were open when there was enough to return, and are waited for; null where there is not enough. */
   private awaited: Set<object> | null = null;
 
-  constructor(private readonly handle: DatabaseHandle) {}
+  constructor(
+    private readonly handle: DatabaseHandle,
+    private readonly stateWriter: Pick<StateWriter, "flush">,
+  ) {}
 
   noteRemoved(bytes: number): void {
     this.removedBytes += bytes;
@@ -44,7 +48,7 @@ export class SpaceReturn {
   async returnDue(): Promise<boolean> {
     if (this.removedBytes < REMOVED_BYTES_MIN) return false;
     const { database } = this.handle;
-    this.handle.check();
+    await this.stateWriter.flush();
     const { gte, lt } = RANGE_OF_RECORDS;
     const bytes = await database.approximateSize(gte, lt);
     if (this.removedBytes < bytes * REMOVED_SHARE_MIN) {

@@ -1,10 +1,10 @@
 import type { Change, StateWrites } from "#kv";
 import type { AnswerRows } from "./answer-rows";
 import type { ChainedBatch } from "./database";
-import type { NewestRecords, WrittenKeys } from "./newest-records";
+import { type NewestRecords, previousOf } from "./newest-records";
 import { cacheKeyOf } from "./record-cache";
 import { RecordWriter } from "./record-writer";
-import { keyOfChange, type PreviousVersion } from "./revision-records";
+import { keyOfChange } from "./revision-records";
 import { RevisionRows } from "./revision-rows";
 import { leaseKey, leaseKeyKey, namespaceKey, sessionKey } from "./state-layout";
 import {
@@ -16,7 +16,8 @@ import {
   writeNamespace,
   writeSession,
 } from "./state-records";
-import { type VersionChange, writeNewest, writeVersion } from "./version-records";
+import { writeNewest, writeVersion } from "./version-records";
+import type { WrittenKeys } from "./write-behind";
 
 /** Turns what a batch of commands did into records, all but the head. */
 export class StateChanges {
@@ -59,7 +60,7 @@ export class StateChanges {
       }
       const cacheKey = cacheKeyOf(change.namespaceId, change.generation, keyOfChange(change));
       const before = written.get(cacheKey);
-      const previous = before === undefined ? this.newest.known(cacheKey) : versionOf(before);
+      const previous = before === undefined ? this.newest.known(cacheKey) : previousOf(before);
       written.set(cacheKey, change);
       bytes += revisions.add(batch, { change, previous });
       bytes += writeNewest(writer, change).putInto(batch).bytes;
@@ -67,11 +68,6 @@ export class StateChanges {
     }
     return bytes + revisions.finish(batch);
   }
-}
-
-function versionOf(change: VersionChange): PreviousVersion {
-  const valueBytes = change.kind === "put" ? change.record.value.length : 0;
-  return { modRevision: change.revision, valueBytes };
 }
 
 /** The generations that a batch ended: those of truncations, and the last ones of deleted namespaces. */

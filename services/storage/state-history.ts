@@ -9,6 +9,7 @@ import type { RecordSource } from "./record-source";
 import { RecordWriter } from "./record-writer";
 import { readRevisions, type StoredChange } from "./revision-records";
 import { rangeOfHistoryFrom } from "./state-layout";
+import type { StateWriter } from "./state-writer";
 
 /** Changes of the first read, nearly: what is read past the end of a chunk is thrown away. */
 const FIRST_CHANGES = 64;
@@ -22,6 +23,7 @@ export interface HistoryParts {
   readonly handle: DatabaseHandle;
   readonly source: RecordSource;
   readonly floors: HistoryFloors;
+  readonly writer: Pick<StateWriter, "snapshot">;
 }
 
 /**
@@ -35,7 +37,7 @@ export async function* readHistory(
   query: HistoryQuery,
   chunkBytesMax: number,
 ): AsyncGenerator<readonly Change[]> {
-  const { handle, floors } = parts;
+  const { handle, floors, writer } = parts;
   handle.check();
   floors.checkTold(query.namespaceId, query.from);
   const to = Math.min(query.to, floors.revision);
@@ -44,7 +46,7 @@ export async function* readHistory(
   while (next.revision <= to) {
     handle.check();
     floors.checkTold(query.namespaceId, next.revision);
-    const snapshot = handle.database.snapshot();
+    const snapshot = await writer.snapshot(to);
     let changes: readonly Change[];
     let isLast: boolean;
     try {

@@ -25,7 +25,7 @@ export class Reclaimer {
     resident: ResidentState,
     ended: readonly EndedGeneration[],
   ) {
-    this.space = new SpaceReturn(parts.handle);
+    this.space = new SpaceReturn(parts.handle, parts.stateWriter);
     this.generations = new GenerationRemoval(parts, this.space);
     this.history = new HistoryRemoval(parts, this.space, resident);
     this.ended = [...ended];

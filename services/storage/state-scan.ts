@@ -3,6 +3,7 @@ import type { RangeQuery } from "#replica";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import type { RecordSource } from "./record-source";
+import type { StateWriter } from "./state-writer";
 import { withoutValue } from "./version-records";
 
 /** Rows of the first read where nobody says how many are wanted: what is read past that is thrown away. */
@@ -16,12 +17,11 @@ const RECORD_OVERHEAD_BYTES = 64;
  * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan.
  */
 export async function* scanRange(
-  parts: Omit<ScanParts, "snapshot">,
+  parts: Omit<ScanParts, "snapshot"> & { readonly writer: Pick<StateWriter, "snapshot"> },
   query: RangeQuery,
   chunkBytesMax: number,
 ): AsyncGenerator<readonly StoredRecord[]> {
-  parts.handle.check();
-  const snapshot = parts.handle.database.snapshot();
+  const snapshot = await parts.writer.snapshot(query.revision);
   try {
     yield* scanSnapshot({ ...parts, snapshot }, query, chunkBytesMax);
   } finally {

@@ -128,6 +128,11 @@ export class LevelStateStore implements StateStore {
     await this.retiring;
   }
 
+  /** Resolves when LevelDB has what was written so far, as a process that is killed leaves it behind. */
+  flush(): Promise<void> {
+    return this.present.flush();
+  }
+
   /** Resolves when nothing is left to remove. */
   async settle(): Promise<void> {
     await this.present.settle();

@@ -1,11 +1,13 @@
 import type { StateMeta } from "#kv";
 import type { EntryId } from "#raft";
 import { forceIntoTables } from "./checkpoint";
-import type { ChainedBatch } from "./database";
+import type { ChainedBatch, DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import { RecordWriter } from "./record-writer";
 import { batchKey } from "./state-layout";
 import { type StateHead, writeBatchNumber, writeHead } from "./state-records";
+import type { VersionChange } from "./version-records";
+import { type BatchEnd, type GatheringLimits, WriteBehind, type WrittenKeys } from "./write-behind";
 
 /** When a checkpoint is made: after so many bytes were written, or so many batches. */
 export interface CheckpointLimits {
@@ -20,33 +22,43 @@ const NUMBERS_REMOVED_MAX = 64;
 const ATTEMPTS_MAX = 4;
 
 /**
- * Writes batches one after another, each with its consecutive number, none synced; and makes checkpoints. LevelDB may
- * lose an unsynced batch and keep a later one (architecture, Durability): the numbers tell when the state is opened.
+ * Writes batches behind whoever asks for it, each with its consecutive number, none synced; and makes checkpoints.
+ * LevelDB may lose an unsynced batch and keep a later one (architecture, Durability): the numbers tell when the state is
+ * opened.
  */
 export class StateWriter {
-  private head: StateHead;
+  /** Of the last batch that LevelDB was given. */
+  private batchNumber: number;
+  /** As of the last write, which LevelDB may not have yet. */
+  private present: { readonly applied: EntryId; readonly meta: StateMeta };
+  /** Of the last batch that LevelDB has. */
+  private stored: StateHead;
   private durable: { readonly batchNumber: number; readonly index: number };
   private oldestNumber: number;
   private bytesSinceCheckpoint = 0;
   private batchesSinceCheckpoint = 0;
-  private queue: Promise<void> = Promise.resolve();
   private checkpointing: Promise<void> | null = null;
+  private readonly behind: WriteBehind;
   private readonly writer = new RecordWriter();
 
   /** @param oldestNumber the lowest batch number that is still stored */
   constructor(
     private readonly handle: DatabaseHandle,
     found: { readonly head: StateHead; readonly oldestNumber: number },
-    private readonly limits: CheckpointLimits,
+    private readonly limits: CheckpointLimits & GatheringLimits,
   ) {
-    this.head = found.head;
+    this.present = found.head;
+    this.stored = found.head;
+    this.batchNumber = found.head.batchNumber;
     this.oldestNumber = found.oldestNumber;
     // What LevelDB recovers from its log on opening goes into a synced table at once, so all that was found is durable.
     this.durable = { batchNumber: found.head.batchNumber, index: found.head.applied.index };
+    this.behind = new WriteBehind(handle, limits, (batch) => this.seal(batch));
   }
 
-  get appliedIndex(): number {
-    return this.head.applied.index;
+  /** As of the last write. */
+  get written(): { readonly applied: EntryId; readonly meta: StateMeta } {
+    return this.present;
   }
 
   /** Up to this index no crash takes the state back. */
@@ -55,22 +67,49 @@ export class StateWriter {
   }
 
   /**
-   * Writes what `put` puts, after all that was asked for before; `put` runs when its turn has come and returns the
-   * bytes. Without `advance` the applied entry and the counters stay as they are.
+   * Writes what `put` puts, which is run at once and returns the bytes: from then on newestOf() and snapshots have it.
+   * Without `advance` the applied entry and the counters stay as they are. Resolves when more may be written.
    */
   write(
     put: (batch: ChainedBatch) => number,
-    advance: { readonly applied: EntryId; readonly meta: StateMeta } | null,
+    advance: {
+      readonly applied: EntryId;
+      readonly meta: StateMeta;
+      /** Filled by `put`. */
+      readonly written: WrittenKeys;
+    } | null,
   ): Promise<void> {
-    const written = this.queue.then(() => this.writeNow(put, advance));
-    this.queue = written.catch(() => undefined);
-    return written;
+    return this.behind.add((batch) => {
+      const bytes = put(batch);
+      if (advance !== null) this.present = { applied: advance.applied, meta: advance.meta };
+      return bytes;
+    }, advance?.written ?? new Map());
   }
 
-  /** Makes a checkpoint of all that was asked for so far; resolves when it is durable. */
+  /** What was written of a key at last; undefined where LevelDB has it. */
+  newestOf(cacheKey: string): VersionChange | undefined {
+    return this.behind.newestOf(cacheKey);
+  }
+
+  /** Resolves when LevelDB has what was written so far. */
+  flush(): Promise<void> {
+    return this.behind.flush();
+  }
+
+  /**
+   * In which all is that was written so far, and nothing that is written later. Where no more than a revision is asked
+   * for, later changes and removals may lack in it, and it comes sooner.
+   */
+  async snapshot(revision: number): Promise<DatabaseSnapshot> {
+    this.handle.check();
+    // What LevelDB does not have yet is newer, or removes what nobody may ask for any more.
+    return revision <= this.stored.meta.revision ? this.handle.database.snapshot() : this.behind.snapshot();
+  }
+
+  /** Makes a checkpoint of all that was written so far; resolves when it is durable. */
   async checkpoint(): Promise<void> {
-    await this.queue;
-    const wanted = this.head.batchNumber;
+    await this.behind.flush();
+    const wanted = this.stored.batchNumber;
     for (let attempt = 0; this.durable.batchNumber < wanted && attempt < ATTEMPTS_MAX; attempt += 1) {
       this.handle.check();
       await (this.checkpointing ?? this.beginCheckpoint());
@@ -81,40 +120,40 @@ export class StateWriter {
     }
   }
 
-  /** Resolves when what was asked for so far has ended, a checkpoint included. */
+  /** Resolves when LevelDB has what was written so far, or the handle has ended; and a checkpoint too. */
   async settle(): Promise<void> {
-    await this.queue;
+    await this.behind.flush().catch(() => undefined);
     await this.checkpointing;
   }
 
-  private async writeNow(
-    put: (batch: ChainedBatch) => number,
-    advance: { readonly applied: EntryId; readonly meta: StateMeta } | null,
-  ): Promise<void> {
-    this.handle.check();
+  /** What LevelDB was not given yet is dropped. */
+  drop(): void {
+    this.behind.drop();
+  }
+
+  /** Ends a batch, which is the next that LevelDB gets. */
+  private seal(batch: ChainedBatch): BatchEnd {
+    this.batchNumber += 1;
     const head: StateHead = {
-      batchNumber: this.head.batchNumber + 1,
+      ...this.present,
+      batchNumber: this.batchNumber,
       checkpointNumber: this.durable.batchNumber,
-      applied: advance?.applied ?? this.head.applied,
-      meta: advance?.meta ?? this.head.meta,
     };
-    const batch = this.handle.database.batch();
-    let bytes = put(batch);
+    let bytes = 0;
     const oldestNumber = Math.min(head.checkpointNumber + 1, this.oldestNumber + NUMBERS_REMOVED_MAX);
     for (let number = this.oldestNumber; number < oldestNumber; number += 1) {
       bytes += batchKey(this.writer, number).deleteFrom(batch);
     }
+    this.oldestNumber = oldestNumber;
     bytes += writeBatchNumber(this.writer, head.batchNumber).putInto(batch).bytes;
     bytes += writeHead(this.writer, head).putInto(batch).bytes;
-    await this.handle.write(batch, { sync: false });
-    this.head = head;
-    this.oldestNumber = oldestNumber;
-    this.bytesSinceCheckpoint += bytes;
-    this.batchesSinceCheckpoint += 1;
-    this.maybeCheckpoint();
+    return { bytes, stored: (batchBytes) => this.noteStored(head, batchBytes) };
   }
 
-  private maybeCheckpoint(): void {
+  private noteStored(head: StateHead, bytes: number): void {
+    this.stored = head;
+    this.bytesSinceCheckpoint += bytes;
+    this.batchesSinceCheckpoint += 1;
     const { checkpointBytes, checkpointBatches } = this.limits;
     const isDue =
       this.bytesSinceCheckpoint >= checkpointBytes || this.batchesSinceCheckpoint >= checkpointBatches;
@@ -133,7 +172,7 @@ export class StateWriter {
 
   /** Writes go on meanwhile; those that complete after it began are not counted in. Where it failed the next one is due later. */
   private async makeCheckpoint(): Promise<void> {
-    const { batchNumber, applied } = this.head;
+    const { batchNumber, applied } = this.stored;
     try {
       if (await forceIntoTables(this.handle.database)) this.durable = { batchNumber, index: applied.index };
     } catch (error) {

@@ -18,6 +18,9 @@ export interface StoreOptions {
   /** The state makes a checkpoint after so many bytes were written to it, or so many batches. */
   readonly checkpointBytes: number;
   readonly checkpointBatches: number;
+  /** The state gathers so many bytes, or for so long, what is then written to it at once. */
+  readonly gatheredBytes: number;
+  readonly gatheredMs: number;
   readonly scanChunkBytes: number;
   readonly imageChunkBytes: number;
 }
@@ -28,6 +31,8 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   recordCacheBytesMax: 18 * 1024 * 1024,
   checkpointBytes: 4 * 1024 * 1024,
   checkpointBatches: 4096,
+  gatheredBytes: 128 * 1024,
+  gatheredMs: 20,
   scanChunkBytes: 256 * 1024,
   imageChunkBytes: 256 * 1024,
 };

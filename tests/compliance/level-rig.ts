@@ -97,8 +97,18 @@ export class LevelRig {
     this.opened = [];
   }
 
-  /** Goes on with a copy of the files as they are now: what a killed process leaves behind. */
+  /** Goes on with a copy of the files as they are when all was written: what a process leaves behind that is killed then. */
   async kill(): Promise<void> {
+    for (const store of this.opened) {
+      const state = "state" in store ? store.state : store;
+      // A store that has failed leaves what it has.
+      await (state as Partial<Flushing>).flush?.().catch(() => undefined);
+    }
+    await this.crash();
+  }
+
+  /** Goes on with a copy of the files as they are now, whatever is still to be written to them. */
+  async crash(): Promise<void> {
     const before = this.path;
     this.copies += 1;
     await copyAsOfOneMoment(before, this.path);
@@ -110,6 +120,11 @@ export class LevelRig {
     failNextLevelWrite(said);
   }
 
+  /** What is to be written waits, until the function that this returns is called. */
+  holdWrites(): () => void {
+    return holdLevelWrites();
+  }
+
   async dispose(): Promise<void> {
     await this.close();
     await rm(this.root, { recursive: true, force: true });
@@ -118,6 +133,10 @@ export class LevelRig {
 
 interface Settling {
   settle(): Promise<void>;
+}
+
+interface Flushing {
+  flush(): Promise<void>;
 }
 
 /** LevelDB may be making tables of its own accord: a copy counts when no file but its logs changed meanwhile. */
@@ -164,11 +183,32 @@ export async function findBatchClass(): Promise<void> {
   await rm(path, { recursive: true, force: true });
 }
 
-function failNextLevelWrite(said: string): void {
+function spyOnWrites() {
   if (batchPrototype === null) throw new Error("findBatchClass() comes first");
-  const spy = jest.spyOn(batchPrototype as never as { write(): Promise<void> }, "write");
+  return jest.spyOn(batchPrototype, "write");
+}
+
+function failNextLevelWrite(said: string): void {
+  const spy = spyOnWrites();
   spy.mockImplementationOnce(() => {
     spy.mockRestore();
     return Promise.reject(new Error(said));
   });
+}
+
+function holdLevelWrites(): () => void {
+  const write = batchPrototype?.write;
+  let resolve = (): void => {};
+  const held = new Promise<void>((resolved) => {
+    resolve = resolved;
+  });
+  const spy = spyOnWrites();
+  spy.mockImplementation(async function (this: unknown, options?: unknown) {
+    await held;
+    await write?.call(this as never, options);
+  });
+  return () => {
+    spy.mockRestore();
+    resolve();
+  };
 }

@@ -18,9 +18,16 @@ function levelRig(options: Parameters<typeof LevelRig.create>[0]): () => Promise
 /** What stores of the state are tested on, by name. */
 export const STATE_RIGS: readonly (readonly [string, () => Promise<StateRig>])[] = [
   ["LevelDB", levelRig({ imageChunkBytes: 4000 })],
+  ["LevelDB, without a cache", levelRig({ recordCacheBytesMax: 0, imageChunkBytes: 4000 })],
   [
-    "LevelDB, without a cache, in small chunks, a checkpoint every other batch",
-    levelRig({ recordCacheBytesMax: 0, scanChunkBytes: 1000, imageChunkBytes: 500, checkpointBatches: 2 }),
+    "LevelDB, without a cache, each batch by itself, in small chunks, a checkpoint every other batch",
+    levelRig({
+      recordCacheBytesMax: 0,
+      gatheredBytes: 0,
+      scanChunkBytes: 1000,
+      imageChunkBytes: 500,
+      checkpointBatches: 2,
+    }),
   ],
   ["memory", memoryRig],
 ];

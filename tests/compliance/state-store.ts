@@ -25,7 +25,7 @@ export interface StateRig {
   open(): Promise<StateStore>;
   /** Ends the store as a killed process does: nothing that was written is lost. */
   kill(): Promise<void>;
-  /** The next write fails. */
+  /** What is written next to what the store is on fails. */
   failNextWrite(): void;
   /** Resolves when what was given up so far is removed. */
   settle(): Promise<void>;
@@ -374,8 +374,13 @@ export function stateStoreCompliance(name: string, create: () => Promise<StateRi
 
     it("ends with a failed write: all later writes are refused with one failure", async () => {
       await state.write(batch(1, [put("a", "1", 1)]));
+      await state.checkpoint();
       rig.failNextWrite();
-      const first: unknown = await state.write(batch(2, [put("a", "2", 2)])).catch((error: unknown) => error);
+      // What is written may fail later than it is written, but never unnoticed.
+      const first: unknown = await state
+        .write(batch(2, [put("a", "2", 2)]))
+        .then(() => state.checkpoint())
+        .catch((error: unknown) => error);
       expect(first).toBeInstanceOf(StoreFailure);
       expect(await state.write(batch(3, [put("a", "3", 3)])).catch((error: unknown) => error)).toBe(first);
       await expect(get(state, "a")).rejects.toBe(first);

@@ -26,7 +26,7 @@ const REVISION_KIND = 0x12;
 let rig: LevelRig;
 
 beforeEach(async () => {
-  rig = await LevelRig.create({ checkpointBatches: 100_000, checkpointBytes: 2 ** 40 });
+  rig = await LevelRig.create({ checkpointBatches: 100_000, checkpointBytes: 2 ** 40, gatheredBytes: 0 });
 });
 
 afterEach(() => rig.dispose());

@@ -11,7 +11,7 @@ describe("crashes of and damage to the state", () => {
   let rig: LevelRig;
 
   beforeEach(async () => {
-    rig = await LevelRig.create({ checkpointBatches: 1000 });
+    rig = await LevelRig.create({ checkpointBatches: 1000, gatheredBytes: 0 });
   });
 
   afterEach(() => rig.dispose());
@@ -110,7 +110,7 @@ describe("crashes of and damage to the state", () => {
 
   it("a checkpoint survives the loss of everything that was not synced", async () => {
     await rig.dispose();
-    rig = await LevelRig.create({ checkpointBatches: 50 });
+    rig = await LevelRig.create({ checkpointBatches: 50, gatheredBytes: 0 });
     const state = await rig.openState();
     const written = 50;
     await writeBatches(state, 1, written);
@@ -133,7 +133,7 @@ describe("crashes of and damage to the state", () => {
 
   it("numbers go on over many checkpoints and restarts, and covered ones are removed", async () => {
     await rig.dispose();
-    rig = await LevelRig.create({ checkpointBatches: 7 });
+    rig = await LevelRig.create({ checkpointBatches: 7, gatheredBytes: 0 });
     for (let round = 0; round < 5; round += 1) {
       const state = await rig.openState();
       expect(state.opened.applied.index).toBe(round * 40);
@@ -167,7 +167,7 @@ describe("crashes of and damage to the state", () => {
 
   it("E8: a value that went bad after opening is never served, and ends the handle", async () => {
     await rig.dispose();
-    rig = await LevelRig.create({ recordCacheBytesMax: 0 });
+    rig = await LevelRig.create({ recordCacheBytesMax: 0, gatheredBytes: 0 });
     const state = await rig.openState();
     await writeBatches(state, 1, 3);
     const { database } = (state as unknown as { present: { handle: { database: RawStore } } }).present.handle;

@@ -38,7 +38,7 @@ describe("what compactions give up, in LevelDB", () => {
   let rig: LevelRig;
 
   beforeEach(async () => {
-    rig = await LevelRig.create({ checkpointBatches: 100_000, checkpointBytes: 2 ** 40 });
+    rig = await LevelRig.create({ checkpointBatches: 100_000, checkpointBytes: 2 ** 40, gatheredBytes: 0 });
   });
 
   afterEach(() => rig.dispose());
