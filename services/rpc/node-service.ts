@@ -21,6 +21,7 @@ import { assert, unreachable } from "#std";
 import { administrationMethods } from "./administration-methods";
 import { backup } from "./backup";
 import { clusterMethods } from "./cluster-methods";
+import { Gets } from "./gets";
 import { keepAlive } from "./keep-alive";
 import { leaseMethods } from "./lease-methods";
 import { membershipMethods } from "./membership-methods";
@@ -51,9 +52,11 @@ type NamespaceMethod = keyof (typeof NamespaceServiceDefinition)["methods"];
 type ClusterMethod = keyof (typeof ClusterServiceDefinition)["methods"];
 
 const kvMethods = { ...writeMethods, ...readMethods } as const satisfies Record<
-  Exclude<KvMethod, "scan" | "pipeline">,
+  Exclude<KvMethod, "get" | "scan" | "pipeline">,
   UnaryMethod
 >;
+
+const GET_PATH = methodPath(KvServiceDefinition, "get");
 
 const allClusterMethods = {
   ...clusterMethods,
@@ -62,7 +65,7 @@ const allClusterMethods = {
   ...verificationMethods,
 } as const satisfies Record<Exclude<ClusterMethod, "backup">, UnaryMethod>;
 
-/** The handler of each unary method, by path. */
+/** The handler of each unary method but Get, by path. */
 const unaryMethods: ReadonlyMap<string, UnaryMethod> = new Map([
   ...Object.entries(kvMethods).map(
     ([name, method]) => [methodPath(KvServiceDefinition, name), method] as const,
@@ -106,10 +109,12 @@ const NOWHERE: Place = { kind: "nowhere" };
 export class NodeService implements ByteService {
   private readonly node: NodeContext;
   private readonly channels: CallChannels;
+  private readonly gets: Gets;
 
   constructor(node: NodeContext, channels: CallChannels) {
     this.node = node;
     this.channels = channels;
+    this.gets = new Gets(node);
   }
 
   async unary(call: ByteCall): Promise<Uint8Array> {
@@ -120,10 +125,8 @@ export class NodeService implements ByteService {
     }
     if (place.kind === "nowhere") throw notLeaderFailure(this.node);
     if (place.kind === "at") return this.forward(place.address, call);
-    const method = unaryMethods.get(call.method.path);
-    assert(method !== undefined, "every method of the public services has a handler");
     try {
-      return await method(this.node, call);
+      return await this.serve(call);
     } catch (error) {
       const failure = failureOf(error);
       // Whatever it was refused for, it would be so again.
@@ -135,6 +138,14 @@ export class NodeService implements ByteService {
       if (!wasDeposed || failure.leader === undefined || !this.mayForward(call)) throw failure;
       return this.forward(failure.leader.address, call);
     }
+  }
+
+  private serve(call: ByteCall): Promise<Uint8Array> {
+    const { path } = call.method;
+    if (path === GET_PATH) return this.gets.serve(call);
+    const method = unaryMethods.get(path);
+    assert(method !== undefined, "every method of the public services has a handler");
+    return method(this.node, call);
   }
 
   async stream(call: ByteCall, sink: ByteSink): Promise<void> {

@@ -4,30 +4,19 @@ import {
   Consistency,
   CountRequest,
   CountResponse,
-  decodeGetRequest,
   ExistsRequest,
   ExistsResponse,
-  encodeGetResponse,
-  GetRequest,
   type Record as KvRecord,
 } from "@quorate/proto/kv";
 import type { ByteCall } from "#forward";
 import { DEFAULT_NAMESPACE } from "#kv";
 import type { ReadPoint, ReadRequest } from "#replica";
 import { EMPTY_BYTES } from "#std";
-import { plainHeader, recordOfStored, responseHeader } from "./header";
-import { frequentMethod, type UnaryMethod, unaryMethod } from "./method";
+import { recordOfStored, responseHeader } from "./header";
+import { type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
 import { notLeaderFailure, readFailure } from "./outcome-failures";
-import {
-  checkCount,
-  checkKey,
-  checkKeys,
-  checkNamespace,
-  checkRange,
-  invalid,
-  tooLarge,
-} from "./request-fields";
+import { checkCount, checkKeys, checkNamespace, checkRange, invalid, tooLarge } from "./request-fields";
 
 /** What gRPC clients accept as one message unless told otherwise, less a little for the frame around the records. */
 export const ANSWER_BYTES_MAX = 4 * 1024 * 1024 - 4 * 1024;
@@ -46,15 +35,8 @@ export interface ReadFields {
   readonly revision: bigint;
 }
 
-/** All reads but Scan, which streams. */
+/** All reads but Get (gets.ts) and Scan, which streams. */
 export const readMethods = {
-  get: frequentMethod(decodeGetRequest, GetRequest, async (node, request, call) => {
-    const key = checkKey(request.key, node.limits);
-    const point = await readPoint(node, request, call);
-    const [record] = await node.replica.state.records({ ...placeOf(point), keys: [key], keysOnly: false });
-    return encodeGetResponse(plainHeader(node, point.term, point.revision), record ?? null);
-  }),
-
   batchGet: unaryMethod(BatchGetRequest, BatchGetResponse, async (node, request, call) => {
     const keys = checkKeys(request.keys, node.limits);
     const { keysOnly } = request;
@@ -108,17 +90,22 @@ export const readMethods = {
 
 /** Waits until the read may be answered here; throws what a caller is told when it may not. */
 export async function readPoint(node: NodeContext, fields: ReadFields, call: ByteCall): Promise<ReadPoint> {
-  const request: ReadRequest = {
+  const request = readRequest(fields);
+  refuseUnlessLeader(node, request, call);
+  const outcome = await node.replica.readPoint(request, call);
+  if (outcome.kind === "ready") return outcome;
+  throw readFailure(outcome, request);
+}
+
+/** What the replica is asked for; throws where the fields are no good. */
+export function readRequest(fields: ReadFields): ReadRequest {
+  return {
     namespace: checkNamespace(fields.namespace) || DEFAULT_NAMESPACE,
     consistency: consistencyOf(fields.consistency),
     minRevision: checkCount(fields.minRevision, "min_revision"),
     maxStalenessMs: checkCount(fields.maxStalenessMs, "max_staleness_ms"),
     revision: checkCount(fields.revision, "revision"),
   };
-  if (request.consistency === "linearizable" && request.maxStalenessMs === 0) refuseUnlessLeader(node, call);
-  const outcome = await node.replica.readPoint(request, call);
-  if (outcome.kind === "ready") return outcome;
-  throw readFailure(outcome, request);
 }
 
 /** The part of a query that says where in the state to read. */
@@ -131,7 +118,8 @@ export function placeOf(point: ReadPoint): {
 }
 
 /** With forwarding off the caller wants to hear where the leader is, not to have the question carried to it. */
-function refuseUnlessLeader(node: NodeContext, call: ByteCall): void {
+export function refuseUnlessLeader(node: NodeContext, request: ReadRequest, call: ByteCall): void {
+  if (request.consistency !== "linearizable" || request.maxStalenessMs !== 0) return;
   const isForwardingOff = !node.forwarding || call.headers.forward === "off";
   if (isForwardingOff && node.directory.knownLeaderId !== node.memberId) throw notLeaderFailure(node);
 }
