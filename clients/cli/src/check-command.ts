@@ -59,7 +59,8 @@ Loads: ${Object.entries(PERF_LOADS)
         )
         .join(", ")}.
 Keys have 256 bytes, values 1 KiB. As with "etcdctl check perf" the check passes when throughput is above 90 % of the
-rate, no write took 0.5 s, and the standard deviation of what writes took is below 0.1 s; and when no write failed.`,
+rate, no write took 0.5 s, and the standard deviation of what writes took is below 0.1 s; and when no write failed.
+Writes go where --endpoints says: to the nodes themselves, or through a gateway.`,
     )
     .action(async (_: unknown, command: Command) => {
       const options = command.optsWithGlobals<PerfFlags>();

@@ -92,12 +92,7 @@ describe("durations", () => {
 });
 
 describe("the writes of a check", () => {
-  const PLAN = {
-    load: { writesPerSecond: 2000, inFlightMax: 8 },
-    seconds: 0.2,
-    prefix: "probe/",
-    onProgress: () => undefined,
-  };
+  const LOAD = { writesPerSecond: 2000, inFlightMax: 8 };
 
   /** A store whose puts do `body`, and what it was given. */
   function storeOf(body: (number: number) => Promise<void>) {
@@ -112,50 +107,94 @@ describe("the writes of a check", () => {
     return { kv: { put }, keys, sizes };
   }
 
+  type Store = ReturnType<typeof storeOf>;
+
+  /** Writes until the store was given 50 keys, however long a busy machine takes for that. */
+  async function write50({ kv, keys }: Store, seconds = 3600): Promise<PerfFigures> {
+    const stopped = new AbortController();
+    const put: typeof kv.put = (key, value) => {
+      if (keys.length >= 50) stopped.abort();
+      return kv.put(key, value);
+    };
+    const plan = { load: LOAD, seconds, prefix: "probe/", onProgress: () => undefined };
+    return writePaced({ put }, { ...plan, signal: stopped.signal });
+  }
+
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
   test("are of new keys of 256 bytes under the prefix, with values of 1 KiB", async () => {
-    const { kv, keys, sizes } = storeOf(turn);
-    const figures = await writePaced(kv, { ...PLAN, signal: new AbortController().signal });
+    const store = storeOf(turn);
+    const { keys, sizes } = store;
+    const startedAtMs = performance.now();
+    const figures = await write50(store);
+    const tookMs = performance.now() - startedAtMs;
     expect(figures).toMatchObject({ written: keys.length, failed: 0, failure: null });
-    expect(keys.length).toBeGreaterThan(1);
     expect(new Set(keys).size).toBe(keys.length);
     expect(keys.every((key) => key.startsWith("probe/") && Buffer.byteLength(key) === 256)).toBe(true);
     expect([...sizes]).toEqual([1024]);
-    expect(keys.length).toBeLessThanOrEqual(1 + PLAN.load.writesPerSecond * PLAN.seconds);
+    expect(keys.length).toBeLessThanOrEqual(1 + (LOAD.writesPerSecond * tookMs) / 1000);
   });
 
   test("are no more at a time than the load allows, and are waited for", async () => {
     let open = 0;
     let openMax = 0;
-    const { kv, keys } = storeOf(async () => {
+    const store = storeOf(async () => {
       open += 1;
       openMax = Math.max(openMax, open);
       await new Promise((resolve) => setTimeout(resolve, 30));
       open -= 1;
     });
-    const figures = await writePaced(kv, { ...PLAN, signal: new AbortController().signal });
+    const figures = await write50(store);
     expect(openMax).toBe(8);
     expect(open).toBe(0);
-    expect(figures.written).toBe(keys.length);
+    expect(figures.written).toBe(store.keys.length);
     expect(figures.slowestSeconds).toBeGreaterThan(0.02);
   });
 
+  test("that were due while no more could be open begin as soon as others end", async () => {
+    const batches: number[] = [];
+    let answers: (() => void)[] = [];
+    const answer = (): void => {
+      const answered = answers;
+      answers = [];
+      batches.push(answered.length);
+      for (const each of answered) each();
+    };
+    // Answers what there is, all at once, as a store does that writes in batches.
+    const store = storeOf(
+      () =>
+        new Promise((resolve) => {
+          if (answers.push(resolve) === 1) setTimeout(answer, 30);
+        }),
+    );
+    await write50(store);
+    expect(new Set(batches.slice(1))).toEqual(new Set([LOAD.inFlightMax]));
+  });
+
   test("that fail are counted, with the first reason", async () => {
-    const { kv, keys } = storeOf(async (number) => {
+    const store = storeOf(async (number) => {
       await turn();
       if (number % 2 === 0) throw new Error(`number ${number} is refused`);
     });
-    const figures = await writePaced(kv, { ...PLAN, signal: new AbortController().signal });
-    expect(figures.written + figures.failed).toBe(keys.length);
-    expect(figures.failed).toBe(Math.floor(keys.length / 2));
+    const figures = await write50(store);
+    expect(figures.written + figures.failed).toBe(store.keys.length);
+    expect(figures.failed).toBe(Math.floor(store.keys.length / 2));
     expect(figures.failure).toBe("number 2 is refused");
   });
 
   test("end when they are told to", async () => {
-    const stopped = new AbortController();
-    const { kv, keys } = storeOf(async () => stopped.abort());
-    const figures = await writePaced(kv, { ...PLAN, seconds: 3600, signal: stopped.signal });
-    expect(figures.written).toBe(keys.length);
+    const store = storeOf(turn);
+    const figures = await write50(store);
+    expect(figures.written).toBe(store.keys.length);
+    expect(store.keys.length).toBeLessThan(50 + 2 * LOAD.inFlightMax);
+  });
+
+  test("end after so many seconds", async () => {
+    const startedAtMs = performance.now();
+    await write50(
+      storeOf(() => new Promise((resolve) => setTimeout(resolve, 20))),
+      0.1,
+    );
+    expect(performance.now() - startedAtMs).toBeGreaterThan(80);
   });
 });

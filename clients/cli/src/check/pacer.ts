@@ -2,8 +2,8 @@
 const CATCH_UP_SECONDS_MAX = 0.05;
 
 /**
- * Says how many writes to begin, at a rate. What could not begin since too many are open is not made up for later: the
- * throughput then shows it, as with the limiter that `etcdctl check perf` uses.
+ * Says how many writes become due, at a rate. What finds no room is not made up for later: the throughput then shows it, as
+ * with the limiter that `etcdctl check perf` uses.
  */
 export class Pacer {
   readonly #perMs: number;
@@ -17,7 +17,7 @@ export class Pacer {
     this.#atMs = startMs;
   }
 
-  /** How many to begin now. @param free how many more may be open */
+  /** How many are due now. @param free how many find room */
   take(nowMs: number, free: number): number {
     this.#credit = Math.min(this.#creditMax, this.#credit + (nowMs - this.#atMs) * this.#perMs);
     this.#atMs = nowMs;
