@@ -21,7 +21,10 @@ export function keyOf(prefix: string, number: number): string {
   return `${prefix}${number.toString().padStart(16 - prefix.length, "0")}`;
 }
 
-/** Writes `keys` keys with values that do not compress. */
+/** How often a write is made at most that a machine with other work did not get to in time. */
+const ATTEMPTS_MAX = 5;
+
+/** Writes `keys` keys with values that do not compress. How long that takes is not what is measured. */
 export async function load(client: SubjectClient, prefix: string, keys: number): Promise<void> {
   const random = seededRandom(1);
   const values = Array.from({ length: 64 }, () =>
@@ -30,7 +33,18 @@ export async function load(client: SubjectClient, prefix: string, keys: number):
   let next = 0;
   const writer = async () => {
     for (let at = next++; at < keys; at = next++)
-      await client.put(keyOf(prefix, at), values[at % values.length] as Uint8Array);
+      await putAtLast(client, keyOf(prefix, at), values[at % values.length] as Uint8Array);
   };
   await Promise.all(Array.from({ length: LOAD_IN_FLIGHT }, writer));
+}
+
+async function putAtLast(client: SubjectClient, key: string, value: Uint8Array): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await client.put(key, value);
+      return;
+    } catch (failure) {
+      if (attempt === ATTEMPTS_MAX) throw failure;
+    }
+  }
 }
