@@ -71,6 +71,7 @@ async function round(
       p99Ms: quantileOf(sorted, 0.99),
       maxMs: sorted.at(-1) ?? Number.NaN,
       putP50Ms: puts.p50Ms,
+      putP99Ms: puts.p99Ms,
       events: sorted.length,
       missing: Math.max(0, expected - received) + warmUp.failed + puts.failed,
       serverCpuMicrosPerEvent: cpuMicros / sorted.length,
