@@ -47,19 +47,23 @@ export async function* scanSnapshot(
     snapshot,
     bytesPerRead: chunkBytesMax,
   });
-  let rowsWanted = Math.min(query.recordsWanted ?? FIRST_ROWS, ROWS_MAX);
+  let rowsMax = Math.min(query.recordsWanted ?? FIRST_ROWS, ROWS_MAX);
+  let recordsLeft = query.recordsWanted ?? Number.POSITIVE_INFINITY;
   try {
     for (;;) {
+      // A read ends early where its rows are long, and the rest is not to be more than what is missing.
+      const rowsWanted = Math.min(rowsMax, Math.max(recordsLeft, FIRST_ROWS));
       const rows = await nextRows(handle, iterator, rowsWanted);
       if (rows.length === 0) return;
       const records = await recordsAt(source, query, rows, snapshot);
+      recordsLeft -= records.length;
       for (let from = 0; from < records.length; ) {
         const to = chunkEnd(records, from, chunkBytesMax);
         yield records.slice(from, to);
         handle.check();
         from = to;
       }
-      rowsWanted = Math.min(rowsWanted * 4, ROWS_MAX);
+      rowsMax = Math.min(rowsMax * 4, ROWS_MAX);
     }
   } finally {
     await iterator.close();
