@@ -2,6 +2,7 @@ import type { PlainRecord } from "@quorate/proto/kv";
 import { toText } from "./bytes";
 import { type Codec, decodeAt } from "./codec";
 import { toNumber } from "./numbers";
+import { ownBytes } from "./record-memory";
 
 /** A key with the value it had at one revision. */
 export class KvRecord {
@@ -18,14 +19,15 @@ export class KvRecord {
   /** The lease that the key is attached to; 0n for none. Ids use all 64 bits, hence a bigint. */
   readonly leaseId: bigint;
 
-  constructor(message: PlainRecord) {
+  /** @param copy gives bytes memory that the record may keep */
+  constructor(message: PlainRecord, copy: (bytes: Uint8Array) => Uint8Array = ownBytes) {
     // Decoded bytes are views that keep the whole message alive: a record may outlive the page it came in.
-    this.keyBytes = new Uint8Array(message.key);
-    this.bytes = new Uint8Array(message.value);
+    this.keyBytes = copy(message.key);
+    this.bytes = copy(message.value);
     this.createRevision = toNumber(message.createRevision);
     this.modRevision = toNumber(message.modRevision);
     this.version = toNumber(message.version);
-    this.leaseId = BigInt(message.leaseId);
+    this.leaseId = message.leaseId ? BigInt(message.leaseId) : 0n;
   }
 
   /** The key as text. @throws QuorateError INVALID_ARGUMENT when it is not UTF-8: use `keyBytes` then */

@@ -1,11 +1,19 @@
-import { decodeScanPart, KvServiceDefinition, type PlainScanPart, type ScanRequest } from "@quorate/proto/kv";
+import {
+  decodeScanPart,
+  KvServiceDefinition,
+  type PlainRecord,
+  type PlainScanPart,
+  type ScanRequest,
+} from "@quorate/proto/kv";
 import { endOfPrefix } from "./bytes";
 import { type FreshnessFields, freshnessFields, headerOf, type ReadOptions } from "./call-options";
 import type { Core } from "./core";
 import { invalidArgument, QuorateError } from "./errors";
+import { Flattened } from "./flattened";
 import { toCount } from "./numbers";
 import { type KeyRange, rangeFields } from "./range";
 import { KvRecord } from "./record";
+import { RecordMemory } from "./record-memory";
 import { Repetition } from "./repetition";
 import { type Method, methodOf } from "./transport";
 
@@ -28,13 +36,27 @@ const SCAN: Method<ScanRequest, PlainScanPart> = {
   responseType: { decode: decodeScanPart },
 };
 
-/** Streams the records of a range, page by page. The range shrinks as records are handed on, so any page can be asked again. */
-export async function* scanRecords(
+/** Streams the records of a range, page by page. */
+export function scanRecords(
   core: Core,
   namespace: string,
   range: KeyRange,
   options: ScanOptions,
-): AsyncGenerator<KvRecord, void, undefined> {
+): AsyncIterableIterator<KvRecord, void, undefined> {
+  const memory = new RecordMemory();
+  return new Flattened(
+    scanParts(core, namespace, range, options),
+    (record) => new KvRecord(record, memory.copy),
+  );
+}
+
+/** The range shrinks as parts of it are handed on, so any page can be asked again. */
+async function* scanParts(
+  core: Core,
+  namespace: string,
+  range: KeyRange,
+  options: ScanOptions,
+): AsyncGenerator<readonly PlainRecord[], void, undefined> {
   const { limit = Number.MAX_SAFE_INTEGER, pageRecords = PAGE_RECORDS } = options;
   checkPaging(limit, pageRecords);
   const plan = core.plan(options);
@@ -59,11 +81,9 @@ export async function* scanRecords(
           options.onHeader?.(header);
         }
         more = part.more;
-        for (const message of part.records) {
-          if (!rest.stepBehind(message.key)) continue;
-          missing -= 1;
-          yield new KvRecord(message);
-        }
+        const records = rest.stepBehind(part.records);
+        missing -= records.length;
+        if (records.length > 0) yield records;
         // The time that the consumer took is not the server's.
         repetition.restart();
       }
@@ -125,12 +145,17 @@ class Rest {
     return true;
   }
 
-  /** Leaves a record behind; false when that was done before. @param key which nobody else writes to */
-  stepBehind(key: Uint8Array): boolean {
-    if (this.#last !== null && Buffer.compare(this.#last, key) === 0) return false;
-    this.#last = key;
+  /** Leaves records behind, which are in the order of the scan. @returns those that were not left behind before */
+  stepBehind(records: readonly PlainRecord[]): readonly PlainRecord[] {
+    const [first] = records;
+    const last = records.at(-1);
+    if (first === undefined || last === undefined) return records;
+    // Only the record that a page begins with can be the last of the page before.
+    const isAgain = this.#last !== null && Buffer.compare(this.#last, first.key) === 0;
+    // Of its own, for the key is a view that keeps its whole part.
+    this.#last = new Uint8Array(last.key);
     if (this.#request.reverse) this.#request.end = this.#last;
     else this.#request.start = this.#last;
-    return true;
+    return isAgain ? records.slice(1) : records;
   }
 }

@@ -137,3 +137,47 @@ test("a consumer that stops early is served no further page", async () => {
   expect((await ends.timing.drive(first()))?.text()).toBe("value of k0");
   expect(ends.attempts).toHaveLength(1);
 });
+
+test("records that are asked for all at once come in their order, and then nothing", async () => {
+  const ends = new ScriptedEndpoints(A, serve);
+  const records = ends.client.kv.scan({ prefix: "k" }, { pageRecords: 3 })[Symbol.asyncIterator]();
+  const asked = Array.from({ length: KEYS.length + 2 }, () => records.next());
+  const answers = await ends.timing.drive(Promise.all(asked));
+  expect(answers.map(({ value }) => (value as KvRecord | undefined)?.key)).toEqual([
+    ...KEYS,
+    undefined,
+    undefined,
+  ]);
+  expect(answers.map(({ done }) => done)).toEqual([...KEYS.map(() => false), true, true]);
+});
+
+test("nothing comes after a scan was left, and it can be left twice", async () => {
+  const ends = new ScriptedEndpoints(A, serve);
+  const records = ends.client.kv.scan({ prefix: "k" })[Symbol.asyncIterator]();
+  const { value } = await ends.timing.drive(records.next());
+  expect((value as KvRecord).key).toBe("k0");
+  for (let times = 0; times < 2; times += 1) {
+    expect(await ends.timing.drive(records.return?.() ?? Promise.reject())).toEqual({
+      done: true,
+      value: undefined,
+    });
+  }
+  expect(await ends.timing.drive(records.next())).toEqual({ done: true, value: undefined });
+});
+
+test("records keep what they hold, short and long, beside those that came with them", async () => {
+  const lengths = [0, 1, 300, 4096, 4097, 20_000, 16_000, 2];
+  const contents = lengths.map((length, at) => Buffer.alloc(length, at + 1));
+  const records = contents.map((value, at) => ({ ...record(`k${at}`), value }));
+  const ends = new ScriptedEndpoints(A, () => [
+    { header: HEADER, records, more: false, nextCursor: Buffer.alloc(0) },
+  ]);
+  const found: KvRecord[] = [];
+  const collect = async () => {
+    for await (const each of ends.client.kv.scan({ prefix: "k" })) found.push(each);
+  };
+  await ends.timing.drive(collect());
+  expect(found.map(({ key, bytes }) => [key, Buffer.from(bytes)])).toEqual(
+    contents.map((value, at) => [`k${at}`, value]),
+  );
+});
