@@ -5,14 +5,9 @@ import { ownBytes } from "./own-bytes";
 /** What an entry takes besides its data, roughly. */
 const ENTRY_OVERHEAD_BYTES = 250;
 
-interface TailEntry {
-  readonly entry: Entry;
-  readonly crc: number;
-}
-
 /** The newest entries of a log, bounded in bytes: what is replicated and applied is nearly always among them. */
 export class EntryTail {
-  private held: (TailEntry | undefined)[] = [];
+  private held: (Entry | undefined)[] = [];
   /** Positions before it are empty: entries leave at the front without the rest being moved each time. */
   private front = 0;
   private bytes = 0;
@@ -21,14 +16,15 @@ export class EntryTail {
   constructor(private readonly bytesMax: number) {}
 
   /** Undefined when it has left, or never came. */
-  get(index: number): TailEntry | undefined {
+  get(index: number): Entry | undefined {
     return this.held[this.held.length - (this.nextIndex - index)];
   }
 
   /** An entry that follows the one appended before it, unless truncated or cleared meanwhile. */
-  append(entry: Entry, crc: number): void {
+  append(entry: Entry): void {
     assert(this.held.length === 0 || entry.index === this.nextIndex, "entries come in the order of the log");
-    this.held.push({ entry: { ...entry, data: ownBytes(entry.data) }, crc });
+    const data = ownBytes(entry.data);
+    this.held.push(data === entry.data ? entry : { ...entry, data });
     this.nextIndex = entry.index + 1;
     this.bytes += entry.data.length + ENTRY_OVERHEAD_BYTES;
     while (this.bytes > this.bytesMax && this.front < this.held.length) this.dropFirst();
@@ -37,8 +33,8 @@ export class EntryTail {
   /** Forgets the entries from `index` on. */
   truncateFrom(index: number): void {
     while (this.held.length > this.front && this.nextIndex > index) {
-      const last = this.held.pop() as TailEntry;
-      this.bytes -= last.entry.data.length + ENTRY_OVERHEAD_BYTES;
+      const last = this.held.pop() as Entry;
+      this.bytes -= last.data.length + ENTRY_OVERHEAD_BYTES;
       this.nextIndex -= 1;
     }
     if (this.held.length === this.front) this.clear();
@@ -58,10 +54,10 @@ export class EntryTail {
   }
 
   private dropFirst(): void {
-    const first = this.held[this.front] as TailEntry;
+    const first = this.held[this.front] as Entry;
     this.held[this.front] = undefined;
     this.front += 1;
-    this.bytes -= first.entry.data.length + ENTRY_OVERHEAD_BYTES;
+    this.bytes -= first.data.length + ENTRY_OVERHEAD_BYTES;
     if (this.front > 1024 && this.front * 2 > this.held.length) {
       this.held = this.held.slice(this.front);
       this.front = 0;

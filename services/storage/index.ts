@@ -22,7 +22,14 @@ export { type ImageCounts, type ImageSummary, LEVEL_IMAGE_FORMAT, verifyImageRow
 export type { StateLimits } from "./level-state";
 export { liveTables } from "./leveldb-manifest";
 export { faultyTable } from "./leveldb-table";
-export { type LogStoreOpened, type LogStoreOptions, openLogStore } from "./log-open";
+export type { LogDisk, LogFile } from "./log-disk";
+export {
+  createLogOn,
+  type LogStoreOpened,
+  type LogStoreOptions,
+  openLogOn,
+  openLogStore,
+} from "./log-open";
 export { type CachedKey, RecordCache } from "./record-cache";
 export { snappyUncompress } from "./snappy";
 export { openStateStore, type StateStoreOpened } from "./state-open";

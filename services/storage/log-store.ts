@@ -1,78 +1,43 @@
-import { type Entry, type EntryId, entryBytes, type HardState, type Term } from "#raft";
+import type { Entry, EntryId, HardState, Term } from "#raft";
+import { entryBytes } from "#raft";
 import type { LogBatch, LogStore } from "#replica";
 import { assert } from "#std";
-import type { ChainedBatch } from "./database";
-import type { DatabaseHandle } from "./database-handle";
-import type { EntrySizes } from "./entry-sizes";
-import type { EntryTail } from "./entry-tail";
-import {
-  type LogBegin,
-  type LogEnd,
-  readEntry,
-  type StoredEntry,
-  writeBegin,
-  writeEnd,
-  writeEntry,
-  writeEntryKey,
-} from "./log-layout";
-import { LogRemoval } from "./log-removal";
-import { RecordWriter } from "./record-writer";
-import type { TermRuns } from "./term-runs";
+import type { LogContents } from "./log-contents";
+import type { LogFiles } from "./log-files";
+import type { LogRecord } from "./log-record";
+import { isSamePlace, type RecordPlace } from "./record-places";
+import type { StoreEnding } from "./store-ending";
 
-/** What opening found, verified. */
-export interface LogContents {
-  readonly groupId: number;
-  readonly begin: LogBegin;
-  readonly end: LogEnd;
-  readonly terms: TermRuns;
-  readonly tail: EntryTail;
-  readonly sizes: EntrySizes;
-  /** The first entry before `begin` that is still stored; null for none. */
-  readonly leftFrom: number | null;
+/** What a log store is made of; opened and verified. */
+export interface LogParts {
+  readonly ending: StoreEnding;
+  readonly files: LogFiles;
+  readonly contents: LogContents;
+  /** Lets others open the log. */
+  readonly release: () => Promise<void>;
 }
 
-/** Indexes that unsynced appends wrote or removed. */
-interface Unsynced {
-  readonly from: number;
-  readonly to: number;
+/** The record that was read last. */
+interface LoadedRecord {
+  readonly place: RecordPlace;
+  readonly record: LogRecord;
 }
 
-/** The log in LevelDB. One atomic batch an append; each batch also writes the end record, which vouches for the rest. */
-export class LevelLogStore implements LogStore {
-  private begin: LogBegin;
-  private end: LogEnd;
-  private unsynced: Unsynced | null = null;
+/** The log in segments: each append is one record, and one write that is synced. */
+export class SegmentLogStore implements LogStore {
   private queue: Promise<void> = Promise.resolve();
   private syncCount = 0;
   private syncedEntryCount = 0;
-  private readonly groupId: number;
-  private readonly terms: TermRuns;
-  private readonly tail: EntryTail;
-  private readonly sizes: EntrySizes;
-  private readonly removal: LogRemoval;
-  private readonly writer = new RecordWriter();
+  private closing: Promise<void> | null = null;
 
-  constructor(
-    private readonly handle: DatabaseHandle,
-    contents: LogContents,
-  ) {
-    this.groupId = contents.groupId;
-    this.begin = contents.begin;
-    this.end = contents.end;
-    this.terms = contents.terms;
-    this.tail = contents.tail;
-    this.sizes = contents.sizes;
-    this.removal = new LogRemoval(handle, contents.groupId, (write) => this.enqueue(write));
-    if (contents.leftFrom !== null)
-      this.removal.remove({ from: contents.leftFrom, to: this.begin.after.index });
-  }
+  constructor(private readonly parts: LogParts) {}
 
   get bytes(): number {
-    return this.sizes.bytes;
+    return this.parts.contents.bytes;
   }
 
   get hardState(): HardState {
-    return this.end.hardState;
+    return this.parts.contents.hardState;
   }
 
   get counters(): { readonly syncs: number; readonly entriesSynced: number } {
@@ -80,18 +45,15 @@ export class LevelLogStore implements LogStore {
   }
 
   firstIndex(): number {
-    return this.begin.after.index + 1;
+    return this.parts.contents.begin.index + 1;
   }
 
   lastIndex(): number {
-    return this.end.lastIndex;
+    return this.parts.contents.lastIndex;
   }
 
   term(index: number): Term | "compacted" | "unavailable" {
-    const { after } = this.begin;
-    if (index < after.index) return "compacted";
-    if (index > this.end.lastIndex) return "unavailable";
-    return index === after.index ? after.term : this.terms.termAt(index);
+    return this.parts.contents.term(index);
   }
 
   entries(range: {
@@ -99,13 +61,19 @@ export class LevelLogStore implements LogStore {
     readonly toExclusive: number;
     readonly bytesMax: number;
   }): readonly Entry[] {
+    const { contents } = this.parts;
     assert(this.firstIndex() <= range.from, "entries are read from the first that is held on");
     assert(range.from < range.toExclusive, "a range of entries is not empty");
-    assert(range.toExclusive <= this.end.lastIndex + 1, "entries are read up to the last that is held");
+    assert(range.toExclusive <= contents.lastIndex + 1, "entries are read up to the last that is held");
     const entries: Entry[] = [];
+    let loaded: LoadedRecord | null = null;
     let bytes = 0;
     for (let index = range.from; index < range.toExclusive; index += 1) {
-      const entry = this.tail.get(index)?.entry ?? this.load(index).entry;
+      let entry = contents.recent(index);
+      if (entry === undefined) {
+        loaded = this.load(index, loaded);
+        entry = loaded.record.entries[index - loaded.record.after.index - 1] as Entry;
+      }
       bytes += entryBytes(entry);
       if (entries.length > 0 && bytes > range.bytesMax) break;
       entries.push(entry);
@@ -113,6 +81,7 @@ export class LevelLogStore implements LogStore {
     return entries;
   }
 
+  /** What is appended without a sync is synced all the same: a later record is worth nothing without those before it. */
   append(batch: LogBatch, options: { readonly sync: boolean }): Promise<void> {
     return this.enqueue(() => this.writeAppend(batch, options.sync));
   }
@@ -125,22 +94,29 @@ export class LevelLogStore implements LogStore {
     return this.enqueue(() => this.writeCut(index));
   }
 
-  /** Resolves when the entries that were given up are removed and their space is returned. */
-  settle(): Promise<void> {
-    return this.removal.settle();
-  }
-
-  async close(): Promise<void> {
-    this.removal.stop();
-    await this.removal.settle();
+  /** Resolves when the segments that were given up are removed. */
+  async settle(): Promise<void> {
     await this.queue;
-    await this.handle.close();
+    await this.parts.files.settle();
   }
 
-  /** Runs after all that was asked for before, whatever became of it: a failure has ended the handle by then. */
+  close(): Promise<void> {
+    this.closing ??= this.closeParts();
+    return this.closing;
+  }
+
+  private async closeParts(): Promise<void> {
+    const { ending, files, release } = this.parts;
+    await this.queue;
+    ending.end("is closed", { dataLoss: false });
+    await files.close();
+    await release();
+  }
+
+  /** Runs after all that was asked for before, whatever became of it: a failure has ended the log by then. */
   private enqueue(write: () => Promise<void>): Promise<void> {
     const written = this.queue.then(() => {
-      this.handle.check();
+      this.parts.ending.check();
       return write();
     });
     this.queue = written.catch(() => undefined);
@@ -148,141 +124,81 @@ export class LevelLogStore implements LogStore {
   }
 
   private async writeAppend({ entries, hardState }: LogBatch, sync: boolean): Promise<void> {
-    const first = entries[0]?.index ?? this.end.lastIndex + 1;
+    const { contents } = this.parts;
+    const first = entries[0]?.index ?? contents.lastIndex + 1;
     assert(first >= this.firstIndex(), "entries before the first are never replaced");
-    assert(first <= this.end.lastIndex + 1, "entries follow on the log without a gap");
-    const redo = sync ? this.redone(first) : [];
-    const written = redo.length === 0 ? entries : [...redo, ...entries];
-    const writtenFrom = redo[0]?.index ?? first;
-
-    const batch = this.handle.database.batch();
-    const crcs: number[] = [];
-    let lastIndex = writtenFrom - 1;
-    let crc = this.crcAt(lastIndex);
-    let lastTerm = this.term(lastIndex);
-    for (const entry of written) {
-      assert(entry.index === lastIndex + 1, "the indexes of the entries are consecutive");
-      assert(typeof lastTerm === "number" && entry.term >= lastTerm, "terms never fall along the log");
-      crc = writeEntry(this.writer, this.groupId, entry, crc).putInto(batch).crc;
-      crcs.push(crc);
-      lastIndex = entry.index;
-      lastTerm = entry.term;
+    assert(first <= contents.lastIndex + 1, "entries follow on the log without a gap");
+    const after = contents.idAt(first - 1);
+    let last = after;
+    for (const entry of entries) {
+      assert(entry.index === last.index + 1, "the indexes of the entries are consecutive");
+      assert(entry.term >= last.term, "terms never fall along the log");
+      last = entry;
     }
-    const removedTo = Math.max(this.end.lastIndex, this.unsynced?.to ?? 0);
-    this.removeEntries(batch, lastIndex + 1, removedTo);
-    const end: LogEnd = { hardState: hardState ?? this.end.hardState, lastIndex, crc };
-    assert(end.hardState.commit <= lastIndex, "what is committed is in the log");
-    writeEnd(this.writer, this.groupId, end).putInto(batch);
-    await this.handle.write(batch, { sync });
-
-    if (entries.length > 0) {
-      this.terms.truncateFrom(first);
-      this.tail.truncateFrom(first);
-      this.sizes.truncateFrom(first);
-      for (const [at, entry] of entries.entries()) {
-        this.terms.append(entry.index, entry.term);
-        this.sizes.append(entry);
-        this.tail.append(entry, crcs[redo.length + at] as number);
-      }
-    }
-    this.end = end;
-    if (sync) {
-      this.unsynced = null;
-      this.syncCount += 1;
-      this.syncedEntryCount += entries.length;
-    } else if (entries.length > 0) {
-      this.unsynced = { from: Math.min(this.unsynced?.from ?? first, first), to: removedTo };
-    }
+    const record = {
+      begin: contents.begin,
+      after,
+      entries,
+      hardState: hardState ?? contents.hardState,
+    };
+    assert(record.hardState.commit <= last.index, "what is committed is in the log");
+    await this.write(record);
+    if (!sync) return;
+    this.syncCount += 1;
+    this.syncedEntryCount += entries.length;
   }
 
-  /**
-   * Entries before `first` that only unsynced appends wrote: a later sync does not cover them when LevelDB changed to
-   * a new log file in between (architecture, Durability), so a synced append writes them once more.
-   */
-  private redone(first: number): readonly Entry[] {
-    if (this.unsynced === null || this.unsynced.from >= first) return [];
-    return this.entries({ from: this.unsynced.from, toExclusive: first, bytesMax: Number.POSITIVE_INFINITY });
-  }
-
-  private async writeReset(entry: EntryId): Promise<void> {
-    const { hardState, lastIndex } = this.end;
-    assert(
-      entry.index >= hardState.commit,
-      "a log is reset to an entry that is committed, not to an older one",
-    );
-    const batch = this.handle.database.batch();
-    this.removeEntries(batch, this.firstIndex(), Math.max(lastIndex, this.unsynced?.to ?? 0));
-    const begin: LogBegin = { after: { term: entry.term, index: entry.index }, crc: 0 };
-    const end: LogEnd = {
+  private async writeReset({ term, index }: EntryId): Promise<void> {
+    const { hardState } = this.parts.contents;
+    assert(index >= hardState.commit, "a log is reset to an entry that is committed, not to an older one");
+    const begin = { term, index };
+    await this.write({
+      begin,
+      after: begin,
+      entries: [],
       // A vote is bound to its term: a log that goes on in a later term starts there without one.
       hardState:
-        entry.term > hardState.term
-          ? { term: entry.term, vote: null, commit: entry.index }
-          : { ...hardState, commit: entry.index },
-      lastIndex: entry.index,
-      crc: begin.crc,
-    };
-    writeBegin(this.writer, this.groupId, begin).putInto(batch);
-    writeEnd(this.writer, this.groupId, end).putInto(batch);
-    await this.handle.write(batch, { sync: true });
-    const removedFrom = this.firstIndex();
-    this.removal.noteRemoved(this.sizes.bytes);
-    this.terms.clear();
-    this.tail.clear();
-    this.sizes.clear(entry.index + 1);
-    this.begin = begin;
-    this.end = end;
-    this.unsynced = null;
+        term > hardState.term ? { term, vote: null, commit: index } : { ...hardState, commit: index },
+    });
     this.syncCount += 1;
-    // They are gone already; this returns their space.
-    this.removal.remove({ from: removedFrom, to: Math.min(lastIndex, entry.index) });
+    this.removeCut();
   }
 
-  /**
-   * Moves where the log begins, durably; only then are entries removed, for what lies before it counts for nothing when
-   * the log is opened, and what is missing after it is damage.
-   */
+  /** Moves where the log begins, durably; only then are segments removed, for what is missing behind it is damage. */
   private async writeCut(index: number): Promise<void> {
-    const { after } = this.begin;
-    assert(index <= this.end.lastIndex, "what is given up of a log was in it");
-    if (index <= after.index) return;
-    const begin: LogBegin = { after: { term: this.terms.termAt(index), index }, crc: this.crcAt(index) };
-    const batch = this.handle.database.batch();
-    writeBegin(this.writer, this.groupId, begin).putInto(batch);
-    await this.handle.write(batch, { sync: true });
-    this.begin = begin;
-    this.terms.dropBefore(index + 1);
-    this.tail.dropBefore(index + 1);
-    const bytesBefore = this.sizes.bytes;
-    this.sizes.dropBefore(index + 1);
-    if (this.unsynced !== null) {
-      this.unsynced = { ...this.unsynced, from: Math.max(this.unsynced.from, index + 1) };
-    }
+    const { contents } = this.parts;
+    const { begin, lastIndex, hardState } = contents;
+    assert(index <= lastIndex, "what is given up of a log was in it");
+    if (index <= begin.index) return;
+    await this.write({
+      begin: contents.idAt(index),
+      after: contents.idAt(lastIndex),
+      entries: [],
+      hardState,
+    });
     this.syncCount += 1;
-    this.removal.noteRemoved(bytesBefore - this.sizes.bytes);
-    this.removal.remove({ from: after.index + 1, to: index });
+    this.removeCut();
   }
 
-  private removeEntries(batch: ChainedBatch, from: number, to: number): void {
-    for (let index = from; index <= to; index += 1) {
-      writeEntryKey(this.writer, this.groupId, index).deleteFrom(batch);
+  private async write(record: LogRecord): Promise<void> {
+    const { contents, files } = this.parts;
+    contents.apply(record, await files.write(record));
+  }
+
+  private removeCut(): void {
+    const { contents, files } = this.parts;
+    files.removeBefore(contents.firstSegment ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The record that an entry lies in. @param before which was read before: most entries lie in the same */
+  private load(index: number, before: LoadedRecord | null): LoadedRecord {
+    const { contents, files, ending } = this.parts;
+    const place = contents.placeOf(index);
+    if (before !== null && isSamePlace(before.place, place)) return before;
+    const record = files.read(place);
+    if (record?.entries[index - record.after.index - 1]?.term !== contents.term(index) || record === null) {
+      throw ending.damaged(`entry ${index} was there on opening and cannot be read any more`);
     }
-  }
-
-  /** The checksum that the record after `index` names. */
-  private crcAt(index: number): number {
-    if (index === this.end.lastIndex) return this.end.crc;
-    if (index === this.begin.after.index) return this.begin.crc;
-    return this.tail.get(index)?.crc ?? this.load(index).crc;
-  }
-
-  private load(index: number): StoredEntry {
-    const key = writeEntryKey(this.writer, this.groupId, index).takeKey();
-    const stored = this.handle.get(key);
-    const found = stored === undefined ? null : readEntry(key, stored);
-    if (found === null || found.entry.term !== this.terms.termAt(index)) {
-      throw this.handle.damaged(`entry ${index} was there on opening and cannot be read any more`);
-    }
-    return found;
+    return { place, record };
   }
 }

@@ -13,6 +13,8 @@ import { openStateStore } from "./state-open";
 export interface StoreOptions {
   /** Of the newest log entries kept in memory. */
   readonly logTailBytesMax: number;
+  /** A segment of the log takes no more appends when it has so many; what is cut goes by whole segments. */
+  readonly logSegmentBytesMax: number;
   /** Of records kept in memory. */
   readonly recordCacheBytesMax: number;
   /** The state makes a checkpoint after so many bytes were written to it, or so many batches. */
@@ -28,6 +30,7 @@ export interface StoreOptions {
 export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   // Small, for a node with 100,000 keys is to stay below 170 MB.
   logTailBytesMax: 4 * 1024 * 1024,
+  logSegmentBytesMax: 4 * 1024 * 1024,
   recordCacheBytesMax: 18 * 1024 * 1024,
   checkpointBytes: 4 * 1024 * 1024,
   checkpointBatches: 4096,
@@ -74,9 +77,16 @@ export async function openStores(
   directory: DataDirectory,
   options: Partial<StoreOptions> = {},
 ): Promise<StoresOutcome> {
-  const { logTailBytesMax, recordCacheBytesMax, ...limits } = { ...DEFAULT_STORE_OPTIONS, ...options };
+  const { logTailBytesMax, logSegmentBytesMax, recordCacheBytesMax, ...limits } = {
+    ...DEFAULT_STORE_OPTIONS,
+    ...options,
+  };
   const { path } = directory;
-  const logOpened = await openLogStore({ path: logPath(path), tailBytesMax: logTailBytesMax });
+  const logOpened = await openLogStore({
+    path: logPath(path),
+    tailBytesMax: logTailBytesMax,
+    segmentBytesMax: logSegmentBytesMax,
+  });
   if (logOpened.kind === "locked") return locked(directory);
   const { log } = logOpened;
   const canRebuild = directory.identity.origin === "bootstrap" && log.firstIndex() === 1;

@@ -19,7 +19,7 @@ describe("real processes under attack lose nothing, answer right and recover wit
     expectSurvived({ name: "pauses", faults: ["pause-leader", "pause-flicker", "transfer"], seed: 5 }));
 
   it("E8, E9: a full disk and a damaged log end their node, are never served, and are done with when repaired", () =>
-    expectSurvived({ name: "disks", faults: ["disk-full", "damaged-log", "damaged-table"], seed: 8 }));
+    expectSurvived({ name: "disks", faults: ["disk-full", "damaged-log", "lost-segment"], seed: 8 }));
 
   it("J3, J5: the leader is isolated, deaf and mute, links are cut one way, halves are split", () =>
     expectSurvived({

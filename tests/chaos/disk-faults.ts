@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { cp, open, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { liveTables } from "@quorate/services/storage";
 import { eventually } from "../support/eventually";
 import { type Arena, named, STORE_FAILURE_EXIT_CODE } from "./arena";
 import { type Fault, FaultMissed, type Underway } from "./fault";
@@ -30,19 +29,16 @@ export const diskFaults = {
     async begin(arena, random) {
       const leader = await arena.leader();
       const node = arena.nodes[random.below(arena.nodes.length)] as number;
-      return damaged(arena, node, leader, random.float(), ".log");
+      const share = random.float();
+      return damaged(arena, node, { leader, damage: (log) => flipBit(log, share) });
     },
   },
-  "damaged-table": {
+  "lost-segment": {
     group: "damage",
     async begin(arena, random) {
       const leader = await arena.leader();
       const node = arena.nodes[random.below(arena.nodes.length)] as number;
-      await arena.kill(node);
-      // What was in LevelDB's log when it was killed becomes a table at the next start.
-      arena.launch(node);
-      await arena.answering(node);
-      return damaged(arena, node, leader, random.float(), ".ldb");
+      return damaged(arena, node, { leader, damage: removeSegment });
     },
   },
 } as const satisfies Record<string, Fault>;
@@ -85,26 +81,24 @@ async function fillUntil<T>(arena: Arena, node: number, ended: Promise<T>): Prom
   return ended;
 }
 
-/** Flips a bit of a stopped node's log, lets it start, and sees that it refuses to. */
+/** Damages a stopped node's log, lets it start, and sees that it refuses to. @param how.damage says what it did */
 async function damaged(
   arena: Arena,
   node: number,
-  leader: number,
-  share: number,
-  ending: ".log" | ".ldb",
+  how: { readonly leader: number; readonly damage: (log: string) => Promise<string> },
 ): Promise<Underway> {
   await arena.kill(node);
   const directory = arena.cluster.dataDir(node);
   const copy = arena.cluster.scratch(`copy of n${node}`);
   await rm(copy, { recursive: true, force: true });
   await cp(directory, copy, { recursive: true });
-  const { name, at, bytes } = await flipBit(join(directory, "log"), ending, share);
+  const done = await how.damage(join(directory, "log"));
   const linesBefore = arena.cluster.logs(node).length;
   const isServing = servesOnce(arena, node);
   const exit = await arena.launchInVain(node);
   const hasServed = await isServing();
   const said = arena.cluster.logs(node).slice(linesBefore).trim().split("\n");
-  const where = `${name} of ${named(node, leader)}, byte ${at} of ${bytes}`;
+  const where = `${named(node, how.leader)}, ${done}`;
   // One line in the log, and the same for people.
   const isClear = said.length === 2 && said[1]?.startsWith("quorate-node: data-dir: ") === true;
   if (exit?.code !== STORE_FAILURE_EXIT_CODE || hasServed || !isClear) {
@@ -144,29 +138,11 @@ function servesOnce(arena: Arena, node: number): () => Promise<boolean> {
   };
 }
 
-interface Flip {
-  readonly name: string;
-  readonly at: number;
-  readonly bytes: number;
-}
-
-/**
- * Flips a bit at that share of the longest of the database's files with that ending. Of tables only those count that the
- * database consists of: a kill right after a compaction leaves the ones that it has replaced, which nobody reads again.
- */
-async function flipBit(database: string, ending: ".log" | ".ldb", share: number): Promise<Flip> {
-  const live = new Set(ending === ".ldb" ? await liveTables(database) : []);
-  const names = (await readdir(database)).filter(
-    (name) => name.endsWith(ending) && (ending === ".log" || live.has(Number.parseInt(name, 10))),
-  );
-  const sized = await Promise.all(
-    names.map(async (name) => ({ name, bytes: (await stat(join(database, name))).size })),
-  );
-  const [longest] = sized.sort((left, right) => right.bytes - left.bytes);
-  if (longest === undefined || longest.bytes === 0) throw new FaultMissed(`${database} has no ${ending}`);
-  const { name, bytes } = longest;
+/** Flips a bit at that share of the longest of the log's segments. */
+async function flipBit(log: string, share: number): Promise<string> {
+  const { name, bytes } = await longestSegment(log);
   const at = Math.floor(bytes * share);
-  const file = await open(join(database, name), "r+");
+  const file = await open(join(log, name), "r+");
   try {
     const byte = Buffer.alloc(1);
     await file.read(byte, 0, 1, at);
@@ -175,5 +151,21 @@ async function flipBit(database: string, ending: ".log" | ".ldb", share: number)
   } finally {
     await file.close();
   }
-  return { name, at, bytes };
+  return `${name}, byte ${at} of ${bytes}`;
+}
+
+async function removeSegment(log: string): Promise<string> {
+  const { name } = await longestSegment(log);
+  await rm(join(log, name));
+  return `${name} removed`;
+}
+
+async function longestSegment(log: string): Promise<{ readonly name: string; readonly bytes: number }> {
+  const names = (await readdir(log)).filter((name) => name.endsWith(".log"));
+  const sized = await Promise.all(
+    names.map(async (name) => ({ name, bytes: (await stat(join(log, name))).size })),
+  );
+  const [longest] = sized.sort((left, right) => right.bytes - left.bytes);
+  if (longest === undefined || longest.bytes === 0) throw new FaultMissed(`${log} has no segment`);
+  return longest;
 }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "@jest/globals";
 import { Role } from "@quorate/client/generated";
 import { clusterOfFile, NeverWill, type TestCluster } from "../support";
-import { cutTail, flipBit, largestFile } from "../unit/storage/damaged-files";
+import { cutTail, flipBit, largestFile, lastSegment } from "../unit/storage/damaged-files";
 import { refuseLongFiles } from "./full-disk";
 import { expectNothingLost, Load } from "./load";
 import { inTime, patientKv, patientTests } from "./patient";
@@ -44,7 +44,7 @@ cluster.test(
   },
 );
 
-/** Enough for LevelDB's own log to have many blocks. */
+/** Enough for the log to have many records, and LevelDB's own log many blocks. */
 async function fill(cluster: TestCluster, prefix: string): Promise<Load> {
   const load = Load.closedLoop(patientKv(cluster), prefix, {
     callers: 8,
@@ -139,7 +139,7 @@ cluster.test(
       return status.role !== Role.LEADER && status;
     });
     await cluster.kill(node);
-    await cutTail(await largestFile(join(cluster.dataDir(node), "log"), ".log"), 3);
+    await cutTail(await lastSegment(join(cluster.dataDir(node), "log")), 3);
     await cluster.restart(node);
     expect((await cluster.status(node)).lastIndex).toBeLessThan(deposed.lastIndex);
     await cluster.restartAll();

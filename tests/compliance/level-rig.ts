@@ -1,3 +1,4 @@
+import fs from "node:fs";
 import { cp, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,6 +32,7 @@ export const FOUNDING = foundingMembership(IDENTITY.members);
 export class LevelRig {
   private opened: { close(): Promise<void> }[] = [];
   private copies = 0;
+  private spies: { mockRestore(): void }[] = [];
 
   private constructor(
     private readonly root: string,
@@ -65,10 +67,11 @@ export class LevelRig {
 
   /** The log alone, whatever the state holds. */
   async openLog(): Promise<LogStore> {
-    const { logTailBytesMax } = { ...DEFAULT_STORE_OPTIONS, ...this.options };
+    const { logTailBytesMax, logSegmentBytesMax } = { ...DEFAULT_STORE_OPTIONS, ...this.options };
     const outcome = await openLogStore({
       path: join(this.path, "log"),
       tailBytesMax: logTailBytesMax,
+      segmentBytesMax: logSegmentBytesMax,
     });
     if (outcome.kind !== "opened") throw new Error("the log is in use");
     this.opened.push(outcome.log);
@@ -93,6 +96,8 @@ export class LevelRig {
   }
 
   async close(): Promise<void> {
+    for (const spy of this.spies) spy.mockRestore();
+    this.spies = [];
     for (const store of this.opened) await store.close();
     this.opened = [];
   }
@@ -125,10 +130,49 @@ export class LevelRig {
     return holdLevelWrites();
   }
 
+  /** @param code what the system says */
+  failNextLogWrite(code = "ENOSPC"): void {
+    onNextWrite((_, done) => setImmediate(() => done(systemError(code))));
+  }
+
+  /** The next write is done in part. @param code what the system says when it is asked for the rest; null: it does it */
+  shortenNextLogWrite(code: string | null = null): void {
+    onNextWrite(([descriptor, bytes, from, length, at], done, write) => {
+      if (code !== null) this.failNextLogWrite(code);
+      write(descriptor, bytes, from, Math.floor((length as number) / 2), at, done);
+    });
+  }
+
+  /** No file of the log can be made any more. */
+  failLogCreations(): void {
+    const spy = jest.spyOn(fs, "open") as unknown as jest.SpiedFunction<(...given: unknown[]) => void>;
+    this.spies.push(spy);
+    spy.mockImplementation((...given) => {
+      setImmediate(() => (given.at(-1) as Done)(systemError("EMFILE")));
+    });
+  }
+
   async dispose(): Promise<void> {
     await this.close();
     await rm(this.root, { recursive: true, force: true });
   }
+}
+
+type Write = (...given: unknown[]) => void;
+type Done = (error: Error) => void;
+
+/** Stands in for one call of fs.write(), given what it was given, what it is to call when done, and the real one. */
+function onNextWrite(standIn: (given: unknown[], done: Done, write: Write) => void): void {
+  const write = fs.write as unknown as Write;
+  const spy = jest.spyOn(fs, "write") as unknown as jest.SpiedFunction<Write>;
+  spy.mockImplementationOnce((...given) => {
+    spy.mockRestore();
+    standIn(given, given.at(-1) as Done, write);
+  });
+}
+
+function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: refused by the test`), { code });
 }
 
 interface Settling {

@@ -1,26 +1,23 @@
-import { beforeAll } from "@jest/globals";
 import { MemoryLogDisk, openMemoryLogStore } from "@quorate/services/memory";
-import { findBatchClass, LevelRig } from "./level-rig";
+import { LevelRig } from "./level-rig";
 import { logStoreCompliance } from "./log-store";
 
-beforeAll(findBatchClass);
-
-logStoreCompliance("LevelDB", async () => {
+logStoreCompliance("segments", async () => {
   const rig = await LevelRig.create();
   return {
     open: () => rig.openLog(),
     kill: () => rig.kill(),
-    failNextWrite: () => rig.failNextWrite(),
+    failNextWrite: () => rig.failNextLogWrite(),
     dispose: () => rig.dispose(),
   };
 });
 
-logStoreCompliance("LevelDB, hardly any entry kept in memory", async () => {
-  const rig = await LevelRig.create({ logTailBytesMax: 300 });
+logStoreCompliance("segments, hardly any entry kept in memory and an append or two a segment", async () => {
+  const rig = await LevelRig.create({ logTailBytesMax: 300, logSegmentBytesMax: 200 });
   return {
     open: () => rig.openLog(),
     kill: () => rig.kill(),
-    failNextWrite: () => rig.failNextWrite(),
+    failNextWrite: () => rig.failNextLogWrite(),
     dispose: () => rig.dispose(),
   };
 });

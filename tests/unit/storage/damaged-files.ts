@@ -22,6 +22,38 @@ export async function largestFile(database: string, ending: ".log" | ".ldb"): Pr
   return path;
 }
 
+/** Of a log's segment: what lies before its records, and where each of those says how long it is. */
+const SEGMENT_HEADER_BYTES = 16;
+const RECORD_LENGTH_AT = 8;
+
+/** The segments of a log that hold records, in their order. */
+export async function segmentsOf(log: string): Promise<readonly string[]> {
+  const paths = await filesOf(log, ".log");
+  const bytes = await Promise.all(paths.map((path) => readFile(path)));
+  return paths.filter((_, at) => (bytes[at] as Buffer).length > SEGMENT_HEADER_BYTES).sort();
+}
+
+/** The segment of a log that was written to last. */
+export async function lastSegment(log: string): Promise<string> {
+  const path = (await segmentsOf(log)).at(-1);
+  if (path === undefined) throw new Error(`${log} has no segments`);
+  return path;
+}
+
+/** Where the records of a segment lie. */
+export async function recordsOf(
+  segment: string,
+): Promise<readonly { readonly from: number; readonly to: number }[]> {
+  const bytes = await readFile(segment);
+  const records: { from: number; to: number }[] = [];
+  for (let from = SEGMENT_HEADER_BYTES; from < bytes.length; ) {
+    const to = from + bytes.readUInt32BE(from + RECORD_LENGTH_AT);
+    records.push({ from, to });
+    from = to;
+  }
+  return records;
+}
+
 /** Flips a bit at a place given as a share of the file's length. */
 export async function flipBit(path: string, share: number): Promise<void> {
   const bytes = await readFile(path);

@@ -1,16 +1,24 @@
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { LevelRig } from "../../compliance/level-rig";
-import { entry, ids } from "../../compliance/log-store";
+import { allEntries, entry, ids } from "../../compliance/log-store";
 import { batch, put } from "../../compliance/state-samples";
 import { isLongRun } from "../../support/long-run";
-import { cutTail, editDatabase, flipBit, largestFile } from "./damaged-files";
+import { cutTail, filesOf, flipBit, lastSegment, recordsOf, segmentsOf } from "./damaged-files";
 
 const SYNC = { sync: true };
+const SEGMENTED_ENTRIES = 60;
+/** The entry whose append brings a vote. */
+const VOTE_AT = 5;
 
-/** Where a bit flips in the last block, of twentieths. */
+interface Range {
+  readonly from: number;
+  readonly to: number;
+}
+
+/** Where a bit flips, of twentieths. */
 const PLACES = Array.from({ length: 19 }, (_, at) => at + 1).filter((at) => isLongRun || at % 4 === 1);
 
 describe("damage to the log", () => {
@@ -48,24 +56,41 @@ describe("damage to the log", () => {
     await cp(original, rig.path, { recursive: true });
   }
 
+  /** Entries in several segments, then a kill. */
+  async function writeSegmentsAndKill(): Promise<void> {
+    await rig.dispose();
+    rig = await LevelRig.create({ logSegmentBytesMax: 2000 });
+    const log = await rig.openLog();
+    for (let index = 1; index <= SEGMENTED_ENTRIES; index += 1) {
+      await log.append({ entries: [entry(index, 1, "x".repeat(200))], hardState: null }, SYNC);
+      // The next segment is made meanwhile, and until it is there the present one grows.
+      await rig.settle();
+    }
+    await rig.kill();
+    expect((await segmentsOf(logPath())).length).toBeGreaterThan(3);
+  }
+
+  /** Changes the one segment that there is behind the store's back. */
+  async function editSegment(edit: (bytes: Buffer, records: readonly Range[]) => Buffer): Promise<void> {
+    const path = await lastSegment(logPath());
+    await writeFile(path, edit(await readFile(path), await recordsOf(path)));
+  }
+
   async function write(count: number): Promise<void> {
     const log = await rig.openLog();
     for (let index = 1; index <= count; index += 1) {
-      const hardState = { term: 1, vote: null, commit: index - 1 };
+      const vote = index === VOTE_AT ? "n2" : null;
+      const hardState = { term: 1, vote, commit: index - 1 };
       await log.append({ entries: [entry(index, 1, `entry ${index} ${"x".repeat(100)}`)], hardState }, SYNC);
     }
     await rig.kill();
-  }
-
-  function entryKey(index: number): Buffer {
-    return Buffer.from(`0000000103${index.toString(16).padStart(16, "0")}`, "hex");
   }
 
   it.each([1, 60, 130])(
     "E8: a tail torn by %s bytes is cut: its append is gone whole, all before it is there",
     async (count) => {
       await writeAndKill(10);
-      await cutTail(await largestFile(logPath(), ".log"), count);
+      await cutTail(await lastSegment(logPath()), count);
       const log = await rig.openLog();
       expect(log.lastIndex()).toBe(9);
       expect(log.hardState).toEqual({ term: 1, vote: null, commit: 8 });
@@ -75,99 +100,164 @@ describe("damage to the log", () => {
     },
   );
 
-  it.each([0.05, 0.3, 0.6, 0.9])(
-    "E8: a flipped bit in LevelDB's log, at %s of it, with entries following, is refused",
+  it("E8: a tail that the file system made longer, and never wrote, is cut", async () => {
+    await writeAndKill(10);
+    const path = await lastSegment(logPath());
+    const { length } = await readFile(path);
+    await truncate(path, length + 5000);
+    expect((await rig.openLog()).lastIndex()).toBe(10);
+    expect((await readFile(path)).length).toBe(length);
+  });
+
+  it.each([0, 5, 16])(
+    "E8: of the segment that was being made %s bytes are no damage, and it is made anew",
+    async (count) => {
+      await writeAndKill(10);
+      const made = join(logPath(), "0000000002.log");
+      await truncate(made, count);
+      if (count > 0) await flipBit(made, 0.5);
+      expect((await rig.openLog()).lastIndex()).toBe(10);
+      expect((await readFile(made)).length).toBe(16);
+    },
+  );
+
+  it.each([0, 0.05, 0.3, 0.6, 0.9])(
+    "E8: a flipped bit at %s of a segment, with entries following, is refused",
     async (share) => {
       await writeAndKill(600);
-      await flipBit(await largestFile(logPath(), ".log"), share);
+      await flipBit(await lastSegment(logPath()), share);
       await expect(rig.openLog()).rejects.toMatchObject({ name: "StoreFailure", dataLoss: true });
     },
   );
 
   it.each(PLACES.map((at) => at / 20))(
-    "E8: a flipped bit in the last block of LevelDB's log, at %s of it, is refused, though LevelDB takes it for a torn tail",
+    "E8: a flipped bit among few appends, at %s of them, is refused",
     async (share) => {
       await writeAndKill(100);
-      await flipBit(await largestFile(logPath(), ".log"), share);
+      await flipBit(await lastSegment(logPath()), share);
       await expect(rig.openLog()).rejects.toMatchObject({ name: "StoreFailure", dataLoss: true });
     },
   );
 
   it.each([0, 0.2, 0.5, 0.8, 0.98, 0.999])(
-    "E8: a flipped bit in a table, at %s of it, is refused",
+    "E8: a flipped bit at %s of a segment that is full is refused",
     async (share) => {
-      await writeAndKill(300);
-      await rig.openLog();
-      await rig.close();
-      await flipBit(await largestFile(logPath(), ".ldb"), share);
+      await writeSegmentsAndKill();
+      const [first, second] = await segmentsOf(logPath());
+      const damaged = share > 0.5 ? first : second;
+      await flipBit(damaged as string, share);
       await expect(rig.openLog()).rejects.toMatchObject({ name: "StoreFailure", dataLoss: true });
     },
   );
 
-  it("E8: a missing entry in the middle is refused, and named", async () => {
-    await writeAndKill(10);
-    await editDatabase(logPath(), (database) => database.del(entryKey(4)));
-    await expect(rig.openLog()).rejects.toMatchObject({
-      dataLoss: true,
-      message: expect.stringMatching(/entry 4 is missing, yet entry 5 is there.*start this member anew/),
-    });
+  it("E8: a missing segment is refused, whichever it is, and not replaced by an empty one", async () => {
+    await writeSegmentsAndKill();
+    for (const path of await filesOf(logPath(), ".log")) {
+      const isNext = (await readFile(path)).length <= 16;
+      if (isNext) continue;
+      const away = `${path}.away`;
+      await rename(path, away);
+      for (const _ of ["once", "and again"]) {
+        await expect(rig.openLog()).rejects.toMatchObject({
+          name: "StoreFailure",
+          dataLoss: true,
+          message: expect.stringContaining("start this member anew"),
+        });
+      }
+      await rename(away, path);
+    }
+    expect((await rig.openLog()).lastIndex()).toBe(SEGMENTED_ENTRIES);
   });
 
-  it("E8: an entry in another's place is refused", async () => {
-    await writeAndKill(10);
-    await editDatabase(logPath(), async (database) => {
-      await database.put(entryKey(4), (await database.get(entryKey(5))) as Buffer);
-    });
-    await expect(rig.openLog()).rejects.toMatchObject({
-      dataLoss: true,
-      message: expect.stringContaining("the checksum of entry 4 does not match"),
-    });
-  });
-
-  it("E8: a last entry that is gone though its append was durable is refused", async () => {
-    await writeAndKill(10);
-    await editDatabase(logPath(), (database) => database.del(entryKey(10)));
-    await expect(rig.openLog()).rejects.toMatchObject({
-      dataLoss: true,
-      message: expect.stringContaining("it ends at entry 9, yet the last append ended at entry 10"),
-    });
-  });
-
-  it("E8: an old entry that came back in place of what replaced it is refused", async () => {
-    await writeAndKill(5);
-    let old: Buffer | undefined;
-    await editDatabase(logPath(), async (database) => {
-      old = await database.get(entryKey(3));
-    });
-    const log = await rig.openLog();
-    await log.append({ entries: [entry(3, 1, "new"), entry(4, 1), entry(5, 1)], hardState: null }, SYNC);
-    await rig.close();
-    await editDatabase(logPath(), (database) => database.put(entryKey(3), old as Buffer));
-    await expect(rig.openLog()).rejects.toMatchObject({
-      dataLoss: true,
-      message: expect.stringContaining("entry 4 does not follow on entry 3 as it is stored"),
-    });
-  });
-
-  it("E8: a lost record of term and vote is refused", async () => {
-    await writeAndKill(2);
-    await editDatabase(logPath(), (database) => database.del(Buffer.from("0000000102", "hex")));
-    await expect(rig.openLog()).rejects.toMatchObject({ dataLoss: true });
-  });
-
-  it.each(["CURRENT", "MANIFEST"])(
-    "E8: a missing %s is refused and not replaced by an empty log",
-    async (name) => {
-      await writeAndKill(3);
-      await editDatabase(logPath(), async () => {});
-      const found = (await readdir(logPath())).find((file) => file.startsWith(name)) as string;
-      await rm(join(logPath(), found));
-      await expect(rig.openLog()).rejects.toMatchObject({ name: "StoreFailure", dataLoss: true });
+  it.each([
+    ["all its segments", () => filesOf(logPath(), ".log")],
+    ["its directory", async () => [logPath()]],
+  ])("E8: a log that lost %s is refused and not replaced by an empty one", async (_, lost) => {
+    await writeAndKill(3);
+    for (const path of await lost()) await rm(path, { recursive: true });
+    for (const _again of ["once", "and again"]) {
       await expect(rig.openLog()).rejects.toMatchObject({
+        name: "StoreFailure",
+        dataLoss: true,
         message: expect.stringContaining("start this member anew"),
       });
-    },
-  );
+    }
+  });
+
+  it("E8: an append that is missing in the middle is refused, whatever it held", async () => {
+    for (const lost of [1, 4, VOTE_AT]) {
+      await writeAndKill(10);
+      await editSegment((bytes, records) => {
+        const { from, to } = records[lost] as Range;
+        return Buffer.concat([bytes.subarray(0, from), bytes.subarray(to)]);
+      });
+      await expect(rig.openLog()).rejects.toMatchObject({
+        dataLoss: true,
+        message: expect.stringMatching(/does not follow on the one before it.*start this member anew/),
+      });
+    }
+  });
+
+  it("E8: an append in another's place is refused", async () => {
+    await writeAndKill(10);
+    await editSegment((bytes, records) => {
+      const [fourth, fifth] = [records[4], records[5]] as [Range, Range];
+      bytes.copy(bytes, fourth.from, fifth.from, fifth.to);
+      return bytes;
+    });
+    await expect(rig.openLog()).rejects.toMatchObject({
+      dataLoss: true,
+      message: expect.stringContaining("does not follow on the one before it"),
+    });
+  });
+
+  it("E8: an append that was never written is refused: zeros with others behind them", async () => {
+    await writeAndKill(10);
+    await editSegment((bytes, records) => {
+      const { from, to } = records[4] as Range;
+      return bytes.fill(0, from, to);
+    });
+    await expect(rig.openLog()).rejects.toMatchObject({
+      dataLoss: true,
+      message: expect.stringMatching(/damaged at byte [0-9]+, and it goes on at byte [0-9]+/),
+    });
+  });
+
+  it("E8: a segment of another log, or an older one of this, is refused in the place of one", async () => {
+    await writeAndKill(10);
+    const [other] = await segmentsOf(logPath());
+    const foreign = await readFile(other as string);
+    await writeSegmentsAndKill();
+    const [first, second] = (await segmentsOf(logPath())) as [string, string];
+    const own = await readFile(second);
+    const older = own.subarray(0, (await recordsOf(second))[2]?.to);
+    for (const [path, bytes] of [
+      [first, foreign],
+      [second, foreign],
+      [second, older],
+    ] as const) {
+      const before = await readFile(path);
+      await writeFile(path, bytes);
+      await expect(rig.openLog()).rejects.toMatchObject({ dataLoss: true });
+      await writeFile(path, before);
+    }
+    expect((await rig.openLog()).lastIndex()).toBe(SEGMENTED_ENTRIES);
+  });
+
+  it("E8: entries that look like a record are none", async () => {
+    await writeAndKill(10);
+    const path = await lastSegment(logPath());
+    const image = await readFile(path);
+    // As another member would have it, whose salt is another.
+    for (const { from } of await recordsOf(path)) {
+      image.writeUInt32BE((image.readUInt32BE(from) + 1) >>> 0, from);
+    }
+    const log = await rig.openLog();
+    await log.append({ entries: [{ ...entry(11, 1), data: image }], hardState: null }, SYNC);
+    await rig.kill();
+    await cutTail(await lastSegment(logPath()), 1);
+    expect((await rig.openLog()).lastIndex()).toBe(10);
+  });
 
   it("E8: a log that lost what the state has applied is refused", async () => {
     const { log, state } = await rig.openStores();
@@ -176,7 +266,7 @@ describe("damage to the log", () => {
       await state.write(batch(index, [put("k", `${index}`, index)]));
     }
     await rig.kill();
-    await cutTail(await largestFile(logPath(), ".log"), 1);
+    await cutTail(await lastSegment(logPath()), 1);
     await expect(rig.openStores()).rejects.toMatchObject({
       dataLoss: true,
       message: expect.stringContaining("it ends at entry 4, yet the state holds what entry 5 did"),
@@ -188,16 +278,14 @@ describe("damage to the log", () => {
     rig = await LevelRig.create({ logTailBytesMax: 0 });
     const log = await rig.openLog();
     await log.append({ entries: [entry(1, 1), entry(2, 1)], hardState: null }, SYNC);
-    const { database } = (log as unknown as { handle: { database: { del(key: Buffer): Promise<void> } } })
-      .handle;
-    await database.del(entryKey(1));
+    await flipBit(await lastSegment(logPath()), 0.9);
     expect(() => log.entries({ from: 1, toExclusive: 2, bytesMax: 1 })).toThrow("is damaged: entry 1");
     await expect(log.append({ entries: [entry(3, 1)], hardState: null }, SYNC)).rejects.toMatchObject({
       dataLoss: true,
     });
   });
 
-  it("a synced append writes unsynced ones before it once more, for a sync may not reach back to them", async () => {
+  it("what is appended without a sync comes before what is appended with one, whatever happens", async () => {
     const log = await rig.openLog();
     await log.append({ entries: [entry(1, 1), entry(2, 1), entry(3, 1)], hardState: null }, SYNC);
     await log.append({ entries: [entry(2, 2)], hardState: null }, { sync: false });
@@ -206,5 +294,55 @@ describe("damage to the log", () => {
     expect(ids(log)).toBe("1/1 2/2 2/3 2/4");
     await rig.kill();
     expect(ids(await rig.openLog())).toBe("1/1 2/2 2/3 2/4");
+  });
+
+  it.each(["ENOSPC", "EFBIG", "EIO"])(
+    "E9: %s ends the log with its reason, and what was acknowledged is there when it is opened again",
+    async (code) => {
+      const log = await rig.openLog();
+      await log.append({ entries: [entry(1, 1)], hardState: null }, SYNC);
+      rig.failNextLogWrite(code);
+      await expect(log.append({ entries: [entry(2, 1)], hardState: null }, SYNC)).rejects.toMatchObject({
+        dataLoss: false,
+        message: expect.stringMatching(new RegExp(`^the log in .* could not be written: ${code}`)),
+      });
+      await rig.close();
+      expect(ids(await rig.openLog())).toBe("1/1");
+    },
+  );
+
+  it("E9: a write that the system does in parts is done to its end, and one that fails in its midst leaves nothing", async () => {
+    let log = await rig.openLog();
+    rig.shortenNextLogWrite();
+    await log.append({ entries: [entry(1, 1, "x".repeat(5000))], hardState: null }, SYNC);
+    rig.shortenNextLogWrite("ENOSPC");
+    await expect(
+      log.append({ entries: [entry(2, 1, "y".repeat(5000))], hardState: null }, SYNC),
+    ).rejects.toMatchObject({ dataLoss: false });
+    await rig.close();
+    log = await rig.openLog();
+    expect(allEntries(log)).toEqual([entry(1, 1, "x".repeat(5000))]);
+  });
+
+  it("E9: a segment that cannot be made ends the log", async () => {
+    await rig.dispose();
+    rig = await LevelRig.create({ logSegmentBytesMax: 200 });
+    const log = await rig.openLog();
+    rig.failLogCreations();
+    await log.append({ entries: [entry(1, 1, "x".repeat(300))], hardState: null }, SYNC);
+    await rig.settle();
+    await expect(log.append({ entries: [entry(2, 1)], hardState: null }, SYNC)).rejects.toMatchObject({
+      dataLoss: false,
+      message: expect.stringContaining("could not be given another segment: EMFILE"),
+    });
+    await rig.close();
+    expect(ids(await rig.openLog())).toBe("1/1");
+  });
+
+  it("is not opened twice at a time, by this process or another", async () => {
+    const log = await rig.openLog();
+    await expect(rig.openLog()).rejects.toThrow("in use");
+    await log.close();
+    expect((await rig.openLog()).lastIndex()).toBe(0);
   });
 });
