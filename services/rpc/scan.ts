@@ -9,8 +9,12 @@ import { isStateReplaced } from "./outcome-failures";
 import { placeOf, RECORD_OVERHEAD_BYTES, readPoint } from "./read-methods";
 import { checkCount, checkRange, invalid } from "./request-fields";
 
-/** A part of the answer is sent once it holds this much: it is the memory that a scan takes, with one record more. */
-const PART_BYTES_MIN = 256 * 1024;
+/**
+ * A part of the answer is sent once it holds this much: the first parts early, so that the caller works on them while the next
+ * are made, and later ones less often. It is the memory that a scan takes, with one record more.
+ */
+const PART_BYTES_FIRST = 128 * 1024;
+const PART_BYTES_LAST = 256 * 1024;
 const CURSOR_VERSION = 1;
 
 /** Streams a range in key order at one revision, no faster than the caller takes it. */
@@ -36,6 +40,7 @@ export async function scan(node: NodeContext, call: ByteCall, sink: ByteSink): P
 
   let part: StoredRecord[] = [];
   let partBytes = 0;
+  let partBytesMin = PART_BYTES_FIRST;
   let count = 0;
   let lastKey: Uint8Array = EMPTY_BYTES;
   if (rangeIsEmpty(range)) return send(part, null);
@@ -43,10 +48,11 @@ export async function scan(node: NodeContext, call: ByteCall, sink: ByteSink): P
     for await (const chunk of node.replica.state.scan(query)) {
       for (const record of chunk) {
         if (count === limit) return await send(part, cursorAfter(lastKey));
-        if (partBytes >= PART_BYTES_MIN) {
+        if (partBytes >= partBytesMin) {
           await send(part, null);
           part = [];
           partBytes = 0;
+          partBytesMin = Math.min(partBytesMin * 2, PART_BYTES_LAST);
         }
         part.push(record);
         partBytes += record.key.length + record.value.length + RECORD_OVERHEAD_BYTES;

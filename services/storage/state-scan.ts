@@ -8,13 +8,16 @@ import { withoutValue } from "./version-records";
 
 /** Rows of the first read where nobody says how many are wanted: what is read past that is thrown away. */
 const FIRST_ROWS = 64;
+/** The same where more are wanted: few enough that whoever sends them soon has some to send. */
+const FIRST_ROWS_OF_MANY = 512;
 const ROWS_MAX = 1024;
 /** What a record counts besides key and value. */
 const RECORD_OVERHEAD_BYTES = 64;
 
 /**
  * Goes through a range by the `newest` records, one a key, so that old versions cost nothing; only a key that was
- * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan.
+ * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan. Where it is
+ * said how many records are wanted, more are read while those before are taken.
  */
 export async function* scanRange(
   parts: Omit<ScanParts, "snapshot"> & { readonly writer: Pick<StateWriter, "snapshot"> },
@@ -42,19 +45,27 @@ export async function* scanSnapshot(
   chunkBytesMax: number,
 ): AsyncGenerator<readonly StoredRecord[]> {
   const { handle, source, snapshot } = parts;
+  const { recordsWanted } = query;
   const iterator = source.newestIterator(query, {
     reverse: query.reverse,
     snapshot,
     bytesPerRead: chunkBytesMax,
   });
-  let rowsMax = Math.min(query.recordsWanted ?? FIRST_ROWS, ROWS_MAX);
-  let recordsLeft = query.recordsWanted ?? Number.POSITIVE_INFINITY;
+  let rowsMax = recordsWanted === undefined ? FIRST_ROWS : Math.min(recordsWanted, FIRST_ROWS_OF_MANY);
+  let recordsLeft = recordsWanted ?? Number.POSITIVE_INFINITY;
+  // A read ends early where its rows are long, and the rest is not to be much more than what is missing.
+  const read = (missing: number): Promise<Rows> =>
+    nextRows(handle, iterator, Math.min(rowsMax, Math.max(missing, FIRST_ROWS)));
+  let ahead: Promise<Rows> | null = null;
   try {
     for (;;) {
-      // A read ends early where its rows are long, and the rest is not to be more than what is missing.
-      const rowsWanted = Math.min(rowsMax, Math.max(recordsLeft, FIRST_ROWS));
-      const rows = await nextRows(handle, iterator, rowsWanted);
+      const rows: Rows = await (ahead ?? read(recordsLeft));
       if (rows.length === 0) return;
+      rowsMax = Math.min(rowsMax * 2, ROWS_MAX);
+      const missing = recordsLeft - rows.length;
+      ahead = recordsWanted !== undefined && missing > 0 ? read(missing) : null;
+      // A scan that ends before does not wait for it.
+      ahead?.catch(() => undefined);
       const records = await recordsAt(source, query, rows, snapshot);
       recordsLeft -= records.length;
       for (let from = 0; from < records.length; ) {
@@ -63,7 +74,6 @@ export async function* scanSnapshot(
         handle.check();
         from = to;
       }
-      rowsMax = Math.min(rowsMax * 4, ROWS_MAX);
     }
   } finally {
     await iterator.close();
@@ -71,12 +81,9 @@ export async function* scanSnapshot(
 }
 
 type Iterator = ReturnType<RecordSource["newestIterator"]>;
+type Rows = readonly [Uint8Array, Uint8Array][];
 
-async function nextRows(
-  handle: DatabaseHandle,
-  iterator: Iterator,
-  rowsWanted: number,
-): Promise<[Uint8Array, Uint8Array][]> {
+async function nextRows(handle: DatabaseHandle, iterator: Iterator, rowsWanted: number): Promise<Rows> {
   handle.check();
   try {
     const rows = await iterator.nextv(rowsWanted);
@@ -91,7 +98,7 @@ async function nextRows(
 async function recordsAt(
   source: RecordSource,
   query: RangeQuery,
-  rows: readonly [Uint8Array, Uint8Array][],
+  rows: Rows,
   snapshot: DatabaseSnapshot,
 ): Promise<readonly StoredRecord[]> {
   const records: StoredRecord[] = [];
