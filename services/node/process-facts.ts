@@ -1,8 +1,11 @@
 import type { ProcessFacts } from "#rpc";
 import { diskBytes } from "#storage";
 
-/** A directory is walked at most this often, however often Status is asked. */
-const DISK_BYTES_AGE_MS_MAX = 1000;
+/**
+ * A directory is walked at most this often, however often Status is asked, which each gateway does every second: a file takes
+ * some 10 us of CPU, and a large state has hundreds.
+ */
+const DISK_BYTES_AGE_MS_MAX = 10_000;
 
 export class NodeFacts implements ProcessFacts {
   private readonly dataDir: string;
