@@ -27,7 +27,7 @@ module.exports = {
   transform: { "\\.(ts|mjs)$": swc },
   moduleNameMapper: {
     "^#support$": "<rootDir>/tests/support/index.ts",
-    "^#(std|raft|kv|replica|memory|faults|storage|forward|rpc|node|gateway|launcher|settings|watch|metrics|tracing|backup|verification)$":
+    "^#(std|raft|kv|replica|memory|faults|storage|grpc|forward|rpc|node|gateway|launcher|settings|watch|metrics|tracing|backup|verification)$":
       "<rootDir>/services/$1/index.ts",
     "^@quorate/services/(.*)$": "<rootDir>/services/$1/index.ts",
     "^@quorate/proto/descriptors$": "<rootDir>/proto/gen/descriptors.binpb",

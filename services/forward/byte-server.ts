@@ -1,25 +1,9 @@
-import {
-  type Deadline,
-  type handleBidiStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  type MethodDefinition,
-  Server,
-  type ServerDuplexStream,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  type ServerUnaryCall,
-  type ServerWritableStream,
-  type ServiceDefinition,
-  type UntypedHandleCall,
-} from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
+import { type CallHandler, type CallListener, GrpcServer, readRequest, type ServerCall } from "#grpc";
 import { assert } from "#std";
-import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
 import { callerLeft, deadlinePassed, shuttingDown } from "./call-failures";
-import { MetadataHeaders } from "./call-headers";
-import { serverOptions } from "./channel-options";
+import { LazyHeaders } from "./call-headers";
 import type { ClientConnection } from "./connections";
 import { EndedCalls, type OnCallEnd } from "./ended-calls";
 import { CallFailure } from "./failure";
@@ -60,33 +44,13 @@ const KEEPALIVE_DEFAULT = { timeMs: 30_000, timeoutMs: 20_000 };
  */
 const STALLED_MS_MAX_DEFAULT = 5 * 60_000;
 
-/** A method whose messages are not read here. */
-function inBytes({
-  path,
-  requestStream,
-  responseStream,
-}: Pick<MethodRoute, "path" | "requestStream" | "responseStream">): MethodDefinition<Uint8Array, Uint8Array> {
-  return {
-    path,
-    requestStream,
-    responseStream,
-    requestSerialize: asBuffer,
-    requestDeserialize: asBuffer,
-    responseSerialize: asBuffer,
-    responseDeserialize: asBuffer,
-  };
-}
-
-/** What all kinds of calls of grpc-js have. */
-type GrpcCall = Pick<ServerUnaryCall<Buffer, Buffer>, "metadata" | "getPeer" | "getDeadline">;
-
 /**
  * The public gRPC server of a node or a gateway: every method of the public services as bytes, with deadlines,
  * cancellation and failures handled once for all.
  */
 export class ByteServer {
   private readonly options: ByteServerOptions;
-  private readonly server: Server;
+  private readonly server: GrpcServer;
   private readonly listener = new GrpcListener();
   /** How each duplex stream that is open is told that the server shuts down. */
   private readonly duplexStreams = new Set<() => void>();
@@ -98,27 +62,17 @@ export class ByteServer {
   constructor(options: ByteServerOptions) {
     this.options = options;
     this.ended = new EndedCalls(options.log, options.onEnd);
-    const keepalive = options.keepalive ?? KEEPALIVE_DEFAULT;
-    this.server = new Server({
-      ...serverOptions(options.messageBytesMax),
-      "grpc.keepalive_time_ms": keepalive.timeMs,
-      "grpc.keepalive_timeout_ms": keepalive.timeoutMs,
-      interceptors: [noteUnfinishedRequests(options)],
+    this.server = new GrpcServer({
+      messageBytesMax: options.messageBytesMax,
+      keepalive: options.keepalive ?? KEEPALIVE_DEFAULT,
     });
-    const definition: Record<string, MethodDefinition<Uint8Array, Uint8Array>> = {};
-    const handlers: Record<string, UntypedHandleCall> = {};
-    for (const method of methodRoutes.values()) {
-      definition[method.path] = inBytes(method);
-      handlers[method.path] = this.handler(method);
-    }
-    definition[PIPELINE_PATH] = inBytes({ path: PIPELINE_PATH, requestStream: true, responseStream: true });
-    handlers[PIPELINE_PATH] = this.pipelineHandler();
-    this.server.addService(definition, handlers as Parameters<Server["addService"]>[1]);
+    for (const method of methodRoutes.values()) this.server.handle(method.path, this.handler(method));
+    this.server.handle(PIPELINE_PATH, (call) => this.servePipeline(call));
   }
 
-  /** Adds a service beside the public ones; before listen(). */
-  add(definition: ServiceDefinition, handlers: Readonly<Record<string, UntypedHandleCall>>): void {
-    this.server.addService(definition, handlers as Parameters<Server["addService"]>[1]);
+  /** Adds a method beside the public ones; before listen(). @param path such as "/grpc.health.v1.Health/Check" */
+  add(path: string, handler: CallHandler): void {
+    this.server.handle(path, handler);
   }
 
   /** Streams both ways that are open: watches and keep-alives. */
@@ -165,10 +119,10 @@ export class ByteServer {
       this.listener.close();
       const timer = setTimeout(() => {
         this.listener.connections.cut();
-        this.server.forceShutdown();
+        this.server.cut();
         resolve();
       }, drainMs);
-      this.server.tryShutdown(() => {
+      this.server.drain(() => {
         clearTimeout(timer);
         resolve();
       });
@@ -176,95 +130,105 @@ export class ByteServer {
     return this.closing;
   }
 
-  private handler(method: MethodRoute): UntypedHandleCall {
+  private handler(method: MethodRoute): CallHandler {
     assert(method.responseStream || !method.requestStream, "a streamed request has a streamed answer");
-    if (method.requestStream) return this.duplexHandler(method);
-    return method.responseStream ? this.streamHandler(method) : this.unaryHandler(method);
+    if (method.requestStream) return (call) => this.serveDuplex(method, call);
+    if (method.responseStream) return this.withRequest(method, (...whole) => this.serveStreamed(...whole));
+    return this.withRequest(method, (...whole) => this.serveUnary(...whole));
   }
 
-  private unaryHandler(method: MethodRoute): handleUnaryCall<Buffer, Buffer> {
-    const { service } = this.options;
-    return (grpcCall, callback) => {
-      const call = this.byteCall(method, grpcCall, grpcCall.request);
-      const end = (failure: CallFailure | null, answer: Uint8Array | null): void => {
-        if (call.aborted) return;
-        clearTimeout(timer);
-        call.abort();
-        if (failure === null && answer !== null) {
-          this.ended.answered(call);
-          callback(null, answer as Buffer);
-        } else {
-          const told = this.ended.failed(call, failure ?? noAnswer());
-          callback(told.toStatus());
-        }
-      };
-      const timer = at(call.deadlineMs, () => end(deadlinePassed(call), null));
-      grpcCall.once("cancelled", () => {
-        // Also emitted after the end of each call, where a failure would be made for nobody.
-        if (!call.aborted) end(callerLeft(), null);
+  /** @param serve given the call once its request is whole */
+  private withRequest(
+    method: MethodRoute,
+    serve: (call: ByteCall, serverCall: ServerCall) => { readonly cancelled: () => void },
+  ): CallHandler {
+    return (serverCall) => {
+      let serving: { readonly cancelled: () => void } | null = null;
+      readRequest(serverCall, {
+        request: (body) => {
+          serving = serve(this.byteCall(method, serverCall, body), serverCall);
+        },
+        cancelled: () => {
+          if (serving === null) this.noteUnfinished(serverCall);
+          else serving.cancelled();
+        },
       });
-      service.unary(call).then(
-        (answer) => end(null, answer),
-        (error: unknown) => end(CallFailure.from(error), null),
-      );
     };
   }
 
-  private streamHandler(method: MethodRoute): handleServerStreamingCall<Buffer, Buffer> {
-    const { service } = this.options;
-    return (grpcCall) => {
-      const call = this.byteCall(method, grpcCall, grpcCall.request);
-      const end = this.serveStream(call, grpcCall, (sink) =>
-        service.stream(call, {
-          write: async (message) => {
-            const timer = setTimeout(
-              () => end(stalled()),
-              this.options.stalledMsMax ?? STALLED_MS_MAX_DEFAULT,
-            );
-            try {
-              await sink.write(message);
-            } finally {
-              clearTimeout(timer);
-            }
-          },
-        }),
-      );
+  private serveUnary(call: ByteCall, serverCall: ServerCall): { readonly cancelled: () => void } {
+    const end = (failure: CallFailure | null, answer: Uint8Array | null): void => {
+      if (call.aborted) return;
+      clearTimeout(timer);
+      call.abort();
+      if (failure === null && answer !== null) {
+        this.ended.answered(call);
+        serverCall.answer(answer);
+      } else {
+        serverCall.fail(this.ended.failed(call, failure ?? noAnswer()).toStatus());
+      }
     };
+    const timer = at(call.deadlineMs, () => end(deadlinePassed(call), null));
+    this.options.service.unary(call).then(
+      (answer) => end(null, answer),
+      (error: unknown) => end(CallFailure.from(error), null),
+    );
+    return { cancelled: () => end(callerLeft(), null) };
   }
 
-  private duplexHandler(method: MethodRoute): handleBidiStreamingCall<Buffer, Buffer> {
-    const { service } = this.options;
-    return (grpcCall) => {
-      const call = this.byteCall(method, grpcCall, NO_BODY);
-      const source = new IncomingMessages(grpcCall, call);
-      const end = this.serveStream(call, grpcCall, (sink) => service.duplex(call, source, sink));
-      // Unlike a call with one request, which has an end in sight, it would last as long as its caller.
-      const stop = (): void => end(shuttingDown());
-      if (this.closing !== null) return stop();
-      this.duplexStreams.add(stop);
-      call.addEventListener("abort", () => this.duplexStreams.delete(stop));
-    };
+  private serveStreamed(call: ByteCall, serverCall: ServerCall): { readonly cancelled: () => void } {
+    const { service, stalledMsMax = STALLED_MS_MAX_DEFAULT } = this.options;
+    const end = this.serveAnswers(call, serverCall, (sink) =>
+      service.stream(call, {
+        write: async (message) => {
+          const timer = setTimeout(() => end(stalled()), stalledMsMax);
+          try {
+            await sink.write(message);
+          } finally {
+            clearTimeout(timer);
+          }
+        },
+      }),
+    );
+    return { cancelled: () => end(callerLeft()) };
   }
 
-  private pipelineHandler(): handleBidiStreamingCall<Buffer, Buffer> {
+  private serveDuplex(method: MethodRoute, serverCall: ServerCall): void {
+    const call = this.byteCall(method, serverCall, NO_BODY);
+    const source = new IncomingMessages(serverCall, call);
+    const end = this.serveAnswers(call, serverCall, (sink) =>
+      this.options.service.duplex(call, source, sink),
+    );
+    serverCall.listen({
+      message: (bytes) => source.message(bytes),
+      end: () => source.end(),
+      cancelled: () => end(callerLeft()),
+    } satisfies CallListener);
+    // Unlike a call with one request, which has an end in sight, it would last as long as its caller.
+    const stop = (): void => end(shuttingDown());
+    this.duplexStreams.add(stop);
+    call.addEventListener("abort", () => this.duplexStreams.delete(stop));
+    if (this.closing !== null) stop();
+  }
+
+  private servePipeline(serverCall: ServerCall): void {
     const { service, defaultDeadlineMs, pipelineLimits: limits } = this.options;
-    return (grpcCall) => {
-      const pipeline = new PipelineServing(grpcCall, {
-        service,
-        ended: this.ended,
-        defaultDeadlineMs,
-        limits,
-      });
-      this.pipelines.add(pipeline);
-      pipeline.begin(() => this.pipelines.delete(pipeline));
-      if (this.closing !== null) pipeline.finish();
-    };
+    const pipeline: PipelineServing = new PipelineServing(serverCall, {
+      service,
+      ended: this.ended,
+      defaultDeadlineMs,
+      limits,
+      onOver: () => this.pipelines.delete(pipeline),
+    });
+    this.pipelines.add(pipeline);
+    pipeline.begin();
+    if (this.closing !== null) pipeline.finish();
   }
 
   /** @returns how to end the call from outside */
-  private serveStream(
+  private serveAnswers(
     call: ByteCall,
-    grpcCall: ServerWritableStream<Buffer, Buffer> | ServerDuplexStream<Buffer, Buffer>,
+    serverCall: ServerCall,
     serve: (sink: ByteSink) => Promise<void>,
   ): (failure: CallFailure | null) => void {
     this.streamCount += 1;
@@ -275,38 +239,42 @@ export class ByteServer {
       call.abort();
       if (failure === null) {
         this.ended.answered(call);
-        grpcCall.end();
+        serverCall.end();
       } else {
-        grpcCall.emit("error", this.ended.failed(call, failure).toStatus());
+        serverCall.fail(this.ended.failed(call, failure).toStatus());
       }
     };
     const timer = at(call.deadlineMs, () => end(deadlinePassed(call)));
-    grpcCall.once("cancelled", () => {
-      if (!call.aborted) end(callerLeft());
-    });
-    const messages = new StreamSink<Buffer>(grpcCall, call);
-    serve({ write: (message) => messages.write(asBuffer(message)) }).then(
+    serve(new StreamSink(serverCall, call)).then(
       () => end(null),
       (error: unknown) => end(CallFailure.from(error)),
     );
     return end;
   }
 
-  private byteCall(method: MethodRoute, grpcCall: GrpcCall, body: Buffer): ByteCall {
+  private byteCall(method: MethodRoute, serverCall: ServerCall, body: Buffer): ByteCall {
     const defaultMs = method.responseStream ? Number.POSITIVE_INFINITY : this.options.defaultDeadlineMs;
     return new ByteCall({
       method,
       body,
-      headers: new MetadataHeaders(grpcCall.metadata),
-      connection: grpcCall,
-      deadlineMs: deadlineMsOf(grpcCall.getDeadline(), defaultMs),
+      headers: new LazyHeaders(serverCall),
+      connection: serverCall,
+      deadlineMs: deadlineMsOf(serverCall.deadlineMs, defaultMs),
     });
+  }
+
+  /** The one sign of a client that sends too much, whose call no service gets to see. */
+  private noteUnfinished({ path, peer }: ServerCall): void {
+    const { log, messageBytesMax } = this.options;
+    log.info(
+      { method: path, peer },
+      `a call ended before its request was whole: above the message limit of ${messageBytesMax} bytes, or its caller left`,
+    );
   }
 }
 
-function deadlineMsOf(deadline: Deadline, defaultMs: number): number {
+function deadlineMsOf(theirsMs: number, defaultMs: number): number {
   const nowMs = Date.now();
-  const theirsMs = deadline instanceof Date ? deadline.getTime() : deadline;
   return theirsMs === Number.POSITIVE_INFINITY ? nowMs + defaultMs : ownDeadlineMs(theirsMs, nowMs);
 }
 
@@ -328,32 +296,4 @@ function stalled(): CallFailure {
 
 function noAnswer(): CallFailure {
   return new CallFailure(ErrorReason.INTERNAL, "the server made no answer");
-}
-
-/**
- * grpc-js refuses a message above its limit by itself, before any handler runs: only that the call ended without a
- * whole request can be seen, and is worth a line, for it is the one sign of a client that sends too much.
- */
-function noteUnfinishedRequests({ log, messageBytesMax }: ByteServerOptions): ServerInterceptor {
-  return (method, grpcCall) => {
-    if (method.requestStream) return grpcCall as ServerInterceptingCall;
-    let isWhole = false;
-    return new ServerInterceptingCall(grpcCall, {
-      start: (next) => {
-        next({
-          onReceiveHalfClose: (proceed) => {
-            isWhole = true;
-            proceed();
-          },
-          onCancel: () => {
-            if (isWhole) return;
-            log.info(
-              { method: method.path, peer: grpcCall.getPeer() },
-              `a call ended before its request was whole: above the message limit of ${messageBytesMax} bytes, or its caller left`,
-            );
-          },
-        });
-      },
-    });
-  };
 }

@@ -1,13 +1,5 @@
 import { Metadata } from "@grpc/grpc-js";
-import {
-  FORWARD_KEY,
-  HOPS_KEY,
-  hopsOf,
-  MEMBER_KEY,
-  metadataText,
-  REQUEST_ID_KEY,
-  TRACEPARENT_KEY,
-} from "./routing";
+import { FORWARD_KEY, HOPS_KEY, hopsOf, MEMBER_KEY, REQUEST_ID_KEY, TRACEPARENT_KEY } from "./routing";
 
 /** What routing needs of a call beside its body, in whichever way it came. A text that is empty says nothing. */
 export interface CallHeaders {
@@ -28,34 +20,40 @@ export const NO_HEADERS: CallHeaders = { requestId: "", forward: "", member: "",
 
 const EMPTY_REQUEST_ID = "(empty)";
 
-/** Of a call by itself: looked up when they are asked for, which few are. */
-export class MetadataHeaders implements CallHeaders {
-  private readonly metadata: Metadata;
+/** Where a call by itself says it. */
+export interface HeaderSource {
+  /** The text under a key in lower case, or null where it is not there. */
+  header(name: string): string | null;
+}
 
-  constructor(metadata: Metadata) {
-    this.metadata = metadata;
+/** Of a call by itself: looked up when they are asked for, which few are. */
+export class LazyHeaders implements CallHeaders {
+  private readonly source: HeaderSource;
+
+  constructor(source: HeaderSource) {
+    this.source = source;
   }
 
   get requestId(): string {
-    const text = metadataText(this.metadata, REQUEST_ID_KEY);
+    const text = this.source.header(REQUEST_ID_KEY);
     // Who sends the key without an id believes to be safe: that is refused like any other id that is none.
     return text === "" ? EMPTY_REQUEST_ID : (text ?? "");
   }
 
   get forward(): string {
-    return metadataText(this.metadata, FORWARD_KEY) ?? "";
+    return this.source.header(FORWARD_KEY) ?? "";
   }
 
   get member(): string {
-    return metadataText(this.metadata, MEMBER_KEY) ?? "";
+    return this.source.header(MEMBER_KEY) ?? "";
   }
 
   get hops(): number {
-    return hopsOf(this.metadata);
+    return hopsOf(this.source.header(HOPS_KEY));
   }
 
   get traceparent(): string {
-    return metadataText(this.metadata, TRACEPARENT_KEY) ?? "";
+    return this.source.header(TRACEPARENT_KEY) ?? "";
   }
 }
 

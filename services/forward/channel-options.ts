@@ -32,12 +32,3 @@ export function channelOptions(
     "grpc.use_local_subchannel_pool": 1,
   };
 }
-
-/** What a server is made with; its HTTP/2 windows cannot be set in grpc-js. */
-export function serverOptions(messageBytesMax: number): ChannelOptions {
-  return {
-    "grpc.max_receive_message_length": messageBytesMax,
-    "grpc.max_send_message_length": -1,
-    "grpc.enable_channelz": 0,
-  };
-}

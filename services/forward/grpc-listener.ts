@@ -1,25 +1,25 @@
-import { createServer } from "node:net";
-import { type Server, ServerCredentials } from "@grpc/grpc-js";
+import { createServer, type Socket } from "node:net";
 import { Connections } from "./connections";
 import { listenOn } from "./listen-on";
 
-/**
- * Accepts the connections of a server of grpc-js, which tells nobody which ones it has, and while channelz is off cuts none
- * when it is shut down by force.
- */
+/** Accepts the connections of a server, and knows which ones there are. */
 export class GrpcListener {
   readonly connections = new Connections();
   private readonly listener = createServer();
 
   /**
+   * @param server what takes the connections
    * @param failed told of connections that could not be accepted
    * @returns the port, drawn by the system when `address` (host:port) says 0; rejects when it cannot be taken
    */
-  async listen(server: Server, address: string, failed: (error: Error) => void): Promise<number> {
-    const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure());
+  async listen(
+    server: { accept(socket: Socket): void },
+    address: string,
+    failed: (error: Error) => void,
+  ): Promise<number> {
     this.listener.on("connection", (socket) => {
       this.connections.add(socket);
-      injectConnection(socket);
+      server.accept(socket);
     });
     const port = await listenOn(this.listener, address);
     // That one connection could not be accepted is no reason to end the process, which nobody listening would be.

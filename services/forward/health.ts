@@ -1,4 +1,3 @@
-import type { ServiceDefinition } from "@grpc/grpc-js";
 import {
   KvServiceDefinition,
   LeaseServiceDefinition,
@@ -7,7 +6,7 @@ import {
 } from "@quorate/proto/kv";
 import { HealthDefinition, HealthServiceImpl, HealthState } from "nice-grpc-server-health";
 import type { ByteServer } from "./byte-server";
-import { serverStreamHandler, unaryHandler } from "./nice-handlers";
+import { type MessageCodec, serverStreamHandler, unaryHandler } from "./nice-handlers";
 
 const servicesOfTheLeader: readonly string[] = [
   KvServiceDefinition.fullName,
@@ -33,10 +32,11 @@ export class Health {
 
   addTo(server: ByteServer): void {
     const implementation = HealthServiceImpl(this.state);
-    server.add(definition, {
-      check: unaryHandler(implementation.check),
-      watch: serverStreamHandler(implementation.watch, this.stopping.signal),
-    });
+    server.add(pathOf(check), unaryHandler(codecOf(check), implementation.check));
+    server.add(
+      pathOf(watch),
+      serverStreamHandler(codecOf(watch), implementation.watch, this.stopping.signal),
+    );
   }
 
   setLeaderKnown(isKnown: boolean): void {
@@ -64,30 +64,21 @@ export class Health {
 
 const { check, watch } = HealthDefinition.methods;
 
-const definition: ServiceDefinition = {
-  check: {
-    path: `/${HealthDefinition.fullName}/${check.name}`,
-    requestStream: false,
-    responseStream: false,
-    ...codec(check),
-  },
-  watch: {
-    path: `/${HealthDefinition.fullName}/${watch.name}`,
-    requestStream: false,
-    responseStream: true,
-    ...codec(watch),
-  },
-};
-
 type HealthMethod = typeof check | typeof watch;
 
-function codec({ requestType, responseType }: HealthMethod) {
+function pathOf({ name }: HealthMethod): string {
+  return `/${HealthDefinition.fullName}/${name}`;
+}
+
+function codecOf({
+  requestType,
+  responseType,
+}: HealthMethod): MessageCodec<
+  ReturnType<typeof requestType.decode>,
+  Parameters<typeof responseType.encode>[0]
+> {
   return {
-    requestSerialize: (request: Parameters<typeof requestType.encode>[0]) =>
-      Buffer.from(requestType.encode(request).finish()),
-    requestDeserialize: (bytes: Buffer) => requestType.decode(bytes),
-    responseSerialize: (response: Parameters<typeof responseType.encode>[0]) =>
-      Buffer.from(responseType.encode(response).finish()),
-    responseDeserialize: (bytes: Buffer) => responseType.decode(bytes),
+    decode: (bytes) => requestType.decode(bytes),
+    encode: (response) => responseType.encode(response).finish(),
   };
 }

@@ -1,31 +1,42 @@
-import type { ServerDuplexStream } from "@grpc/grpc-js";
+import type { CallListener } from "#grpc";
 import { assert } from "#std";
 import type { ByteCall } from "./call";
 import { callerLeft } from "./call-failures";
 
-/**
- * What the caller of a duplex stream sends, one message at a time. Not by the stream's own iterator, which destroys it
- * when the requests end, with the last answers unsent.
- */
-export class IncomingMessages implements AsyncIterable<Buffer> {
-  private readonly stream: ServerDuplexStream<Buffer, Buffer>;
+/** The part of a call on the server that its requests come by. */
+interface Paced {
+  pause(): void;
+  resume(): void;
+}
+
+/** What the caller of a duplex stream sends, one message at a time; no more is read than is taken. */
+export class IncomingMessages implements AsyncIterable<Buffer>, Pick<CallListener, "message" | "end"> {
+  private readonly stream: Paced;
   private readonly call: ByteCall;
+  /** Those of the chunk that was read last, which came before the pause could. */
+  private readonly waiting: Buffer[] = [];
   private hasEnded = false;
   private reader: {
     readonly resolve: (result: IteratorResult<Buffer, undefined>) => void;
     readonly reject: (failure: Error) => void;
   } | null = null;
 
-  constructor(stream: ServerDuplexStream<Buffer, Buffer>, call: ByteCall) {
+  /** @param call aborted when nobody listens any more */
+  constructor(stream: Paced, call: ByteCall) {
     this.stream = stream;
     this.call = call;
-    const look = (): void => this.look();
-    stream.on("readable", look);
-    stream.on("end", () => {
-      this.hasEnded = true;
-      this.look();
-    });
-    call.addEventListener("abort", look);
+    call.addEventListener("abort", () => this.look());
+  }
+
+  message(bytes: Buffer): void {
+    this.waiting.push(bytes);
+    this.look();
+    if (this.waiting.length > 0) this.stream.pause();
+  }
+
+  end(): void {
+    this.hasEnded = true;
+    this.look();
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Buffer, undefined> {
@@ -48,9 +59,14 @@ export class IncomingMessages implements AsyncIterable<Buffer> {
       reader.reject(callerLeft());
       return;
     }
-    const message = this.stream.read() as Buffer | null;
-    if (message === null && !this.hasEnded) return;
+    const message = this.waiting.shift();
+    if (message === undefined && !this.hasEnded) {
+      this.stream.resume();
+      return;
+    }
     this.reader = null;
-    reader.resolve(message === null ? { value: undefined, done: true } : { value: message, done: false });
+    reader.resolve(
+      message === undefined ? { value: undefined, done: true } : { value: message, done: false },
+    );
   }
 }

@@ -5,9 +5,9 @@ export { ByteServer, type ByteServerOptions } from "./byte-server";
 export { ByteCall, type ByteService, type ByteSink } from "./call";
 export type { CallChannel, CallChannels } from "./call-channel";
 export { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
-export { type CallHeaders, MetadataHeaders, NO_HEADERS } from "./call-headers";
+export { type CallHeaders, LazyHeaders, NO_HEADERS } from "./call-headers";
 export { channelCredentials } from "./channel-credentials";
-export { channelOptions, MESSAGE_BYTES_MAX_DEFAULT, serverOptions } from "./channel-options";
+export { channelOptions, MESSAGE_BYTES_MAX_DEFAULT } from "./channel-options";
 export type { ClientConnection } from "./connections";
 export { CallFailure, type FailureExtras } from "./failure";
 export { type FailureRow, failureTable } from "./failure-table";
@@ -30,7 +30,6 @@ export {
   leaseRoutes,
   MEMBER_KEY,
   type MethodRoute,
-  metadataText,
   methodPath,
   methodRoutes,
   PIPELINE_PATH,

@@ -1,105 +1,189 @@
-import { on, setMaxListeners } from "node:events";
-import {
-  type handleBidiStreamingCall,
-  type handleServerStreamingCall,
-  type handleUnaryCall,
-  type ServerDuplexStream,
-  type ServerWritableStream,
-  status,
-} from "@grpc/grpc-js";
+import { setMaxListeners } from "node:events";
+import { status } from "@grpc/grpc-js";
 import { type CallContext, Metadata, ServerError } from "nice-grpc-common";
+import { type CallHandler, type CallStatus, readRequest, type ServerCall } from "#grpc";
 
 /*
  * Serves implementations written for nice-grpc on the server that carries bytes: health and reflection come as packages
  * of that kind, and one port has room for one server.
  */
 
+/** How the messages of a method are read and written. */
+export interface MessageCodec<Request, Response> {
+  decode(bytes: Uint8Array): Request;
+  encode(response: Response): Uint8Array;
+}
+
 export function unaryHandler<Request, Response>(
+  { decode, encode }: MessageCodec<Request, Response>,
   implementation: (request: Request, context: CallContext) => Promise<Response>,
-): handleUnaryCall<Request, Response> {
-  return (call, callback) => {
-    implementation(call.request, contextOf(call.getPeer(), new AbortController().signal)).then(
-      (answer) => callback(null, answer),
-      (error: unknown) => callback(statusOf(error)),
-    );
+): CallHandler {
+  return (call) => {
+    const ended = new AbortController();
+    readRequest(call, {
+      request: (body) => {
+        const answer = async (): Promise<Response> =>
+          implementation(decode(body), contextOf(call, ended.signal));
+        answer().then(
+          (response) => call.answer(encode(response)),
+          (error: unknown) => call.fail(statusOf(error)),
+        );
+      },
+      cancelled: () => ended.abort(),
+    });
+    call.endAtDeadline();
   };
 }
 
 /** @param stopping aborted when the server shuts down: ends streams that would never end by themselves */
 export function serverStreamHandler<Request, Response>(
+  { decode, encode }: MessageCodec<Request, Response>,
   implementation: (request: Request, context: CallContext) => AsyncIterable<Response>,
   stopping: AbortSignal,
-): handleServerStreamingCall<Request, Response> {
+): CallHandler {
   return (call) => {
-    const ended = endOf(call, stopping);
-    pump(implementation(call.request, contextOf(call.getPeer(), ended)), call, ended);
+    const answers = new Answers(call, stopping);
+    readRequest(call, {
+      request: (body) =>
+        answers.send(async function* () {
+          for await (const answer of implementation(decode(body), contextOf(call, answers.ended))) {
+            yield encode(answer);
+          }
+        }),
+      cancelled: () => answers.stop(),
+      drained: () => answers.goOn(),
+    });
+    call.endAtDeadline();
   };
 }
 
 export function bidiStreamHandler<Request, Response>(
+  { decode, encode }: MessageCodec<Request, Response>,
   implementation: (requests: AsyncIterable<Request>, context: CallContext) => AsyncIterable<Response>,
   stopping: AbortSignal,
-): handleBidiStreamingCall<Request, Response> {
+): CallHandler {
   return (call) => {
-    const ended = endOf(call, stopping);
-    pump(implementation(requestsOf(call), contextOf(call.getPeer(), ended)), call, ended);
+    const answers = new Answers(call, stopping);
+    const requests = new Requests(call, answers.ended);
+    call.listen({
+      message: (bytes) => requests.push(bytes),
+      end: () => requests.end(),
+      cancelled: () => answers.stop(),
+      drained: () => answers.goOn(),
+    });
+    call.endAtDeadline();
+    answers.send(async function* () {
+      const decoded = async function* () {
+        for await (const bytes of requests) yield decode(bytes);
+      };
+      for await (const answer of implementation(decoded(), contextOf(call, answers.ended))) {
+        yield encode(answer);
+      }
+    });
   };
 }
 
-/** Iterating over a duplex stream itself would destroy it at the end of the requests, with the last answers unsent. */
-async function* requestsOf<Request>(call: ServerDuplexStream<Request, unknown>): AsyncIterable<Request> {
-  const events: AsyncIterable<unknown> = on(call, "data", { close: ["end", "cancelled"] });
-  for await (const [request] of events as AsyncIterable<[Request]>) yield request;
-}
+/** The requests of a stream, as they are taken. They end where the call does. */
+class Requests implements AsyncIterable<Buffer> {
+  private readonly waiting: Buffer[] = [];
+  private hasEnded = false;
+  private wake: () => void = () => {};
 
-function endOf<T>(
-  call: ServerWritableStream<T, unknown> | ServerDuplexStream<T, unknown>,
-  stopping: AbortSignal,
-) {
-  const ended = new AbortController();
-  const end = (): void => ended.abort();
-  call.once("cancelled", end);
-  call.once("close", () => stopping.removeEventListener("abort", end));
-  // One listener a stream, of which there may be many.
-  setMaxListeners(0, stopping);
-  if (stopping.aborted) end();
-  else stopping.addEventListener("abort", end);
-  return ended.signal;
-}
+  constructor(
+    private readonly call: Pick<ServerCall, "pause" | "resume">,
+    private readonly ended: AbortSignal,
+  ) {
+    ended.addEventListener("abort", () => this.wake(), { once: true });
+  }
 
-function pump<Request, Response>(
-  answers: AsyncIterable<Response>,
-  call: ServerWritableStream<Request, Response> | ServerDuplexStream<Request, Response>,
-  ended: AbortSignal,
-): void {
-  const run = async (): Promise<void> => {
-    for await (const answer of answers) {
-      if (ended.aborted) break;
-      if (!call.write(answer)) await drained(call, ended);
+  push(bytes: Buffer): void {
+    this.waiting.push(bytes);
+    this.call.pause();
+    this.wake();
+  }
+
+  end(): void {
+    this.hasEnded = true;
+    this.wake();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<Buffer, void, undefined> {
+    for (;;) {
+      const bytes = this.waiting.shift();
+      if (bytes !== undefined) {
+        yield bytes;
+        continue;
+      }
+      if (this.hasEnded || this.ended.aborted) return;
+      const woken = new Promise<void>((resolve) => {
+        this.wake = resolve;
+      });
+      this.call.resume();
+      await woken;
     }
-  };
-  run().then(
-    () => call.end(),
-    (error: unknown) => {
-      call.emit(
-        "error",
-        ended.aborted ? { code: status.UNAVAILABLE, details: "shutting down" } : statusOf(error),
-      );
-    },
-  );
+  }
 }
 
-function drained(
-  call: { once(event: "drain", run: () => void): unknown },
-  ended: AbortSignal,
-): Promise<void> {
-  return new Promise((resolve) => {
-    call.once("drain", resolve);
-    ended.addEventListener("abort", () => resolve(), { once: true });
-  });
+/** The answers of a stream, written no faster than they are taken. */
+class Answers {
+  private readonly ending = new AbortController();
+  private readonly stopping: AbortSignal;
+  private readonly call: ServerCall;
+  private readonly end = (): void => this.ending.abort();
+  private wake: () => void = () => {};
+
+  constructor(call: ServerCall, stopping: AbortSignal) {
+    this.call = call;
+    this.stopping = stopping;
+    // One listener a stream, of which there may be many.
+    setMaxListeners(0, stopping);
+    if (stopping.aborted) this.end();
+    else stopping.addEventListener("abort", this.end);
+    this.ended.addEventListener("abort", () => this.wake(), { once: true });
+  }
+
+  /** Aborted when nobody listens any more, or the server shuts down. */
+  get ended(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  send(answers: () => AsyncIterable<Uint8Array>): void {
+    this.pump(answers).then(
+      () => this.call.end(),
+      (error: unknown) => this.call.fail(this.ended.aborted ? SHUTTING_DOWN : statusOf(error)),
+    );
+  }
+
+  /** Nobody listens any more. */
+  stop(): void {
+    this.stopping.removeEventListener("abort", this.end);
+    this.end();
+  }
+
+  /** The transport has room again. */
+  goOn(): void {
+    this.wake();
+  }
+
+  private async pump(answers: () => AsyncIterable<Uint8Array>): Promise<void> {
+    try {
+      for await (const answer of answers()) {
+        if (this.ended.aborted) break;
+        if (this.call.write(answer)) continue;
+        await new Promise<void>((resolve) => {
+          this.wake = resolve;
+          if (this.ended.aborted) resolve();
+        });
+      }
+    } finally {
+      this.stopping.removeEventListener("abort", this.end);
+    }
+  }
 }
 
-function contextOf(peer: string, signal: AbortSignal): CallContext {
+const SHUTTING_DOWN: CallStatus = { code: status.UNAVAILABLE, details: "shutting down" };
+
+function contextOf({ peer }: ServerCall, signal: AbortSignal): CallContext {
   return {
     metadata: Metadata(),
     peer,
@@ -110,7 +194,7 @@ function contextOf(peer: string, signal: AbortSignal): CallContext {
   };
 }
 
-function statusOf(error: unknown): { code: status; details: string } {
+function statusOf(error: unknown): CallStatus {
   if (error instanceof ServerError) return { code: error.code as number, details: error.details };
   return { code: status.INTERNAL, details: "the server failed" };
 }

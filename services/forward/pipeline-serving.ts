@@ -1,4 +1,4 @@
-import { type ServerDuplexStream, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { ErrorReason, Outcome, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
 import {
   decodePipelineRequest,
@@ -7,6 +7,7 @@ import {
   PIPELINE_FRAME_BYTES_MAX,
   pipelinedAnswerBytes,
 } from "@quorate/proto/pipeline";
+import type { ServerCall } from "#grpc";
 import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService } from "./call";
 import { callerLeft, deadlinePassed, shuttingDown } from "./call-failures";
@@ -30,6 +31,8 @@ export interface PipelineServingOptions {
   /** What a call gets that brings no deadline. */
   readonly defaultDeadlineMs: number;
   readonly limits?: PipelineLimits | undefined;
+  /** Called once, when the stream is over. */
+  readonly onOver: () => void;
 }
 
 const NO_BYTES = Buffer.alloc(0);
@@ -39,11 +42,12 @@ const NO_BYTES = Buffer.alloc(0);
  * once leave together.
  */
 export class PipelineServing {
-  private readonly stream: ServerDuplexStream<Buffer, Buffer>;
+  private readonly stream: ServerCall;
   private readonly service: Pick<ByteService, "unary">;
   private readonly ended: EndedCalls;
   private readonly defaultDeadlineMs: number;
   private readonly limits: PipelineLimits;
+  private readonly onOver: () => void;
   private readonly deadlines = new DeadlineTimer((nowMs) => this.expire(nowMs));
   private readonly flush = (): void => this.sendAnswers();
   private readonly open = new Map<number, ByteCall>();
@@ -58,28 +62,26 @@ export class PipelineServing {
   /** "finishing" answers what there is, refuses what comes, and ends the stream. */
   private phase: "serving" | "finishing" | "over" = "serving";
 
-  constructor(stream: ServerDuplexStream<Buffer, Buffer>, options: PipelineServingOptions) {
+  constructor(stream: ServerCall, options: PipelineServingOptions) {
     this.stream = stream;
     this.service = options.service;
     this.ended = options.ended;
     this.defaultDeadlineMs = options.defaultDeadlineMs;
     this.limits = options.limits ?? PIPELINE_LIMITS_DEFAULT;
+    this.onOver = options.onOver;
   }
 
-  /** @param onOver called once when the stream is over */
-  begin(onOver: () => void): void {
-    const { stream } = this;
-    stream.on("data", (frame: Buffer) => this.take(frame));
-    stream.once("end", () => this.finish());
-    stream.on("drain", () => {
-      this.isDrained = true;
-      this.sendAnswers();
+  begin(): void {
+    this.stream.listen({
+      message: (frame) => this.take(frame),
+      end: () => this.finish(),
+      cancelled: () => this.leave(),
+      drained: () => {
+        this.isDrained = true;
+        this.sendAnswers();
+      },
     });
-    stream.once("cancelled", () => this.leave());
-    stream.once("close", () => {
-      this.leave();
-      onOver();
-    });
+    this.stream.endAtDeadline();
   }
 
   /** Takes no more calls, and ends the stream when those that were taken are answered. */
@@ -210,8 +212,7 @@ export class PipelineServing {
 
   private endWhenAllIsSaid(): void {
     if (this.phase !== "finishing" || this.open.size > 0 || this.answers.length > 0) return;
-    this.phase = "over";
-    this.deadlines.stop();
+    this.conclude();
     // Well, also where the server shuts down: grpc-js delivers no answers that come just before a failure.
     this.stream.end();
   }
@@ -221,16 +222,21 @@ export class PipelineServing {
     const message = `the frame of calls is malformed: ${why}`;
     const failure = new CallFailure(ErrorReason.MALFORMED_REQUEST, message, { outcome: Outcome.UNKNOWN });
     this.leave();
-    this.stream.emit("error", failure.toStatus());
+    this.stream.fail(failure.toStatus());
   }
 
   /** Nobody waits for any answer any more. */
   private leave(): void {
-    if (this.phase === "over" && this.open.size === 0) return;
-    this.phase = "over";
-    this.deadlines.stop();
+    if (this.phase === "over") return;
+    this.conclude();
     this.answers = [];
     for (const id of [...this.open.keys()]) this.cancel(id);
+  }
+
+  private conclude(): void {
+    this.phase = "over";
+    this.deadlines.stop();
+    this.onOver();
   }
 }
 

@@ -1,3 +1,4 @@
+import { asBuffer } from "./as-buffer";
 import type { ByteServer } from "./byte-server";
 import { bidiStreamHandler } from "./nice-handlers";
 import type * as Service from "./reflection-service";
@@ -18,23 +19,15 @@ export class Reflection {
   addTo(server: ByteServer): void {
     for (const path of reflectionPaths) {
       server.add(
-        {
-          serverReflectionInfo: {
-            path,
-            requestStream: true,
-            responseStream: true,
-            requestSerialize: (request: Request) => service().codec.requestSerialize(request),
-            requestDeserialize: (bytes: Buffer) => service().codec.requestDeserialize(bytes),
-            responseSerialize: (response: Response) => service().codec.responseSerialize(response),
-            responseDeserialize: (bytes: Buffer) => service().codec.responseDeserialize(bytes),
+        path,
+        bidiStreamHandler<Request, Response>(
+          {
+            decode: (bytes) => service().codec.requestDeserialize(asBuffer(bytes)),
+            encode: (response) => service().codec.responseSerialize(response),
           },
-        },
-        {
-          serverReflectionInfo: bidiStreamHandler<Request, Response>(
-            (requests, context) => service().serverReflectionInfo(requests, context),
-            this.stopping.signal,
-          ),
-        },
+          (requests, context) => service().serverReflectionInfo(requests, context),
+          this.stopping.signal,
+        ),
       );
     }
   }

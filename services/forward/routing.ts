@@ -1,4 +1,3 @@
-import type { Metadata } from "@grpc/grpc-js";
 import { ClusterServiceDefinition } from "@quorate/proto/cluster";
 import {
   Consistency,
@@ -148,15 +147,8 @@ function routesOf(definition: AnyDefinition, routes: Readonly<Record<string, Rou
   });
 }
 
-/** The first value of a metadata key as text, or null when it is not there. */
-export function metadataText(metadata: Metadata, key: string): string | null {
-  const value = metadata.get(key)[0];
-  return typeof value === "string" ? value : null;
-}
-
 /** How often the call was forwarded; what is no number counts as forwarded, so that nothing can circle. */
-export function hopsOf(metadata: Metadata): number {
-  const text = metadataText(metadata, HOPS_KEY);
+export function hopsOf(text: string | null): number {
   if (text === null) return 0;
   return /^\d{1,4}$/.test(text) ? Number(text) : 1;
 }

@@ -1,5 +1,6 @@
 import type { ChannelOptions } from "@grpc/grpc-js";
 import { channelOptions } from "#forward";
+import type { KeepaliveTimes } from "#grpc";
 
 /**
  * A frame takes all that is queued up to this; one message alone may be larger (an append message holds up to 1 MiB of
@@ -10,11 +11,10 @@ export const FRAME_BYTES_MAX = 1024 * 1024;
 /** What a frame may reach with one largest message: far above the sum of the limits, far below what hurts. */
 export const PEER_MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
 
-/** A peer that is silent for 2 s is probed, and given up a second later: half of an election timeout, or a little more. */
-export const peerChannelOptions: ChannelOptions = channelOptions(PEER_MESSAGE_BYTES_MAX, {
-  timeMs: 2000,
-  timeoutMs: 1000,
-});
+/** A peer is probed every 2 s, and given up a second later: half of an election timeout, or a little more. */
+export const PEER_KEEPALIVE: KeepaliveTimes = { timeMs: 2000, timeoutMs: 1000 };
+
+export const peerChannelOptions: ChannelOptions = channelOptions(PEER_MESSAGE_BYTES_MAX, PEER_KEEPALIVE);
 
 /**
  * For what is large and is pulled over a channel of its own: the 64 KiB that HTTP/2 lets be under way by default is one

@@ -1,41 +1,39 @@
-import { Server, type ServiceDefinition, type UntypedHandleCall } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import {
-  ExchangeResponse,
   FetchRecordsRequest,
   FetchRecordsResponse,
   FetchSnapshotRequest,
-  FetchSnapshotResponse,
   PeerServiceDefinition,
   VerificationBucketsRequest,
-  VerificationBucketsResponse,
   VerificationKeysRequest,
   VerificationKeysResponse,
   VerificationRequest,
   VerificationResponse,
 } from "@quorate/proto/raft";
-import { asBuffer, GrpcListener, methodPath, serverOptions } from "#forward";
+import { GrpcListener, methodPath } from "#forward";
+import { type CallHandler, type CallStatus, GrpcServer, readRequest, type ServerCall } from "#grpc";
 import type { Replica } from "#replica";
-import { unreachable } from "#std";
-import { decodeFrame, type PeerFrame } from "./frame-codec";
-import type { EntryTraces } from "./message-codec";
-import { PEER_MESSAGE_BYTES_MAX } from "./peer-options";
-import { type ExchangeStream, PeerStream, type PeerStreamOptions } from "./peer-stream";
-import { SnapshotSender, type SnapshotStream } from "./snapshot-sender";
+import { PEER_KEEPALIVE, PEER_MESSAGE_BYTES_MAX } from "./peer-options";
+import { PeerRefusal } from "./peer-refusal";
+import { PeerStream, type PeerStreamOptions } from "./peer-stream";
+import { SnapshotSender } from "./snapshot-sender";
 import { VerificationServer, type VerificationServerOptions } from "./verification-server";
 
 export interface PeerServerOptions
   extends PeerStreamOptions,
     Pick<VerificationServerOptions, "verification"> {
   readonly replica: PeerStreamOptions["replica"] & Pick<Replica, "images">;
-  readonly traces?: EntryTraces | undefined;
   /** How many images of the state are sent at once. */
   readonly sendingMax?: number;
 }
 
 /** The part of a generated message type that is needed to carry it. */
-interface Codec<T> {
-  encode(message: T): { finish(): Uint8Array };
+interface Decoder<T> {
   decode(bytes: Uint8Array): T;
+}
+
+interface Encoder<T> {
+  encode(message: T): { finish(): Uint8Array };
 }
 
 type PeerMethod = keyof (typeof PeerServiceDefinition)["methods"];
@@ -43,7 +41,7 @@ type PeerMethod = keyof (typeof PeerServiceDefinition)["methods"];
 /** Receives what peers send. On the peer port only, which clients are not meant to reach. */
 export class PeerServer {
   private readonly options: PeerServerOptions;
-  private readonly server: Server;
+  private readonly server: GrpcServer;
   private readonly listener = new GrpcListener();
   private readonly streams = new Set<PeerStream>();
   private readonly snapshots: SnapshotSender;
@@ -51,21 +49,26 @@ export class PeerServer {
   constructor(options: PeerServerOptions) {
     this.options = options;
     this.snapshots = new SnapshotSender(options);
-    this.server = new Server({
-      ...serverOptions(PEER_MESSAGE_BYTES_MAX),
-      // A peer that was cut off without a word must not keep its half of a stream here for ever.
-      "grpc.keepalive_time_ms": 2000,
-      "grpc.keepalive_timeout_ms": 1000,
-    });
+    // A peer that was cut off without a word must not keep its half of a stream here for ever.
+    this.server = new GrpcServer({ messageBytesMax: PEER_MESSAGE_BYTES_MAX, keepalive: PEER_KEEPALIVE });
     const verification = new VerificationServer(options);
-    this.server.addService(definitionFor(options.traces ?? null), {
-      exchange: (stream: ExchangeStream) => this.accept(stream),
-      fetchSnapshot: (stream: SnapshotStream) => this.snapshots.serve(stream),
-      verification: verification.root.bind(verification),
-      verificationBuckets: verification.buckets.bind(verification),
-      verificationKeys: verification.keys.bind(verification),
-      fetchRecords: verification.records.bind(verification),
-    } satisfies Record<PeerMethod, UntypedHandleCall>);
+    const handlers = {
+      exchange: (call) => this.accept(call),
+      fetchSnapshot: streamed(FetchSnapshotRequest, (request, call) => this.snapshots.serve(request, call)),
+      verification: unary(VerificationRequest, VerificationResponse, (request) => verification.root(request)),
+      verificationBuckets: streamed(VerificationBucketsRequest, (request, call) =>
+        verification.buckets(request, call),
+      ),
+      verificationKeys: unary(VerificationKeysRequest, VerificationKeysResponse, (request) =>
+        verification.keys(request),
+      ),
+      fetchRecords: unary(FetchRecordsRequest, FetchRecordsResponse, (request) =>
+        verification.records(request),
+      ),
+    } satisfies Record<PeerMethod, CallHandler>;
+    for (const [method, handler] of Object.entries(handlers)) {
+      this.server.handle(methodPath(PeerServiceDefinition, method), handler);
+    }
   }
 
   /** Ids of the peers that have a stream to this node, sorted. */
@@ -86,56 +89,66 @@ export class PeerServer {
     this.listener.close();
     for (const stream of [...this.streams]) stream.close();
     this.snapshots.close();
-    this.server.forceShutdown();
     // A peer may keep one that has no stream, and with it this process. Not at once, so that the ends of streams are written.
     setImmediate(() => this.listener.connections.cut());
   }
 
-  private accept(stream: ExchangeStream): void {
-    const peerStream: PeerStream = new PeerStream(stream, this.options, () =>
-      this.streams.delete(peerStream),
-    );
-    this.streams.add(peerStream);
+  private accept(call: ServerCall): void {
+    const stream: PeerStream = new PeerStream(call, this.options, () => this.streams.delete(stream));
+    this.streams.add(stream);
   }
 }
 
-const definition = {
-  fetchSnapshot: methodDefinition("fetchSnapshot", FetchSnapshotRequest, FetchSnapshotResponse),
-  verification: methodDefinition("verification", VerificationRequest, VerificationResponse),
-  verificationBuckets: methodDefinition(
-    "verificationBuckets",
-    VerificationBucketsRequest,
-    VerificationBucketsResponse,
-  ),
-  verificationKeys: methodDefinition("verificationKeys", VerificationKeysRequest, VerificationKeysResponse),
-  fetchRecords: methodDefinition("fetchRecords", FetchRecordsRequest, FetchRecordsResponse),
-} as const satisfies ServiceDefinition & Record<Exclude<PeerMethod, "exchange">, unknown>;
-
-/** Frames are decoded as they come, and never encoded by a server. */
-function definitionFor(traces: EntryTraces | null) {
-  const frames: Codec<PeerFrame> = {
-    encode: () => unreachable(undefined as never),
-    decode: (bytes) => decodeFrame(bytes, traces),
+function unary<Request, Response>(
+  requestType: Decoder<Request>,
+  responseType: Encoder<Response>,
+  serve: (request: Request) => Promise<Response>,
+): CallHandler {
+  return (call) => {
+    call.endAtDeadline();
+    readRequest(call, {
+      request: (body) => {
+        const answer = async (): Promise<Response> => serve(decoded(requestType, body));
+        answer().then(
+          (response) => call.answer(responseType.encode(response).finish()),
+          (error: unknown) => call.fail(failureOf(error)),
+        );
+      },
+      cancelled: () => {},
+    });
   };
-  return {
-    ...definition,
-    exchange: methodDefinition("exchange", frames, ExchangeResponse),
-  } as const satisfies ServiceDefinition & Record<PeerMethod, unknown>;
 }
 
-function methodDefinition<Request, Response>(
-  method: PeerMethod,
-  requestType: Codec<Request>,
-  responseType: Codec<Response>,
-) {
-  const { requestStream, responseStream } = PeerServiceDefinition.methods[method];
-  return {
-    path: methodPath(PeerServiceDefinition, method),
-    requestStream,
-    responseStream,
-    requestSerialize: (request: Request) => asBuffer(requestType.encode(request).finish()),
-    requestDeserialize: (bytes: Buffer) => requestType.decode(bytes),
-    responseSerialize: (response: Response) => asBuffer(responseType.encode(response).finish()),
-    responseDeserialize: (bytes: Buffer) => responseType.decode(bytes),
+/** @param serve gives how to end it when nobody waits for it any more */
+function streamed<Request>(
+  requestType: Decoder<Request>,
+  serve: (request: Request, call: ServerCall) => () => void,
+): CallHandler {
+  return (call) => {
+    let end = (): void => {};
+    call.endAtDeadline();
+    readRequest(call, {
+      request: (body) => {
+        try {
+          end = serve(decoded(requestType, body), call);
+        } catch (error) {
+          call.fail(failureOf(error));
+        }
+      },
+      cancelled: () => end(),
+    });
   };
+}
+
+function decoded<T>(type: Decoder<T>, bytes: Buffer): T {
+  try {
+    return type.decode(bytes);
+  } catch (error) {
+    throw new PeerRefusal(status.INTERNAL, `the request is malformed: ${(error as Error).message}`);
+  }
+}
+
+function failureOf(error: unknown): CallStatus {
+  if (error instanceof PeerRefusal) return error.toStatus();
+  return { code: status.INTERNAL, details: error instanceof Error ? error.message : String(error) };
 }

@@ -1,9 +1,10 @@
-import { type ServerDuplexStream, status } from "@grpc/grpc-js";
-import type { ExchangeResponse, Hello } from "@quorate/proto/raft";
+import { status } from "@grpc/grpc-js";
+import { ExchangeResponse, type Hello } from "@quorate/proto/raft";
 import type { Log } from "#forward";
+import type { ServerCall } from "#grpc";
 import type { MembershipState } from "#kv";
 import type { Message } from "#raft";
-import type { PeerFrame } from "./frame-codec";
+import { decodeFrame, type PeerFrame } from "./frame-codec";
 import {
   helloFault,
   helloTo,
@@ -15,6 +16,7 @@ import {
   refusalText,
   storeFault,
 } from "./greeting";
+import type { EntryTraces } from "./message-codec";
 import type { GuestLinks } from "./peer-transport";
 
 export interface PeerStreamOptions {
@@ -22,13 +24,12 @@ export interface PeerStreamOptions {
   readonly replica: MemberRegister & { receive(messages: readonly Message[]): void };
   readonly guests?: GuestLinks | undefined;
   readonly log: Log;
+  readonly traces?: EntryTraces | undefined;
   /** How long a new stream may stay without a hello. */
   readonly helloTimeoutMs?: number;
   /** How long a member that was removed is still heard on the stream that it has. */
   readonly removalGraceMs?: number;
 }
-
-export type ExchangeStream = ServerDuplexStream<PeerFrame, ExchangeResponse>;
 
 const HELLO_TIMEOUT_MS_DEFAULT = 2000;
 
@@ -36,7 +37,7 @@ const REMOVAL_GRACE_MS_DEFAULT = 3000;
 
 /** One peer's stream: first its hello, then its messages. */
 export class PeerStream {
-  private readonly stream: ExchangeStream;
+  private readonly stream: ServerCall;
   private readonly options: PeerStreamOptions;
   private readonly onEnd: () => void;
   private readonly timer: NodeJS.Timeout;
@@ -47,7 +48,7 @@ export class PeerStream {
   private isGuest = false;
   private hasEnded = false;
 
-  constructor(stream: ExchangeStream, options: PeerStreamOptions, onEnd: () => void) {
+  constructor(stream: ServerCall, options: PeerStreamOptions, onEnd: () => void) {
     this.stream = stream;
     this.options = options;
     this.onEnd = onEnd;
@@ -55,10 +56,11 @@ export class PeerStream {
       () => this.refuse("it did not introduce itself in time"),
       options.helloTimeoutMs ?? HELLO_TIMEOUT_MS_DEFAULT,
     );
-    stream.on("data", (frame: PeerFrame) => this.onFrame(frame));
-    stream.on("end", () => this.close());
-    stream.on("error", () => this.close());
-    stream.on("cancelled", () => this.close());
+    stream.listen({
+      message: (bytes) => this.onBytes(bytes),
+      end: () => this.close(),
+      cancelled: () => this.close(),
+    });
   }
 
   /** Whose it is; null before it has introduced itself. */
@@ -72,8 +74,19 @@ export class PeerStream {
     this.stream.end();
   }
 
-  private onFrame(frame: PeerFrame): void {
+  private onBytes(bytes: Buffer): void {
     if (this.hasEnded) return;
+    let frame: PeerFrame;
+    try {
+      frame = decodeFrame(bytes, this.options.traces ?? null);
+    } catch (error) {
+      this.refuse(`what it sent is no frame: ${(error as Error).message}`, this.peerId ?? "");
+      return;
+    }
+    this.onFrame(frame);
+  }
+
+  private onFrame(frame: PeerFrame): void {
     switch (frame.kind) {
       case "hello":
         this.greet(frame.hello);
@@ -108,8 +121,9 @@ export class PeerStream {
       this.isGuest = true;
       guests?.welcome(hello.memberId, hello.peerAddress);
     }
-    this.stream.write({ hello: helloTo(hello.memberId, own, membership.epoch) });
-    log.info({ peer: hello.memberId, address: this.stream.getPeer(), isKnown }, "a peer connected");
+    const answer = { hello: helloTo(hello.memberId, own, membership.epoch) };
+    this.stream.write(ExchangeResponse.encode(answer).finish());
+    log.info({ peer: hello.memberId, address: this.stream.peer, isKnown }, "a peer connected");
   }
 
   private receive(messages: readonly (Message | null)[]): void {
@@ -157,9 +171,9 @@ export class PeerStream {
   private refuse(why: string, peer = ""): void {
     if (this.hasEnded) return;
     const { log } = this.options;
-    log.warn({ peer, address: this.stream.getPeer(), reason: why }, "refused a peer");
+    log.warn({ peer, address: this.stream.peer, reason: why }, "refused a peer");
     this.finish();
-    this.stream.emit("error", { code: status.FAILED_PRECONDITION, details: refusalText(why) });
+    this.stream.fail({ code: status.FAILED_PRECONDITION, details: refusalText(why) });
   }
 
   private finish(): void {

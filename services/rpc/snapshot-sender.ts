@@ -1,6 +1,7 @@
-import { type ServerWritableStream, status } from "@grpc/grpc-js";
-import type { FetchSnapshotRequest, FetchSnapshotResponse } from "@quorate/proto/raft";
+import { status } from "@grpc/grpc-js";
+import { type FetchSnapshotRequest, FetchSnapshotResponse } from "@quorate/proto/raft";
 import { type Log, StreamSink } from "#forward";
+import type { ServerCall } from "#grpc";
 import type { OutgoingImage, Replica } from "#replica";
 import type { MemberRegister, PeerIdentity } from "./greeting";
 import { checkCaller, PeerRefusal } from "./peer-refusal";
@@ -12,8 +13,6 @@ export interface SnapshotSenderOptions {
   /** How many are sent at once: each takes its share of the disk and of the network from those who write. */
   readonly sendingMax?: number;
 }
-
-export type SnapshotStream = ServerWritableStream<FetchSnapshotRequest, FetchSnapshotResponse>;
 
 const SENDING_MAX_DEFAULT = 4;
 
@@ -31,22 +30,20 @@ export class SnapshotSender {
     this.options = options;
   }
 
-  serve(stream: SnapshotStream): void {
+  /** @returns how to end it when nobody waits for it any more */
+  serve(request: FetchSnapshotRequest, call: ServerCall): () => void {
     const ending = new AbortController();
-    const end = (): void => ending.abort();
-    stream.once("cancelled", end);
-    stream.once("error", end);
-    stream.once("close", end);
-    this.send(stream, ending).then(
-      () => stream.end(),
+    this.send(request, call, ending).then(
+      () => call.end(),
       (error: unknown) => {
         const { log } = this.options;
         const refusal = refusalOf(error);
-        const fields = { peer: stream.request.hello?.memberId ?? "", reason: refusal.message };
-        if (!stream.cancelled) log.warn(fields, "an image of the state was not sent");
-        stream.emit("error", refusal.toStatus());
+        const fields = { peer: request.hello?.memberId ?? "", reason: refusal.message };
+        if (!call.hasEnded) log.warn(fields, "an image of the state was not sent");
+        call.fail(refusal.toStatus());
       },
     );
+    return () => ending.abort();
   }
 
   /** Ends all streams. Safe to call twice. */
@@ -55,9 +52,12 @@ export class SnapshotSender {
     for (const end of this.sending.values()) end();
   }
 
-  private async send(stream: SnapshotStream, ending: AbortController): Promise<void> {
+  private async send(
+    request: FetchSnapshotRequest,
+    call: ServerCall,
+    ending: AbortController,
+  ): Promise<void> {
     const { own, replica, log } = this.options;
-    const { request } = stream;
     const hello = checkCaller(request.hello, own, replica);
     if (this.isClosed) throw new PeerRefusal(status.UNAVAILABLE, "the node is shutting down");
     const image = this.imageFor(request);
@@ -66,16 +66,15 @@ export class SnapshotSender {
     const end = (): void => ending.abort();
     this.sending.set(imageId, end);
     try {
-      const sink = new StreamSink<FetchSnapshotResponse>(stream, ending.signal);
+      const sink = new StreamSink(call, ending.signal);
       const fields = { peer: hello.memberId, index: header.applied.index, imageId };
       log.info(fields, request.imageId === 0n ? "sending the state to a peer" : "going on sending the state");
-      await sink.write(headerFrame(image));
+      await sink.write(encoded(headerFrame(image)));
       const { position } = request;
       for await (const chunk of state.chunks(position.length === 0 ? null : position)) {
         const { data, checksum, isLast } = chunk;
-        await sink.write({
-          frame: { $case: "chunk", value: { position: chunk.position, data, checksum, last: isLast } },
-        });
+        const value = { position: chunk.position, data, checksum, last: isLast };
+        await sink.write(encoded({ frame: { $case: "chunk", value } }));
         replica.images.touch(imageId);
       }
       await sink.drained();
@@ -123,6 +122,10 @@ function headerFrame({ imageId, state }: OutgoingImage): FetchSnapshotResponse {
       },
     },
   };
+}
+
+function encoded(response: FetchSnapshotResponse): Uint8Array {
+  return FetchSnapshotResponse.encode(response).finish();
 }
 
 function tooMany(): PeerRefusal {

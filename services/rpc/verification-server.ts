@@ -1,16 +1,17 @@
-import { type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from "@grpc/grpc-js";
-import type {
-  FetchRecordsRequest,
-  FetchRecordsResponse,
-  Hello,
-  VerificationBucketsRequest,
+import { status } from "@grpc/grpc-js";
+import {
+  type FetchRecordsRequest,
+  type FetchRecordsResponse,
+  type Hello,
+  type VerificationBucketsRequest,
   VerificationBucketsResponse,
-  VerificationKeysRequest,
-  VerificationKeysResponse,
-  VerificationRequest,
-  VerificationResponse,
+  type VerificationKeysRequest,
+  type VerificationKeysResponse,
+  type VerificationRequest,
+  type VerificationResponse,
 } from "@quorate/proto/raft";
 import { type Log, StreamSink } from "#forward";
+import type { ServerCall } from "#grpc";
 import type {
   BucketHash,
   KeyHash,
@@ -61,68 +62,63 @@ interface Introduced {
 export class VerificationServer {
   constructor(private readonly options: VerificationServerOptions) {}
 
-  root(
-    call: ServerUnaryCall<VerificationRequest, VerificationResponse>,
-    callback: sendUnaryData<VerificationResponse>,
-  ): void {
-    this.answer(call, callback, async (verifier, { round }) =>
-      rootToWire(await verifier.answerRoot(Number(round))),
+  root(request: VerificationRequest): Promise<VerificationResponse> {
+    return this.answer(request, async (verifier) =>
+      rootToWire(await verifier.answerRoot(Number(request.round))),
     );
   }
 
-  keys(
-    call: ServerUnaryCall<VerificationKeysRequest, VerificationKeysResponse>,
-    callback: sendUnaryData<VerificationKeysResponse>,
-  ): void {
-    this.answer(call, callback, async (verifier, request) =>
+  keys(request: VerificationKeysRequest): Promise<VerificationKeysResponse> {
+    return this.answer(request, async (verifier) =>
       keysToWire(await verifier.answerKeys(Number(request.round), rangeFromWire(request))),
     );
   }
 
-  records(
-    call: ServerUnaryCall<FetchRecordsRequest, FetchRecordsResponse>,
-    callback: sendUnaryData<FetchRecordsResponse>,
-  ): void {
-    this.answer(call, callback, async (verifier, request) => {
+  records(request: FetchRecordsRequest): Promise<FetchRecordsResponse> {
+    return this.answer(request, async (verifier) => {
       const answer = await verifier.answerRecords(repairQueryFromWire(request));
       if (answer.kind !== "too_large") return recordsToWire(answer);
       throw new PeerRefusal(status.RESOURCE_EXHAUSTED, "the records are too large together");
     });
   }
 
-  /** A round that is not known is a stream without messages; one without buckets has one empty message. */
-  buckets(stream: ServerWritableStream<VerificationBucketsRequest, VerificationBucketsResponse>): void {
+  /**
+   * A round that is not known is a stream without messages; one without buckets has one empty message.
+   *
+   * @returns how to end it when nobody waits for it any more
+   */
+  buckets(request: VerificationBucketsRequest, call: ServerCall): () => void {
     const ending = new AbortController();
-    const end = (): void => ending.abort();
-    stream.once("cancelled", end);
-    stream.once("error", end);
-    this.sendBuckets(stream, ending.signal).then(
-      () => stream.end(),
-      (error: unknown) => stream.emit("error", this.refusalOf(error, stream.request).toStatus()),
+    this.sendBuckets(request, call, ending.signal).then(
+      () => call.end(),
+      (error: unknown) => call.fail(this.refusalOf(error, request).toStatus()),
     );
+    return () => ending.abort();
   }
 
   private async sendBuckets(
-    stream: ServerWritableStream<VerificationBucketsRequest, VerificationBucketsResponse>,
+    request: VerificationBucketsRequest,
+    call: ServerCall,
     ending: AbortSignal,
   ): Promise<void> {
-    const buckets = await this.verifierFor(stream.request).answerBuckets(Number(stream.request.round));
+    const buckets = await this.verifierFor(request).answerBuckets(Number(request.round));
     if (buckets === null) return;
-    const sink = new StreamSink<VerificationBucketsResponse>(stream, ending);
-    for (const some of inMessages(buckets)) await sink.write(bucketsToWire(some));
+    const sink = new StreamSink(call, ending);
+    for (const some of inMessages(buckets)) {
+      await sink.write(VerificationBucketsResponse.encode(bucketsToWire(some)).finish());
+    }
   }
 
-  private answer<Request extends Introduced, Response>(
-    call: ServerUnaryCall<Request, Response>,
-    callback: sendUnaryData<Response>,
-    handle: (verifier: AnsweringVerifier, request: Request) => Promise<Response>,
-  ): void {
-    const { request } = call;
-    const answered = async (): Promise<Response> => handle(this.verifierFor(request), request);
-    answered().then(
-      (response) => callback(null, response),
-      (error: unknown) => callback(this.refusalOf(error, request).toStatus()),
-    );
+  /** Rejects with a PeerRefusal. */
+  private async answer<Response>(
+    request: Introduced,
+    handle: (verifier: AnsweringVerifier) => Promise<Response>,
+  ): Promise<Response> {
+    try {
+      return await handle(this.verifierFor(request));
+    } catch (error) {
+      throw this.refusalOf(error, request);
+    }
   }
 
   private verifierFor(request: Introduced): AnsweringVerifier {

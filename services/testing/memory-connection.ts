@@ -1,6 +1,6 @@
 import { Metadata } from "@grpc/grpc-js";
 import { type AttemptOptions, type Connection, type Method, QuorateError } from "@quorate/client";
-import { MetadataHeaders } from "@quorate/services/forward";
+import { LazyHeaders } from "@quorate/services/forward";
 import type { ClusterTime } from "./cluster-time";
 import { duplexTo } from "./memory-duplex";
 import type { MemoryEndpoint, WireCall } from "./memory-endpoint";
@@ -137,6 +137,10 @@ function wireCall(
 ): WireCall {
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(options.metadata)) metadata.set(name, value);
-  const headers = new MetadataHeaders(metadata);
+  const headers = new LazyHeaders({ header: (name) => textOf(metadata.get(name)[0]) });
   return { path, body, headers, timeoutMs, cancelling: options.signal, caller: "a client of this process" };
+}
+
+function textOf(value: string | Buffer | undefined): string | null {
+  return typeof value === "string" ? value : null;
 }

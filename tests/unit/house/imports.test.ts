@@ -30,9 +30,11 @@ const rooms: Record<string, Room> = {
   "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
   "services/backup": { uses: ["#std"], types: ["#raft", "#replica"] },
   "services/settings": { uses: ["commander", "yaml"] },
+  "services/grpc": { uses: ["#std", "@grpc/grpc-js"] },
   "services/forward": {
     uses: [
       "#std",
+      "#grpc",
       "@quorate/proto",
       "@grpc/grpc-js",
       "nice-grpc-common",
@@ -42,7 +44,7 @@ const rooms: Record<string, Room> = {
   },
   "services/rpc": {
     // Of kv: how commands are encoded, ranges, and the Merkle tree; of settings what an address is.
-    uses: ["#std", "#settings", "#forward", "#kv", "@quorate/proto", "@grpc/grpc-js"],
+    uses: ["#std", "#settings", "#grpc", "#forward", "#kv", "@quorate/proto", "@grpc/grpc-js"],
     types: ["#raft", "#replica", "#watch", "#verification"],
   },
   "services/metrics": {

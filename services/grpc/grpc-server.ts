@@ -1,0 +1,112 @@
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from "node:http2";
+import type { Socket } from "node:net";
+import { status } from "@grpc/grpc-js";
+import { assert } from "#std";
+import { type KeepaliveTimes, keepAlive } from "./keepalive";
+import { ServerCall } from "./server-call";
+
+export interface GrpcServerOptions {
+  /** The longest message that is taken. */
+  readonly messageBytesMax: number;
+  readonly keepalive: KeepaliveTimes;
+  /** What of one call, and of one connection, may be under way to this server unread. */
+  readonly windows?: { readonly callBytes: number; readonly connectionBytes: number };
+}
+
+/** Serves a call: listens to it before it returns. */
+export type CallHandler = (call: ServerCall) => void;
+
+/** The server's end of gRPC: calls of whatever kind, as bytes. It listens nowhere by itself: connections are given to it. */
+export class GrpcServer {
+  private readonly options: GrpcServerOptions;
+  private readonly handlers = new Map<string, CallHandler>();
+  private readonly sessions = new Set<ServerHttp2Session>();
+  private readonly server;
+  private isClosing = false;
+  private onEmpty: (() => void) | null = null;
+
+  constructor(options: GrpcServerOptions) {
+    this.options = options;
+    const { windows } = options;
+    this.server = createServer({
+      // Where its limits of memory are reached, Node refuses streams in ways that callers cannot tell from a fault.
+      maxSessionMemory: Number.MAX_SAFE_INTEGER,
+      maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
+      ...(windows === undefined ? {} : { settings: { initialWindowSize: windows.callBytes } }),
+    });
+    this.server.setTimeout(0);
+    this.server.on("session", (session) => this.begin(session));
+  }
+
+  /** @param path such as "/quorate.kv.v1.KvService/Put" */
+  handle(path: string, handler: CallHandler): void {
+    assert(!this.handlers.has(path), "a method has one handler");
+    this.handlers.set(path, handler);
+  }
+
+  /** Takes over a connection. */
+  accept(socket: Socket): void {
+    if (this.isClosing) socket.destroy();
+    else this.server.emit("connection", socket);
+  }
+
+  /** Takes no more calls. Once. @param onEmpty called when those under way have ended, with their connections */
+  drain(onEmpty: () => void): void {
+    assert(!this.isClosing, "a server is drained once");
+    this.isClosing = true;
+    this.onEmpty = onEmpty;
+    for (const session of this.sessions) session.close();
+    if (this.sessions.size === 0) onEmpty();
+  }
+
+  /** Ends all connections, with what is under way on them. */
+  cut(): void {
+    this.isClosing = true;
+    for (const session of this.sessions) session.destroy();
+  }
+
+  private begin(session: ServerHttp2Session): void {
+    const { keepalive, windows, messageBytesMax } = this.options;
+    const { socket } = session;
+    const host = socket.remoteFamily === "IPv6" ? `[${socket.remoteAddress}]` : socket.remoteAddress;
+    const origin = { peer: `${host}:${socket.remotePort}`, messageBytesMax };
+    this.sessions.add(session);
+    session.once("close", () => {
+      this.sessions.delete(session);
+      if (this.sessions.size === 0) this.onEmpty?.();
+    });
+    session.on("stream", (stream, headers) => this.take(stream, headers, origin));
+    if (windows !== undefined) session.setLocalWindowSize(windows.connectionBytes);
+    keepAlive(session, keepalive);
+  }
+
+  private take(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    origin: { readonly peer: string; readonly messageBytesMax: number },
+  ): void {
+    // It was reset before it could be told.
+    if (stream.destroyed) return;
+    if (headers["content-type"]?.startsWith("application/grpc") !== true) {
+      stream.respond({ ":status": 415 }, { endStream: true });
+      return;
+    }
+    const call = new ServerCall(stream, headers, origin);
+    if (Number.isNaN(call.deadlineMs)) {
+      call.fail({ code: status.INTERNAL, details: "Invalid grpc-timeout value" });
+      return;
+    }
+    const handler = this.handlers.get(call.path);
+    if (handler === undefined) {
+      const details = `The server does not implement the method ${call.path}`;
+      call.fail({ code: status.UNIMPLEMENTED, details });
+      return;
+    }
+    handler(call);
+  }
+}

@@ -1,0 +1,6 @@
+export { type CallHandler, GrpcServer, type GrpcServerOptions } from "./grpc-server";
+export type { KeepaliveTimes } from "./keepalive";
+export { framed, MessageSplitter } from "./messages";
+export { type RequestListener, readRequest } from "./one-request";
+export { type CallListener, ServerCall } from "./server-call";
+export type { CallStatus } from "./status";

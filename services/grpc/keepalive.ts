@@ -1,0 +1,26 @@
+import type { Http2Session } from "node:http2";
+
+export interface KeepaliveTimes {
+  /** How often a connection is probed. */
+  readonly timeMs: number;
+  /** How long it may leave a probe unanswered. */
+  readonly timeoutMs: number;
+}
+
+/** Probes a connection as long as it lasts, and ends it, with what is under way on it, when the other side stays silent. */
+export function keepAlive(session: Http2Session, { timeMs, timeoutMs }: KeepaliveTimes): void {
+  let patience: NodeJS.Timeout | undefined;
+  const probe = (): void => {
+    if (session.destroyed || patience !== undefined) return;
+    patience = setTimeout(() => session.destroy(), timeoutMs).unref();
+    session.ping(() => {
+      clearTimeout(patience);
+      patience = undefined;
+    });
+  };
+  const timer = setInterval(probe, timeMs).unref();
+  session.once("close", () => {
+    clearInterval(timer);
+    clearTimeout(patience);
+  });
+}

@@ -1,0 +1,76 @@
+/** A flag that says whether the message is compressed, and its length. */
+const PREFIX_BYTES = 5;
+
+/** A message as gRPC sends it: not compressed, behind its length. */
+export function framed(message: Uint8Array): Buffer {
+  const bytes = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
+  bytes[0] = 0;
+  bytes.writeUInt32BE(message.length, 1);
+  bytes.set(message, PREFIX_BYTES);
+  return bytes;
+}
+
+/** Said of a message that is longer than is taken, before any of it is kept. */
+export class MessageTooLongError extends Error {
+  override readonly name = "MessageTooLongError";
+
+  constructor(bytes: number, bytesMax: number) {
+    super(`Received message larger than max (${bytes} vs ${bytesMax})`);
+  }
+}
+
+/** Takes the messages of one direction of a stream out of the chunks that they come in. */
+export class MessageSplitter {
+  private readonly bytesMax: number;
+  private readonly prefix = Buffer.allocUnsafe(PREFIX_BYTES);
+  private prefixLength = 0;
+  /** Of the message that has begun, as far as it has come: no room is made for what is only promised. */
+  private parts: Buffer[] = [];
+  private partsLength = 0;
+
+  /** @param bytesMax the longest message that is taken */
+  constructor(bytesMax: number) {
+    this.bytesMax = bytesMax;
+  }
+
+  /** Whether nothing of a message is kept. */
+  get isBetweenMessages(): boolean {
+    return this.prefixLength === 0;
+  }
+
+  /**
+   * @param take given each message that is whole now; it views the chunk where it came in one piece
+   * @throws MessageTooLongError
+   */
+  push(chunk: Buffer, take: (message: Buffer, isCompressed: boolean) => void): void {
+    let at = 0;
+    while (at < chunk.length) {
+      at += this.readPrefix(chunk, at);
+      if (this.prefixLength < PREFIX_BYTES) return;
+      const length = this.prefix.readUInt32BE(1);
+      if (length > this.bytesMax) throw new MessageTooLongError(length, this.bytesMax);
+      const part = chunk.subarray(at, at + length - this.partsLength);
+      at += part.length;
+      if (this.partsLength + part.length < length) {
+        if (part.length > 0) this.parts.push(part);
+        this.partsLength += part.length;
+        return;
+      }
+      const message = this.parts.length === 0 ? part : Buffer.concat([...this.parts, part], length);
+      this.parts = [];
+      this.partsLength = 0;
+      this.prefixLength = 0;
+      take(message, this.prefix[0] === 1);
+    }
+  }
+
+  /** @returns how many bytes of the chunk belong to it */
+  private readPrefix(chunk: Buffer, from: number): number {
+    const length = Math.min(PREFIX_BYTES - this.prefixLength, chunk.length - from);
+    for (let at = 0; at < length; at += 1) {
+      this.prefix[this.prefixLength] = chunk[from + at] as number;
+      this.prefixLength += 1;
+    }
+    return length;
+  }
+}

@@ -1,0 +1,35 @@
+import { status } from "@grpc/grpc-js";
+import type { ServerCall } from "./server-call";
+
+/** What comes of a call with one request. */
+export interface RequestListener {
+  /** Once, when the caller has said all. @param body views the chunk that it came in: copy what is kept */
+  request(body: Buffer): void;
+  /** Nobody waits for an answer any more, and not because it was given. */
+  cancelled(): void;
+  drained?(): void;
+}
+
+/** Reads the request of a call that has one, and refuses what is none or more. */
+export function readRequest(call: ServerCall, listener: RequestListener): void {
+  let body: Buffer | null = null;
+  const refuse = (what: string): void => {
+    call.fail({
+      code: status.UNIMPLEMENTED,
+      details: `Received ${what} for ${call.path}, which takes one`,
+    });
+    listener.cancelled();
+  };
+  call.listen({
+    message: (bytes) => {
+      if (body === null) body = bytes;
+      else refuse("a second request message");
+    },
+    end: () => {
+      if (body === null) refuse("no request message");
+      else listener.request(body);
+    },
+    cancelled: () => listener.cancelled(),
+    ...(listener.drained === undefined ? {} : { drained: () => listener.drained?.() }),
+  });
+}

@@ -1,0 +1,226 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import { status } from "@grpc/grpc-js";
+import { assert } from "#std";
+import { decompressed, ENCODINGS } from "./compression";
+import { framed, MessageSplitter } from "./messages";
+import { type CallStatus, OK_TRAILERS, trailersOf } from "./status";
+import { timeoutMs } from "./timeout";
+
+/** What comes of a call. None of it may throw. */
+export interface CallListener {
+  /** One of the caller's messages. It views the chunk that it came in: copy what is kept. */
+  message(bytes: Buffer): void;
+  /** The caller has said all. */
+  end(): void;
+  /** Nobody waits for an answer any more, and not because it was given: told once, and nothing after it. */
+  cancelled(): void;
+  /** The transport has taken what was written, after it wanted a pause. */
+  drained?(): void;
+}
+
+/** How much may be written before the transport has taken it. */
+const WRITE_AHEAD_BYTES_MAX = 256 * 1024;
+
+/** Beyond this many milliseconds a timer of Node fires at once. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+const RESPONSE_HEADERS: OutgoingHttpHeaders = {
+  ":status": 200,
+  "content-type": "application/grpc+proto",
+  "grpc-accept-encoding": ENCODINGS,
+};
+
+const WITH_TRAILERS = { waitForTrailers: true };
+
+/** One call as its server sees it: messages as bytes in both directions, and at the end a status. */
+export class ServerCall {
+  /** Such as "/quorate.kv.v1.KvService/Put". */
+  readonly path: string;
+  /** host:port of the caller. */
+  readonly peer: string;
+  /** As Date.now() counts; infinite where the caller sets none, NaN where what it says is none. Nothing ends at it by itself: see endAtDeadline. */
+  readonly deadlineMs: number;
+  private readonly stream: ServerHttp2Stream;
+  private readonly headers: IncomingHttpHeaders;
+  private readonly splitter: MessageSplitter;
+  private readonly messageBytesMax: number;
+  private listener: CallListener | null = null;
+  private timer: NodeJS.Timeout | undefined;
+  private hasResponded = false;
+  private isOver = false;
+
+  constructor(
+    stream: ServerHttp2Stream,
+    headers: IncomingHttpHeaders,
+    { peer, messageBytesMax }: { readonly peer: string; readonly messageBytesMax: number },
+  ) {
+    this.stream = stream;
+    this.headers = headers;
+    this.path = headers[":path"] ?? "";
+    this.peer = peer;
+    this.messageBytesMax = messageBytesMax;
+    this.splitter = new MessageSplitter(messageBytesMax);
+    const timeout = this.header("grpc-timeout");
+    const leftMs = timeout === null ? Number.POSITIVE_INFINITY : timeoutMs(timeout);
+    this.deadlineMs = leftMs === null ? Number.NaN : Date.now() + leftMs;
+    // Followed by "close", which says all that can be done about it.
+    stream.on("error", () => {});
+  }
+
+  /** Whether the answer was given, or nobody waits for it any more. */
+  get hasEnded(): boolean {
+    return this.isOver || this.isGone;
+  }
+
+  /** The stream may have been reset a while before it says that it is closed, and ends as if its caller had said all. */
+  private get isGone(): boolean {
+    return this.stream.destroyed || this.stream.closed;
+  }
+
+  getPeer(): string {
+    return this.peer;
+  }
+
+  /** What the caller says beside its messages under a key in lower case, or null. */
+  header(name: string): string | null {
+    const value = this.headers[name];
+    if (value === undefined) return null;
+    return typeof value === "string" ? value : value.join(", ");
+  }
+
+  /** Begins to read; once, in the turn in which the call came. */
+  listen(listener: CallListener): void {
+    assert(this.listener === null, "a call has one listener");
+    this.listener = listener;
+    const { stream } = this;
+    stream.on("data", (chunk: Buffer) => this.take(chunk));
+    stream.on("end", () => this.takeEnd());
+    stream.on("close", () => this.leave());
+    if (listener.drained !== undefined) {
+      stream.on("drain", () => {
+        if (!this.hasEnded) listener.drained?.();
+      });
+    }
+  }
+
+  /** From now on the call ends with DEADLINE_EXCEEDED at its deadline. */
+  endAtDeadline(): void {
+    const waitMs = this.deadlineMs - Date.now();
+    if (this.isOver || !(waitMs <= TIMER_MS_MAX)) return;
+    const exceeded = { code: status.DEADLINE_EXCEEDED, details: "Deadline exceeded" };
+    this.timer = setTimeout(() => this.breakOff(exceeded), waitMs);
+  }
+
+  /** Takes no more from the connection, so that the caller must wait. Messages of a chunk that has come are told still. */
+  pause(): void {
+    if (!this.isOver) this.stream.pause();
+  }
+
+  resume(): void {
+    this.stream.resume();
+  }
+
+  /**
+   * @param flushed called when the transport has taken it, or never will
+   * @returns whether the transport has room for more; else `drained` tells
+   */
+  write(message: Uint8Array, flushed?: () => void): boolean {
+    if (this.hasEnded) {
+      if (flushed !== undefined) process.nextTick(flushed);
+      return false;
+    }
+    this.respond();
+    this.stream.write(framed(message), flushed);
+    return this.stream.writableLength < WRITE_AHEAD_BYTES_MAX;
+  }
+
+  /** The one message of the answer, and with it the status OK. */
+  answer(message: Uint8Array): void {
+    if (this.hasEnded) return;
+    this.respond();
+    this.finish(OK_TRAILERS, framed(message));
+  }
+
+  /** Ends the answer with OK. */
+  end(): void {
+    if (this.hasEnded) return;
+    if (this.hasResponded) this.finish(OK_TRAILERS);
+    else this.respondWith(OK_TRAILERS);
+  }
+
+  /** Ends the answer with a failure; what was written before is delivered. */
+  fail(said: CallStatus): void {
+    if (this.hasEnded) return;
+    const trailers = trailersOf(said);
+    if (this.hasResponded) this.finish(trailers);
+    else this.respondWith(trailers);
+  }
+
+  private respond(): void {
+    if (this.hasResponded) return;
+    this.hasResponded = true;
+    this.stream.respond(RESPONSE_HEADERS, WITH_TRAILERS);
+  }
+
+  private finish(trailers: OutgoingHttpHeaders, last?: Buffer): void {
+    const { stream } = this;
+    this.markOver();
+    stream.once("wantTrailers", () => {
+      if (!this.isGone) stream.sendTrailers(trailers);
+    });
+    if (last === undefined) stream.end();
+    else stream.end(last);
+  }
+
+  private respondWith(trailers: OutgoingHttpHeaders): void {
+    this.markOver();
+    this.stream.respond({ ...RESPONSE_HEADERS, ...trailers }, { endStream: true });
+  }
+
+  private markOver(): void {
+    this.isOver = true;
+    clearTimeout(this.timer);
+    // What the caller still sends is dropped: it would keep the stream.
+    this.stream.resume();
+  }
+
+  private take(chunk: Buffer): void {
+    if (this.hasEnded) return;
+    try {
+      this.splitter.push(chunk, (message, isCompressed) => this.takeMessage(message, isCompressed));
+    } catch (error) {
+      this.breakOff({ code: status.RESOURCE_EXHAUSTED, details: (error as Error).message });
+    }
+  }
+
+  private takeMessage(message: Buffer, isCompressed: boolean): void {
+    if (this.hasEnded) return;
+    if (!isCompressed) {
+      this.listener?.message(message);
+      return;
+    }
+    const result = decompressed(message, this.header("grpc-encoding"), this.messageBytesMax);
+    if ("fault" in result) this.breakOff(result.fault);
+    else this.listener?.message(result.message);
+  }
+
+  private takeEnd(): void {
+    if (this.hasEnded) return;
+    if (this.splitter.isBetweenMessages) this.listener?.end();
+    else this.breakOff({ code: status.INTERNAL, details: "The last message is not whole" });
+  }
+
+  /** Ends the call from this side of the listener. */
+  private breakOff(said: CallStatus): void {
+    if (this.hasEnded) return;
+    this.fail(said);
+    this.listener?.cancelled();
+  }
+
+  private leave(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    clearTimeout(this.timer);
+    this.listener?.cancelled();
+  }
+}

@@ -1,0 +1,15 @@
+const MS_PER_UNIT: Readonly<Record<string, number>> = {
+  H: 3_600_000,
+  M: 60_000,
+  S: 1000,
+  m: 1,
+  u: 0.001,
+  n: 0.000001,
+};
+
+/** How long a call may take as the header grpc-timeout says it; null where it is none. */
+export function timeoutMs(text: string): number | null {
+  const match = /^(\d{1,8})([HMSmun])$/.exec(text);
+  if (match === null) return null;
+  return Number(match[1]) * (MS_PER_UNIT[match[2] as string] as number);
+}

@@ -1,0 +1,395 @@
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
+import { connect as connectSocket, createServer, type Server as TcpServer } from "node:net";
+import { deflateSync, gzipSync } from "node:zlib";
+import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { framed, GrpcServer, readRequest, type ServerCall } from "@quorate/services/grpc";
+import { eventually } from "../../support/eventually";
+
+const MESSAGE_BYTES_MAX = 100_000;
+const NEVER_MS = 1_000_000;
+
+/** A server on a port of its own that calls are made to as gRPC has them on the wire, or by grpc-js. */
+let server: GrpcServer;
+let listener: TcpServer;
+let session: ClientHttp2Session;
+let client: Client;
+
+beforeEach(async () => {
+  server = new GrpcServer({
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    keepalive: { timeMs: NEVER_MS, timeoutMs: NEVER_MS },
+  });
+  listener = createServer((socket) => server.accept(socket));
+  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  const { port } = listener.address() as { port: number };
+  session = connect(`http://127.0.0.1:${port}`);
+  client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    "grpc.use_local_subchannel_pool": 1,
+  });
+});
+
+afterEach(() => {
+  session.destroy();
+  client.close();
+  server.cut();
+  listener.close();
+});
+
+/** Answers with the request. */
+function echo(call: ServerCall): void {
+  readRequest(call, { request: (body) => call.answer(body), cancelled: () => {} });
+}
+
+interface Reply {
+  readonly headers: Readonly<Record<string, unknown>>;
+  readonly trailers: Readonly<Record<string, unknown>>;
+  readonly body: Buffer;
+}
+
+function begin(path: string, headers: Readonly<Record<string, string>> = {}): ClientHttp2Stream {
+  return session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+    ...headers,
+  });
+}
+
+function replyTo(stream: ClientHttp2Stream): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    let headers = {};
+    let trailers = {};
+    const chunks: Buffer[] = [];
+    stream.on("response", (said) => {
+      headers = { ...said };
+    });
+    stream.on("trailers", (said) => {
+      trailers = { ...said };
+    });
+    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
+    stream.on("error", reject);
+    stream.on("close", () => resolve({ headers, trailers, body: Buffer.concat(chunks) }));
+  });
+}
+
+function ask(path: string, body: Uint8Array, headers: Readonly<Record<string, string>> = {}): Promise<Reply> {
+  const stream = begin(path, headers);
+  stream.end(body);
+  return replyTo(stream);
+}
+
+function compressed(message: Buffer): Buffer {
+  const bytes = framed(message);
+  bytes[0] = 1;
+  return bytes;
+}
+
+describe("a call on the wire", () => {
+  beforeEach(() => server.handle("/t.T/Echo", echo));
+
+  test("is answered with headers, the message and the status in trailers", async () => {
+    const { headers, trailers, body } = await ask("/t.T/Echo", framed(Buffer.from("abc")));
+    expect(headers).toMatchObject({ ":status": 200, "content-type": "application/grpc+proto" });
+    expect(body).toEqual(framed(Buffer.from("abc")));
+    expect(trailers).toMatchObject({ "grpc-status": "0" });
+  });
+
+  test("of an unknown method is UNIMPLEMENTED, with its path", async () => {
+    const { headers } = await ask("/t.T/Other", framed(Buffer.alloc(0)));
+    expect(headers).toMatchObject({ "grpc-status": String(status.UNIMPLEMENTED) });
+    expect(decodeURIComponent(headers["grpc-message"] as string)).toContain("/t.T/Other");
+  });
+
+  test("that is not gRPC is no success of HTTP either", async () => {
+    const { headers } = await ask("/t.T/Echo", Buffer.alloc(0), { "content-type": "application/json" });
+    expect(headers[":status"]).toBe(415);
+  });
+
+  test.each<[string, Buffer]>([
+    ["gzip", gzipSync("abc")],
+    ["deflate", deflateSync("abc")],
+  ])("may come compressed by %s", async (encoding, bytes) => {
+    const { body } = await ask("/t.T/Echo", compressed(bytes), { "grpc-encoding": encoding });
+    expect(body).toEqual(framed(Buffer.from("abc")));
+  });
+
+  test.each<[string, status, Buffer, Record<string, string>]>([
+    ["without a request", status.UNIMPLEMENTED, Buffer.alloc(0), {}],
+    ["with two", status.UNIMPLEMENTED, Buffer.concat([framed(Buffer.of(1)), framed(Buffer.of(2))]), {}],
+    ["with half of one", status.INTERNAL, framed(Buffer.alloc(100)).subarray(0, 50), {}],
+    ["with one too long", status.RESOURCE_EXHAUSTED, framed(Buffer.alloc(MESSAGE_BYTES_MAX + 1)), {}],
+    ["with a timeout that is none", status.INTERNAL, framed(Buffer.of(1)), { "grpc-timeout": "soon" }],
+    ["in an unknown encoding", status.UNIMPLEMENTED, compressed(Buffer.of(1)), { "grpc-encoding": "br" }],
+    ["compressed, and nobody says how", status.INTERNAL, compressed(Buffer.of(1)), {}],
+    ["compressed badly", status.INTERNAL, compressed(Buffer.of(1)), { "grpc-encoding": "gzip" }],
+    [
+      "that is too long decompressed",
+      status.RESOURCE_EXHAUSTED,
+      compressed(gzipSync(Buffer.alloc(MESSAGE_BYTES_MAX + 1))),
+      { "grpc-encoding": "gzip" },
+    ],
+  ])("%s is refused", async (_name, code, bytes, headers) => {
+    const reply = await ask("/t.T/Echo", bytes, headers);
+    expect(reply.headers["grpc-status"]).toBe(String(code));
+    expect((await ask("/t.T/Echo", framed(Buffer.of(7)))).body).toEqual(framed(Buffer.of(7)));
+  });
+});
+
+test("what a failure says arrives, whatever is in it", async () => {
+  const said = "100 % größer \u{1F600}\n";
+  server.handle("/t.T/Fail", (call) =>
+    readRequest(call, {
+      request: () => call.fail({ code: status.ABORTED, details: said }),
+      cancelled: () => {},
+    }),
+  );
+  const failure = await new Promise<ServiceError | null>((resolve) =>
+    client.makeUnaryRequest("/t.T/Fail", asIs, asIs, Buffer.of(1), (error) => resolve(error)),
+  );
+  expect(failure).toMatchObject({ code: status.ABORTED, details: said });
+});
+
+test("a failure after messages comes after them", async () => {
+  server.handle("/t.T/Two", (call) => {
+    call.listen({ message: () => {}, end: () => {}, cancelled: () => {} });
+    call.write(Buffer.of(1));
+    call.write(Buffer.of(2));
+    call.fail({ code: status.DATA_LOSS, details: "no more" });
+  });
+  const { body, trailers } = await ask("/t.T/Two", Buffer.alloc(0));
+  expect(body).toEqual(Buffer.concat([framed(Buffer.of(1)), framed(Buffer.of(2))]));
+  expect(trailers).toMatchObject({ "grpc-status": String(status.DATA_LOSS), "grpc-message": "no%20more" });
+});
+
+test("a caller's metadata and deadline are there", async () => {
+  const seen: { text: string | null; none: string | null; leftMs: number }[] = [];
+  server.handle("/t.T/Echo", (call) => {
+    seen.push({
+      text: call.header("some-key"),
+      none: call.header("other-key"),
+      leftMs: call.deadlineMs - Date.now(),
+    });
+    echo(call);
+  });
+  const metadata = new Metadata();
+  metadata.set("some-key", "some text");
+  await new Promise((resolve) =>
+    client.makeUnaryRequest(
+      "/t.T/Echo",
+      asIs,
+      asIs,
+      Buffer.of(1),
+      metadata,
+      { deadline: Date.now() + NEVER_MS },
+      resolve,
+    ),
+  );
+  expect(seen).toMatchObject([{ text: "some text", none: null }]);
+  expect(seen[0]!.leftMs).toBeLessThanOrEqual(NEVER_MS);
+  expect(seen[0]!.leftMs).toBeGreaterThan(0);
+});
+
+describe("the end of a call is told once", () => {
+  test("when its caller resets it", async () => {
+    let begun = 0;
+    let cancelled = 0;
+    server.handle("/t.T/Wait", (call) => {
+      begun += 1;
+      call.listen({
+        message: () => {},
+        end: () => {},
+        cancelled: () => {
+          cancelled += 1;
+        },
+      });
+    });
+    const stream = begin("/t.T/Wait");
+    stream.on("error", () => {});
+    await eventually("it has begun", () => begun === 1);
+    stream.close(constants.NGHTTP2_CANCEL);
+    await eventually("it is over", () => cancelled === 1);
+    session.destroy();
+    await new Promise<void>((resolve) => server.drain(resolve));
+    expect(cancelled).toBe(1);
+  });
+
+  test.each<[string, (streams: readonly ClientHttp2Stream[]) => void]>([
+    [
+      "is reset",
+      (streams) => {
+        for (const stream of streams) stream.close(constants.NGHTTP2_CANCEL);
+      },
+    ],
+    ["loses its connection", () => session.destroy()],
+  ])("when it %s, though its caller may seem to have said all", async (_name, break_) => {
+    let over = 0;
+    let begun = 0;
+    server.handle("/t.T/Wait", (call) => {
+      call.listen({
+        message: () => {
+          begun += 1;
+        },
+        end: () => {
+          over += 1;
+          call.end();
+        },
+        cancelled: () => {
+          over += 1;
+        },
+      });
+    });
+    const calls = 20;
+    const streams = Array.from({ length: calls }, () => begin("/t.T/Wait"));
+    for (const stream of streams) {
+      stream.on("error", () => {});
+      stream.write(framed(Buffer.of(1)));
+    }
+    await eventually("all have begun", () => begun === calls);
+    break_(streams);
+    await eventually("all are over", () => over >= calls);
+    session.destroy();
+    await new Promise<void>((resolve) => server.drain(resolve));
+    expect(over).toBe(calls);
+  });
+
+  test("when its deadline passes, which its caller hears of too", async () => {
+    let cancelled = 0;
+    server.handle("/t.T/Wait", (call) => {
+      call.endAtDeadline();
+      call.listen({
+        message: () => {},
+        end: () => {},
+        cancelled: () => {
+          cancelled += 1;
+        },
+      });
+    });
+    const { headers } = await ask("/t.T/Wait", framed(Buffer.of(1)), { "grpc-timeout": "20m" });
+    expect(headers["grpc-status"]).toBe(String(status.DEADLINE_EXCEEDED));
+    expect(cancelled).toBe(1);
+  });
+
+  test("and not where it was answered", async () => {
+    let cancelled = 0;
+    server.handle("/t.T/Echo", (call) =>
+      readRequest(call, {
+        request: (body) => call.answer(body),
+        cancelled: () => {
+          cancelled += 1;
+        },
+      }),
+    );
+    await ask("/t.T/Echo", framed(Buffer.of(1)));
+    session.destroy();
+    await new Promise<void>((resolve) => server.drain(resolve));
+    expect(cancelled).toBe(0);
+  });
+});
+
+test("a caller that is not read waits, and goes on when it is", async () => {
+  let received = 0;
+  let call: ServerCall | null = null;
+  server.handle("/t.T/Push", (begun) => {
+    call = begun;
+    begun.listen({
+      message: () => {
+        received += 1;
+      },
+      end: () => begun.end(),
+      cancelled: () => {},
+    });
+    begun.pause();
+  });
+  const stream = begin("/t.T/Push");
+  const message = framed(Buffer.alloc(10_000));
+  for (let sent = 0; sent < 100; sent += 1) stream.write(message);
+  stream.end();
+  const reply = replyTo(stream);
+  await eventually("it has begun", () => call !== null);
+  expect(received).toBe(0);
+  expect(stream.writableLength).toBeGreaterThan(100_000);
+  call!.resume();
+  await reply;
+  expect(received).toBe(100);
+});
+
+test("who writes hears when there is no room, and when there is again", async () => {
+  let drained = 0;
+  let call: ServerCall | null = null;
+  server.handle("/t.T/Pull", (begun) => {
+    call = begun;
+    begun.listen({
+      message: () => {},
+      end: () => {},
+      cancelled: () => {},
+      drained: () => {
+        drained += 1;
+      },
+    });
+  });
+  const stream = begin("/t.T/Pull");
+  stream.end();
+  stream.pause();
+  await eventually("it has begun", () => call !== null);
+  let hasRoom = true;
+  let written = 0;
+  for (; hasRoom; written += 1) hasRoom = call!.write(Buffer.alloc(50_000));
+  expect(written).toBeLessThan(20);
+  const reply = replyTo(stream);
+  stream.resume();
+  await eventually("there is room again", () => drained === 1);
+  call!.end();
+  expect((await reply).body).toHaveLength(written * 50_005);
+});
+
+test("a server that drains lets calls end, takes none, and is done when its connections are", async () => {
+  let answer: (() => void) | null = null;
+  server.handle("/t.T/Wait", (call) =>
+    readRequest(call, {
+      request: (body) => {
+        answer = () => call.answer(body);
+      },
+      cancelled: () => {},
+    }),
+  );
+  let isDrained = false;
+  const reply = ask("/t.T/Wait", framed(Buffer.of(5)));
+  const told = new Promise<void>((resolve) => session.once("goaway", () => resolve()));
+  await eventually("it has begun", () => answer !== null);
+  server.drain(() => {
+    isDrained = true;
+  });
+  await told;
+  expect(isDrained).toBe(false);
+  (answer as unknown as () => void)();
+  expect((await reply).body).toEqual(framed(Buffer.of(5)));
+  await eventually("it is done", () => isDrained);
+});
+
+test("a connection that answers no probe is cut", async () => {
+  const impatient = new GrpcServer({
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    keepalive: { timeMs: 20, timeoutMs: 20 },
+  });
+  const listening = createServer((socket) => impatient.accept(socket));
+  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+  const mute = connectSocket((listening.address() as { port: number }).port, "127.0.0.1");
+  let isCut = false;
+  mute.on("close", () => {
+    isCut = true;
+  });
+  // The preface of a client and its settings, and nothing more.
+  mute.write(
+    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]),
+  );
+  mute.resume();
+  await eventually("it is cut", () => isCut);
+  listening.close();
+  impatient.cut();
+});
+
+function asIs(bytes: Buffer): Buffer {
+  return bytes;
+}
