@@ -10,12 +10,20 @@ import { assert } from "#std";
 import { type KeepaliveTimes, keepAlive } from "./keepalive";
 import { ServerCall } from "./server-call";
 
+/** How much may be under way to a server unread. */
+export interface CallWindows {
+  /** Of one call. */
+  readonly callBytes: number;
+  /** Of all calls of one connection. */
+  readonly connectionBytes: number;
+}
+
 export interface GrpcServerOptions {
   /** The longest message that is taken. */
   readonly messageBytesMax: number;
   readonly keepalive: KeepaliveTimes;
-  /** What of one call, and of one connection, may be under way to this server unread. */
-  readonly windows?: { readonly callBytes: number; readonly connectionBytes: number };
+  /** Those of HTTP/2 where unset: 64 KiB each. */
+  readonly windows?: CallWindows;
 }
 
 /** Serves a call: listens to it before it returns. */
@@ -91,7 +99,7 @@ export class GrpcServer {
     origin: { readonly peer: string; readonly messageBytesMax: number },
   ): void {
     // It was reset before it could be told.
-    if (stream.destroyed) return;
+    if (stream.destroyed || stream.closed) return;
     if (headers["content-type"]?.startsWith("application/grpc") !== true) {
       stream.respond({ ":status": 415 }, { endStream: true });
       return;

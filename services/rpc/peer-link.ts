@@ -1,6 +1,7 @@
-import { Client, type ClientDuplexStream, Metadata, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { ExchangeRequest, ExchangeResponse, PeerServiceDefinition } from "@quorate/proto/raft";
-import { asBuffer, channelCredentials, type Log, methodPath } from "#forward";
+import { type Log, methodPath } from "#forward";
+import { type CallStatus, OutgoingStream } from "#grpc";
 import type { MemberId, Message } from "#raft";
 import { assert, BoundedQueue, type Random } from "#std";
 import { FrameEncoder } from "./frame-codec";
@@ -13,7 +14,7 @@ import {
   type PeerIdentity,
   REMOVED_PREFIX,
 } from "./greeting";
-import { FRAME_BYTES_MAX, peerChannelOptions } from "./peer-options";
+import { FRAME_BYTES_MAX, PEER_KEEPALIVE, PEER_MESSAGE_BYTES_MAX } from "./peer-options";
 
 export interface PeerLinkOptions {
   readonly own: PeerIdentity;
@@ -58,26 +59,22 @@ const MESSAGE_OVERHEAD_BYTES = 64;
 /** Term, index and lengths of an entry, as varints, at most. */
 const ENTRY_OVERHEAD_BYTES = 32;
 
-/** Its requests are frames that are encoded. */
-type Stream = ClientDuplexStream<Uint8Array, ExchangeResponse>;
-
 type Phase =
   /** Waits before the next attempt; what is sent meanwhile is dropped. */
   | { readonly kind: "waiting"; readonly timer: NodeJS.Timeout }
   /** Waits for the connection and the peer's hello; what is sent meanwhile is queued. */
   | {
       readonly kind: "greeting";
-      readonly client: Client;
-      readonly stream: Stream;
+      readonly stream: OutgoingStream;
       readonly timer: NodeJS.Timeout;
     }
-  | { readonly kind: "open"; readonly client: Client; readonly stream: Stream }
+  | { readonly kind: "open"; readonly stream: OutgoingStream }
   | { readonly kind: "closed" };
 
 /**
  * Sends this node's messages to one peer over one long-lived stream, in frames of all that is waiting. It never blocks:
  * a queue that is full drops, and Raft sends again. A stream that ends, or does not come about in time, is made anew on
- * a new channel, since grpc-js may hold on for ever to a connection attempt that the other side never completes.
+ * a new connection.
  */
 export class PeerLink {
   private readonly options: PeerLinkOptions;
@@ -161,41 +158,52 @@ export class PeerLink {
 
   private connect(): void {
     const { address, own, peerId, register } = this.options;
-    const client = new Client(address, channelCredentials(), peerChannelOptions);
-    const stream: Stream = client.makeBidiStreamRequest(
-      EXCHANGE_PATH,
-      asBuffer,
-      (bytes: Buffer) => ExchangeResponse.decode(bytes),
-      new Metadata({ waitForReady: true }),
+    const path = EXCHANGE_PATH;
+    const messageBytesMax = PEER_MESSAGE_BYTES_MAX;
+    const stream: OutgoingStream = new OutgoingStream(
+      { address, path, messageBytesMax, keepalive: PEER_KEEPALIVE },
+      {
+        message: (bytes) => this.onMessage(stream, bytes),
+        drained: () => this.onDrain(stream),
+        ended: (said) => this.onEnd(stream, said),
+      },
     );
     const { connectTimeoutMs } = this.bounds;
     const timer = setTimeout(
       () => this.fail(stream, `no answer within ${connectTimeoutMs} ms`),
       connectTimeoutMs,
     );
-    this.phase = { kind: "greeting", client, stream, timer };
-    stream.on("data", (response: ExchangeResponse) => this.onResponse(stream, response));
-    stream.on("drain", () => this.onDrain(stream));
-    stream.on("error", (error: Error & { code?: status; details?: string }) => {
-      const details = error.details ?? error.message;
-      // A peer that refuses this node in words is there; else its system has closed what it held.
-      const isRefusal = error.code === status.FAILED_PRECONDITION;
-      if (!isRefusal) this.planReset(stream);
-      if (!this.fail(stream, details) || !isRefusal) return;
-      if (details.startsWith(REMOVED_PREFIX)) this.options.onRemoved?.(details.slice(REMOVED_PREFIX.length));
-      if (details.startsWith(OTHER_STORE_PREFIX)) {
-        this.options.onDisowned?.(details.slice(OTHER_STORE_PREFIX.length));
-      }
-    });
-    stream.on("end", () => {
-      this.planReset(stream);
-      this.fail(stream, "the peer ended the stream");
-    });
+    this.phase = { kind: "greeting", stream, timer };
     const hello = helloTo(peerId, own, register.membership.epoch);
     stream.write(ExchangeRequest.encode({ frame: { $case: "hello", value: hello } }).finish());
   }
 
-  private onResponse(stream: Stream, response: ExchangeResponse): void {
+  private onEnd(stream: OutgoingStream, { code, details }: CallStatus): void {
+    // A peer that refuses this node in words is there; else its system has closed what it held.
+    const isRefusal = code === status.FAILED_PRECONDITION;
+    if (!isRefusal) this.planReset(stream);
+    const why = code === status.OK ? "the peer ended the stream" : details;
+    if (!this.fail(stream, why) || !isRefusal) return;
+    if (details.startsWith(REMOVED_PREFIX)) this.options.onRemoved?.(details.slice(REMOVED_PREFIX.length));
+    if (details.startsWith(OTHER_STORE_PREFIX)) {
+      this.options.onDisowned?.(details.slice(OTHER_STORE_PREFIX.length));
+    }
+  }
+
+  private onMessage(stream: OutgoingStream, bytes: Buffer): void {
+    // Only its hello is waited for.
+    if (this.phase.kind !== "greeting" || this.phase.stream !== stream) return;
+    let response: ExchangeResponse;
+    try {
+      response = ExchangeResponse.decode(bytes);
+    } catch (error) {
+      this.fail(stream, `what the peer answered cannot be read: ${(error as Error).message}`);
+      return;
+    }
+    this.onResponse(stream, response);
+  }
+
+  private onResponse(stream: OutgoingStream, response: ExchangeResponse): void {
     if (this.phase.kind !== "greeting" || this.phase.stream !== stream) return;
     const { own, peerId, register, log, address } = this.options;
     const { hello } = response;
@@ -213,7 +221,7 @@ export class PeerLink {
     }
     register.noteIntroduction(introductionOf(hello));
     clearTimeout(this.phase.timer);
-    this.phase = { kind: "open", client: this.phase.client, stream };
+    this.phase = { kind: "open", stream };
     this.attempts = 0;
     this.loggedFault = null;
     this.isStreamFull = false;
@@ -221,14 +229,14 @@ export class PeerLink {
     this.flush();
   }
 
-  private onDrain(stream: Stream): void {
+  private onDrain(stream: OutgoingStream): void {
     if (this.phase.kind !== "open" || this.phase.stream !== stream) return;
     this.isStreamFull = false;
     this.flush();
   }
 
   /** Ends the stream and plans the next attempt, if it is still the present one: returned is whether it was. */
-  private fail(stream: Stream, why: string): boolean {
+  private fail(stream: OutgoingStream, why: string): boolean {
     if (this.phase.kind !== "open" && this.phase.kind !== "greeting") return false;
     if (this.phase.stream !== stream) return false;
     const { peerId, address, log, random } = this.options;
@@ -251,12 +259,7 @@ export class PeerLink {
   private leavePhase(): void {
     const { phase } = this;
     if (phase.kind === "waiting" || phase.kind === "greeting") clearTimeout(phase.timer);
-    if (phase.kind === "open" || phase.kind === "greeting") {
-      phase.stream.removeAllListeners("data");
-      phase.stream.cancel();
-      // Not in the turn that made it: grpc-js looks the address up after that, and connects a closed channel for ever.
-      setImmediate(() => phase.client.close());
-    }
+    if (phase.kind === "open" || phase.kind === "greeting") phase.stream.close();
   }
 
   private dropQueue(): void {
@@ -265,7 +268,7 @@ export class PeerLink {
   }
 
   /** To be called before the phase is left: a connection that never came about cannot be reset. */
-  private planReset(stream: Stream): void {
+  private planReset(stream: OutgoingStream): void {
     if (this.phase.kind !== "open" || this.phase.stream !== stream) return;
     setImmediate(() => {
       if (this.phase.kind !== "closed") this.options.onReset(this.options.peerId);

@@ -1,6 +1,6 @@
 import type { ChannelOptions } from "@grpc/grpc-js";
 import { channelOptions } from "#forward";
-import type { KeepaliveTimes } from "#grpc";
+import type { CallWindows, KeepaliveTimes } from "#grpc";
 
 /**
  * A frame takes all that is queued up to this; one message alone may be larger (an append message holds up to 1 MiB of
@@ -13,6 +13,12 @@ export const PEER_MESSAGE_BYTES_MAX = 32 * 1024 * 1024;
 
 /** A peer is probed every 2 s, and given up a second later: half of an election timeout, or a little more. */
 export const PEER_KEEPALIVE: KeepaliveTimes = { timeMs: 2000, timeoutMs: 1000 };
+
+/**
+ * What a node lets be under way to it: with the 64 KiB that HTTP/2 has by default each second frame of a busy leader is
+ * answered by a frame that opens the window again, which wakes both ends.
+ */
+export const PEER_WINDOWS: CallWindows = { callBytes: 4 * 1024 * 1024, connectionBytes: 8 * 1024 * 1024 };
 
 export const peerChannelOptions: ChannelOptions = channelOptions(PEER_MESSAGE_BYTES_MAX, PEER_KEEPALIVE);
 

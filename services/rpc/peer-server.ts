@@ -13,7 +13,7 @@ import {
 import { GrpcListener, methodPath } from "#forward";
 import { type CallHandler, type CallStatus, GrpcServer, readRequest, type ServerCall } from "#grpc";
 import type { Replica } from "#replica";
-import { PEER_KEEPALIVE, PEER_MESSAGE_BYTES_MAX } from "./peer-options";
+import { PEER_KEEPALIVE, PEER_MESSAGE_BYTES_MAX, PEER_WINDOWS } from "./peer-options";
 import { PeerRefusal } from "./peer-refusal";
 import { PeerStream, type PeerStreamOptions } from "./peer-stream";
 import { SnapshotSender } from "./snapshot-sender";
@@ -50,7 +50,11 @@ export class PeerServer {
     this.options = options;
     this.snapshots = new SnapshotSender(options);
     // A peer that was cut off without a word must not keep its half of a stream here for ever.
-    this.server = new GrpcServer({ messageBytesMax: PEER_MESSAGE_BYTES_MAX, keepalive: PEER_KEEPALIVE });
+    this.server = new GrpcServer({
+      messageBytesMax: PEER_MESSAGE_BYTES_MAX,
+      keepalive: PEER_KEEPALIVE,
+      windows: PEER_WINDOWS,
+    });
     const verification = new VerificationServer(options);
     const handlers = {
       exchange: (call) => this.accept(call),
