@@ -1,6 +1,6 @@
 import type { Entry } from "#raft";
 import { assert } from "#std";
-import { ownBytes } from "./own-bytes";
+import { SLACK_BYTES_MAX } from "./own-bytes";
 
 /** What an entry takes besides its data, roughly. */
 const ENTRY_OVERHEAD_BYTES = 250;
@@ -20,13 +20,17 @@ export class EntryTail {
     return this.held[this.held.length - (this.nextIndex - index)];
   }
 
-  /** An entry that follows the one appended before it, unless truncated or cleared meanwhile. */
-  append(entry: Entry): void {
-    assert(this.held.length === 0 || entry.index === this.nextIndex, "entries come in the order of the log");
-    const data = ownBytes(entry.data);
-    this.held.push(data === entry.data ? entry : { ...entry, data });
-    this.nextIndex = entry.index + 1;
-    this.bytes += entry.data.length + ENTRY_OVERHEAD_BYTES;
+  /** Entries of one append that follow those appended before, unless truncated or cleared meanwhile. */
+  append(entries: readonly Entry[]): void {
+    for (const entry of withOwnBytes(entries)) {
+      assert(
+        this.held.length === 0 || entry.index === this.nextIndex,
+        "entries come in the order of the log",
+      );
+      this.held.push(entry);
+      this.nextIndex = entry.index + 1;
+      this.bytes += entry.data.length + ENTRY_OVERHEAD_BYTES;
+    }
     while (this.bytes > this.bytesMax && this.front < this.held.length) this.dropFirst();
   }
 
@@ -63,4 +67,34 @@ export class EntryTail {
       this.front = 0;
     }
   }
+}
+
+/** A frame that entries fill to this share is not worth a copy of them. */
+const FILLED_SHARE_MIN = 0.75;
+
+/**
+ * The same entries without the memory that decoded views would pin, such as a frame from a peer with little else in it.
+ * The copies lie in one piece, for they come and go together and V8 keeps account of each piece.
+ */
+function withOwnBytes(entries: readonly Entry[]): readonly Entry[] {
+  const frame = entries[0]?.data.buffer;
+  let bytes = 0;
+  let bytesOfFrame = 0;
+  let isOwn = true;
+  for (const { data } of entries) {
+    const { buffer, length } = data;
+    bytes += length;
+    if (buffer === frame) bytesOfFrame += length;
+    if (buffer.byteLength - length > SLACK_BYTES_MAX) isOwn = false;
+  }
+  if (isOwn || frame === undefined) return entries;
+  if (bytesOfFrame === bytes && bytes >= frame.byteLength * FILLED_SHARE_MIN) return entries;
+  const copies = new Uint8Array(bytes);
+  let at = 0;
+  return entries.map((entry) => {
+    const from = at;
+    copies.set(entry.data, from);
+    at += entry.data.length;
+    return { ...entry, data: copies.subarray(from, at) };
+  });
 }

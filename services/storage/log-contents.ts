@@ -41,8 +41,8 @@ export class LogContents {
       for (const entry of entries) {
         this.terms.append(entry.index, entry.term);
         this.sizes.append(entry);
-        this.tail.append(entry);
       }
+      this.tail.append(entries);
     }
     this.lastIndex = after.index + entries.length;
     this.hardState = hardState;
