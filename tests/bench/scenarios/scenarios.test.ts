@@ -61,7 +61,7 @@ describe("options", () => {
         { store: "quorate", profile: "fast" },
       ],
       rounds: 3,
-      numbers: { watchers: 100, rate: 100, seconds: 10 },
+      numbers: { watchers: 100, rate: 100, seconds: 10, "warm-up": 3000 },
       json: null,
       gate: false,
     });
@@ -104,7 +104,7 @@ describe("carried out with little load, in JSON", () => {
   afterEach(() => workplace.remove());
 
   it.each([
-    ["watch --watchers 2 --rate 20 --seconds 1", { events: 40, missing: 0 }],
+    ["watch --watchers 2 --rate 20 --seconds 1 --warm-up 50", { events: 40, missing: 0 }],
     ["connections --clients 5 --crowd 2 --in-flight 1 --seconds 1", { served: 5, failed: 0 }],
     ["spike --rate 10 --seconds 1", { failed: 0 }],
     ["failover --rate 10 --seconds 1", {}],
