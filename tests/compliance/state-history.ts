@@ -1,6 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { Change, NamespaceState } from "@quorate/services/kv";
-import { type HistoryQuery, ReadExpired, type StateStore, StoreFailure } from "@quorate/services/replica";
+import type { Change, NamespaceState, StoredRecord } from "@quorate/services/kv";
+import {
+  type HistoryQuery,
+  type RangeQuery,
+  ReadExpired,
+  type StateStore,
+  StoreFailure,
+} from "@quorate/services/replica";
 import { seededRandom } from "@quorate/services/std";
 import { RandomBatches } from "./random-batches";
 import { StateModel } from "./state-model";
@@ -341,7 +347,21 @@ export function randomHistoryCompliance(
           revision,
           found: keys.map((key) => byKey.get(key) ?? null),
         });
+        if (revision % 3 === 0) await expectBareAndAhead(space, revision, expected);
       }
+    }
+
+    /** The same without values, and by a scan that says how many records it wants. */
+    async function expectBareAndAhead(
+      space: Pick<RangeQuery, "namespaceId" | "generation">,
+      revision: number,
+      expected: readonly StoredRecord[],
+    ): Promise<void> {
+      const ascending = { ...space, ...ALL, revision, reverse: false };
+      const bare = expected.map((record) => ({ ...record, value: bytes("") }));
+      expect(await collect(state.scan({ ...ascending, keysOnly: true }))).toEqual(bare);
+      const recordsWanted = 1 + (revision % 5);
+      expect(await collect(state.scan({ ...ascending, keysOnly: false, recordsWanted }))).toEqual(expected);
     }
 
     async function expectHistory(model: StateModel, target: NamespaceState): Promise<void> {

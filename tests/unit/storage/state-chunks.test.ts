@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Change, StoredRecord } from "@quorate/services/kv";
 import type { StateStore } from "@quorate/services/replica";
 import { LevelRig } from "../../compliance/level-rig";
-import { batch, bytes, NAMESPACE_ID, NEWEST, put, scan } from "../../compliance/state-samples";
+import { batch, bytes, NAMESPACE_ID, NEWEST, put, scan, text } from "../../compliance/state-samples";
 
 const CHUNK_BYTES = 20_000;
 const VALUE_BYTES = 1000;
@@ -41,6 +41,35 @@ describe("reads of much, in LevelDB", () => {
     }
     expect(records).toBe(KEYS);
     expect(cachedKeys()).toBe(0);
+  });
+
+  function wanting(recordsWanted: number, reverse = false) {
+    const range = { start: bytes(""), end: null, revision: NEWEST, keysOnly: false };
+    return state.scan({ namespaceId: NAMESPACE_ID, generation: 1, ...range, reverse, recordsWanted });
+  }
+
+  it.each([1, 63, 65, 511, 513, 999, 1000, 1001, Number.POSITIVE_INFINITY])(
+    "a scan that wants %d records has all there are for who takes more, in order, both ways",
+    async (recordsWanted) => {
+      for (const reverse of [false, true]) {
+        const keys: string[] = [];
+        for await (const chunk of wanting(recordsWanted, reverse)) {
+          expect(bytesOf(chunk)).toBeLessThanOrEqual(CHUNK_BYTES);
+          keys.push(...chunk.map(({ key }) => text(key)));
+        }
+        const all = Array.from({ length: KEYS }, (_, at) => `k${String(at).padStart(4, "0")}`);
+        expect(keys).toEqual(reverse ? all.toReversed() : all);
+      }
+    },
+  );
+
+  it("a scan that is left while more is read ahead ends, and so does the store", async () => {
+    const scans = Array.from({ length: 20 }, () => wanting(KEYS)[Symbol.asyncIterator]());
+    for (const each of scans) expect((await each.next()).done).toBe(false);
+    await Promise.all(scans.slice(0, 10).map((each) => each.return?.()));
+    const left = scans.slice(10).map((each) => each.next());
+    await Promise.allSettled([rig.close(), ...left]);
+    for (const each of scans) expect((await each.next().catch(() => ({ done: true }))).done).toBe(true);
   });
 
   it("history holds one chunk of bounded bytes at a time, and fills no cache", async () => {
