@@ -126,10 +126,9 @@ export class LogRecordWriter {
 
   private reserve(length: number): void {
     const has = this.memory.length;
-    if (length <= has && has <= Math.max(KEPT_BYTES_MAX, length)) return;
-    this.memory = new Uint8Array(
-      length <= has ? KEPT_BYTES_MAX : Math.max(length, Math.min(has * 2, KEPT_BYTES_MAX)),
-    );
+    const isTooLarge = has > KEPT_BYTES_MAX && length <= KEPT_BYTES_MAX;
+    if (length <= has && !isTooLarge) return;
+    this.memory = new Uint8Array(Math.max(length, Math.min(has * 2, KEPT_BYTES_MAX)));
     this.view = new DataView(this.memory.buffer);
   }
 }

@@ -61,4 +61,17 @@ describe("what the log keeps in memory of what is appended", () => {
     const [held] = await appended([{ index: 1, term: 1, kind: "normal", data }]);
     expect(held?.data).toBe(data);
   });
+
+  it("appends of any size follow on one another", async () => {
+    const sizes = [10, 70_000, 3_000_000, 2_000_000, 1_048_000, 1_500_000, 5, 1_100_000, 300_000];
+    const entries: Entry[] = sizes.map((bytes, at) => {
+      return { index: at + 1, term: 1, kind: "normal", data: new Uint8Array(bytes).fill(at + 1) };
+    });
+    for (const entry of entries) await log.append({ entries: [entry], hardState: null }, { sync: true });
+    await rig.kill();
+    log = await rig.openLog();
+    expect(allEntries(log).map(({ data }) => [data.length, data[0], data.at(-1)])).toEqual(
+      sizes.map((bytes, at) => [bytes, at + 1, at + 1]),
+    );
+  });
 });
