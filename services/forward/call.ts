@@ -16,7 +16,8 @@ export class ByteCall {
   private ownTraceparent: string | null = null;
   private readonly connection: { getPeer(): string };
   private ended = false;
-  private listeners: (() => void)[] = [];
+  /** null until there is one: few calls have any. */
+  private listeners: (() => void)[] | null = null;
 
   constructor(fields: {
     readonly method: MethodRoute;
@@ -59,21 +60,22 @@ export class ByteCall {
 
   /** Much lighter than an AbortController, of which every call would need one. */
   addEventListener(_type: "abort", run: () => void): void {
+    this.listeners ??= [];
     this.listeners.push(run);
   }
 
   removeEventListener(_type: "abort", run: () => void): void {
-    const at = this.listeners.indexOf(run);
-    if (at >= 0) this.listeners.splice(at, 1);
+    const at = this.listeners?.indexOf(run) ?? -1;
+    if (at >= 0) this.listeners?.splice(at, 1);
   }
 
   /** Ends the wait for an answer; once. */
   abort(): void {
     if (this.ended) return;
     this.ended = true;
-    const listeners = this.listeners;
-    this.listeners = [];
-    for (const run of listeners) run();
+    const { listeners } = this;
+    this.listeners = null;
+    if (listeners !== null) for (const run of listeners) run();
   }
 }
 

@@ -27,6 +27,7 @@ export { PeerServer, type PeerServerOptions } from "./peer-server";
 export { PeerSnapshotSource, type PeerSnapshotSourceOptions } from "./peer-snapshot-source";
 export { type GuestLinks, PeerTransport, type PeerTransportOptions } from "./peer-transport";
 export { PeerVerification, type PeerVerificationOptions } from "./peer-verification";
+export { requestIdOf } from "./request-id";
 export type { AnsweringVerifier } from "./verification-server";
 export { isWellFormedMessage } from "./well-formed-message";
 export { WRITE_ORDER_MS_MAX, WriteOrder, type WriteOrderOptions } from "./write-order";

@@ -3,7 +3,7 @@ import { type ByteCall, type ByteSink, CallFailure } from "#forward";
 import type { NodeContext } from "./node-context";
 import { isWellFormedMessage } from "./well-formed-message";
 
-/** A unary call served here: from the bytes of the request to the bytes of the answer. */
+/** A unary call served here: from the bytes of the request to the bytes of the answer. Rejects, or throws at once. */
 export type UnaryMethod = (node: NodeContext, call: ByteCall) => Promise<Uint8Array>;
 
 /** A call with a streamed answer served here, as ByteService.stream() has it. */
@@ -48,10 +48,7 @@ export function frequentMethod<Request>(
   requestType: Decodes<Request>,
   handle: (node: NodeContext, request: Request, call: ByteCall) => Promise<Uint8Array>,
 ): UnaryMethod {
-  return async (node, call) => {
-    const request = decodePlain(call.body) ?? decodeRequest(requestType, call.body);
-    return handle(node, request, call);
-  };
+  return (node, call) => handle(node, decodePlain(call.body) ?? decodeRequest(requestType, call.body), call);
 }
 
 /** The request, or the failure that says that it is not one. */

@@ -117,27 +117,45 @@ export class NodeService implements ByteService {
     this.gets = new Gets(node);
   }
 
-  async unary(call: ByteCall): Promise<Uint8Array> {
-    let place = this.place(call);
+  /** No async function, as little as those on the way of a put or a get, of which each takes more memory than the call. */
+  unary(call: ByteCall): Promise<Uint8Array> {
+    let place: Place;
+    try {
+      place = this.place(call);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    return place.kind === "here" ? this.unaryHere(call) : this.unaryElsewhere(place, call);
+  }
+
+  private async unaryElsewhere(found: Place, call: ByteCall): Promise<Uint8Array> {
+    let place = found;
     if (place.kind === "nowhere" && this.mayWait(call)) {
       await this.node.leaderWait?.wait(call);
       place = this.place(call);
     }
     if (place.kind === "nowhere") throw notLeaderFailure(this.node);
-    if (place.kind === "at") return this.forward(place.address, call);
+    return place.kind === "at" ? this.forward(place.address, call) : this.unaryHere(call);
+  }
+
+  private unaryHere(call: ByteCall): Promise<Uint8Array> {
     try {
-      return await this.serve(call);
+      return this.serve(call).catch((error: unknown) => this.afterFailure(error, call));
     } catch (error) {
-      const failure = failureOf(error);
-      // Whatever it was refused for, it would be so again.
-      if (failure.scope === "call") {
-        this.node.writeOrder?.settled(wellFormedRequestId(call.headers.requestId));
-      }
-      // Leadership went elsewhere between the look at the directory and the proposal; nothing was applied.
-      const wasDeposed = failure.reason === ErrorReason.NOT_LEADER && call.method.route === "leader";
-      if (!wasDeposed || failure.leader === undefined || !this.mayForward(call)) throw failure;
-      return this.forward(failure.leader.address, call);
+      return this.afterFailure(error, call);
     }
+  }
+
+  private async afterFailure(error: unknown, call: ByteCall): Promise<Uint8Array> {
+    const failure = failureOf(error);
+    // Whatever it was refused for, it would be so again.
+    if (failure.scope === "call") {
+      this.node.writeOrder?.settled(wellFormedRequestId(call.headers.requestId));
+    }
+    // Leadership went elsewhere between the look at the directory and the proposal; nothing was applied.
+    const wasDeposed = failure.reason === ErrorReason.NOT_LEADER && call.method.route === "leader";
+    if (!wasDeposed || failure.leader === undefined || !this.mayForward(call)) throw failure;
+    return this.forward(failure.leader.address, call);
   }
 
   private serve(call: ByteCall): Promise<Uint8Array> {

@@ -2,6 +2,7 @@ import { ErrorReason, Outcome, type ResponseHeader } from "@quorate/proto/kv";
 import { type Answer, type Command, type Done, Refusal, type RequestId } from "@quorate/proto/log";
 import { type ByteCall, CallFailure } from "#forward";
 import { type CommandSource, encodeCommand, type WriteId } from "#kv";
+import type { SubmitOutcome } from "#replica";
 import { assert, unreachable } from "#std";
 import { responseHeader } from "./header";
 import type { NodeContext } from "./node-context";
@@ -29,33 +30,48 @@ interface Carried {
 }
 
 /** What the state machine answered to a command. */
-interface Decided {
+interface Answered {
   readonly result: NonNullable<Answer["result"]>;
-  readonly header: ResponseHeader;
+  readonly term: number;
+  readonly revision: bigint;
 }
 
+/** What a caller is told of it; throws where that is a failure. */
+type Wording<T> = (node: NodeContext, answered: Answered) => T;
+
 /** Replicates a command; throws what a caller is told when it was not carried out. */
-export async function submit(node: NodeContext, call: ByteCall, command: Command): Promise<Carried> {
-  return doneOf(await decide(node, call, command));
+export function submit(node: NodeContext, call: ByteCall, command: Command): Promise<Carried> {
+  return decideEncoded(node, call, encodeCommand(command), idOf(command), makesSpace(command), carried);
 }
 
 /**
  * The same for a command that is encoded, and makes no space.
  *
  * @param id that of the command
+ * @param wording of what was done, unless it was refused
  */
-export async function submitEncoded(
+export function submitEncoded<T>(
   node: NodeContext,
   call: ByteCall,
   command: Uint8Array,
   id: WriteId | null,
-): Promise<Carried> {
-  return doneOf(await decideEncoded(node, call, command, id, false));
+  wording: Wording<T>,
+): Promise<T> {
+  return decideEncoded(node, call, command, id, false, wording);
 }
 
-function doneOf({ result, header }: Decided): Carried {
+/** Throws the refusal where that is what was answered. */
+export function doneOf({ result }: Pick<Answered, "result">): Done {
   if (result.$case === "refused") throw refusalFailure(result.value);
-  return { done: result.value, header };
+  return result.value;
+}
+
+function carried(node: NodeContext, answered: Answered): Carried {
+  return { done: doneOf(answered), header: headerOf(node, answered) };
+}
+
+function headerOf(node: NodeContext, { term, revision }: Answered): ResponseHeader {
+  return responseHeader(node, term, revision);
 }
 
 /** What gives up history or data, and the session that a client does it in, is taken while there is no space for more. */
@@ -72,10 +88,23 @@ function makesSpace({ operation }: Command): boolean {
   }
 }
 
+/** What the state machine answered to a command, with a header for those who are told. */
+interface Decided {
+  readonly result: NonNullable<Answer["result"]>;
+  readonly header: ResponseHeader;
+}
+
 /** Replicates a command, for callers to whom a refusal of the state machine is an answer; throws all other failures. */
 export function decide(node: NodeContext, call: ByteCall, command: Command): Promise<Decided> {
-  const id = command.requestId === undefined ? null : writeIdOf(command.requestId);
-  return decideEncoded(node, call, encodeCommand(command), id, makesSpace(command));
+  return decideEncoded(node, call, encodeCommand(command), idOf(command), makesSpace(command), decided);
+}
+
+function decided(node: NodeContext, answered: Answered): Decided {
+  return { result: answered.result, header: headerOf(node, answered) };
+}
+
+function idOf({ requestId }: Command): WriteId | null {
+  return requestId === undefined ? null : writeIdOf(requestId);
 }
 
 function writeIdOf({ clientId, sequence, firstUnanswered, follows }: RequestId): WriteId {
@@ -87,25 +116,35 @@ function writeIdOf({ clientId, sequence, firstUnanswered, follows }: RequestId):
   return follows === undefined ? id : { ...id, follows: Number(follows) };
 }
 
-async function decideEncoded(
+/** No async function, for it is on the way of each put: one takes as much memory as all else that is made here. */
+function decideEncoded<T>(
   node: NodeContext,
   call: ByteCall,
   command: Uint8Array,
   id: WriteId | null,
   evenWithoutSpace: boolean,
-): Promise<Decided> {
+  wording: Wording<T>,
+): Promise<T> {
+  const replicate = (): Promise<T> => {
+    call.isSubmitted = true;
+    const ended = node.commands?.submitted(command, call);
+    const submitted = node.replica.submit(command, { evenWithoutSpace });
+    node.writeOrder?.gone(id);
+    return submitted.then((outcome) => {
+      ended?.(outcome);
+      return wording(node, answerOf(node, call, id, outcome));
+    });
+  };
   const turn = node.writeOrder?.turn(id, call) ?? null;
-  if (turn !== null) {
-    await turn;
-    if (call.aborted)
-      throw new CallFailure(ErrorReason.CANCELLED, "the caller left", { outcome: Outcome.NOT_APPLIED });
-  }
-  call.isSubmitted = true;
-  const ended = node.commands?.submitted(command, call);
-  const submitted = node.replica.submit(command, { evenWithoutSpace });
-  node.writeOrder?.gone(id);
-  const outcome = await submitted;
-  ended?.(outcome);
+  if (turn === null) return replicate();
+  return turn.then(() => {
+    if (!call.aborted) return replicate();
+    throw new CallFailure(ErrorReason.CANCELLED, "the caller left", { outcome: Outcome.NOT_APPLIED });
+  });
+}
+
+/** Throws what a caller is told where there is none. */
+function answerOf(node: NodeContext, call: ByteCall, id: WriteId | null, outcome: SubmitOutcome): Answered {
   switch (outcome.kind) {
     case "applied": {
       const { result, revision } = outcome.answer;
@@ -115,7 +154,7 @@ async function decideEncoded(
       } else {
         node.writeOrder?.settled(id);
       }
-      return { result, header: responseHeader(node, outcome.entry.term, revision) };
+      return { result, term: outcome.entry.term, revision };
     }
     case "not_applied":
       call.isSubmitted = false;

@@ -33,7 +33,7 @@ import {
   openSessionCommand,
   truncateCommand,
 } from "#kv";
-import { recordOfAnswer } from "./header";
+import { plainHeader, recordOfAnswer } from "./header";
 import { frequentMethod, type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
 import {
@@ -47,7 +47,7 @@ import {
   checkValue,
   invalid,
 } from "./request-fields";
-import { sourceOf, submit, submitEncoded } from "./submit";
+import { doneOf, sourceOf, submit, submitEncoded } from "./submit";
 import { txn } from "./txn";
 
 /** Each turns a request into a command, has it replicated, and words the answer of the state machine. */
@@ -68,7 +68,7 @@ export const writeMethods = {
     return { header };
   }),
 
-  put: frequentMethod(decodePutRequest, PutRequest, async (node, request, call) => {
+  put: frequentMethod(decodePutRequest, PutRequest, (node, request, call) => {
     const source = sourceOf(node, request, call);
     const command = encodePutCommand(source, {
       key: checkKey(request.key, node.limits),
@@ -77,8 +77,10 @@ export const writeMethods = {
       returnPrevious: request.returnPrevious,
       expectedModRevision: checkCondition(request.expectedModRevision),
     });
-    const { done, header } = await submitEncoded(node, call, command, source.requestId);
-    return encodePutResponse(header, done.previous ?? null);
+    return submitEncoded(node, call, command, source.requestId, (_, answered) => {
+      const { previous } = doneOf(answered);
+      return encodePutResponse(plainHeader(node, answered.term, answered.revision), previous ?? null);
+    });
   }),
 
   delete: unaryMethod(DeleteRequest, DeleteResponse, async (node, request, call) => {
