@@ -1,5 +1,12 @@
 import { ErrorReason } from "@quorate/proto/kv";
-import { type CallHandler, type CallListener, GrpcServer, readRequest, type ServerCall } from "#grpc";
+import {
+  type CallHandler,
+  type CallListener,
+  type CallWindows,
+  GrpcServer,
+  readRequest,
+  type ServerCall,
+} from "#grpc";
 import { assert } from "#std";
 import { ByteCall, type ByteService, type ByteSink } from "./call";
 import { callerLeft, deadlinePassed, shuttingDown } from "./call-failures";
@@ -39,6 +46,12 @@ const NO_BODY = Buffer.alloc(0);
 const KEEPALIVE_DEFAULT = { timeMs: 30_000, timeoutMs: 20_000 };
 
 /**
+ * With the 64 KiB that HTTP/2 has by default each second frame of a client with many writes under way would be answered by
+ * one that opens the window again, which wakes both ends.
+ */
+const WINDOWS: CallWindows = { callBytes: 512 * 1024, connectionBytes: 2 * 1024 * 1024 };
+
+/**
  * A scan or a backup reads from a snapshot, which keeps the space of all that is given up meanwhile: a client that lives and
  * has forgotten its stream must not hold that for ever.
  */
@@ -65,6 +78,7 @@ export class ByteServer {
     this.server = new GrpcServer({
       messageBytesMax: options.messageBytesMax,
       keepalive: options.keepalive ?? KEEPALIVE_DEFAULT,
+      windows: WINDOWS,
     });
     for (const method of methodRoutes.values()) this.server.handle(method.path, this.handler(method));
     this.server.handle(PIPELINE_PATH, (call) => this.servePipeline(call));
