@@ -25,9 +25,8 @@ export class GenerationRemoval {
     }
     const isDeleted = this.parts.floors.givenUpTo(namespaceId) === null;
     if (isDeleted) await this.removeRange(rangeOfHistory(writer, namespaceId));
-    await this.parts.stateWriter.write(
-      (batch) => endedKey(writer, namespaceId, generation).deleteFrom(batch),
-      null,
+    await this.parts.stateWriter.write((batch) =>
+      endedKey(writer, namespaceId, generation).deleteFrom(batch),
     );
   }
 
@@ -47,7 +46,7 @@ export class GenerationRemoval {
             bytes += key.length;
           }
           return bytes;
-        }, null);
+        });
       }
     } finally {
       await iterator.close();

@@ -131,7 +131,7 @@ export class HistoryRemoval {
         if (change.kind === "delete") bytes += this.removeDeletion(batch, space, change);
       }
       return bytes;
-    }, null);
+    });
   }
 
   /** Where the change does not name it. Older versions only ever go here, one slice after another: what is found stays true until the slice is written. */
@@ -158,7 +158,7 @@ export class HistoryRemoval {
     const { key, revision } = change;
     let bytes = versionKey(this.writer, namespaceId, generation, key, revision).deleteFrom(batch);
     this.space.noteRemoved(key.length + RECORD_OVERHEAD_BYTES);
-    // No write runs beside this one: what is newest now is so when it is removed.
+    // LevelDB gets no write in between, and what is gathered meanwhile comes after the removal.
     const written = this.parts.stateWriter.newestOf(cacheKeyOf(namespaceId, generation, key));
     const isNewest =
       written === undefined

@@ -32,7 +32,7 @@ import { readHistory } from "./state-history";
 import { Reclaimer } from "./state-reclaim";
 import { scanRange } from "./state-scan";
 import { type CheckpointLimits, StateWriter } from "./state-writer";
-import type { GatheringLimits, WrittenKeys } from "./write-behind";
+import type { GatheringLimits } from "./write-behind";
 
 /** Bounds of a state store, in bytes and batches. */
 export interface StateLimits extends CheckpointLimits, GatheringLimits {
@@ -50,7 +50,6 @@ export class LevelState {
   readonly opened: OpenedState;
   private readonly source: RecordSource;
   private readonly newest: NewestRecords;
-  private readonly changes: StateChanges;
   private readonly writer: StateWriter;
   private readonly reclaimer: Reclaimer;
   private readonly floors: HistoryFloors;
@@ -65,10 +64,9 @@ export class LevelState {
   ) {
     this.opened = { resident: contents.resident, applied: contents.head.applied };
     this.source = new RecordSource(handle);
-    this.writer = new StateWriter(handle, contents, limits);
-    this.newest = new NewestRecords(handle, this.source, this.writer, limits.cacheBytesMax);
     const answers = new AnswerRows(contents.answerRows, keptBy(contents.resident.sessions));
-    this.changes = new StateChanges(answers, this.newest);
+    this.writer = new StateWriter(handle, contents, limits, new StateChanges(answers));
+    this.newest = new NewestRecords(handle, this.source, this.writer, limits.cacheBytesMax);
     this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
     this.repairs = new RecordRepairs(this.source);
     const { source, floors, writer: stateWriter } = this;
@@ -105,14 +103,11 @@ export class LevelState {
   write({ applied, writes }: StateBatch): Promise<void> {
     assert(applied.index > this.writer.written.applied.index, "the applied index rises with each batch");
     return this.alone(async () => {
-      const written: WrittenKeys = new Map();
-      const advance = { applied, meta: writes.meta, written };
-      await this.writer.write((batch) => {
-        const bytes = this.changes.putInto(batch, writes, written);
-        this.newest.noteWritten(written);
+      await this.writer.apply({ applied, meta: writes.meta }, (gathered) => {
+        this.newest.write(writes.changes, gathered);
+        gathered.add(writes);
         this.floors.note(writes);
-        return bytes;
-      }, advance);
+      });
       this.reclaimer.noteWritten(writes);
     });
   }
@@ -121,7 +116,7 @@ export class LevelState {
     return this.alone(async () => {
       const snapshot = await this.writer.snapshot(NEWEST_REVISION);
       const prepared = await this.repairs.prepared(repairs, snapshot).finally(() => snapshot.close());
-      await this.writer.write((batch) => this.repairs.putInto(batch, prepared), null);
+      await this.writer.write((batch) => this.repairs.putInto(batch, prepared));
       await this.writer.flush();
       this.newest.noteRepaired(repairs.map(cacheKeyOfRead));
     });

@@ -1,12 +1,12 @@
-import type { KeyRead, StoredRecord } from "#kv";
+import type { Change, KeyRead, StoredRecord } from "#kv";
 import { EMPTY_BYTES } from "#std";
 import type { DatabaseHandle } from "./database-handle";
-import { cachedOf, RecordCache, recordOf } from "./record-cache";
+import type { GatheredWrites } from "./gathered-writes";
+import { cachedOf, cacheKeyOf, RecordCache, recordOf } from "./record-cache";
 import type { RecordSource } from "./record-source";
-import type { PreviousVersion } from "./revision-records";
+import { keyOfChange, type PreviousVersion } from "./revision-records";
 import type { StateWriter } from "./state-writer";
 import { type NewestVersion, type VersionChange, withoutValue } from "./version-records";
-import type { WrittenKeys } from "./write-behind";
 
 /**
  * Reads records of keys through a cache of their newest versions, which writes keep up to date; and what is not cached
@@ -54,34 +54,18 @@ export class NewestRecords {
     return records;
   }
 
-  /** The newest version of a key where it is cached, which is nearly always so for one that a command has just read. */
-  known(cacheKey: string): PreviousVersion | null {
-    const cached = this.cache.get(cacheKey);
-    if (cached !== undefined) return cached;
-    const written = this.writer.newestOf(cacheKey);
-    return written === undefined ? null : previousOf(written);
-  }
-
-  /** Takes over what a batch wrote, when it is written. */
-  noteWritten(written: WrittenKeys): void {
+  /** Takes over what a batch changes, and adds it to what is gathered for LevelDB. */
+  write(changes: readonly Change[], gathered: GatheredWrites): void {
     this.writeCount += 1;
-    // The keys of a generation that ended are never read again, and leave the cache by themselves.
-    for (const [cacheKey, change] of written) {
-      const { revision: modRevision } = change;
-      if (change.kind === "delete") {
-        this.cache.set(cacheKey, cachedOf({ modRevision, record: null }), null);
+    for (const change of changes) {
+      if (change.kind === "truncate") {
+        // The keys of a generation that ended are never read again, and leave the cache by themselves.
+        gathered.addTold({ change, previous: null });
         continue;
       }
-      const { value, createRevision, version, leaseId } = change.record;
-      const cached = {
-        modRevision,
-        isThere: true,
-        valueBytes: value.length,
-        createRevision,
-        version,
-        leaseId,
-      };
-      this.cache.set(cacheKey, cached, value);
+      const cacheKey = cacheKeyOf(change.namespaceId, change.generation, keyOfChange(change));
+      gathered.addChange(cacheKey, change, this.known(cacheKey));
+      this.keep(cacheKey, change);
     }
   }
 
@@ -89,6 +73,31 @@ export class NewestRecords {
   noteRepaired(cacheKeys: readonly string[]): void {
     this.writeCount += 1;
     for (const cacheKey of cacheKeys) this.cache.delete(cacheKey);
+  }
+
+  /** What a change takes the place of, where that is in memory, as nearly always for a key that a command has just read. */
+  private known(cacheKey: string): PreviousVersion | null {
+    const cached = this.cache.get(cacheKey);
+    if (cached !== undefined) return cached;
+    const written = this.writer.newestOf(cacheKey);
+    if (written === undefined) return null;
+    const valueBytes = written.kind === "put" ? written.record.value.length : 0;
+    return { modRevision: written.revision, valueBytes };
+  }
+
+  private keep(cacheKey: string, change: VersionChange): void {
+    const { revision: modRevision } = change;
+    if (change.kind === "delete") {
+      this.cache.set(cacheKey, cachedOf({ modRevision, record: null }), null);
+      return;
+    }
+    const { value, createRevision, version, leaseId } = change.record;
+    const valueBytes = value.length;
+    this.cache.set(
+      cacheKey,
+      { modRevision, isThere: true, valueBytes, createRevision, version, leaseId },
+      value,
+    );
   }
 
   /** Undefined where it is not in memory as the read wants it. */
@@ -148,12 +157,6 @@ export class NewestRecords {
     const value = read.withValue ? (version.record?.value ?? null) : null;
     this.cache.set(cacheKey, cachedOf(version), value);
   }
-}
-
-/** What a change was, for one that takes its place. */
-export function previousOf(written: VersionChange): PreviousVersion {
-  const valueBytes = written.kind === "put" ? written.record.value.length : 0;
-  return { modRevision: written.revision, valueBytes };
 }
 
 function asAsked(record: StoredRecord | null, read: KeyRead): StoredRecord | null {

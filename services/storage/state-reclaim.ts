@@ -1,9 +1,9 @@
 import type { ResidentState, StateWrites } from "#kv";
+import { endedGenerations } from "./gathered-writes";
 import { GenerationRemoval } from "./generation-removal";
 import { HistoryRemoval } from "./history-removal";
 import type { RemovalParts } from "./removal";
 import { SpaceReturn } from "./space-return";
-import { endedGenerations } from "./state-changes";
 import type { EndedGeneration } from "./state-records";
 
 /**

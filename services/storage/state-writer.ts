@@ -3,11 +3,13 @@ import type { EntryId } from "#raft";
 import { forceIntoTables } from "./checkpoint";
 import type { ChainedBatch, DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
+import type { GatheredWrites } from "./gathered-writes";
 import { RecordWriter } from "./record-writer";
+import type { StateChanges } from "./state-changes";
 import { batchKey } from "./state-layout";
 import { type StateHead, writeBatchNumber, writeHead } from "./state-records";
 import type { VersionChange } from "./version-records";
-import { type BatchEnd, type GatheringLimits, WriteBehind, type WrittenKeys } from "./write-behind";
+import { type GatheringLimits, WriteBehind } from "./write-behind";
 
 /** When a checkpoint is made: after so many bytes were written, or so many batches. */
 export interface CheckpointLimits {
@@ -46,6 +48,7 @@ export class StateWriter {
     private readonly handle: DatabaseHandle,
     found: { readonly head: StateHead; readonly oldestNumber: number },
     private readonly limits: CheckpointLimits & GatheringLimits,
+    changes: StateChanges,
   ) {
     this.present = found.head;
     this.stored = found.head;
@@ -53,7 +56,10 @@ export class StateWriter {
     this.oldestNumber = found.oldestNumber;
     // What LevelDB recovers from its log on opening goes into a synced table at once, so all that was found is durable.
     this.durable = { batchNumber: found.head.batchNumber, index: found.head.applied.index };
-    this.behind = new WriteBehind(handle, limits, (batch) => this.seal(batch));
+    this.behind = new WriteBehind(handle, limits, (gathered) => {
+      const { present } = this;
+      return (batch) => this.ended(batch, changes.putInto(batch, gathered), present);
+    });
   }
 
   /** As of the last write. */
@@ -67,23 +73,30 @@ export class StateWriter {
   }
 
   /**
-   * Writes what `put` puts, which is run at once and returns the bytes: from then on newestOf() and snapshots have it.
-   * Without `advance` the applied entry and the counters stay as they are. Resolves when more may be written.
+   * Writes what `add` adds to what is gathered, together with the applied entry and the counters: it is run at once, and
+   * from then on newestOf() and snapshots have it. Resolves when more may be written.
    */
-  write(
-    put: (batch: ChainedBatch) => number,
-    advance: {
-      readonly applied: EntryId;
-      readonly meta: StateMeta;
-      /** Filled by `put`. */
-      readonly written: WrittenKeys;
-    } | null,
+  async apply(
+    advance: { readonly applied: EntryId; readonly meta: StateMeta },
+    add: (gathered: GatheredWrites) => void,
   ): Promise<void> {
-    return this.behind.add((batch) => {
-      const bytes = put(batch);
-      if (advance !== null) this.present = { applied: advance.applied, meta: advance.meta };
-      return bytes;
-    }, advance?.written ?? new Map());
+    try {
+      add(this.behind.gathering());
+    } catch (error) {
+      // Half of what belongs together is gathered.
+      throw this.handle.fault("could not be written", error);
+    }
+    this.present = { applied: advance.applied, meta: advance.meta };
+    await this.behind.noteAdded();
+  }
+
+  /**
+   * Writes what `put` puts: a batch by itself, after all that was written before, and resolves when LevelDB has it. `put`
+   * is run when its turn comes, and returns the bytes.
+   */
+  write(put: (batch: ChainedBatch) => number): Promise<void> {
+    const { present } = this;
+    return this.behind.put((batch) => this.ended(batch, put(batch), present));
   }
 
   /** What was written of a key at last; undefined where LevelDB has it. */
@@ -131,15 +144,17 @@ export class StateWriter {
     this.behind.drop();
   }
 
-  /** Ends a batch, which is the next that LevelDB gets. */
-  private seal(batch: ChainedBatch): BatchEnd {
+  /** Puts what ends a batch. @param rowBytes of what is in it @param present what is written with it */
+  private ended(
+    batch: ChainedBatch,
+    rowBytes: number,
+    present: { readonly applied: EntryId; readonly meta: StateMeta },
+  ): () => void {
     this.batchNumber += 1;
-    const head: StateHead = {
-      ...this.present,
-      batchNumber: this.batchNumber,
-      checkpointNumber: this.durable.batchNumber,
-    };
-    let bytes = 0;
+    const { applied, meta } = present;
+    const { batchNumber, durable } = this;
+    const head: StateHead = { batchNumber, applied, meta, checkpointNumber: durable.batchNumber };
+    let bytes = rowBytes;
     const oldestNumber = Math.min(head.checkpointNumber + 1, this.oldestNumber + NUMBERS_REMOVED_MAX);
     for (let number = this.oldestNumber; number < oldestNumber; number += 1) {
       bytes += batchKey(this.writer, number).deleteFrom(batch);
@@ -147,7 +162,7 @@ export class StateWriter {
     this.oldestNumber = oldestNumber;
     bytes += writeBatchNumber(this.writer, head.batchNumber).putInto(batch).bytes;
     bytes += writeHead(this.writer, head).putInto(batch).bytes;
-    return { bytes, stored: (batchBytes) => this.noteStored(head, batchBytes) };
+    return () => this.noteStored(head, bytes);
   }
 
   private noteStored(head: StateHead, bytes: number): void {

@@ -34,8 +34,8 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   recordCacheBytesMax: 18 * 1024 * 1024,
   checkpointBytes: 4 * 1024 * 1024,
   checkpointBatches: 4096,
-  gatheredBytes: 128 * 1024,
-  gatheredMs: 20,
+  gatheredBytes: 64 * 1024,
+  gatheredMs: 50,
   scanChunkBytes: 256 * 1024,
   imageChunkBytes: 256 * 1024,
 };

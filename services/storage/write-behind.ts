@@ -1,6 +1,7 @@
 import { assert } from "#std";
 import type { ChainedBatch, DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
+import { GatheredWrites, type WrittenKeys } from "./gathered-writes";
 import type { VersionChange } from "./version-records";
 
 /** How much is gathered before LevelDB gets it, and for how long at most. */
@@ -10,82 +11,74 @@ export interface GatheringLimits {
   readonly gatheredMs: number;
 }
 
-/** What was written of keys at last, by their cache keys. */
-export type WrittenKeys = Map<string, VersionChange>;
-
 /** What LevelDB does not have yet comes to so many times what is gathered; then who writes waits. */
 const GATHERINGS_MAX = 4;
 
-/** What was put last into a batch. */
-export interface BatchEnd {
+/** Puts rows into a batch. @returns what is to be done when LevelDB has it, and not yet the next */
+export type PutRows = (batch: ChainedBatch) => () => void;
+
+/** What LevelDB is to get in one batch. */
+interface Waiting {
+  readonly put: PutRows;
+  /** Of what was gathered. */
   readonly bytes: number;
-  /** Run when LevelDB has the batch, and not yet the next. @param bytes of all of it */
-  readonly stored: (bytes: number) => void;
-}
-
-/** Rows that LevelDB gets in one batch. */
-interface Gathering {
-  readonly batch: ChainedBatch;
-  bytes: number;
-  written: WrittenKeys;
-}
-
-/** One to which nothing is added any more. */
-interface SealedGathering extends Readonly<Gathering> {
+  readonly newest: WrittenKeys;
   /** Run when LevelDB has this one, and not yet the next. */
   readonly onStored: (() => void)[];
   /** Resolves after that. */
   stored: Promise<void>;
 }
 
+const NOTHING_WRITTEN: WrittenKeys = new Map();
+
 /**
  * Gathers what is written and gives it to LevelDB together, one batch after another: each costs a trip to the thread
  * pool and back, whatever it holds. What keys are by what LevelDB does not have yet is known here.
  */
 export class WriteBehind {
-  private gathering: Gathering | null = null;
+  private gathered: GatheredWrites | null = null;
   /** In the order in which LevelDB gets them: it is getting the first. */
-  private readonly sealed: SealedGathering[] = [];
+  private readonly waiting: Waiting[] = [];
   private waitingBytes = 0;
   private timer: NodeJS.Timeout | undefined;
 
-  /** @param seal is run when nothing is added to a batch any more */
   constructor(
     private readonly handle: DatabaseHandle,
     private readonly limits: GatheringLimits,
-    private readonly seal: (batch: ChainedBatch) => BatchEnd,
+    /** Nothing more is added to what was gathered. @returns what makes rows of it, when its turn comes */
+    private readonly sealed: (gathered: GatheredWrites) => PutRows,
   ) {}
 
-  /** Takes what `put` puts, and returns the bytes of. Resolves at once, or else when there is room again. */
-  async add(put: (batch: ChainedBatch) => number, written: WrittenKeys): Promise<void> {
+  /** What is gathered now, to add to. noteAdded() comes after it, in the same turn. */
+  gathering(): GatheredWrites {
     this.handle.check();
-    this.gathering ??= this.begin();
-    const { gathering, limits } = this;
-    let bytes: number;
-    try {
-      bytes = put(gathering.batch);
-    } catch (error) {
-      // Half of what belongs together is in the batch.
-      throw this.handle.fault("could not be written", error);
+    if (this.gathered === null) {
+      this.gathered = new GatheredWrites();
+      this.timer = setTimeout(() => this.flush().catch(() => undefined), this.limits.gatheredMs);
     }
-    if (gathering.written.size === 0) gathering.written = written;
-    else for (const [cacheKey, change] of written) gathering.written.set(cacheKey, change);
-    gathering.bytes += bytes;
-    this.waitingBytes += bytes;
-    if (gathering.bytes >= limits.gatheredBytes) this.end();
-    while (this.waitingBytes > limits.gatheredBytes * GATHERINGS_MAX) {
-      const [first] = this.sealed;
-      assert(first !== undefined, "what is gathered is less than what may wait");
-      await first.stored;
-    }
+    return this.gathered;
+  }
+
+  /** Resolves at once, or else when there is room again. */
+  async noteAdded(): Promise<void> {
+    const { gatheredBytes } = this.limits;
+    if (this.gathered !== null && this.gathered.bytes >= gatheredBytes) this.seal();
+    while (this.waitingBytes > gatheredBytes * (GATHERINGS_MAX - 1)) await this.waiting[0]?.stored;
+  }
+
+  /** Puts rows of other things when all that was gathered before is stored, and resolves when they are. */
+  async put(put: PutRows): Promise<void> {
+    this.handle.check();
+    this.seal();
+    await this.push({ put, bytes: 0, newest: NOTHING_WRITTEN });
   }
 
   /** What was written of a key at last; undefined where LevelDB has it. */
   newestOf(cacheKey: string): VersionChange | undefined {
-    const gathered = this.gathering?.written.get(cacheKey);
+    const gathered = this.gathered?.newest.get(cacheKey);
     if (gathered !== undefined) return gathered;
-    for (let at = this.sealed.length - 1; at >= 0; at -= 1) {
-      const change = this.sealed[at]?.written.get(cacheKey);
+    for (let at = this.waiting.length - 1; at >= 0; at -= 1) {
+      const change = this.waiting[at]?.newest.get(cacheKey);
       if (change !== undefined) return change;
     }
     return undefined;
@@ -94,15 +87,15 @@ export class WriteBehind {
   /** Resolves when LevelDB has what was written so far. */
   async flush(): Promise<void> {
     this.handle.check();
-    this.end();
-    await this.sealed.at(-1)?.stored;
+    this.seal();
+    await this.waiting.at(-1)?.stored;
   }
 
   /** Of all that was written so far, and of nothing that is written later, though it is taken when LevelDB has it. */
   async snapshot(): Promise<DatabaseSnapshot> {
     this.handle.check();
-    this.end();
-    const last = this.sealed.at(-1);
+    this.seal();
+    const last = this.waiting.at(-1);
     if (last === undefined) return this.handle.database.snapshot();
     let snapshot: DatabaseSnapshot | null = null;
     last.onStored.push(() => {
@@ -113,39 +106,47 @@ export class WriteBehind {
     return snapshot;
   }
 
-  /** What LevelDB does not have is dropped, and no timer left. */
+  /** What was gathered is dropped, and no timer left. */
   drop(): void {
     clearTimeout(this.timer);
-    this.gathering = null;
-  }
-
-  private begin(): Gathering {
-    // A failure is the handle's: the next write or read meets it.
-    this.timer = setTimeout(() => this.flush().catch(() => undefined), this.limits.gatheredMs);
-    return { batch: this.handle.database.batch(), bytes: 0, written: new Map() };
+    this.gathered = null;
   }
 
   /** Nothing is added any more to what was gathered. */
-  private end(): void {
-    const { gathering } = this;
-    if (gathering === null) return;
+  private seal(): void {
+    const { gathered } = this;
+    if (gathered === null) return;
     clearTimeout(this.timer);
-    this.gathering = null;
-    const { bytes, stored } = this.seal(gathering.batch);
-    gathering.bytes += bytes;
-    this.waitingBytes += bytes;
-    const before = this.sealed.at(-1)?.stored ?? Promise.resolve();
-    const sealed = { ...gathering, onStored: [() => stored(gathering.bytes)], stored: before };
-    this.sealed.push(sealed);
-    // One after another, so that a crash leaves the first of them, and not the later ones alone.
-    sealed.stored = before.then(() => this.store(sealed));
-    sealed.stored.catch(() => undefined);
+    this.gathered = null;
+    void this.push({ put: this.sealed(gathered), bytes: gathered.bytes, newest: gathered.newest });
   }
 
-  private async store(sealed: SealedGathering): Promise<void> {
-    await this.handle.write(sealed.batch, { sync: false });
-    assert(this.sealed.shift() === sealed, "LevelDB gets them in their order");
-    this.waitingBytes -= sealed.bytes;
-    for (const run of sealed.onStored) run();
+  /** One after another, so that a crash leaves the first of them, and not the later ones alone. */
+  private push(what: Omit<Waiting, "onStored" | "stored">): Promise<void> {
+    const before = this.waiting.at(-1)?.stored ?? Promise.resolve();
+    const waiting: Waiting = { ...what, onStored: [], stored: before };
+    this.waiting.push(waiting);
+    this.waitingBytes += waiting.bytes;
+    waiting.stored = before.then(() => this.store(waiting));
+    // A failure is the handle's: the next write or read meets it.
+    waiting.stored.catch(() => undefined);
+    return waiting.stored;
+  }
+
+  /** The batch is made only now: classic-level keeps the memory of one that lived for long for longer still. */
+  private async store(waiting: Waiting): Promise<void> {
+    this.handle.check();
+    const batch = this.handle.database.batch();
+    let stored: () => void;
+    try {
+      stored = waiting.put(batch);
+    } catch (error) {
+      throw this.handle.fault("could not be written", error);
+    }
+    await this.handle.write(batch, { sync: false });
+    assert(this.waiting.shift() === waiting, "LevelDB gets them in their order");
+    this.waitingBytes -= waiting.bytes;
+    stored();
+    for (const run of waiting.onStored) run();
   }
 }

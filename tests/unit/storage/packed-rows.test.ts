@@ -20,6 +20,7 @@ import {
 import { isLongRun } from "../../support/long-run";
 import { cutTail, editDatabase, largestFile } from "./damaged-files";
 
+const BATCH_KIND = 0x02;
 const ANSWER_KIND = 0x05;
 const REVISION_KIND = 0x12;
 
@@ -287,4 +288,44 @@ describe("rows of answers, in LevelDB", () => {
       expect(applied.size).toBeGreaterThan(10);
     },
   );
+
+  it("E6: hold what sessions keep where batches are gathered, whatever of them a row is made of", async () => {
+    await rig.dispose();
+    rig = await LevelRig.create();
+    const random = seededRandom(1);
+    const sessions = new RandomSessions(random);
+    let state = await rig.openState();
+    for (let index = 1; index <= 200; index += 1) {
+      await state.write(batch(index, [], sessions.next()));
+      if (random.below(8) > 0) continue;
+      state = await reopened();
+      expect(state.opened.resident.answers).toEqual(sessions.kept());
+    }
+  });
+
+  it("have no answer that was dropped before it was stored, and session and namespace once", async () => {
+    await rig.dispose();
+    rig = await LevelRig.create({ gatheredBytes: 2 ** 30, gatheredMs: 2 ** 30 });
+    const state = await rig.openState();
+    for (let index = 1; index <= 50; index += 1) {
+      await state.write(
+        batch(index, [put(`k${index}`, "v", index), put("last", `${index}`, index, 1)], {
+          namespaces: [namespace({ keyCount: index + 1 })],
+          sessions: [session(1, index)],
+          answers: [answer(1, index)],
+          answersDropped: index === 1 ? [] : [{ clientId: 1, sequence: index - 1 }],
+        }),
+      );
+    }
+    await state.checkpoint();
+    const after = await reopened();
+    expect(after.opened.resident.answers).toEqual([answer(1, 50)]);
+    expect(after.opened.resident.sessions).toEqual([session(1, 50)]);
+    expect(after.opened.resident.namespaces[0]?.keyCount).toBe(51);
+    expect(await history(after)).toHaveLength(100);
+    expect(await rowsOf(ANSWER_KIND)).toBe(1);
+    // As many changes as two rows hold.
+    expect(await rowsOf(REVISION_KIND)).toBe(2);
+    expect(await rowsOf(BATCH_KIND)).toBeLessThanOrEqual(1);
+  });
 });

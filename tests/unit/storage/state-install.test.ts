@@ -128,6 +128,8 @@ describe("a state that takes another's place, in a data directory", () => {
     const frozen = await frozenAt({ term: 1, index: 4 });
     const state = await rig.openState();
     await state.write(batch(1, [put("own", "1", 1)]));
+    // What is gathered goes with a store that ends, and is replayed.
+    await state.checkpoint();
     const receiver = await received(frozen, (header) => state.receive(header));
     await mkdir(join(rig.path, "state.current.partial"));
     await expect(state.install(receiver)).rejects.toMatchObject({ name: "StoreFailure", dataLoss: false });
