@@ -79,6 +79,8 @@ export class GrpcServer {
   }
 
   private begin(session: ServerHttp2Session): void {
+    // Its caller was gone before it could be told of.
+    if (session.destroyed) return;
     const { keepalive, windows, messageBytesMax } = this.options;
     const { socket } = session;
     const host = socket.remoteFamily === "IPv6" ? `[${socket.remoteAddress}]` : socket.remoteAddress;

@@ -368,6 +368,36 @@ test("a server that drains lets calls end, takes none, and is done when its conn
   await eventually("it is done", () => isDrained);
 });
 
+test("connections that are gone at once, and such as speak no HTTP/2, cost the others nothing", async () => {
+  server.handle("/t.T/Echo", echo);
+  const { port } = listener.address() as { port: number };
+  const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  const said = [
+    Buffer.alloc(0),
+    Buffer.from("GET / HTTP/1.1\r\n\r\n"),
+    preface,
+    Buffer.concat([preface, Buffer.alloc(200, 0xff)]),
+  ];
+  let closed = 0;
+  for (const bytes of said) {
+    for (const isCut of [true, false]) {
+      const socket = connectSocket(port, "127.0.0.1");
+      socket.on("error", () => {});
+      socket.on("close", () => {
+        closed += 1;
+      });
+      socket.on("connect", () => {
+        socket.write(bytes);
+        if (isCut) socket.resetAndDestroy();
+        else socket.end();
+      });
+      socket.resume();
+    }
+  }
+  await eventually("all are over", () => closed === 2 * said.length);
+  expect((await ask("/t.T/Echo", framed(Buffer.of(3)))).body).toEqual(framed(Buffer.of(3)));
+});
+
 test("a connection that answers no probe is cut", async () => {
   const impatient = new GrpcServer({
     messageBytesMax: MESSAGE_BYTES_MAX,
