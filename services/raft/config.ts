@@ -43,8 +43,9 @@ export interface RaftConfig {
    */
   readonly appliesOnlyDurable: boolean;
   /**
-   * Whether a commit index that rose is told to all at once, in messages of its own. Else it goes along with entries and
-   * heartbeats, and alone when the caller asks for that by tellCommit().
+   * Whether a commit index that rose is told to all at once, in messages of its own, which are answered (etcd-io/raft). Else
+   * it goes along with entries and heartbeats, and alone when the caller asks for that by tellCommit(); who hears of nothing
+   * else does not answer. The same in all members of a group.
    */
   readonly tellsCommitAtOnce: boolean;
   readonly random: Random;

@@ -135,16 +135,21 @@ export class Follower implements Role {
   }
 
   private onAppend(message: AppendMessage): void {
-    const { id: from, log, outbox, term } = this.member;
+    const { config, id: from, log, outbox, term } = this.member;
     const to = message.from;
     const { previous } = message;
-    if (previous.index < log.commit) {
+    const commitBefore = log.commit;
+    if (previous.index < commitBefore) {
       // An old message: what it holds up to there is committed here, and the leader may know it.
       outbox.send({ kind: "append_response", from, to, term, index: log.commit, hint: null });
       return;
     }
     const matched = log.appendAfter(previous, message.entries, message.commit);
     if (matched !== null) {
+      // Word of a commit and nothing else. A probe, or whatever a leader sends for want of an answer, is repeated with the
+      // heartbeats: then it is no news any more, and is answered.
+      const isOnlyNews = message.entries.length === 0 && log.commit > commitBefore;
+      if (isOnlyNews && !config.tellsCommitAtOnce) return;
       outbox.send({ kind: "append_response", from, to, term, index: matched, hint: null });
       return;
     }

@@ -338,6 +338,46 @@ describe("a commit that is not told at once", () => {
     expect(raft.hasReady()).toBe(false);
   });
 
+  test("is not answered where it was told alone", () => {
+    const group = committed();
+    const { raft } = group.node("n1");
+    raft.tellCommit();
+    const told = appendsTo(group.node("n1").handleReady(), "n2");
+    expect(told.map(({ entries, commit }) => [entries.length, commit])).toEqual([[0, 2]]);
+    for (const message of told) group.raft("n2").step(message);
+    expect(group.raft("n2").status().commit).toBe(2);
+    expect(group.node("n2").handleReady()).toEqual([]);
+  });
+
+  test("is answered where the logs do not meet", () => {
+    const group = committed();
+    group.loses = ({ kind, to }) => kind === "append" && to === "n3";
+    group.propose("n1", "b");
+    group.heal();
+    group.raft("n1").tellCommit();
+    const told = appendsTo(group.node("n1").handleReady(), "n3");
+    for (const message of told) group.raft("n3").step(message);
+    const answers = group.node("n3").handleReady();
+    expect(answers).toMatchObject([{ kind: "append_response", index: 3, hint: { index: 2 } }]);
+  });
+
+  test("is told anew with an answer where the answer to the entries was lost", () => {
+    const group = committed();
+    group.loses = ({ kind, from }) => kind === "append_response" && from === "n3";
+    group.propose("n1", "b");
+    group.heal();
+    group.raft("n1").tellCommit();
+    group.settle();
+    const match = (): number | undefined =>
+      group
+        .raft("n1")
+        .status()
+        .progress?.find(({ id }) => id === "n3")?.match;
+    expect([group.raft("n3").status().commit, match()]).toEqual([3, 2]);
+    group.tick(1, "n1");
+    expect(match()).toBe(3);
+  });
+
   test("is not to be told while more is on its way to be committed", () => {
     const group = committed();
     const { raft } = group.node("n1");
