@@ -12,6 +12,9 @@ export const turnScheduler: Scheduler = {
   afterThisTurn: (run) => {
     setImmediate(run);
   },
+  afterMs: (delayMs, run) => {
+    setTimeout(run, delayMs).unref();
+  },
 };
 
 export const sha256Digest: Digest = {

@@ -2,6 +2,7 @@ import type { StateWrites } from "#kv";
 import { type Index, type MemberId, type Message, Raft, type Ready, raftConfigFault, type Term } from "#raft";
 import { BoundedQueue } from "#std";
 import { type AppliedEntry, Applier } from "./applier";
+import { CommitTeller } from "./commit-teller";
 import { HistoryKeeper } from "./history-keeper";
 import { Introductions } from "./introductions";
 import { LeaderDuties } from "./leader-duties";
@@ -30,6 +31,7 @@ export interface ReplicaParts {
   readonly inbox: BoundedQueue<Message>;
   readonly proposals: Proposals;
   readonly proposer: Proposer;
+  readonly commitTeller: CommitTeller;
   readonly persister: Persister;
   readonly applier: Applier;
   readonly reads: Reads;
@@ -89,6 +91,12 @@ export function makeParts(options: ReplicaOptions, bounds: ReplicaBounds, owner:
     graceTicks: timing.electionTicks,
   });
   const proposer = new Proposer({ raft, proposals, bytesMax: bounds.proposalBytesMax, leaderId });
+  const commitTeller = new CommitTeller({
+    clock,
+    scheduler: options.scheduler,
+    hasCommitToTell: () => raft.hasCommitToTell,
+    planTurn,
+  });
   const persister = new Persister(log, { durable: owner.durable, settled: owner.pump, failed });
   const applier = new Applier(machineOf(resident), state, applied, {
     written: owner.written,
@@ -186,6 +194,7 @@ export function makeParts(options: ReplicaOptions, bounds: ReplicaBounds, owner:
     inbox: new BoundedQueue(bounds.inboxMessagesMax),
     proposals,
     proposer,
+    commitTeller,
     persister,
     applier,
     reads,

@@ -65,8 +65,6 @@ export class Replica {
   private term: Term;
   /** Whose connection was reset since the last turn. */
   private readonly resetPeers = new Set<MemberId>();
-  /** Whether followers are yet to be told what is committed. */
-  private isCommitDue = false;
   private isTurnPlanned = false;
   private isHeld = false;
   private readonly participation: Participation;
@@ -366,16 +364,18 @@ export class Replica {
   /** Takes in everything that has come since the last turn. */
   private takeTurn(): void {
     if (this.condition !== "running" || this.isHeld) return;
-    const { isCommitDue } = this;
+    const isCommitDue = this.parts.commitTeller.takeDue();
     for (let message = this.parts.inbox.shift(); message !== undefined; message = this.parts.inbox.shift()) {
       this.parts.raft.step(message);
     }
     // After the last that came from them: a leader would be taken up again by what it sent before it died.
     for (const peer of this.resetPeers) this.parts.raft.reportReset(peer);
     this.resetPeers.clear();
-    this.parts.proposer.propose(this.parts.proposals.takeQueued());
+    const queued = this.parts.proposals.takeQueued();
+    if (queued.length > 0) this.parts.commitTeller.proposed();
+    this.parts.proposer.propose(queued);
     this.parts.reads.startRound();
-    // Left over from the turn before, and nothing has come that would have told it.
+    // Nothing has come that would have told it.
     if (isCommitDue && this.parts.raft.hasCommitToTell) this.parts.raft.tellCommit();
     this.pump();
   }
@@ -396,10 +396,7 @@ export class Replica {
         this.parts.installer.onOffer(ready.snapshotOffer.from);
       }
     }
-    // Followers hear of a commit with the next entries. Where none come by the next turn it is sent alone: after the answers
-    // that it makes possible were begun, and soon enough for watches and reads on followers.
-    this.isCommitDue = this.parts.raft.hasCommitToTell;
-    if (this.isCommitDue) this.planTurn();
+    this.parts.commitTeller.settled();
   }
 
   private onDurable(ready: Ready): void {

@@ -139,7 +139,10 @@ export class DiskHost implements Host {
       channels: (channels) => linkedChannels(frame, id, channels),
       service: (service) => new PausedService(service, gate),
       // What comes from peers waits in the inbox for the next turn.
-      scheduler: { afterThisTurn: (run) => frame.time.after(0, () => gate.pass(run)) },
+      scheduler: {
+        afterThisTurn: (run) => frame.time.after(0, () => gate.pass(run)),
+        afterMs: (delayMs, run) => frame.time.after(delayMs, () => gate.pass(run)),
+      },
       tick: (tick) => () => {
         if (!gate.isPaused) tick();
       },

@@ -162,7 +162,10 @@ export class MemoryHost implements Host {
       logKeeping: frame.logKeeping,
       transport: guardTransport(transport, this.failPoints),
       clock: { monotonicMs: () => time.nowMs(), wallMs: () => time.wallMs() },
-      scheduler: { afterThisTurn: (run) => time.after(0, () => this.gate.pass(run)) },
+      scheduler: {
+        afterThisTurn: (run) => time.after(0, () => this.gate.pass(run)),
+        afterMs: (delayMs, run) => time.after(delayMs, () => this.gate.pass(run)),
+      },
       random: frame.random.fork(),
       history: frame.history,
     });

@@ -31,7 +31,7 @@ export class Hashing {
     private readonly parts: {
       readonly digest: Digest;
       readonly clock: Pick<Clock, "monotonicMs">;
-      readonly scheduler: Scheduler;
+      readonly scheduler: Pick<Scheduler, "afterThisTurn">;
     },
     private readonly limits: VerificationLimits,
     private readonly on: HashingEvents,

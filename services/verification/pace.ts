@@ -12,7 +12,7 @@ export class Pace {
 
   constructor(
     private readonly clock: Pick<Clock, "monotonicMs">,
-    private readonly scheduler: Scheduler,
+    private readonly scheduler: Pick<Scheduler, "afterThisTurn">,
     private readonly unitsPerTurn: number,
   ) {
     this.sinceMs = clock.monotonicMs();

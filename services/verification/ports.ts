@@ -267,7 +267,7 @@ export interface VerifierOptions {
   readonly peers: VerificationPeers;
   readonly digest: Digest;
   readonly clock: Pick<Clock, "monotonicMs">;
-  readonly scheduler: Scheduler;
+  readonly scheduler: Pick<Scheduler, "afterThisTurn">;
   readonly observer?: VerificationObserver;
   readonly limits?: Partial<VerificationLimits>;
 }

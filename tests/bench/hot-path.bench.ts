@@ -132,7 +132,10 @@ async function leader(state: StateStore, followers: Followers): Promise<Replica>
     machineOf: (resident) => new StateMachine(resident),
     transport: followers,
     clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
-    scheduler: { afterThisTurn: (run) => void setImmediate(run) },
+    scheduler: {
+      afterThisTurn: (run) => void setImmediate(run),
+      afterMs: (delayMs, run) => void setTimeout(run, delayMs).unref(),
+    },
     random: seededRandom(1),
   });
   followers.replica = replica;

@@ -68,7 +68,10 @@ export class RunningProcess {
       machineOf: (resident) => new StateMachine(resident),
       transport: { send: (messages) => this.send(messages) },
       clock: seat.clock,
-      scheduler: { afterThisTurn: (run) => seat.afterThisTurn(run) },
+      scheduler: {
+        afterThisTurn: (run) => seat.afterThisTurn(run),
+        afterMs: (delayMs, run) => seat.after(1_000 * delayMs, run),
+      },
       random: chance.of(`replica ${seat.id}`).fork(),
       bounds: limits.bounds,
       history: limits.history,

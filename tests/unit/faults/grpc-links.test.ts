@@ -105,7 +105,10 @@ class GrpcCluster {
       machineOf: (resident) => new StateMachine(resident),
       transport: new FilteredTransport(transport, this.interference),
       clock: { monotonicMs: () => performance.now(), wallMs: () => Date.now() },
-      scheduler: { afterThisTurn: (run) => void setImmediate(run) },
+      scheduler: {
+        afterThisTurn: (run) => void setImmediate(run),
+        afterMs: (delayMs, run) => void setTimeout(run, delayMs),
+      },
       random: seededRandom(at),
     });
     this.replicas.push(replica);

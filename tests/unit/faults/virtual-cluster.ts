@@ -124,7 +124,10 @@ export class VirtualCluster {
       machineOf: (resident) => new StateMachine(resident),
       transport: { send: (messages) => transport.port?.send(messages) },
       clock: { monotonicMs: () => this.timers.nowMs(), wallMs: () => this.timers.nowMs() },
-      scheduler: { afterThisTurn: (run) => this.timers.after(0, run) },
+      scheduler: {
+        afterThisTurn: (run) => this.timers.after(0, run),
+        afterMs: (delayMs, run) => this.timers.after(delayMs, run),
+      },
       random: seededRandom(this.seats.indexOf(seat) + 100 * seat.starts),
       snapshots: guardSnapshotSource(
         new FilteredSnapshotSource(this.imagesOf(seat), id, this.images),

@@ -50,6 +50,7 @@ export class ReplicaRig {
   onChunk: (chunk: ImageChunk, to: string) => ImageChunk = (chunk) => chunk;
   private readonly network: Message[] = [];
   private readonly turns: (() => void)[] = [];
+  private timers: { readonly atMs: number; readonly run: () => void }[] = [];
 
   constructor(
     size: number,
@@ -99,7 +100,10 @@ export class ReplicaRig {
       logKeeping: this.logKeeping,
       transport: { send: (messages) => this.send(messages) },
       clock: { monotonicMs: () => this.nowMs, wallMs: () => 1_700_000_000_000 + this.nowMs },
-      scheduler: { afterThisTurn: (run) => this.turns.push(run) },
+      scheduler: {
+        afterThisTurn: (run) => this.turns.push(run),
+        afterMs: (delayMs, run) => this.timers.push({ atMs: this.nowMs + delayMs, run }),
+      },
       random: seededRandom(this.seats.indexOf(seat) + 100 * seat.starts),
       bounds: this.bounds,
     });
@@ -161,9 +165,23 @@ export class ReplicaRig {
   async tick(count = 1, msPerTick = 100): Promise<void> {
     for (let step = 0; step < count; step += 1) {
       this.nowMs += msPerTick;
+      this.runTimers();
       for (const { replica } of this.seats) replica?.tick();
       await this.settle();
     }
+  }
+
+  /** Time passes that is too short for a tick. */
+  async wait(ms: number): Promise<void> {
+    this.nowMs += ms;
+    this.runTimers();
+    await this.settle();
+  }
+
+  private runTimers(): void {
+    const due = this.timers.filter(({ atMs }) => atMs <= this.nowMs);
+    this.timers = this.timers.filter(({ atMs }) => atMs > this.nowMs);
+    for (const { run } of due) run();
   }
 
   /** Ticks until exactly one member that runs leads the highest term among those in reach of a majority. */
