@@ -38,6 +38,12 @@ export interface RaftConfig {
   /** How many reads may wait for the quorum at a time. */
   readonly waitingReadsMax: number;
   /**
+   * Whom a leader asks whether it still leads, for reads. "all": every member, and each answer counts as that to any heartbeat
+   * (etcd-io/raft). "quorum": as many as a quorum needs, those that answered first lately; the next heartbeat asks all, so a
+   * read may wait for that where one of them has just died.
+   */
+  readonly readsAsk: "all" | "quorum";
+  /**
    * Whether committedEntries hold only what is durable here, so that they may be applied while later entries are being
    * stored; else they may be of the very Ready, and wait for it (etcd-io/raft: AsyncStorageWrites).
    */

@@ -155,7 +155,11 @@ export class Leader implements Role {
 
   forgetLeader(): void {}
 
-  onReset(): void {}
+  onReset(id: MemberId): void {
+    // It may be gone, and reads must not wait for it.
+    this.replication.answerOrder.lost(id);
+    if (this.reads.latestSequence > 0) this.replication.broadcastHeartbeat(this.reads.latestSequence);
+  }
 
   onUnreachable(id: MemberId): void {
     const progress = this.replication.of(id);
@@ -288,22 +292,30 @@ export class Leader implements Role {
   }
 
   private onHeartbeatResponse(message: HeartbeatResponseMessage): void {
-    const { log } = this.member;
     const progress = this.replication.of(message.from);
     if (progress === null) return;
     progress.isRecentlyActive = true;
     progress.isLowOnSpace = message.lowOnSpace;
-    progress.isFlowPaused = false;
-    // A follower that is behind, or whose place is not known, is spoken to again in case the last message was lost; an
-    // offer may also have been forgotten in a crash.
-    if (progress.state === "snapshot") {
-      this.replication.sendSnapshot(message.from, progress);
-    } else if (progress.match < log.lastIndex || progress.state === "probe") {
-      this.replication.sendAppend(message.from, progress);
-    }
+    this.replication.answerOrder.answered(message.from);
+    if (progress.isAnswerDue || this.member.config.readsAsk === "all")
+      this.speakAgain(message.from, progress);
     if (message.readSequence === 0) return;
     this.reads.confirm(message.from, message.readSequence);
     this.answerConfirmedReads();
+  }
+
+  /**
+   * A follower that is behind, or whose place is not known, is spoken to again in case the last message was lost; an offer may
+   * also have been forgotten in a crash.
+   */
+  private speakAgain(id: MemberId, progress: Progress): void {
+    progress.isAnswerDue = false;
+    progress.isFlowPaused = false;
+    if (progress.state === "snapshot") {
+      this.replication.sendSnapshot(id, progress);
+    } else if (progress.match < this.member.log.lastIndex || progress.state === "probe") {
+      this.replication.sendAppend(id, progress);
+    }
   }
 
   private answerConfirmedReads(): void {
@@ -346,8 +358,16 @@ export class Leader implements Role {
 
   /** One round of heartbeats asks for all of them whether this member still leads. */
   private startReads(requests: readonly ReadRequest[]): void {
-    for (const request of requests) this.reads.add(request, this.member.log.commit);
-    this.replication.broadcastHeartbeat(this.reads.latestSequence);
+    const { config, log } = this.member;
+    for (const request of requests) this.reads.add(request, log.commit);
+    const { latestSequence } = this.reads;
+    if (config.readsAsk === "all") this.replication.broadcastHeartbeat(latestSequence);
+    // Whoever asked is alive, and hears so of the commit index that it has to wait for.
+    else
+      this.replication.askQuorum(
+        requests.map(({ from }) => from),
+        latestSequence,
+      );
   }
 
   private answerRead({ from, context }: ReadRequest, index: Index): void {

@@ -22,6 +22,8 @@ export class Progress {
   /** Set when an append message was sent and must be answered, or a heartbeat be, before the next one goes. */
   isFlowPaused = false;
   needsSnapshot = false;
+  /** Set when a heartbeat went to all, until it answers: it is spoken to again then if it is behind, and not for each read. */
+  isAnswerDue = false;
   isLearner: boolean;
   isLowOnSpace = false;
   readonly inflights: Inflights;

@@ -1,12 +1,15 @@
 import { assert } from "#std";
+import { AnswerOrder } from "./answer-order";
 import { type Index, type MemberId, payloadBytes } from "./entry";
 import type { Member } from "./member";
 import { Progress } from "./progress";
-import { committedIndex } from "./quorum";
+import { committedIndex, voteResult } from "./quorum";
 import type { ProgressStatus } from "./status";
 
 /** A leader's sending side: what each member holds, and what to send to it next. Visits members in sorted order. */
 export class Replication {
+  /** Who answered heartbeats first. */
+  readonly answerOrder = new AnswerOrder();
   private progressOf: ReadonlyMap<MemberId, Progress>;
 
   constructor(private readonly member: Member) {
@@ -112,8 +115,32 @@ export class Replication {
   }
 
   broadcastHeartbeat(readSequence: number): void {
+    this.answerOrder.began();
     for (const [id, progress] of this.progressOf) {
-      if (id !== this.member.id) this.sendHeartbeat(id, progress, readSequence);
+      if (id === this.member.id) continue;
+      progress.isAnswerDue = true;
+      this.sendHeartbeat(id, progress, readSequence);
+    }
+  }
+
+  /**
+   * Asks as many members as a quorum needs beside this one: those of `wanted` in any case, then the quickest. All, while too few
+   * have answered this leader yet: whom it has not heard of may be the one that died before its election.
+   */
+  askQuorum(wanted: readonly MemberId[], readSequence: number): void {
+    const { id: own, membership } = this.member;
+    const asked = new Set<MemberId>(wanted);
+    const votes = new Map<MemberId, boolean>([[own, true]]);
+    for (const id of asked) votes.set(id, true);
+    for (const id of this.answerOrder.members) {
+      if (voteResult(membership.configuration, votes) === "won") break;
+      if (!membership.isVoter(id)) continue;
+      asked.add(id);
+      votes.set(id, true);
+    }
+    const isEnough = voteResult(membership.configuration, votes) === "won";
+    for (const [id, progress] of this.progressOf) {
+      if (id !== own && (!isEnough || asked.has(id))) this.sendHeartbeat(id, progress, readSequence);
     }
   }
 

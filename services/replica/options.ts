@@ -27,6 +27,8 @@ export interface ReplicaOptions {
   readonly scheduler: Scheduler;
   readonly random: Random;
   readonly bounds?: Partial<ReplicaBounds>;
+  /** Whom a leader asks for reads; "quorum" by default. */
+  readonly readsAsk?: RaftConfig["readsAsk"];
   /** Which history is kept; all of it by default. */
   readonly history?: HistoryLimits;
   /** How much of the log is kept. */
@@ -114,6 +116,7 @@ export function raftConfigOf(options: ReplicaOptions, bounds: ReplicaBounds): Ra
     waitingReadsMax: bounds.readsWaitingMax,
     appliesOnlyDurable: true,
     tellsCommitAtOnce: false,
+    readsAsk: options.readsAsk ?? "quorum",
     random: options.random.fork(),
     readMode: "quorum",
   };

@@ -164,9 +164,13 @@ export class MemoryHost implements Host {
       clock: { monotonicMs: () => time.nowMs(), wallMs: () => time.wallMs() },
       scheduler: {
         afterThisTurn: (run) => time.after(0, () => this.gate.pass(run)),
-        afterMs: (delayMs, run) => time.after(delayMs, () => this.gate.pass(run)),
+        // A virtual clock stands still until the test moves it, and followers would wait for that to hear of a commit.
+        afterMs: (delayMs, run) =>
+          time.after(time.kind === "virtual" ? 0 : delayMs, () => this.gate.pass(run)),
       },
       random: frame.random.fork(),
+      // Nor is a read to wait for the next heartbeat there.
+      readsAsk: time.kind === "virtual" ? "all" : "quorum",
       history: frame.history,
     });
     const watches = watchReplica(replica, { noLeaderMs: 2 * profile.electionTimeoutMs });

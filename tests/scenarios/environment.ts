@@ -351,6 +351,7 @@ function configOf(
     waitingReadsMax: 1_024,
     appliesOnlyDurable: false,
     tellsCommitAtOnce: true,
+    readsAsk: "all",
     random: shortestTimeout,
   };
 }

@@ -347,8 +347,8 @@ export const raftMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/raft/leader.ts",
-        find: "progress.isFlowPaused = false;\n    // A follower",
-        replace: "// A follower",
+        find: "progress.isFlowPaused = false;\n    if (progress.state",
+        replace: "if (progress.state",
       },
     ],
     expected: ["liveness"],

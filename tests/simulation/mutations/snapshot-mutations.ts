@@ -99,7 +99,7 @@ export const snapshotMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/raft/leader.ts",
-        find: "this.replication.sendSnapshot(message.from, progress);",
+        find: "this.replication.sendSnapshot(id, progress);",
         replace: "",
       },
     ],

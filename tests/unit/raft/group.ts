@@ -63,6 +63,7 @@ export function configOf(
     waitingReadsMax: 64,
     appliesOnlyDurable: false,
     tellsCommitAtOnce: true,
+    readsAsk: "all",
     random: seededRandom(Number(id.slice(1))),
     readMode: "quorum",
     ...changes,

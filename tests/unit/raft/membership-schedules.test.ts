@@ -273,7 +273,10 @@ const CAREFUL = { preVote: true, checkQuorum: true };
 const PROFILES: readonly [string, Partial<NodeConfig>][] = [
   ["with pre-vote and check-quorum", CAREFUL],
   ["with tight windows", { ...CAREFUL, inflightMessagesMax: 2, appendBytesMax: 60, inflightBytesMax: 90 }],
-  ["as replicas have them", { ...CAREFUL, appliesOnlyDurable: true, tellsCommitAtOnce: false }],
+  [
+    "as replicas have them",
+    { ...CAREFUL, appliesOnlyDurable: true, tellsCommitAtOnce: false, readsAsk: "quorum" },
+  ],
   ["that hand out a little at a time", { ...CAREFUL, committedBytesPerReadyMax: 60 }],
 ];
 

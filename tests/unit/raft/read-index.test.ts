@@ -1,4 +1,5 @@
 import { describe, expect, test } from "@jest/globals";
+import { configurationOf, type Message } from "@quorate/services/raft";
 import { ELECTION_TICKS, Group, member, text } from "./group";
 
 describe("reads by index (thesis 6.4)", () => {
@@ -102,5 +103,110 @@ describe("reads by index (thesis 6.4)", () => {
     expect(outcomes).toEqual(["accepted", "accepted", "full"]);
     group.settle();
     expect(group.raft("n1").readIndex("d").kind).toBe("accepted");
+  });
+});
+
+describe("reads that ask no more members than a quorum needs", () => {
+  const changes = { readsAsk: "quorum", tellsCommitAtOnce: false } as const;
+
+  /** A leader n1 with followers that answered its heartbeat in that order. */
+  function answeredBy(size: number, ...order: readonly string[]): Group {
+    const group = new Group(size, changes);
+    group.elect("n1");
+    const { raft } = group.node("n1");
+    raft.tick();
+    group.node("n1").handleReady();
+    for (const from of order) raft.step(heartbeatAnswer(from, 0));
+    group.node("n1").handleReady();
+    return group;
+  }
+
+  function heartbeatAnswer(from: string, readSequence: number): Message {
+    return { kind: "heartbeat_response", from, to: "n1", term: 1, readSequence, lowOnSpace: false };
+  }
+
+  function asked(group: Group): string[] {
+    return group
+      .node("n1")
+      .handleReady()
+      .filter(({ kind }) => kind === "heartbeat")
+      .map(({ to }) => to);
+  }
+
+  test("ask those that answered first", () => {
+    const group = answeredBy(5, "n5", "n2", "n4", "n3");
+    group.raft("n1").readIndex("r");
+    expect(asked(group)).toEqual(["n2", "n5"]);
+    for (const from of ["n2", "n5"]) group.raft("n1").step(heartbeatAnswer(from, 1));
+    group.node("n1").handleReady();
+    expect(group.node("n1").readStates).toEqual([{ context: "r", index: 1 }]);
+  });
+
+  test("ask the follower that reads, which so hears what is committed", () => {
+    const group = answeredBy(3, "n2", "n3");
+    group.propose("n1", "a");
+    group.raft("n3").readIndex("r");
+    group.inTransit.push(...group.node("n3").handleReady());
+    for (const message of group.inTransit.splice(0)) group.raft("n1").step(message);
+    const sent = group.node("n1").handleReady();
+    expect(sent).toMatchObject([{ kind: "heartbeat", to: "n3", commit: 2, readSequence: 1 }]);
+    group.inTransit.push(...sent);
+    group.settle();
+    expect(group.node("n3").readStates).toEqual([{ context: "r", index: 2 }]);
+    expect(group.raft("n3").status().commit).toBe(2);
+  });
+
+  test("ask all with the next heartbeat, and whoever answered that the next time", () => {
+    const group = answeredBy(3, "n2", "n3");
+    group.raft("n1").readIndex("r");
+    expect(asked(group)).toEqual(["n2"]);
+    group.raft("n1").tick();
+    expect(asked(group)).toEqual(["n2", "n3"]);
+    group.raft("n1").step(heartbeatAnswer("n3", 1));
+    group.node("n1").handleReady();
+    expect(group.node("n1").readStates).toEqual([{ context: "r", index: 1 }]);
+    group.raft("n1").readIndex("s");
+    expect(asked(group)).toEqual(["n3"]);
+  });
+
+  test("ask all at once when the connection to one was reset", () => {
+    const group = answeredBy(3, "n2", "n3");
+    group.raft("n1").readIndex("r");
+    expect(asked(group)).toEqual(["n2"]);
+    group.raft("n1").reportReset("n2");
+    expect(asked(group)).toEqual(["n2", "n3"]);
+    group.raft("n1").step(heartbeatAnswer("n3", 1));
+    group.raft("n1").readIndex("s");
+    expect(asked(group)).toEqual(["n3"]);
+  });
+
+  test("ask enough of both halves of a joint configuration", () => {
+    const group = answeredBy(5, "n5", "n3", "n2", "n4");
+    const joint = { ...configurationOf(["n1", "n2", "n4"]), votersOutgoing: ["n1", "n3", "n5"] };
+    group.raft("n1").applyConfiguration(joint);
+    group.node("n1").handleReady();
+    group.raft("n1").readIndex("r");
+    expect(asked(group)).toEqual(["n2", "n3", "n5"]);
+  });
+
+  test("ask all while too few have answered", () => {
+    const group = answeredBy(5, "n3");
+    group.raft("n1").readIndex("r");
+    expect(asked(group)).toEqual(["n2", "n3", "n4", "n5"]);
+  });
+
+  test("send nothing again to a follower that is behind, as the heartbeats to all do", () => {
+    const group = answeredBy(3, "n2", "n3");
+    const { raft } = group.node("n1");
+    raft.propose([text("a")]);
+    group.node("n1").handleReady();
+    raft.readIndex("r");
+    group.node("n1").handleReady();
+    raft.step(heartbeatAnswer("n2", 1));
+    expect(group.node("n1").handleReady()).toEqual([]);
+    raft.tick();
+    group.node("n1").handleReady();
+    raft.step(heartbeatAnswer("n2", 0));
+    expect(group.node("n1").handleReady()).toMatchObject([{ kind: "append", to: "n2", entries: [] }]);
   });
 });

@@ -217,6 +217,7 @@ const AS_REPLICAS = {
   checkQuorum: true,
   appliesOnlyDurable: true,
   tellsCommitAtOnce: false,
+  readsAsk: "quorum",
 } as const;
 
 const PROFILES: readonly [string, number, Partial<NodeConfig>][] = [
