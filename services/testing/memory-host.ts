@@ -197,6 +197,7 @@ export class MemoryHost implements Host {
       watches.tick(time.nowMs());
     });
     this.running = { replica, watches, directory, endpoint, service, stopTicking };
+    replica.reportStarted();
     await this.openServer();
   }
 

@@ -260,7 +260,8 @@ const cases: EffectCases<Exclude<FaultKind, MembershipFaultKind>> = {
     shows: (run) => {
       const again = memberIds(3).map((id) => run.momentsOf("started", id)[1]!.atUs / SECOND_US);
       expect(again).toEqual([5.3, 5.4, 5.5]);
-      expect(run.leaders.some(({ atUs }) => atUs > 5.5 * SECOND_US)).toBe(true);
+      // Two are a majority, and those that have just started need not wait for an election timeout.
+      expect(run.leaders.some(({ atUs }) => atUs > 5.4 * SECOND_US)).toBe(true);
     },
   },
   pause: {

@@ -53,6 +53,7 @@ export class RunningProcess {
     if (seat.isLowOnSpace) replica.setLowOnSpace(true);
     chronicle.tell((observer) => observer.started?.(seat));
     this.transport = this.attach();
+    replica.reportStarted();
     this.tickAfter(chance.of(`ticks ${seat.id}`).below(CONFIGURATION.tickUs));
   }
 
