@@ -9,18 +9,11 @@ import {
   type StateWrites,
   verifyCommand,
 } from "#kv";
-import {
-  type EntryId,
-  type MemberId,
-  type Message,
-  messageFault,
-  type Ready,
-  type RoleName,
-  type Term,
-} from "#raft";
+import { type EntryId, type MemberId, type Message, messageFault, type Term } from "#raft";
 import { assert } from "#std";
 import type { AppliedEntry } from "./applier";
 import type { Introduction } from "./introductions";
+import { Leadership } from "./leadership";
 import type { ReplicaListener } from "./listeners";
 import type { SnapshotTaken } from "./log-cutter";
 import { DEFAULT_BOUNDS, type ReplicaOptions } from "./options";
@@ -40,6 +33,7 @@ import type { OpenedState, StateStore, StoreFailure } from "./ports";
 import { notApplied } from "./proposals";
 import { type ReplicaStatus, statusOf } from "./status";
 import { mostUpToDateVoter } from "./transfers";
+import { TurnLoop } from "./turn-loop";
 
 /** How a command is submitted. */
 export interface SubmitOptions {
@@ -60,13 +54,8 @@ export class Replica {
   private readonly parts: ReplicaParts;
   private readonly listeners = new Set<ReplicaListener>();
 
-  private role: RoleName = "follower";
-  private leaderId: MemberId | null = null;
-  private term: Term;
-  /** Whose connection was reset since the last turn. */
-  private readonly resetPeers = new Set<MemberId>();
-  private isTurnPlanned = false;
-  private isHeld = false;
+  private readonly leadership: Leadership;
+  private readonly turns: TurnLoop;
   private readonly participation: Participation;
   private condition: "running" | "stopping" | "failed" = "running";
 
@@ -78,7 +67,9 @@ export class Replica {
     const { id, log, state } = options;
     this.id = id;
     this.state = state;
-    this.term = log.hardState.term;
+    this.leadership = new Leadership(log.hardState.term, () => {
+      for (const listener of this.listeners) listener.leaderChanged?.(this.leader.id, this.leader.term);
+    });
     const { applied, resident } = state.opened;
     const { electionTicks } = options.timing;
     this.participation = new Participation(
@@ -92,19 +83,14 @@ export class Replica {
       { ...DEFAULT_BOUNDS, ...options.bounds },
       {
         isRunning: () => this.condition === "running",
-        leaderId: () => this.leaderId,
-        position: () => ({ term: this.term, appliedIndex: this.parts.applier.applied.index }),
+        leaderId: () => this.leadership.leaderId,
+        position: () => ({ term: this.leadership.term, appliedIndex: this.parts.applier.applied.index }),
         recordedStore: (memberId) => this.memberStore(memberId),
-        durable: (ready) => this.onDurable(ready),
-        pump: () => this.pump(),
-        planTurn: () => this.planTurn(),
-        hold: () => {
-          this.isHeld = true;
-        },
-        release: () => {
-          this.isHeld = false;
-          this.planTurn();
-        },
+        durable: (ready) => this.turns.durable(ready),
+        pump: () => this.turns.pump(),
+        planTurn: () => this.turns.plan(),
+        hold: () => this.turns.hold(),
+        release: () => this.turns.release(),
         written: (writes) => this.onWritten(writes),
         applied: (entries) => this.onApplied(entries),
         installed: (opened) => this.onInstalled(opened),
@@ -117,6 +103,10 @@ export class Replica {
       },
     );
     this.images = this.parts.images;
+    this.turns = new TurnLoop(this.parts, options, {
+      isRunning: () => this.condition === "running",
+      noteLeadership: (ready) => this.leadership.note(ready, this.parts),
+    });
   }
 
   /** To be called at an even pace. */
@@ -124,17 +114,17 @@ export class Replica {
     if (this.condition !== "running") return;
     this.parts.receiver.tick();
     this.images.tick();
-    if (this.isHeld) return;
+    if (this.turns.isHeld) return;
     this.parts.raft.tick();
     this.parts.proposals.tick();
     this.parts.reads.tick();
     this.parts.transfers.tick();
-    if (this.role === "leader") {
+    if (this.isLeader) {
       this.parts.space.look();
       this.parts.duties.tick();
     }
     this.parts.cutter.tick();
-    this.pump();
+    this.turns.pump();
     if (this.participation.tick()) this.wasRemoved();
   }
 
@@ -150,17 +140,17 @@ export class Replica {
         for (const listener of this.listeners) listener.messageRefused?.(message.from, fault);
         continue;
       }
-      if (message.from === this.leaderId) this.participation.leaderHeard();
+      if (message.from === this.leadership.leaderId) this.participation.leaderHeard();
       if (this.parts.inbox.push(message) === "full") break;
     }
-    this.planTurn();
+    this.turns.plan();
   }
 
   /** A message to this peer could not be delivered. */
   reportUnreachable(peer: MemberId): void {
     if (this.condition === "failed" || !this.parts.raft.isMember(peer)) return;
     this.parts.raft.reportUnreachable(peer);
-    this.planTurn();
+    this.turns.plan();
   }
 
   /** This process has just started and takes part from now on: where no leader is heard of, one is elected soon. */
@@ -171,23 +161,23 @@ export class Replica {
   /** The connection to this peer was reset, as when its process ends, and is not merely silent. */
   reportReset(peer: MemberId): void {
     if (this.condition === "failed") return;
-    this.resetPeers.add(peer);
-    this.planTurn();
+    this.turns.reset(peer);
   }
 
   /** Replicates an encoded command. Never rejects: what happened is in the outcome. */
   submit(command: Uint8Array, options: SubmitOptions = {}): Promise<SubmitOutcome> {
     assert(command.length > 0, "a proposal carries a command");
-    if (this.condition !== "running") return Promise.resolve(notApplied("stopping", this.leaderId));
-    if (this.role === "leader" && !this.parts.space.hasMajority && options.evenWithoutSpace !== true) {
-      return Promise.resolve(notApplied("no_space", this.leaderId));
+    if (this.condition !== "running")
+      return Promise.resolve(notApplied("stopping", this.leadership.leaderId));
+    if (this.isLeader && !this.parts.space.hasMajority && options.evenWithoutSpace !== true) {
+      return Promise.resolve(notApplied("no_space", this.leadership.leaderId));
     }
     return new Promise((settle) => {
       if (this.parts.proposals.push({ data: command, settle }) === "full") {
-        settle(notApplied("backlog_full", this.leaderId));
+        settle(notApplied("backlog_full", this.leadership.leaderId));
         return;
       }
-      this.planTurn();
+      this.turns.plan();
     });
   }
 
@@ -196,41 +186,42 @@ export class Replica {
     if (this.condition === "failed") return Promise.resolve({ kind: "store_lost" });
     if (this.condition === "stopping") return Promise.resolve({ kind: "stopping" });
     const found = this.parts.readPoints.find(request, cancellation);
-    if (this.parts.reads.hasWaiting) this.planTurn();
+    if (this.parts.reads.hasWaiting) this.turns.plan();
     return found;
   }
 
   /** Hands leadership to a voter, or to the one that is most up to date. Never rejects. */
   transferLeadership(target: MemberId | null): Promise<TransferResult> {
-    if (this.role !== "leader") return Promise.resolve({ kind: "not_leader", leaderId: this.leaderId });
+    if (!this.isLeader) return Promise.resolve({ kind: "not_leader", leaderId: this.leadership.leaderId });
     const to = target ?? mostUpToDateVoter(this.parts.raft.status());
     if (to === null) return Promise.resolve({ kind: "unknown_member" });
-    if (to === this.id) return Promise.resolve({ kind: "transferred", leaderId: this.id, term: this.term });
+    if (to === this.id)
+      return Promise.resolve({ kind: "transferred", leaderId: this.id, term: this.leadership.term });
     // What was submitted before the transfer goes into the log before it.
-    this.takeTurn();
-    if (!this.isLeader) return Promise.resolve({ kind: "not_leader", leaderId: this.leaderId });
+    this.turns.take();
+    if (!this.isLeader) return Promise.resolve({ kind: "not_leader", leaderId: this.leadership.leaderId });
     const outcome = this.parts.raft.transferLeadership(to);
     switch (outcome.kind) {
       case "not_a_voter":
         return Promise.resolve({ kind: "unknown_member" });
       case "no_leader":
       case "forwarded":
-        return Promise.resolve({ kind: "not_leader", leaderId: this.leaderId });
+        return Promise.resolve({ kind: "not_leader", leaderId: this.leadership.leaderId });
       case "already_leader":
-        return Promise.resolve({ kind: "transferred", leaderId: to, term: this.term });
+        return Promise.resolve({ kind: "transferred", leaderId: to, term: this.leadership.term });
       case "started":
       case "in_progress":
-        this.planTurn();
+        this.turns.plan();
         return this.parts.transfers.wait(to);
     }
   }
 
   /** Changes who takes part, or what is known of a member; on the leader. Never rejects. */
   async changeMembership(request: MembershipRequest): Promise<MembershipOutcome> {
-    if (this.condition !== "running") return notApplied("stopping", this.leaderId);
+    if (this.condition !== "running") return notApplied("stopping", this.leadership.leaderId);
     // What was submitted before goes into the log before.
-    this.takeTurn();
-    if (!this.isLeader) return { kind: "not_leader", leaderId: this.leaderId };
+    this.turns.take();
+    if (!this.isLeader) return { kind: "not_leader", leaderId: this.leadership.leaderId };
     return this.parts.membershipChanges.carryOut(request);
   }
 
@@ -278,11 +269,11 @@ export class Replica {
 
   /** Who leads, as this member knows. */
   get leader(): { readonly id: MemberId | null; readonly term: Term } {
-    return { id: this.leaderId, term: this.term };
+    return { id: this.leadership.leaderId, term: this.leadership.term };
   }
 
   get isLeader(): boolean {
-    return this.role === "leader";
+    return this.leadership.isOwn;
   }
 
   /** Who takes part, and what is known of them, as of the last write to the store. */
@@ -352,62 +343,6 @@ export class Replica {
     await this.parts.applier.stop();
   }
 
-  private planTurn(): void {
-    if (this.isTurnPlanned) return;
-    this.isTurnPlanned = true;
-    this.options.scheduler.afterThisTurn(() => {
-      this.isTurnPlanned = false;
-      this.takeTurn();
-    });
-  }
-
-  /** Takes in everything that has come since the last turn. */
-  private takeTurn(): void {
-    if (this.condition !== "running" || this.isHeld) return;
-    const isCommitDue = this.parts.commitTeller.takeDue();
-    for (let message = this.parts.inbox.shift(); message !== undefined; message = this.parts.inbox.shift()) {
-      this.parts.raft.step(message);
-    }
-    // After the last that came from them: a leader would be taken up again by what it sent before it died.
-    for (const peer of this.resetPeers) this.parts.raft.reportReset(peer);
-    this.resetPeers.clear();
-    const queued = this.parts.proposals.takeQueued();
-    if (queued.length > 0) this.parts.commitTeller.proposed();
-    this.parts.proposer.propose(queued);
-    this.parts.reads.startRound();
-    // Nothing has come that would have told it.
-    if (isCommitDue && this.parts.raft.hasCommitToTell) this.parts.raft.tellCommit();
-    this.pump();
-  }
-
-  /** Carries out what the core asks for, until it asks for nothing more. */
-  private pump(): void {
-    while (this.condition === "running" && !this.isHeld && this.parts.raft.hasReady()) {
-      const ready = this.parts.raft.takeReady();
-      // First, so that who leads is known before anything else of this Ready is acted upon.
-      this.noteLeadership(ready);
-      if (ready.messages.length > 0) this.options.transport.send(ready.messages);
-      for (const readState of ready.readStates)
-        this.parts.reads.answered(readState, this.parts.applier.applied.index);
-      this.parts.persister.push(ready);
-      // All of it is durable here (appliesOnlyDurable), so it need not wait for what is being stored now.
-      this.parts.applier.push(ready.committedEntries);
-      if (ready.snapshotOffer !== null && this.options.snapshots !== undefined) {
-        this.parts.installer.onOffer(ready.snapshotOffer.from);
-      }
-    }
-    this.parts.commitTeller.settled();
-  }
-
-  private onDurable(ready: Ready): void {
-    if (ready.messagesAfterPersist.length > 0) this.options.transport.send(ready.messagesAfterPersist);
-    const last = ready.entries[ready.entries.length - 1];
-    this.parts.raft.persisted({
-      readyNumber: ready.number,
-      last: last === undefined ? null : { term: last.term, index: last.index },
-    });
-  }
-
   private onWritten(writes: StateWrites): void {
     this.parts.history.advanced(writes.meta.timeMs, writes.meta.revision);
     for (const listener of this.listeners) listener.written?.(writes);
@@ -427,7 +362,7 @@ export class Replica {
   private membershipHasChanged(membership: MembershipState): void {
     this.parts.membershipChanges.changed();
     for (const listener of this.listeners) listener.membershipChanged?.(membership);
-    if (this.participation.changed(membership, this.role === "leader")) this.wasRemoved();
+    if (this.participation.changed(membership, this.isLeader)) this.wasRemoved();
   }
 
   private wasRemoved(): void {
@@ -445,7 +380,7 @@ export class Replica {
     if (last !== undefined) this.parts.raft.applied(last.id.index);
     this.parts.reads.applied(this.parts.applier.applied.index);
     this.parts.readPoints.applied();
-    this.pump();
+    this.turns.pump();
   }
 
   /**
@@ -453,36 +388,12 @@ export class Replica {
    * apply that last of all, and hands over only then.
    */
   private mayHear(from: MemberId): boolean {
-    if (from === this.leaderId) return true;
+    if (from === this.leadership.leaderId) return true;
     return this.parts.raft.isMember(from) || this.parts.introductions.isNewcomer(from, this.membership.epoch);
   }
 
   private get machine(): StateMachine {
     return this.parts.applier.stateMachine;
-  }
-
-  private noteLeadership(ready: Ready): void {
-    const termBefore = this.term;
-    const leaderBefore = this.leaderId;
-    if (ready.hardState !== null) this.term = ready.hardState.term;
-    if (ready.softState !== null) {
-      const wasLeader = this.role === "leader";
-      this.role = ready.softState.role;
-      this.leaderId = ready.softState.leaderId;
-      if (wasLeader && this.role !== "leader") this.parts.proposals.leadershipLost();
-      if (!wasLeader && this.role === "leader") {
-        this.parts.proposals.leadershipWon();
-        // What was seen when it led last is out of date.
-        this.parts.space.look();
-        // A leader needs no snapshot; and to take its state anew while it leads would stop everyone's writes.
-        this.parts.receiver.cancel();
-      }
-    }
-    if (this.leaderId === leaderBefore && this.term === termBefore) return;
-    this.parts.duties.reset();
-    this.parts.reads.leaderChanged(this.leaderId !== null);
-    this.parts.transfers.leaderChanged(this.leaderId, this.term);
-    for (const listener of this.listeners) listener.leaderChanged?.(this.leaderId, this.term);
   }
 
   private fail(failure: StoreFailure): void {
@@ -497,6 +408,6 @@ export class Replica {
     this.parts.membershipChanges.settleAll(reason);
     this.parts.reads.settleAll(reason);
     this.parts.readPoints.settleAll(reason);
-    this.parts.transfers.settleAll(this.leaderId);
+    this.parts.transfers.settleAll(this.leadership.leaderId);
   }
 }

@@ -138,7 +138,7 @@ export const membershipMutations: readonly Mutation[] = [
       ...removedOnesAreHeard,
       {
         file: "services/replica/replica.ts",
-        find: 'if (this.participation.changed(membership, this.role === "leader")) this.wasRemoved();',
+        find: "if (this.participation.changed(membership, this.isLeader)) this.wasRemoved();",
         replace: "if (this.participation.changed(membership, false) && !this.isLeader) this.wasRemoved();",
       },
       {

@@ -226,8 +226,8 @@ export const replicaMutations: readonly Mutation[] = [
         replace: "      this.isEnough = false;\n      return;\n",
       },
       {
-        file: "services/replica/replica.ts",
-        find: "        // What was seen when it led last is out of date.\n        this.parts.space.look();\n",
+        file: "services/replica/leadership.ts",
+        find: "        // What was seen when it led last is out of date.\n        parts.space.look();\n",
         replace: "",
       },
     ],
@@ -238,8 +238,8 @@ export const replicaMutations: readonly Mutation[] = [
     why: "Space is looked at on ticks alone, so that a new leader goes by what it knew when it led before.",
     edits: [
       {
-        file: "services/replica/replica.ts",
-        find: "        // What was seen when it led last is out of date.\n        this.parts.space.look();\n",
+        file: "services/replica/leadership.ts",
+        find: "        // What was seen when it led last is out of date.\n        parts.space.look();\n",
         replace: "",
       },
     ],

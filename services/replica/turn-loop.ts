@@ -1,0 +1,102 @@
+import type { MemberId, Ready } from "#raft";
+import type { ReplicaOptions } from "./options";
+import type { ReplicaParts } from "./parts";
+
+/**
+ * Takes in once a turn of the event loop what has come, so that what came in together is proposed, stored and sent
+ * together, and carries out what the core asks for.
+ */
+export class TurnLoop {
+  /** Whose connection was reset since the last turn. */
+  private readonly resetPeers = new Set<MemberId>();
+  private isPlanned = false;
+  private isStanding = false;
+
+  constructor(
+    private readonly parts: ReplicaParts,
+    private readonly ports: Pick<ReplicaOptions, "scheduler" | "transport" | "snapshots">,
+    private readonly owner: {
+      readonly isRunning: () => boolean;
+      /** Comes before anything else that a Ready asks for. */
+      readonly noteLeadership: (ready: Ready) => void;
+    },
+  ) {}
+
+  /** Whether nothing is stepped or taken from the core. */
+  get isHeld(): boolean {
+    return this.isStanding;
+  }
+
+  hold(): void {
+    this.isStanding = true;
+  }
+
+  release(): void {
+    this.isStanding = false;
+    this.plan();
+  }
+
+  /** The connection to that peer was reset: told to the core after the messages that have come. */
+  reset(peer: MemberId): void {
+    this.resetPeers.add(peer);
+    this.plan();
+  }
+
+  /** There is something to take in. */
+  plan(): void {
+    if (this.isPlanned) return;
+    this.isPlanned = true;
+    this.ports.scheduler.afterThisTurn(() => {
+      this.isPlanned = false;
+      this.take();
+    });
+  }
+
+  /** Takes in everything that has come since the last turn. */
+  take(): void {
+    if (!this.owner.isRunning() || this.isStanding) return;
+    const isCommitDue = this.parts.commitTeller.takeDue();
+    for (let message = this.parts.inbox.shift(); message !== undefined; message = this.parts.inbox.shift()) {
+      this.parts.raft.step(message);
+    }
+    // After the last that came from them: a leader would be taken up again by what it sent before it died.
+    for (const peer of this.resetPeers) this.parts.raft.reportReset(peer);
+    this.resetPeers.clear();
+    const queued = this.parts.proposals.takeQueued();
+    if (queued.length > 0) this.parts.commitTeller.proposed();
+    this.parts.proposer.propose(queued);
+    this.parts.reads.startRound();
+    // Nothing has come that would have told it.
+    if (isCommitDue && this.parts.raft.hasCommitToTell) this.parts.raft.tellCommit();
+    this.pump();
+  }
+
+  /** Carries out what the core asks for, until it asks for nothing more. */
+  pump(): void {
+    while (this.owner.isRunning() && !this.isStanding && this.parts.raft.hasReady()) {
+      const ready = this.parts.raft.takeReady();
+      // First, so that who leads is known before anything else of this Ready is acted upon.
+      this.owner.noteLeadership(ready);
+      if (ready.messages.length > 0) this.ports.transport.send(ready.messages);
+      for (const readState of ready.readStates)
+        this.parts.reads.answered(readState, this.parts.applier.applied.index);
+      this.parts.persister.push(ready);
+      // All of it is durable here (appliesOnlyDurable), so it need not wait for what is being stored now.
+      this.parts.applier.push(ready.committedEntries);
+      if (ready.snapshotOffer !== null && this.ports.snapshots !== undefined) {
+        this.parts.installer.onOffer(ready.snapshotOffer.from);
+      }
+    }
+    this.parts.commitTeller.settled();
+  }
+
+  /** A Ready and all before it are durable. */
+  durable(ready: Ready): void {
+    if (ready.messagesAfterPersist.length > 0) this.ports.transport.send(ready.messagesAfterPersist);
+    const last = ready.entries[ready.entries.length - 1];
+    this.parts.raft.persisted({
+      readyNumber: ready.number,
+      last: last === undefined ? null : { term: last.term, index: last.index },
+    });
+  }
+}
