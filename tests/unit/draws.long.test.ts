@@ -6,6 +6,7 @@ import "./kv/properties.test";
 import "./kv/txn-properties.test";
 import "./raft/membership-schedules.test";
 import "./raft/schedules.test";
+import "./storage/log-crash.test";
 import "./storage/log-cut.test";
 import "./storage/log-damage.test";
 import "./storage/machine-images.test";

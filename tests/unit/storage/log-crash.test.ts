@@ -6,7 +6,7 @@ import { isLongRun } from "../../support/long-run";
 import { CrashingLogDisk, type Ending } from "./crashing-log-disk";
 import { drawnStep, EMPTY_LOG, heldBy, type LogModel, shown } from "./log-model";
 
-const SEEDS = Array.from({ length: isLongRun ? 1000 : 40 }, (_, at) => at + 1);
+const SEEDS = Array.from({ length: isLongRun ? 300 : 40 }, (_, at) => at + 1);
 const LIVES = 12;
 const ENDINGS: readonly Ending[] = ["killed", "power lost", "write failed"];
 const BEGIN = { term: 0, index: 0 };
