@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
@@ -149,6 +149,13 @@ describe("damage to the log", () => {
       await expect(rig.openLog()).rejects.toMatchObject({ name: "StoreFailure", dataLoss: true });
     },
   );
+
+  it("E8: a torn tail that was cut and that a power failure brings back behind a segment's last append is no damage", async () => {
+    await writeSegmentsAndKill();
+    const [first] = (await segmentsOf(logPath())) as [string];
+    await appendFile(first, Buffer.alloc(100, 7));
+    expect((await rig.openLog()).lastIndex()).toBe(SEGMENTED_ENTRIES);
+  });
 
   it("E8: a missing segment is refused, whichever it is, and not replaced by an empty one", async () => {
     await writeSegmentsAndKill();
