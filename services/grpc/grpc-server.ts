@@ -100,6 +100,9 @@ export class GrpcServer {
     headers: IncomingHttpHeaders,
     origin: { readonly peer: string; readonly messageBytesMax: number },
   ): void {
+    // Followed by "close", which says all that can be done about it; unheard it would end the process, also where no call comes
+    // of the stream.
+    stream.on("error", () => {});
     // It was reset before it could be told.
     if (stream.destroyed || stream.closed) return;
     if (headers["content-type"]?.startsWith("application/grpc") !== true) {

@@ -63,8 +63,6 @@ export class ServerCall {
     const timeout = this.header("grpc-timeout");
     const leftMs = timeout === null ? Number.POSITIVE_INFINITY : timeoutMs(timeout);
     this.deadlineMs = leftMs === null ? Number.NaN : Date.now() + leftMs;
-    // Followed by "close", which says all that can be done about it.
-    stream.on("error", () => {});
   }
 
   /** Whether the answer was given, or nobody waits for it any more. */

@@ -137,6 +137,38 @@ describe("a call on the wire", () => {
   });
 });
 
+describe("a request that is no gRPC costs nothing but itself", () => {
+  beforeEach(() => server.handle("/t.T/Echo", echo));
+
+  test.each([
+    constants.NGHTTP2_NO_ERROR,
+    constants.NGHTTP2_PROTOCOL_ERROR,
+    constants.NGHTTP2_INTERNAL_ERROR,
+    constants.NGHTTP2_REFUSED_STREAM,
+    constants.NGHTTP2_CANCEL,
+  ])("though its caller breaks it off with code %i", async (code) => {
+    const stranger = connectSocket((listener.address() as { port: number }).port, "127.0.0.1");
+    let isOver = false;
+    stranger.on("close", () => {
+      isOver = true;
+    });
+    stranger.resume();
+    // All in one piece: the request is answered in the turn in which it is broken off, with its body unread.
+    stranger.write(
+      Buffer.concat([
+        Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        frame(SETTINGS, 0, 0, Buffer.alloc(0)),
+        frame(HEADERS, END_HEADERS, 1, JSON_REQUEST),
+        frame(DATA, 0, 1, Buffer.alloc(100)),
+        frame(RST_STREAM, 0, 1, Buffer.of(0, 0, 0, code)),
+        frame(GOAWAY, 0, 0, Buffer.alloc(8)),
+      ]),
+    );
+    await eventually("its connection is closed", () => isOver);
+    expect((await ask("/t.T/Echo", framed(Buffer.of(7)))).body).toEqual(framed(Buffer.of(7)));
+  });
+});
+
 test("what a failure says arrives, whatever is in it", async () => {
   const said = "100 % größer \u{1F600}\n";
   server.handle("/t.T/Fail", (call) =>
@@ -423,3 +455,34 @@ test("a connection that answers no probe is cut", async () => {
 function asIs(bytes: Buffer): Buffer {
   return bytes;
 }
+
+const DATA = 0;
+const HEADERS = 1;
+const RST_STREAM = 3;
+const SETTINGS = 4;
+const GOAWAY = 7;
+const END_HEADERS = 4;
+
+/** Of HTTP/2 (RFC 9113, section 4.1). */
+function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(streamId, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** Each field as a literal without a place in the table (RFC 7541, section 6.2.2). */
+const JSON_REQUEST = Buffer.concat(
+  [
+    [":method", "POST"],
+    [":scheme", "http"],
+    [":path", "/t.T/Echo"],
+    [":authority", "stranger"],
+    ["content-type", "application/json"],
+  ].flatMap((field) => [
+    Buffer.of(0),
+    ...field.flatMap((text) => [Buffer.of(text.length), Buffer.from(text)]),
+  ]),
+);
