@@ -1,0 +1,160 @@
+import { spawn } from "node:child_process";
+import { Metadata, status } from "@grpc/grpc-js";
+import { describe, expect, test } from "@jest/globals";
+import type { QuorateError } from "@quorate/client";
+import { ErrorReason, Outcome } from "@quorate/client/generated";
+import { eventually } from "../../support/eventually";
+import { closing, connection, detailed, echo, failureOf, put, server, text } from "./pipeline-rig";
+
+test("a stream on which nothing comes is left for a new one when a deadline passes there", async () => {
+  const silent = failureOf(put("a", { timeoutMs: 1200 }));
+  const patient = put("b");
+  expect((await silent).code).toBe("DEADLINE_EXCEEDED");
+  const first = server.stream;
+  server.onFrame = echo;
+  expect(await text(put("c"))).toBe("c");
+  expect(server.streams).toHaveLength(2);
+  first.answer(...first.calls.map(({ id, body }) => ({ id, body })));
+  expect(await text(patient)).toBe("b");
+  await eventually("it has ended", () => first.isDone);
+});
+
+describe("when a stream ends", () => {
+  /** Fills the stream, so that of these calls some have left and some have not. */
+  async function halfSent(): Promise<Promise<QuorateError>[]> {
+    const failures = Array.from({ length: 4100 }, () => failureOf(put("x")));
+    await eventually("as many as it takes", () => server.streams.at(-1)?.calls.length === 4096);
+    return failures;
+  }
+
+  test("by a lost connection, what has left is in doubt and what has not was not applied", async () => {
+    const failures = await halfSent();
+    server.stop();
+    const ends = await Promise.all(failures);
+    expect(ends.slice(0, 4096).every(({ outcome, retryable }) => outcome === null && retryable)).toBe(true);
+    for (const end of ends.slice(4096)) {
+      expect(end).toMatchObject({ code: "UNAVAILABLE", retryable: true, outcome: "not_applied" });
+    }
+  });
+
+  test("by a server that shuts down, so too, whatever it says of itself; later calls open another", async () => {
+    const failures = await halfSent();
+    const details = detailed(status.UNAVAILABLE, "shutting down", {
+      reason: ErrorReason.SHUTTING_DOWN,
+      retryable: true,
+      outcome: Outcome.NOT_APPLIED,
+    });
+    const metadata = new Metadata();
+    metadata.set("grpc-status-details-bin", details);
+    server.stream.end({ code: status.UNAVAILABLE, details: "shutting down", metadata });
+    const ends = await Promise.all(failures);
+    for (const end of ends.slice(0, 4096)) {
+      expect(end).toMatchObject({
+        code: "UNAVAILABLE",
+        reason: "UNSPECIFIED",
+        retryable: true,
+        outcome: null,
+      });
+    }
+    for (const end of ends.slice(4096)) {
+      expect(end).toMatchObject({ reason: "SHUTTING_DOWN", retryable: true, outcome: "not_applied" });
+    }
+    server.onFrame = echo;
+    expect(await text(put("again"))).toBe("again");
+    expect(server.streams).toHaveLength(2);
+  });
+
+  test("with OK, all that it took is answered, so nothing else was applied; later calls open another", async () => {
+    const failures = Array.from({ length: 4100 }, (_, at) =>
+      put(`${at}`).then(String, (error: QuorateError) => error),
+    );
+    await eventually("as many as it takes", () => server.streams.at(-1)?.calls.length === 4096);
+    server.stream.answer(...server.stream.calls.slice(0, 2000).map(({ id, body }) => ({ id, body })));
+    server.stream.end();
+    const ends = await Promise.all(failures);
+    expect(ends.slice(0, 2000)).toEqual(Array.from({ length: 2000 }, (_, at) => `${at}`));
+    for (const end of ends.slice(2000)) {
+      expect(end).toMatchObject({ reason: "SHUTTING_DOWN", retryable: true, outcome: "not_applied" });
+    }
+    server.onFrame = echo;
+    expect(await text(put("again"))).toBe("again");
+    expect(server.streams).toHaveLength(2);
+  });
+
+  test("right behind answers, those count", async () => {
+    server.onFrame = (stream, { calls }) => {
+      for (const { id, body } of calls) stream.answer({ id, body });
+      stream.end();
+    };
+    const bodies = Array.from({ length: 100 }, (_, at) => `${at}`);
+    expect(await Promise.all(bodies.map((body) => text(put(body))))).toEqual(bodies);
+  });
+
+  test("by a frame that cannot be read, its calls are in doubt", async () => {
+    server.onFrame = (stream) => stream.write(Buffer.of(0x0a, 0xff));
+    expect(await failureOf(put("a"))).toMatchObject({ code: "UNAVAILABLE", retryable: true, outcome: null });
+    await eventually("the server is told", () => server.stream.isCancelled);
+    server.onFrame = echo;
+    expect(await text(put("b"))).toBe("b");
+  });
+});
+
+describe("an open stream", () => {
+  test("ends when nobody uses it, and the next call opens another", async () => {
+    server.onFrame = echo;
+    await put("a");
+    await eventually("it has ended", () => server.stream.isDone);
+    await put("b");
+    expect(server.streams).toHaveLength(2);
+  });
+
+  test("is not ended while a call is open, however long that takes", async () => {
+    const call = put("a");
+    await eventually("it has arrived", () => server.streams.at(-1)?.calls.length === 1);
+    const beganMs = performance.now();
+    await eventually("longer than that", () => performance.now() - beganMs > 350);
+    expect(server.stream.isDone).toBe(false);
+    server.stream.answer({ id: server.stream.calls[0]!.id, body: Buffer.from("late") });
+    expect(await text(call)).toBe("late");
+    await eventually("it has ended", () => server.stream.isDone);
+  });
+
+  test("of a connection that is closed ends when its calls are given up, of which it tells", async () => {
+    const leaving = new AbortController();
+    const failures = ["a", "b"].map((body) => failureOf(put(body, { signal: leaving.signal })));
+    await eventually("they have arrived", () => server.streams.at(-1)?.calls.length === 2);
+    connection.close();
+    const { stream } = server;
+    leaving.abort();
+    await Promise.all(failures);
+    await eventually("it has ended", () => stream.isDone);
+    expect(stream.cancelled).toEqual(stream.calls.map(({ id }) => id));
+  });
+
+  test("of a connection that is closed ends when its calls are answered", async () => {
+    const calls = [put("a"), put("b")];
+    await eventually("they have arrived", () => server.streams.at(-1)?.calls.length === 2);
+    connection.close();
+    const { stream } = server;
+    expect(stream.isDone).toBe(false);
+    stream.answer(...stream.calls.map(({ id, body }) => ({ id, body })));
+    expect(await Promise.all(calls.map(text))).toEqual(["a", "b"]);
+    await eventually("it has ended", () => stream.isDone);
+  });
+
+  test("keeps no process running", async () => {
+    server.onFrame = echo;
+    const program = `require("@quorate/client").connect("${server.address}").kv.count().then(() => console.log("done"))`;
+    const child = spawn(process.execPath, ["-e", program], {
+      cwd: __dirname,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    closing.push({ close: () => void child.kill() });
+    let said = "";
+    child.stdout.on("data", (chunk: Buffer) => {
+      said += chunk.toString();
+    });
+    await eventually("it has exited", () => child.exitCode !== null);
+    expect([child.exitCode, said, server.streams.length]).toEqual([0, "done\n", 1]);
+  });
+});
