@@ -1,6 +1,12 @@
 /** A flag that says whether the message is compressed, and its length. */
 const PREFIX_BYTES = 5;
 
+/**
+ * Parts are put together until they come to this: each takes some 100 bytes besides its own, and a sender may make as many
+ * as a message has bytes.
+ */
+const PART_BYTES_MIN = 4096;
+
 /** A message as gRPC sends it: not compressed, behind its length. */
 export function framed(message: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
@@ -52,8 +58,7 @@ export class MessageSplitter {
       const part = chunk.subarray(at, at + length - this.partsLength);
       at += part.length;
       if (this.partsLength + part.length < length) {
-        if (part.length > 0) this.parts.push(part);
-        this.partsLength += part.length;
+        if (part.length > 0) this.keep(part);
         return;
       }
       const message = this.parts.length === 0 ? part : Buffer.concat([...this.parts, part], length);
@@ -62,6 +67,19 @@ export class MessageSplitter {
       this.prefixLength = 0;
       take(message, this.prefix[0] === 1);
     }
+  }
+
+  /** With those before it that are no longer than it, so that no byte is moved more often than a part can double. */
+  private keep(part: Buffer): void {
+    const { parts } = this;
+    this.partsLength += part.length;
+    let kept = part;
+    for (let before = parts.at(-1); before !== undefined; before = parts.at(-1)) {
+      if (before.length > kept.length || before.length >= PART_BYTES_MIN) break;
+      parts.pop();
+      kept = Buffer.concat([before, kept]);
+    }
+    parts.push(kept);
   }
 
   /** @returns how many bytes of the chunk belong to it */

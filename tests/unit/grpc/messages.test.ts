@@ -1,6 +1,17 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "@jest/globals";
 import { framed, MessageSplitter } from "@quorate/services/grpc";
 import fc from "fast-check";
+
+setFlagsFromString("--expose-gc");
+const collectGarbage: () => void = runInNewContext("gc");
+
+/** What is in use. */
+function heapBytes(): number {
+  collectGarbage();
+  return process.memoryUsage().heapUsed;
+}
 
 /** What a splitter makes of the chunks. */
 function split(chunks: readonly Buffer[], bytesMax = 1_000_000): Buffer[] {
@@ -38,6 +49,21 @@ describe("messages on a stream", () => {
       "Received message larger than max (101 vs 100)",
     );
     expect(split([framed(new Uint8Array(100))], 100)).toHaveLength(1);
+  });
+
+  test("one that comes byte by byte takes little more room than its bytes", () => {
+    const message = Buffer.alloc(200_000);
+    for (let at = 0; at < message.length; at += 1) message[at] = at * 7;
+    const bytes = framed(message);
+    const messages: Buffer[] = [];
+    const splitter = new MessageSplitter(message.length);
+    const before = heapBytes();
+    for (let at = 0; at < bytes.length - 1; at += 1) {
+      splitter.push(bytes.subarray(at, at + 1), (whole) => messages.push(whole));
+    }
+    expect(heapBytes() - before).toBeLessThan(2_000_000);
+    splitter.push(bytes.subarray(-1), (whole) => messages.push(whole));
+    expect(messages).toEqual([message]);
   });
 
   test("that one has begun is known until it is whole", () => {
