@@ -28,8 +28,9 @@ export interface StoreOptions {
 }
 
 export const DEFAULT_STORE_OPTIONS: StoreOptions = {
-  // Small, for a node with 100,000 keys is to stay below 170 MB.
-  logTailBytesMax: 4 * 1024 * 1024,
+  // Small, for a node with 100,000 keys is to stay below 170 MB. The tail is a second's at most: what lives longer and then
+  // goes costs the collector most, and whoever lags behind by more is sent what is read again.
+  logTailBytesMax: 1024 * 1024,
   logSegmentBytesMax: 4 * 1024 * 1024,
   recordCacheBytesMax: 18 * 1024 * 1024,
   checkpointBytes: 4 * 1024 * 1024,
