@@ -10,9 +10,13 @@ export interface KeepaliveTimes {
 /** Probes a connection as long as it lasts, and ends it, with what is under way on it, when the other side stays silent. */
 export function keepAlive(session: Http2Session, { timeMs, timeoutMs }: KeepaliveTimes): void {
   let patience: NodeJS.Timeout | undefined;
+  // A turn later: where this process itself stalled, the answer may lie in the socket, which is read between.
+  const giveUp = (): void => {
+    if (patience !== undefined) session.destroy();
+  };
   const probe = (): void => {
     if (session.destroyed || patience !== undefined) return;
-    patience = setTimeout(() => session.destroy(), timeoutMs).unref();
+    patience = setTimeout(() => setImmediate(giveUp), timeoutMs).unref();
     session.ping(() => {
       clearTimeout(patience);
       patience = undefined;

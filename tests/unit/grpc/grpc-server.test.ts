@@ -452,6 +452,39 @@ test("a connection that answers no probe is cut", async () => {
   impatient.cut();
 });
 
+test("a connection whose answer waits to be read while this process stalls is not cut", async () => {
+  const timeoutMs = 50;
+  const stalling = new GrpcServer({
+    messageBytesMax: MESSAGE_BYTES_MAX,
+    keepalive: { timeMs: 20, timeoutMs },
+  });
+  const listening = createServer((socket) => stalling.accept(socket));
+  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
+  const caller = connectSocket((listening.address() as { port: number }).port, "127.0.0.1");
+  let isCut = false;
+  caller.on("close", () => {
+    isCut = true;
+  });
+  let answered = 0;
+  caller.on("data", (chunk: Buffer) => {
+    for (const probe of probesIn(chunk)) {
+      caller.write(frame(PING, ACK, 0, probe));
+      answered += 1;
+      const untilMs = performance.now() + 3 * timeoutMs;
+      while (performance.now() < untilMs);
+    }
+  });
+  caller.write(
+    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0, Buffer.alloc(0))]),
+  );
+  await eventually("three probes are answered, or it is cut", () => answered === 3 || isCut);
+  const wasCut = isCut;
+  caller.destroy();
+  listening.close();
+  stalling.cut();
+  expect(wasCut).toBe(false);
+});
+
 function asIs(bytes: Buffer): Buffer {
   return bytes;
 }
@@ -460,8 +493,10 @@ const DATA = 0;
 const HEADERS = 1;
 const RST_STREAM = 3;
 const SETTINGS = 4;
+const PING = 6;
 const GOAWAY = 7;
 const END_HEADERS = 4;
+const ACK = 1;
 
 /** Of HTTP/2 (RFC 9113, section 4.1). */
 function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
@@ -471,6 +506,17 @@ function frame(type: number, flags: number, streamId: number, payload: Buffer): 
   head[4] = flags;
   head.writeUInt32BE(streamId, 5);
   return Buffer.concat([head, payload]);
+}
+
+/** What the PING frames hold of a chunk of whole frames. */
+function probesIn(chunk: Buffer): readonly Buffer[] {
+  const probes: Buffer[] = [];
+  for (let at = 0; at < chunk.length; ) {
+    const end = at + 9 + chunk.readUIntBE(at, 3);
+    if (chunk[at + 3] === PING) probes.push(chunk.subarray(at + 9, end));
+    at = end;
+  }
+  return probes;
 }
 
 /** Each field as a literal without a place in the table (RFC 7541, section 6.2.2). */
