@@ -26,6 +26,9 @@ export interface GrpcServerOptions {
   readonly windows?: CallWindows;
 }
 
+/** With a suffix such as "+proto", or parameters, or neither; "application/grpc-web" is another protocol. */
+const GRPC_CONTENT_TYPE = /^application\/grpc(?:\+[^;]*)?\s*(?:;.*)?$/i;
+
 /** Serves a call: listens to it before it returns. */
 export type CallHandler = (call: ServerCall) => void;
 
@@ -105,7 +108,7 @@ export class GrpcServer {
     stream.on("error", () => {});
     // It was reset before it could be told.
     if (stream.destroyed || stream.closed) return;
-    if (headers["content-type"]?.startsWith("application/grpc") !== true) {
+    if (!GRPC_CONTENT_TYPE.test(headers["content-type"] ?? "")) {
       stream.respond({ ":status": 415 }, { endStream: true });
       return;
     }

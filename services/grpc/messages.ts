@@ -25,6 +25,15 @@ export class MessageTooLongError extends Error {
   }
 }
 
+/** Said of a message whose flag for compression is none that gRPC has. */
+export class FlagError extends Error {
+  override readonly name = "FlagError";
+
+  constructor(flag: number) {
+    super(`Received message with compression flag ${flag}, which is neither 0 nor 1`);
+  }
+}
+
 /** Takes the messages of one direction of a stream out of the chunks that they come in. */
 export class MessageSplitter {
   private readonly bytesMax: number;
@@ -46,13 +55,15 @@ export class MessageSplitter {
 
   /**
    * @param take given each message that is whole now; it views the chunk where it came in one piece
-   * @throws MessageTooLongError
+   * @throws MessageTooLongError, FlagError, and what `take` throws
    */
   push(chunk: Buffer, take: (message: Buffer, isCompressed: boolean) => void): void {
     let at = 0;
     while (at < chunk.length) {
       at += this.readPrefix(chunk, at);
       if (this.prefixLength < PREFIX_BYTES) return;
+      const flag = this.prefix[0] as number;
+      if (flag > 1) throw new FlagError(flag);
       const length = this.prefix.readUInt32BE(1);
       if (length > this.bytesMax) throw new MessageTooLongError(length, this.bytesMax);
       const part = chunk.subarray(at, at + length - this.partsLength);
@@ -65,7 +76,7 @@ export class MessageSplitter {
       this.parts = [];
       this.partsLength = 0;
       this.prefixLength = 0;
-      take(message, this.prefix[0] === 1);
+      take(message, flag === 1);
     }
   }
 

@@ -1,8 +1,13 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders, ServerHttp2Stream } from "node:http2";
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  type ServerHttp2Stream,
+} from "node:http2";
 import { status } from "@grpc/grpc-js";
 import { assert } from "#std";
 import { decompressed, ENCODINGS } from "./compression";
-import { framed, MessageSplitter } from "./messages";
+import { FlagError, framed, MessageSplitter, MessageTooLongError } from "./messages";
 import { type CallStatus, OK_TRAILERS, trailersOf } from "./status";
 import { timeoutMs } from "./timeout";
 
@@ -164,7 +169,9 @@ export class ServerCall {
     const { stream } = this;
     this.markOver();
     stream.once("wantTrailers", () => {
-      if (!this.isGone) stream.sendTrailers(trailers);
+      if (this.isGone) return;
+      stream.sendTrailers(trailers);
+      this.releaseStream();
     });
     if (last === undefined) stream.end();
     else stream.end(last);
@@ -173,6 +180,16 @@ export class ServerCall {
   private respondWith(trailers: OutgoingHttpHeaders): void {
     this.markOver();
     this.stream.respond({ ...RESPONSE_HEADERS, ...trailers }, { endStream: true });
+    this.releaseStream();
+  }
+
+  /** After the status: a caller that has not ended its half need not, and would keep the stream as long as it likes. */
+  private releaseStream(): void {
+    if (this.stream.readableEnded) return;
+    // In a turn of its own, for the frame that resets the stream must come behind that of the status.
+    setImmediate(() => {
+      if (!this.isGone && !this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR);
+    });
   }
 
   private markOver(): void {
@@ -187,7 +204,14 @@ export class ServerCall {
     try {
       this.splitter.push(chunk, (message, isCompressed) => this.takeMessage(message, isCompressed));
     } catch (error) {
-      this.breakOff({ code: status.RESOURCE_EXHAUSTED, details: (error as Error).message });
+      // What a listener throws is a fault of ours, and ends the process as it does where it is thrown at the end of a request.
+      if (error instanceof MessageTooLongError) {
+        this.breakOff({ code: status.RESOURCE_EXHAUSTED, details: error.message });
+      } else if (error instanceof FlagError) {
+        this.breakOff({ code: status.INTERNAL, details: error.message });
+      } else {
+        throw error;
+      }
     }
   }
 

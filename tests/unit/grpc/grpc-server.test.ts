@@ -86,6 +86,12 @@ function compressed(message: Buffer): Buffer {
   return bytes;
 }
 
+function flagged(flag: number): Buffer {
+  const bytes = framed(Buffer.of(1));
+  bytes[0] = flag;
+  return bytes;
+}
+
 describe("a call on the wire", () => {
   beforeEach(() => server.handle("/t.T/Echo", echo));
 
@@ -102,9 +108,24 @@ describe("a call on the wire", () => {
     expect(decodeURIComponent(headers["grpc-message"] as string)).toContain("/t.T/Other");
   });
 
-  test("that is not gRPC is no success of HTTP either", async () => {
-    const { headers } = await ask("/t.T/Echo", Buffer.alloc(0), { "content-type": "application/json" });
+  test.each([
+    "application/json",
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpcfoo",
+  ])("of type %s, which is not gRPC, is no success of HTTP either", async (type) => {
+    const { headers } = await ask("/t.T/Echo", Buffer.alloc(0), { "content-type": type });
     expect(headers[":status"]).toBe(415);
+  });
+
+  test.each([
+    "application/grpc",
+    "application/grpc+proto",
+    "application/grpc;charset=utf-8",
+    "application/grpc+proto; charset=utf-8",
+  ])("may be of type %s", async (type) => {
+    const { body } = await ask("/t.T/Echo", framed(Buffer.of(1)), { "content-type": type });
+    expect(body).toEqual(framed(Buffer.of(1)));
   });
 
   test.each<[string, Buffer]>([
@@ -123,6 +144,8 @@ describe("a call on the wire", () => {
     ["with a timeout that is none", status.INTERNAL, framed(Buffer.of(1)), { "grpc-timeout": "soon" }],
     ["in an unknown encoding", status.UNIMPLEMENTED, compressed(Buffer.of(1)), { "grpc-encoding": "br" }],
     ["compressed, and nobody says how", status.INTERNAL, compressed(Buffer.of(1)), {}],
+    ["with a flag that is none", status.INTERNAL, flagged(2), {}],
+    ["with all bits in its flag", status.INTERNAL, flagged(255), {}],
     ["compressed badly", status.INTERNAL, compressed(Buffer.of(1)), { "grpc-encoding": "gzip" }],
     [
       "that is too long decompressed",
@@ -193,6 +216,50 @@ test("a failure after messages comes after them", async () => {
   const { body, trailers } = await ask("/t.T/Two", Buffer.alloc(0));
   expect(body).toEqual(Buffer.concat([framed(Buffer.of(1)), framed(Buffer.of(2))]));
   expect(trailers).toMatchObject({ "grpc-status": String(status.DATA_LOSS), "grpc-message": "no%20more" });
+});
+
+describe("a call that is over is closed though its caller has not ended its half", () => {
+  const messages = [Buffer.alloc(50_000, 1), Buffer.alloc(50_000, 2)];
+
+  test.each<[string, readonly Buffer[]]>([
+    ["at once", []],
+    ["after messages", messages],
+  ])("which failed %s, and its status arrives", async (_name, answers) => {
+    server.handle("/t.T/Fail", (call) => {
+      call.listen({ message: () => {}, end: () => {}, cancelled: () => {} });
+      for (const answer of answers) call.write(answer);
+      call.fail({ code: status.ABORTED, details: "no" });
+    });
+    const replies = Array.from({ length: 50 }, () => replyTo(begin("/t.T/Fail")));
+    for (const { headers, trailers, body } of await Promise.all(replies)) {
+      expect({ ...headers, ...trailers }).toMatchObject({ "grpc-status": String(status.ABORTED) });
+      expect(body).toEqual(Buffer.concat(answers.map(framed)));
+    }
+  });
+
+  test("and grpc-js hears its messages and its status", async () => {
+    server.handle("/t.T/Fail", (call) => {
+      call.listen({ message: () => {}, end: () => {}, cancelled: () => {} });
+      for (const message of messages) call.write(message);
+      call.fail({ code: status.ABORTED, details: "no" });
+    });
+    const results = Array.from(
+      { length: 50 },
+      () =>
+        new Promise<readonly [number, ServiceError]>((resolve) => {
+          let received = 0;
+          const stream = client.makeBidiStreamRequest("/t.T/Fail", asIs, asIs);
+          stream.on("data", () => {
+            received += 1;
+          });
+          stream.on("error", (error: ServiceError) => resolve([received, error]));
+        }),
+    );
+    for (const [received, error] of await Promise.all(results)) {
+      expect(received).toBe(messages.length);
+      expect(error).toMatchObject({ code: status.ABORTED, details: "no" });
+    }
+  });
 });
 
 test("a caller's metadata and deadline are there", async () => {
