@@ -3,7 +3,7 @@ import { EMPTY_HARD_STATE, type EntryId } from "#raft";
 import { type LogStore, StoreFailure } from "#replica";
 import { type DirectoryLock, lockDirectory } from "./directory-lock";
 import { isDirectory } from "./durable-file";
-import { errorText } from "./error-fields";
+import { errorCode, errorText } from "./error-fields";
 import { LogContents } from "./log-contents";
 import { DirectoryLogDisk, type LogDisk } from "./log-disk";
 import { LogFiles, type OpenSegment } from "./log-files";
@@ -28,6 +28,13 @@ export type LogStoreOpened =
   | { readonly kind: "locked" };
 
 const ADVICE = "start this member anew from its peers, or restore the whole data directory";
+
+/**
+ * What says of a file that it cannot be had any more: the disk does not read it, or it is gone though it was there a moment
+ * ago. What has no code is not of the system: something was read that makes no sense. Whatever else keeps a file from being
+ * read, such as a lack of descriptors, memory or rights, says nothing of the data.
+ */
+const LOSS_CODES: readonly (string | null)[] = ["EIO", "EBADMSG", "EUCLEAN", "ENOENT", null];
 
 /** Makes an empty log that goes on after an entry that is committed; durable when it resolves. */
 export async function createLog(path: string, after: EntryId): Promise<void> {
@@ -106,7 +113,7 @@ async function scanned(disk: LogDisk, path: string, contents: LogContents): Prom
   } catch (error) {
     if (error instanceof StoreFailure) throw error;
     throw new StoreFailure(`the log in ${path} cannot be read: ${errorText(error)}`, {
-      dataLoss: true,
+      dataLoss: LOSS_CODES.includes(errorCode(error)),
       cause: error,
     });
   }
