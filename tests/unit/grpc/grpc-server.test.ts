@@ -5,6 +5,8 @@ import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { framed, GrpcServer, readRequest, type ServerCall } from "@quorate/services/grpc";
 import { eventually } from "../../support/eventually";
+import { DATA, END_HEADERS, frame, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS } from "./http2-frames";
+import { type Reply, replyTo } from "./reply";
 
 const MESSAGE_BYTES_MAX = 100_000;
 const NEVER_MS = 1_000_000;
@@ -41,12 +43,6 @@ function echo(call: ServerCall): void {
   readRequest(call, { request: (body) => call.answer(body), cancelled: () => {} });
 }
 
-interface Reply {
-  readonly headers: Readonly<Record<string, unknown>>;
-  readonly trailers: Readonly<Record<string, unknown>>;
-  readonly body: Buffer;
-}
-
 function begin(path: string, headers: Readonly<Record<string, string>> = {}): ClientHttp2Stream {
   return session.request({
     ":method": "POST",
@@ -54,23 +50,6 @@ function begin(path: string, headers: Readonly<Record<string, string>> = {}): Cl
     "content-type": "application/grpc",
     te: "trailers",
     ...headers,
-  });
-}
-
-function replyTo(stream: ClientHttp2Stream): Promise<Reply> {
-  return new Promise((resolve, reject) => {
-    let headers = {};
-    let trailers = {};
-    const chunks: Buffer[] = [];
-    stream.on("response", (said) => {
-      headers = { ...said };
-    });
-    stream.on("trailers", (said) => {
-      trailers = { ...said };
-    });
-    stream.on("data", (chunk: Buffer) => chunks.push(chunk));
-    stream.on("error", reject);
-    stream.on("close", () => resolve({ headers, trailers, body: Buffer.concat(chunks) }));
   });
 }
 
@@ -179,7 +158,7 @@ describe("a request that is no gRPC costs nothing but itself", () => {
     // All in one piece: the request is answered in the turn in which it is broken off, with its body unread.
     stranger.write(
       Buffer.concat([
-        Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        PREFACE,
         frame(SETTINGS, 0, 0, Buffer.alloc(0)),
         frame(HEADERS, END_HEADERS, 1, JSON_REQUEST),
         frame(DATA, 0, 1, Buffer.alloc(100)),
@@ -470,12 +449,11 @@ test("a server that drains lets calls end, takes none, and is done when its conn
 test("connections that are gone at once, and such as speak no HTTP/2, cost the others nothing", async () => {
   server.handle("/t.T/Echo", echo);
   const { port } = listener.address() as { port: number };
-  const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
   const said = [
     Buffer.alloc(0),
     Buffer.from("GET / HTTP/1.1\r\n\r\n"),
-    preface,
-    Buffer.concat([preface, Buffer.alloc(200, 0xff)]),
+    PREFACE,
+    Buffer.concat([PREFACE, Buffer.alloc(200, 0xff)]),
   ];
   let closed = 0;
   for (const bytes of said) {
@@ -497,93 +475,8 @@ test("connections that are gone at once, and such as speak no HTTP/2, cost the o
   expect((await ask("/t.T/Echo", framed(Buffer.of(3)))).body).toEqual(framed(Buffer.of(3)));
 });
 
-test("a connection that answers no probe is cut", async () => {
-  const impatient = new GrpcServer({
-    messageBytesMax: MESSAGE_BYTES_MAX,
-    keepalive: { timeMs: 20, timeoutMs: 20 },
-  });
-  const listening = createServer((socket) => impatient.accept(socket));
-  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
-  const mute = connectSocket((listening.address() as { port: number }).port, "127.0.0.1");
-  let isCut = false;
-  mute.on("close", () => {
-    isCut = true;
-  });
-  // The preface of a client and its settings, and nothing more.
-  mute.write(
-    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), Buffer.of(0, 0, 0, 4, 0, 0, 0, 0, 0)]),
-  );
-  mute.resume();
-  await eventually("it is cut", () => isCut);
-  listening.close();
-  impatient.cut();
-});
-
-test("a connection whose answer waits to be read while this process stalls is not cut", async () => {
-  const timeoutMs = 50;
-  const stalling = new GrpcServer({
-    messageBytesMax: MESSAGE_BYTES_MAX,
-    keepalive: { timeMs: 20, timeoutMs },
-  });
-  const listening = createServer((socket) => stalling.accept(socket));
-  await new Promise<void>((resolve) => listening.listen(0, "127.0.0.1", resolve));
-  const caller = connectSocket((listening.address() as { port: number }).port, "127.0.0.1");
-  let isCut = false;
-  caller.on("close", () => {
-    isCut = true;
-  });
-  let answered = 0;
-  caller.on("data", (chunk: Buffer) => {
-    for (const probe of probesIn(chunk)) {
-      caller.write(frame(PING, ACK, 0, probe));
-      answered += 1;
-      const untilMs = performance.now() + 3 * timeoutMs;
-      while (performance.now() < untilMs);
-    }
-  });
-  caller.write(
-    Buffer.concat([Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), frame(SETTINGS, 0, 0, Buffer.alloc(0))]),
-  );
-  await eventually("three probes are answered, or it is cut", () => answered === 3 || isCut);
-  const wasCut = isCut;
-  caller.destroy();
-  listening.close();
-  stalling.cut();
-  expect(wasCut).toBe(false);
-});
-
 function asIs(bytes: Buffer): Buffer {
   return bytes;
-}
-
-const DATA = 0;
-const HEADERS = 1;
-const RST_STREAM = 3;
-const SETTINGS = 4;
-const PING = 6;
-const GOAWAY = 7;
-const END_HEADERS = 4;
-const ACK = 1;
-
-/** Of HTTP/2 (RFC 9113, section 4.1). */
-function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
-  const head = Buffer.alloc(9);
-  head.writeUIntBE(payload.length, 0, 3);
-  head[3] = type;
-  head[4] = flags;
-  head.writeUInt32BE(streamId, 5);
-  return Buffer.concat([head, payload]);
-}
-
-/** What the PING frames hold of a chunk of whole frames. */
-function probesIn(chunk: Buffer): readonly Buffer[] {
-  const probes: Buffer[] = [];
-  for (let at = 0; at < chunk.length; ) {
-    const end = at + 9 + chunk.readUIntBE(at, 3);
-    if (chunk[at + 3] === PING) probes.push(chunk.subarray(at + 9, end));
-    at = end;
-  }
-  return probes;
 }
 
 /** Each field as a literal without a place in the table (RFC 7541, section 6.2.2). */
