@@ -3,6 +3,9 @@ import type { ChannelOptions } from "@grpc/grpc-js";
 /** A stored value is at most 1 MiB and a request 2 MiB unless configured; 4 MiB is what gRPC clients accept by default. */
 export const MESSAGE_BYTES_MAX_DEFAULT = 4 * 1024 * 1024;
 
+/** What may be under way to this end unread: as with clients, a page of a scan or the answers of many calls fit in. */
+const WINDOW_BYTES = 1024 * 1024;
+
 /**
  * What a channel to a node is made with.
  *
@@ -26,6 +29,7 @@ export function channelOptions(
     "grpc.max_receive_message_length": messageBytesMax,
     "grpc.max_send_message_length": messageBytesMax,
     "grpc.enable_channelz": 0,
+    "grpc-node.flow_control_window": WINDOW_BYTES,
     "grpc.enable_retries": 0,
     "grpc.service_config_disable_resolution": 1,
     // In the shared pool a renewed channel would get the stuck connection of the one it replaces.

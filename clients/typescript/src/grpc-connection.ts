@@ -16,6 +16,9 @@ import type { AttemptOptions, Connection, MessageEncoder, Method } from "./trans
 /** The longest message that is sent or taken: the server's request limit plus room for larger configured limits. */
 const MESSAGE_BYTES_MAX = 16 * 1024 * 1024;
 
+/** With the 64 KiB of HTTP/2 a page of a scan would stop several times until its window is opened again, which wakes both ends. */
+const WINDOW_BYTES = 1024 * 1024;
+
 const CHANNEL_OPTIONS: ChannelOptions = {
   // The defaults (1 s, up to 120 s) would leave a restarted node unused for minutes.
   "grpc.initial_reconnect_backoff_ms": 50,
@@ -25,6 +28,7 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.keepalive_time_ms": 10_000,
   "grpc.keepalive_timeout_ms": 3000,
   "grpc.enable_channelz": 0,
+  "grpc-node.flow_control_window": WINDOW_BYTES,
   "grpc.max_receive_message_length": MESSAGE_BYTES_MAX,
   "grpc.max_send_message_length": MESSAGE_BYTES_MAX,
   // From the pool that all channels share, a renewed channel would get the very connection attempt that is stuck.
