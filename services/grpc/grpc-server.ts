@@ -6,8 +6,8 @@ import {
 } from "node:http2";
 import type { Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
+import { type KeepaliveTimes, keepAlive } from "@quorate/proto/calling";
 import { assert } from "#std";
-import { type KeepaliveTimes, keepAlive } from "./keepalive";
 import { ServerCall } from "./server-call";
 
 /** How much may be under way to a server unread. */

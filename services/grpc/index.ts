@@ -1,6 +1,4 @@
 export { type CallHandler, type CallWindows, GrpcServer, type GrpcServerOptions } from "./grpc-server";
-export type { KeepaliveTimes } from "./keepalive";
-export { framed, MessageSplitter } from "./messages";
 export { type RequestListener, readRequest } from "./one-request";
 export { OutgoingStream, type OutgoingStreamListener, type OutgoingStreamOptions } from "./outgoing-stream";
 export { type CallListener, ServerCall } from "./server-call";

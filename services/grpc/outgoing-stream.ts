@@ -7,8 +7,8 @@ import {
 } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import { status } from "@grpc/grpc-js";
-import { type KeepaliveTimes, keepAlive } from "./keepalive";
-import { framed, MessageSplitter } from "./messages";
+import { type KeepaliveTimes, keepAlive } from "@quorate/proto/calling";
+import { framed, MessageSplitter } from "@quorate/proto/calling";
 import { type CallStatus, statusIn, statusOfReset } from "./status";
 
 export interface OutgoingStreamOptions {

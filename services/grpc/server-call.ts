@@ -5,9 +5,9 @@ import {
   type ServerHttp2Stream,
 } from "node:http2";
 import { status } from "@grpc/grpc-js";
+import { FlagError, framed, MessageSplitter, MessageTooLongError } from "@quorate/proto/calling";
 import { assert } from "#std";
 import { decompressed, ENCODINGS } from "./compression";
-import { FlagError, framed, MessageSplitter, MessageTooLongError } from "./messages";
 import { type CallStatus, OK_TRAILERS, trailersOf } from "./status";
 import { timeoutMs } from "./timeout";
 

@@ -1,6 +1,7 @@
 import type { ChannelOptions } from "@grpc/grpc-js";
+import type { KeepaliveTimes } from "@quorate/proto/calling";
 import { channelOptions } from "#forward";
-import type { CallWindows, KeepaliveTimes } from "#grpc";
+import type { CallWindows } from "#grpc";
 
 /**
  * A frame takes all that is queued up to this; one message alone may be larger (an append message holds up to 1 MiB of

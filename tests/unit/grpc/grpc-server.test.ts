@@ -3,7 +3,8 @@ import { connect as connectSocket, createServer, type Server as TcpServer } from
 import { deflateSync, gzipSync } from "node:zlib";
 import { Client, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { framed, GrpcServer, readRequest, type ServerCall } from "@quorate/services/grpc";
+import { framed } from "@quorate/proto/calling";
+import { GrpcServer, readRequest, type ServerCall } from "@quorate/services/grpc";
 import { eventually } from "../../support/eventually";
 import { DATA, END_HEADERS, frame, GOAWAY, HEADERS, PREFACE, RST_STREAM, SETTINGS } from "./http2-frames";
 import { type Reply, replyTo } from "./reply";

@@ -1,6 +1,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { GrpcServer, type KeepaliveTimes } from "@quorate/services/grpc";
+import type { KeepaliveTimes } from "@quorate/proto/calling";
+import { GrpcServer } from "@quorate/services/grpc";
 import { eventually } from "../../support/eventually";
 import { ACK, frame, PING, PREFACE, SETTINGS } from "./http2-frames";
 

@@ -18,6 +18,7 @@ interface Room {
 }
 
 const rooms: Record<string, Room> = {
+  "proto/calling": { uses: ["nice-grpc-common"] },
   "services/std": { uses: [], isPure: true },
   "services/raft": { uses: ["#std"], isPure: true },
   "services/kv": { uses: ["#std", "@quorate/proto/log"], isPure: true },
@@ -30,7 +31,7 @@ const rooms: Record<string, Room> = {
   "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
   "services/backup": { uses: ["#std"], types: ["#raft", "#replica"] },
   "services/settings": { uses: ["commander", "yaml"] },
-  "services/grpc": { uses: ["#std", "@grpc/grpc-js"] },
+  "services/grpc": { uses: ["#std", "@quorate/proto/calling", "@grpc/grpc-js"] },
   "services/forward": {
     uses: [
       "#std",

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "@jest/globals";
-import { framed, MessageSplitter } from "@quorate/services/grpc";
+import { framed, MessageSplitter } from "@quorate/proto/calling";
 import fc from "fast-check";
 
 setFlagsFromString("--expose-gc");

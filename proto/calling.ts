@@ -1,0 +1,2 @@
+export { type KeepaliveTimes, keepAlive } from "./calling/keepalive";
+export { FlagError, framed, MessageSplitter, MessageTooLongError } from "./calling/messages";
