@@ -1,2 +1,9 @@
+export {
+  CallingConnection,
+  type CallingConnectionOptions,
+  type ConnectionListener,
+} from "./calling/calling-connection";
+export type { CallingListener, CallingStream } from "./calling/calling-stream";
+export type { EndStatus } from "./calling/end-status";
 export { type KeepaliveTimes, keepAlive } from "./calling/keepalive";
 export { FlagError, framed, MessageSplitter, MessageTooLongError } from "./calling/messages";

@@ -7,15 +7,23 @@ export interface KeepaliveTimes {
   readonly timeoutMs: number;
 }
 
-/** Probes a connection as long as it lasts, and ends it, with what is under way on it, when the other side stays silent. */
-export function keepAlive(session: Http2Session, { timeMs, timeoutMs }: KeepaliveTimes): void {
+/**
+ * Probes a connection as long as it lasts, and ends it, with what is under way on it, when the other side stays silent.
+ *
+ * @param isNeeded whether a probe that is due is to be sent; by default each is
+ */
+export function keepAlive(
+  session: Http2Session,
+  { timeMs, timeoutMs }: KeepaliveTimes,
+  isNeeded: () => boolean = () => true,
+): void {
   let patience: NodeJS.Timeout | undefined;
   // A turn later: where this process itself stalled, the answer may lie in the socket, which is read between.
   const giveUp = (): void => {
     if (patience !== undefined) session.destroy();
   };
   const probe = (): void => {
-    if (session.destroyed || patience !== undefined) return;
+    if (session.destroyed || patience !== undefined || !isNeeded()) return;
     patience = setTimeout(() => setImmediate(giveUp), timeoutMs).unref();
     session.ping(() => {
       clearTimeout(patience);

@@ -1,7 +1,8 @@
 import { status } from "@grpc/grpc-js";
+import type { EndStatus } from "@quorate/proto/calling";
 import { ExchangeRequest, ExchangeResponse, PeerServiceDefinition } from "@quorate/proto/raft";
 import { type Log, methodPath } from "#forward";
-import { type CallStatus, OutgoingStream } from "#grpc";
+import { OutgoingStream } from "#grpc";
 import type { MemberId, Message } from "#raft";
 import { assert, BoundedQueue, type Random } from "#std";
 import { FrameEncoder } from "./frame-codec";
@@ -178,7 +179,7 @@ export class PeerLink {
     stream.write(ExchangeRequest.encode({ frame: { $case: "hello", value: hello } }).finish());
   }
 
-  private onEnd(stream: OutgoingStream, { code, details }: CallStatus): void {
+  private onEnd(stream: OutgoingStream, { code, details }: EndStatus): void {
     // A peer that refuses this node in words is there; else its system has closed what it held.
     const isRefusal = code === status.FAILED_PRECONDITION;
     if (!isRefusal) this.planReset(stream);

@@ -2,7 +2,8 @@ import { createServer as createHttp2Server } from "node:http2";
 import { createServer, type Socket, type Server as TcpServer } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
-import { type CallStatus, GrpcServer, OutgoingStream, type ServerCall } from "@quorate/services/grpc";
+import type { EndStatus } from "@quorate/proto/calling";
+import { GrpcServer, OutgoingStream, type ServerCall } from "@quorate/services/grpc";
 import { eventually } from "../../support/eventually";
 
 const PATH = "/t.T/Both";
@@ -40,7 +41,7 @@ function addressOf(listening: { address(): unknown }): string {
 
 /** A stream, and all that it tells. */
 function dial(address = addressOf(listener), messageBytesMax = 1000) {
-  const told = { messages: [] as Buffer[], drained: 0, ended: [] as CallStatus[] };
+  const told = { messages: [] as Buffer[], drained: 0, ended: [] as EndStatus[] };
   const stream = new OutgoingStream(
     { address, path: PATH, messageBytesMax, keepalive },
     {
@@ -89,7 +90,7 @@ describe("an outgoing stream", () => {
     expect(stream.write(Buffer.of(1))).toBe(false);
   });
 
-  test.each<[string, (call: ServerCall) => void, CallStatus]>([
+  test.each<[string, (call: ServerCall) => void, EndStatus]>([
     ["well", (call) => call.end(), { code: status.OK, details: "" }],
     [
       "with a failure and nothing else",

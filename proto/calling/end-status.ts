@@ -1,0 +1,61 @@
+import { constants, type IncomingHttpHeaders } from "node:http2";
+import { Status } from "nice-grpc-common";
+
+/** How a call ended, as its caller hears it. */
+export interface EndStatus {
+  /** A gRPC status code; one that gRPC does not have where the other side said so. */
+  readonly code: number;
+  readonly details: string;
+  /** An encoded google.rpc.Status; absent where none came. */
+  readonly statusDetails?: Buffer;
+}
+
+/** The trailer of gRPC's richer error model. */
+const DETAILS_TRAILER = "grpc-status-details-bin";
+
+/** What trailers say, or the headers of an answer that is nothing but them; null where they say no status. */
+export function statusIn(headers: IncomingHttpHeaders): EndStatus | null {
+  const code = headers["grpc-status"];
+  if (typeof code !== "string" || !/^\d{1,3}$/.test(code)) return null;
+  const message = headers["grpc-message"];
+  const details = typeof message === "string" ? percentDecoded(message) : "";
+  const statusDetails = headers[DETAILS_TRAILER];
+  return typeof statusDetails === "string"
+    ? { code: Number(code), details, statusDetails: Buffer.from(statusDetails, "base64") }
+    : { code: Number(code), details };
+}
+
+/** What it means that the answer came under an HTTP status other than 200, and without one of gRPC. */
+export function statusOfHttp(httpStatus: number): EndStatus {
+  return {
+    code: Status.UNAVAILABLE,
+    details: `the other side answered with HTTP status ${httpStatus}`,
+  };
+}
+
+/** What it means that a stream was reset, or its connection lost, without a status (gRPC over HTTP/2, "Errors"). */
+export function statusOfReset(rstCode: number): EndStatus {
+  const details = `Received RST_STREAM with code ${rstCode}`;
+  switch (rstCode) {
+    case constants.NGHTTP2_NO_ERROR:
+      return { code: Status.UNAVAILABLE, details: "the connection was lost" };
+    case constants.NGHTTP2_REFUSED_STREAM:
+      return { code: Status.UNAVAILABLE, details };
+    case constants.NGHTTP2_CANCEL:
+      return { code: Status.CANCELLED, details };
+    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+      return { code: Status.RESOURCE_EXHAUSTED, details };
+    case constants.NGHTTP2_INADEQUATE_SECURITY:
+      return { code: Status.PERMISSION_DENIED, details };
+    default:
+      return { code: Status.INTERNAL, details };
+  }
+}
+
+function percentDecoded(message: string): string {
+  try {
+    return decodeURIComponent(message);
+  } catch {
+    return message;
+  }
+}
