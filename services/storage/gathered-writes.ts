@@ -7,12 +7,13 @@ import type {
   SessionState,
   StateWrites,
 } from "#kv";
+import { KeyTable } from "./key-table";
 import { keyOfChange, type WrittenChange } from "./revision-records";
 import type { EndedGeneration } from "./state-records";
 import type { VersionChange } from "./version-records";
 
-/** What was written of keys at last, by their cache keys. */
-export type WrittenKeys = Map<string, VersionChange>;
+/** What was written of keys at last. */
+export type WrittenKeys = KeyTable<VersionChange>;
 
 /** What a change takes besides its key and value, in the rows that it is put into, nearly. */
 const CHANGE_OVERHEAD_BYTES = 150;
@@ -27,7 +28,7 @@ export class GatheredWrites {
   /** In the order of (revision, ordinal). */
   readonly changes: WrittenChange[] = [];
   /** The last change of each key. */
-  readonly newest: WrittenKeys = new Map();
+  readonly newest: WrittenKeys = new KeyTable();
   /** null for those that were deleted, here and below. */
   readonly namespaces = new Map<number, NamespaceState | null>();
   readonly sessions = new Map<number, SessionState | null>();
@@ -65,11 +66,11 @@ export class GatheredWrites {
 
   /** Takes the next change, in their order. */
   addChange(
-    cacheKey: string,
+    hash: number,
     change: VersionChange & WrittenChange["change"],
     previous: WrittenChange["previous"],
   ): void {
-    this.newest.set(cacheKey, change);
+    this.newest.set(hash, change, keyOfChange(change), change);
     this.addTold({ change, previous });
   }
 

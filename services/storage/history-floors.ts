@@ -1,6 +1,6 @@
 import { firstEvent, type NamespaceState, oldestReadable, type StateMeta, type StateWrites } from "#kv";
 import { ReadExpired } from "#replica";
-import type { KeySpace } from "./record-source";
+import type { KeySpace } from "./key-hash";
 
 /** What of each namespace can still be read and told, as of the last write. */
 export class HistoryFloors {

@@ -1,7 +1,6 @@
 import type { ResidentState, StateWrites } from "#kv";
 import type { ChainedBatch } from "./database";
-import { cacheKeyOf } from "./record-cache";
-import type { KeySpace } from "./record-source";
+import { type KeySpace, keyHash, PROCESS_SEED } from "./key-hash";
 import { RecordWriter } from "./record-writer";
 import { KEYS_PER_SLICE, type RemovalParts } from "./removal";
 import { type PreviousVersion, readRevisions, type StoredChange } from "./revision-records";
@@ -159,7 +158,7 @@ export class HistoryRemoval {
     let bytes = versionKey(this.writer, namespaceId, generation, key, revision).deleteFrom(batch);
     this.space.noteRemoved(key.length + RECORD_OVERHEAD_BYTES);
     // LevelDB gets no write in between, and what is gathered meanwhile comes after the removal.
-    const written = this.parts.stateWriter.newestOf(cacheKeyOf(namespaceId, generation, key));
+    const written = this.parts.stateWriter.newestOf(keyHash(PROCESS_SEED, space, key), space, key);
     const isNewest =
       written === undefined
         ? this.parts.source.isDeletedAt(space, key, revision)

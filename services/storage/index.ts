@@ -19,6 +19,8 @@ export {
   receiveState,
 } from "./image-directory";
 export { type ImageCounts, type ImageSummary, LEVEL_IMAGE_FORMAT, verifyImageRows } from "./image-rows";
+export { type HashSeed, type KeySpace, keyHash } from "./key-hash";
+export { KeyTable } from "./key-table";
 export type { StateLimits } from "./level-state";
 export { liveTables } from "./leveldb-manifest";
 export { faultyTable } from "./leveldb-table";
@@ -30,7 +32,7 @@ export {
   openLogOn,
   openLogStore,
 } from "./log-open";
-export { type CachedKey, RecordCache } from "./record-cache";
+export { type CachedRow, RecordCache } from "./record-cache";
 export { snappyUncompress } from "./snappy";
 export { openStateStore, type StateStoreOpened } from "./state-open";
 export {

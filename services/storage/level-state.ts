@@ -23,9 +23,8 @@ import { LevelFrozenState } from "./frozen-state";
 import { HistoryFloors } from "./history-floors";
 import { LoadedView } from "./loaded-view";
 import { NewestRecords } from "./newest-records";
-import { cacheKeyOf } from "./record-cache";
 import { RecordRepairs } from "./record-repairs";
-import { type KeySpace, RecordSource } from "./record-source";
+import { RecordSource } from "./record-source";
 import { StateChanges } from "./state-changes";
 import { keptBy, type StateContents } from "./state-contents";
 import { readHistory } from "./state-history";
@@ -83,21 +82,13 @@ export class LevelState {
 
   async read(reads: StateReads): Promise<StateView> {
     this.handle.check();
-    const cacheKeys = reads.keys.map(cacheKeyOfRead);
-    const records = await this.newest.read(reads.keys, cacheKeys, NEWEST_REVISION);
-    const found = new Map<string, StoredRecord | null>();
-    for (let at = 0; at < cacheKeys.length; at += 1) {
-      const cacheKey = cacheKeys[at] as string;
-      // Of two reads of one key the one that wants the value counts.
-      const counts = reads.keys[at]?.withValue === true || !found.has(cacheKey);
-      if (counts) found.set(cacheKey, records[at] as StoredRecord | null);
-    }
+    const records = await this.newest.read(reads.keys, NEWEST_REVISION);
     const ranges: (readonly StoredRecord[])[] = [];
     for (const range of reads.ranges) {
       const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !range.withValues };
       ranges.push(await firstRecords(this.chunks(query), range));
     }
-    return new LoadedView(found, ranges);
+    return new LoadedView(reads.keys, records, ranges);
   }
 
   write({ applied, writes }: StateBatch): Promise<void> {
@@ -118,7 +109,7 @@ export class LevelState {
       const prepared = await this.repairs.prepared(repairs, snapshot).finally(() => snapshot.close());
       await this.writer.write((batch) => this.repairs.putInto(batch, prepared));
       await this.writer.flush();
-      this.newest.noteRepaired(repairs.map(cacheKeyOfRead));
+      this.newest.noteRepaired(repairs);
     });
   }
 
@@ -156,7 +147,7 @@ export class LevelState {
       key,
       withValue: !query.keysOnly,
     }));
-    return this.newest.read(reads, reads.map(cacheKeyOfRead), revision);
+    return this.newest.read(reads, revision);
   }
 
   async *scan(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
@@ -213,10 +204,6 @@ export class LevelState {
     const { handle, source, writer } = this;
     return scanRange({ handle, source, writer }, query, this.limits.scanChunkBytes);
   }
-}
-
-function cacheKeyOfRead({ namespaceId, generation, key }: Pick<KeyRead, keyof KeySpace | "key">): string {
-  return cacheKeyOf(namespaceId, generation, key);
 }
 
 async function firstRecords(

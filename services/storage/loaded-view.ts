@@ -1,18 +1,48 @@
-import type { StateView, StoredRecord } from "#kv";
+import type { KeyRead, StateView, StoredRecord } from "#kv";
 import { assert } from "#std";
-import { cacheKeyOf } from "./record-cache";
+import { keyHash, PROCESS_SEED } from "./key-hash";
+import { KeyTable } from "./key-table";
 
-/** The answers to what a batch of commands declared that it reads. */
+/**
+ * The answers to what a batch of commands declared that it reads. Commands ask in the order in which they declared, mostly,
+ * and for a key by the very array that they declared: so what is asked for is nearly always the next answer.
+ */
 export class LoadedView implements StateView {
+  /** Behind the answer that was given last. */
+  private next = 0;
+  /** By key, where answers are asked for in another order; positions of reads. */
+  private byKey: KeyTable<number> | null = null;
+  /** Of two reads of one key the one that wants the value counts. */
+  private readonly isOneKind: boolean;
+
+  /** @param records answers to the reads, in their order */
   constructor(
-    private readonly found: ReadonlyMap<string, StoredRecord | null>,
+    private readonly reads: readonly KeyRead[],
+    private readonly records: readonly (StoredRecord | null)[],
     private readonly ranges: readonly (readonly StoredRecord[])[],
-  ) {}
+  ) {
+    this.isOneKind = areOfOneKind(reads);
+  }
 
   get(namespaceId: number, generation: number, key: Uint8Array): StoredRecord | null {
-    const record = this.found.get(cacheKeyOf(namespaceId, generation, key));
-    assert(record !== undefined, "a command reads only the keys that it declared");
-    return record;
+    const { next } = this;
+    const read = this.reads[next];
+    if (
+      read !== undefined &&
+      read.key === key &&
+      read.namespaceId === namespaceId &&
+      read.generation === generation &&
+      (this.isOneKind || read.withValue)
+    ) {
+      this.next = next + 1;
+      return this.records[next] as StoredRecord | null;
+    }
+    const space = { namespaceId, generation };
+    this.byKey ??= positionsOf(this.reads);
+    const at = this.byKey.get(keyHash(PROCESS_SEED, space, key), space, key);
+    assert(at !== undefined, "a command reads only the keys that it declared");
+    this.next = at + 1;
+    return this.records[at] as StoredRecord | null;
   }
 
   range(position: number): readonly StoredRecord[] {
@@ -20,4 +50,22 @@ export class LoadedView implements StateView {
     assert(records !== undefined, "a command reads only the ranges that it declared");
     return records;
   }
+}
+
+/** Whether all of them want the value, or none does. */
+function areOfOneKind(reads: readonly KeyRead[]): boolean {
+  const first = reads[0];
+  for (const { withValue } of reads) if (withValue !== first?.withValue) return false;
+  return true;
+}
+
+function positionsOf(reads: readonly KeyRead[]): KeyTable<number> {
+  const positions = new KeyTable<number>();
+  for (let at = 0; at < reads.length; at += 1) {
+    const read = reads[at] as KeyRead;
+    const hash = keyHash(PROCESS_SEED, read, read.key);
+    const counts = read.withValue || positions.get(hash, read, read.key) === undefined;
+    if (counts) positions.set(hash, read, read.key, at);
+  }
+  return positions;
 }

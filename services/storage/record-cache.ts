@@ -1,179 +1,290 @@
-import type { StoredRecord } from "#kv";
 import { assert } from "#std";
-import { ownBytes } from "./own-bytes";
-import type { NewestVersion } from "./version-records";
+import type { KeySpace } from "./key-hash";
 
-/** What a cached key takes besides its bytes: the map's slot, the header of the text, the objects. */
-const KEY_OVERHEAD_BYTES = 200;
-/** The same of a value, which is a text with a header. */
-const VALUE_OVERHEAD_BYTES = 24;
-/** A larger value has memory of its own, which takes more besides, and need not be made again of a text. */
-const TEXT_BYTES_MAX = 1024;
-const OWN_OVERHEAD_BYTES = 300;
-/**
- * Keys get so much of the bound: a command that writes reads no more than the key mostly. Each key that is looked for in
- * tables also counts as a seek of LevelDB, of which a hundred have a table merged ahead of its time (DBImpl::Get,
- * Version::UpdateStats).
+/*
+ * An entry lies in one piece: these words, the bytes of the key, those of the row, and up to three that are unused.
  */
-const KEYS_SHARE = 2 / 3;
+/** The keyHash. */
+const HASH = 0;
+/** The bytes of the entry, a multiple of four, and marks in the two bits that are free. */
+const SPAN = 1;
+const NAMESPACE = 2;
+const GENERATION = 3;
+const KEY_BYTES = 4;
+/** Of the row, and how many of them are held. */
+const ROW_BYTES = 5;
+const HELD_BYTES = 6;
+const ENTRY_WORDS = 7;
 
-/** The newest version of a key, without its bytes. */
-export interface CachedKey {
-  /** 0 where there never was one. */
-  readonly modRevision: number;
-  /** Not where it is deleted or never was; then what follows is 0. */
-  readonly isThere: boolean;
-  readonly valueBytes: number;
-  readonly createRevision: number;
-  readonly version: number;
-  readonly leaseId: number;
+const WORD_BYTES = 4;
+/** Looked for since it came, or since it was spared. */
+const IS_USED = 1;
+/** Of no key any more. */
+const IS_DEAD = 2;
+const MARKS = IS_USED | IS_DEAD;
+/** What is dead and passed over needs no more than its span. */
+const FILLER_WORDS_MIN = 2;
+
+/** A place in the table of places for each so many bytes. */
+const BYTES_PER_SLOT = 64;
+const SLOTS_FILLED_MAX = 0.75;
+/** Of all room an entry takes no more than this, so that no row pushes out too many others. */
+const ENTRY_SHARE_MAX = 1 / 256;
+/** What is kept of a row that is too long: more than any header has. */
+const HEADER_BYTES_MAX = 256;
+/** An entry takes a new row into its old place where it leaves no more unused than this. */
+const SPARE_BYTES_MAX = 32;
+/**
+ * How many that were used may be spared for each that comes, and what is saved up of that: so room costs little on the
+ * average, and never a walk through all there is.
+ */
+const SPARED_PER_ENTRY = 4;
+const SPARED_MAX = 1024;
+
+/** A row as the cache has it; to be read before the cache is changed. */
+export interface CachedRow {
+  readonly memory: Uint8Array;
+  readonly start: number;
+  /** From `start` on: all of the row, or no more than its header. */
+  readonly heldBytes: number;
+  /** Of the whole row; 0 of a key that never was. */
+  readonly rowBytes: number;
 }
-
-interface CacheEntry {
-  known: CachedKey;
-  /** Of that version; null where it is not cached. */
-  value: CachedValue | null;
-  /** Since it was last in front. */
-  isUsed: boolean;
-}
-
-/** A text has a character a byte: so a value takes little more than its bytes. */
-type CachedValue = string | Uint8Array;
 
 /**
- * The newest versions of keys that were lately read or written, bounded in bytes: what is known of a key apart from its
- * value, for it takes little, and what is written is read before without its value.
+ * The newest rows of keys that were lately read or written, as they are stored, outside of V8's heap: however many there are,
+ * none is an object that the garbage collector visits. Of a row that is too long its header is kept.
  *
- * Where there is no room, keys go in the order in which they came; but those that were used since go to the end of the line
- * instead. That keeps nearly what a least-recently-used list would, and a use costs a flag.
+ * A ring: what came first is at its front and goes first, where there is no room; but what was used since it came goes
+ * to the back instead. That keeps nearly what a least-recently-used list would, and a use costs a bit. A row that is
+ * about as long as the one before it takes that one's place.
  */
 export class RecordCache {
-  private readonly entries = new Map<string, CacheEntry>();
-  private readonly keysBytesMax: number;
-  private readonly valuesBytesMax: number;
-  private keysBytes = 0;
-  private valuesBytes = 0;
+  private readonly bytes: Uint8Array;
+  private readonly words: Uint32Array;
+  /** By hash, with linear probing: a place in the ring and one, or 0. */
+  private readonly slots: Uint32Array;
+  private readonly slotMask: number;
+  private readonly entriesMax: number;
+  private readonly entryBytesMax: number;
+  /** In words: the first entry, and where the next one goes. */
+  private front = 0;
+  private back = 0;
+  /** From the front to the back. */
+  private filledWords = 0;
+  private entryCount = 0;
+  private sparable = 0;
+  /** The one answer of find(), so that none is made for each. */
+  private readonly found: { memory: Uint8Array; start: number; heldBytes: number; rowBytes: number };
+
   /**
-   * The line, from its front on. Kept, for a new one would come by all that was deleted; it also comes to what is put into
-   * the map later.
+   * @param bytesMax of everything; 0 caches nothing
+   * @param entryShareMax of the room for entries, for one
    */
-  private line = this.entries.entries();
-
-  constructor(bytesMax: number) {
-    this.keysBytesMax = bytesMax * KEYS_SHARE;
-    this.valuesBytesMax = bytesMax - this.keysBytesMax;
-  }
-
-  get(cacheKey: string): CachedKey | undefined {
-    const entry = this.entries.get(cacheKey);
-    if (entry === undefined) return undefined;
-    entry.isUsed = true;
-    return entry.known;
-  }
-
-  /** Of a key that get() found to be there. */
-  value(cacheKey: string): Uint8Array | undefined {
-    const value = this.entries.get(cacheKey)?.value ?? null;
-    return value === null ? undefined : bytesOf(value);
-  }
-
-  /** @param value null where it is not known, or where there is none */
-  set(cacheKey: string, known: CachedKey, value: Uint8Array | null): void {
-    let entry = this.entries.get(cacheKey);
-    if (entry === undefined) {
-      entry = { known, value: null, isUsed: false };
-      this.entries.set(cacheKey, entry);
-      this.keysBytes += keyBytes(cacheKey);
-    } else {
-      entry.known = known;
-      entry.isUsed = true;
-    }
-    // So a value is never that of another version than its key tells.
-    this.dropValue(entry);
-    // One that is larger would push out all others, and itself at last.
-    if (value !== null && value.length * 2 <= this.valuesBytesMax) {
-      entry.value = cachedValue(value);
-      this.valuesBytes += valueBytes(entry.value);
-    }
-    while (this.keysBytes > this.keysBytesMax || this.valuesBytes > this.valuesBytesMax) this.makeRoom();
-  }
-
-  delete(cacheKey: string): void {
-    const entry = this.entries.get(cacheKey);
-    if (entry === undefined) return;
-    this.dropValue(entry);
-    this.entries.delete(cacheKey);
-    this.keysBytes -= keyBytes(cacheKey);
+  constructor(bytesMax: number, entryShareMax = ENTRY_SHARE_MAX) {
+    const slotCount = 2 ** Math.floor(Math.log2(Math.max(2, bytesMax / BYTES_PER_SLOT)));
+    const ringBytes = Math.max(0, bytesMax - slotCount * WORD_BYTES);
+    this.words = new Uint32Array(Math.floor(ringBytes / WORD_BYTES));
+    this.bytes = new Uint8Array(this.words.buffer);
+    this.slots = new Uint32Array(slotCount);
+    this.slotMask = slotCount - 1;
+    this.entriesMax = Math.floor(slotCount * SLOTS_FILLED_MAX);
+    this.entryBytesMax = Math.floor(this.words.byteLength * entryShareMax);
+    this.found = { memory: this.bytes, start: 0, heldBytes: 0, rowBytes: 0 };
   }
 
   get keyCount(): number {
-    return this.entries.size;
+    return this.entryCount;
   }
 
-  /** Has the first in the line go, or go to its end. */
-  private makeRoom(): void {
-    const front = this.line.next();
-    assert(front.done !== true, "what takes room is in the line");
-    const [cacheKey, entry] = front.value;
-    if (!entry.isUsed && this.keysBytes > this.keysBytesMax) {
-      this.delete(cacheKey);
+  /** The row of a key, for a command or a read that may come again: so it stays for longer. */
+  find(hash: number, space: KeySpace, key: Uint8Array): CachedRow | null {
+    const place = this.placeAt(this.slotOf(hash, space, key));
+    if (place < 0) return null;
+    (this.words[place + SPAN] as number) |= IS_USED;
+    return this.rowAt(place);
+  }
+
+  /** The same, and that it was looked for does not count. */
+  peek(hash: number, space: KeySpace, key: Uint8Array): CachedRow | null {
+    const place = this.placeAt(this.slotOf(hash, space, key));
+    return place < 0 ? null : this.rowAt(place);
+  }
+
+  /** @param row empty for a key that never was */
+  set(hash: number, space: KeySpace, key: Uint8Array, row: Uint8Array): void {
+    const isWhole = entryBytes(key.length, row.length) <= this.entryBytesMax;
+    const heldBytes = isWhole ? row.length : Math.min(row.length, HEADER_BYTES_MAX);
+    const wanted = entryBytes(key.length, heldBytes);
+    const slot = this.slotOf(hash, space, key);
+    const known = this.placeAt(slot);
+    let marks = 0;
+    if (known >= 0) {
+      const span = this.words[known + SPAN] as number;
+      const spareBytes = (span & ~MARKS) - wanted;
+      if (spareBytes >= 0 && spareBytes <= SPARE_BYTES_MAX) {
+        this.putRow(known, key.length, row, heldBytes);
+        return;
+      }
+      marks = span & IS_USED;
+      this.drop(slot, known);
+    }
+    if (wanted > this.entryBytesMax) return;
+    const place = this.reserve(wanted / WORD_BYTES);
+    const { words } = this;
+    words[place + HASH] = hash;
+    words[place + SPAN] = wanted | marks;
+    words[place + NAMESPACE] = space.namespaceId;
+    words[place + GENERATION] = space.generation;
+    words[place + KEY_BYTES] = key.length;
+    this.bytes.set(key, (place + ENTRY_WORDS) * WORD_BYTES);
+    this.putRow(place, key.length, row, heldBytes);
+    // Room may have been made since, and slots moved.
+    this.slots[this.slotOf(hash, space, key)] = place + 1;
+    this.entryCount += 1;
+  }
+
+  delete(hash: number, space: KeySpace, key: Uint8Array): void {
+    const slot = this.slotOf(hash, space, key);
+    const place = this.placeAt(slot);
+    if (place >= 0) this.drop(slot, place);
+  }
+
+  private rowAt(place: number): CachedRow {
+    const { found, words } = this;
+    found.start = (place + ENTRY_WORDS) * WORD_BYTES + (words[place + KEY_BYTES] as number);
+    found.heldBytes = words[place + HELD_BYTES] as number;
+    found.rowBytes = words[place + ROW_BYTES] as number;
+    return found;
+  }
+
+  private putRow(place: number, keyBytes: number, row: Uint8Array, heldBytes: number): void {
+    this.words[place + ROW_BYTES] = row.length;
+    this.words[place + HELD_BYTES] = heldBytes;
+    const held = heldBytes === row.length ? row : row.subarray(0, heldBytes);
+    this.bytes.set(held, (place + ENTRY_WORDS) * WORD_BYTES + keyBytes);
+  }
+
+  /** The slot of the key, or the free one where it belongs. */
+  private slotOf(hash: number, space: KeySpace, key: Uint8Array): number {
+    const { slots, slotMask } = this;
+    let slot = hash & slotMask;
+    for (;;) {
+      const place = (slots[slot] as number) - 1;
+      if (place < 0 || this.isAt(place, hash, space, key)) return slot;
+      slot = (slot + 1) & slotMask;
+    }
+  }
+
+  private isAt(place: number, hash: number, space: KeySpace, key: Uint8Array): boolean {
+    const { words, bytes } = this;
+    if (words[place + HASH] !== hash || words[place + KEY_BYTES] !== key.length) return false;
+    if (words[place + NAMESPACE] !== space.namespaceId || words[place + GENERATION] !== space.generation) {
+      return false;
+    }
+    const start = (place + ENTRY_WORDS) * WORD_BYTES;
+    for (let at = 0; at < key.length; at += 1) {
+      if (bytes[start + at] !== key[at]) return false;
+    }
+    return true;
+  }
+
+  private placeAt(slot: number): number {
+    return (this.slots[slot] as number) - 1;
+  }
+
+  /** Forgets a key; what it takes is free when the front has passed it. */
+  private drop(slot: number, place: number): void {
+    (this.words[place + SPAN] as number) |= IS_DEAD;
+    this.free(slot);
+  }
+
+  /** Frees a slot and moves those up that were put behind it for want of it (Knuth, volume 3, section 6.4, algorithm R). */
+  private free(slot: number): void {
+    const { slots, slotMask, words } = this;
+    let hole = slot;
+    let next = (hole + 1) & slotMask;
+    while (slots[next] !== 0) {
+      const home = (words[(slots[next] as number) - 1 + HASH] as number) & slotMask;
+      if (((next - home) & slotMask) >= ((next - hole) & slotMask)) {
+        slots[hole] = slots[next] as number;
+        hole = next;
+      }
+      next = (next + 1) & slotMask;
+    }
+    slots[hole] = 0;
+    this.entryCount -= 1;
+  }
+
+  /** Makes room at the back for so many words in one piece, and says where. */
+  private reserve(wantedWords: number): number {
+    this.sparable = Math.min(SPARED_MAX, this.sparable + SPARED_PER_ENTRY);
+    while (this.entryCount >= this.entriesMax || !this.hasRoom(wantedWords)) this.passFront();
+    return this.advance(wantedWords);
+  }
+
+  private hasRoom(wantedWords: number): boolean {
+    const { length } = this.words;
+    if (this.filledWords === 0) {
+      this.front = 0;
+      this.back = 0;
+    }
+    const unusedWords = this.back + wantedWords > length ? length - this.back : 0;
+    return this.filledWords + unusedWords + wantedWords <= length;
+  }
+
+  /** Takes words at the back that are free; those before the end of the ring that are too few are passed over. */
+  private advance(wantedWords: number): number {
+    const { length } = this.words;
+    if (this.back + wantedWords > length) {
+      const unusedWords = length - this.back;
+      if (unusedWords >= FILLER_WORDS_MIN)
+        this.words[this.back + SPAN] = (unusedWords * WORD_BYTES) | IS_DEAD;
+      this.filledWords += unusedWords;
+      this.back = 0;
+    }
+    const place = this.back;
+    this.back += wantedWords;
+    this.filledWords += wantedWords;
+    assert(this.filledWords <= length, "the ring holds no more than it has room for");
+    return place;
+  }
+
+  /** Has the first entry go, or go to the back where it was used. */
+  private passFront(): void {
+    const { words, front } = this;
+    assert(this.filledWords > 0, "what takes room is in the ring");
+    if (words.length - front < FILLER_WORDS_MIN) {
+      this.filledWords -= words.length - front;
+      this.front = 0;
       return;
     }
-    if (!entry.isUsed) this.dropValue(entry);
-    entry.isUsed = false;
-    this.entries.delete(cacheKey);
-    this.entries.set(cacheKey, entry);
+    const span = words[front + SPAN] as number;
+    const entryWords = (span & ~MARKS) / WORD_BYTES;
+    this.front = front + entryWords === words.length ? 0 : front + entryWords;
+    this.filledWords -= entryWords;
+    if ((span & IS_DEAD) !== 0) return;
+    const slot = this.slotOfPlace(front);
+    if ((span & IS_USED) === 0 || this.sparable === 0) {
+      this.free(slot);
+      return;
+    }
+    this.sparable -= 1;
+    // What it frees is enough for it: it begins at the back, or before itself at the begin of the ring.
+    const place = this.advance(entryWords);
+    words.copyWithin(place, front, front + entryWords);
+    words[place + SPAN] = span & ~MARKS;
+    this.slots[slot] = place + 1;
   }
 
-  private dropValue(entry: CacheEntry): void {
-    if (entry.value === null) return;
-    this.valuesBytes -= valueBytes(entry.value);
-    entry.value = null;
+  private slotOfPlace(place: number): number {
+    const { slots, slotMask } = this;
+    let slot = (this.words[place + HASH] as number) & slotMask;
+    while (slots[slot] !== place + 1) slot = (slot + 1) & slotMask;
+    return slot;
   }
 }
 
-function keyBytes(cacheKey: string): number {
-  return KEY_OVERHEAD_BYTES + cacheKey.length;
-}
-
-function valueBytes(value: CachedValue): number {
-  return (typeof value === "string" ? VALUE_OVERHEAD_BYTES : OWN_OVERHEAD_BYTES) + value.length;
-}
-
-function bytesOf(value: CachedValue): Uint8Array {
-  return typeof value === "string" ? Buffer.from(value, "latin1") : value;
-}
-
-function cachedValue(value: Uint8Array): CachedValue {
-  if (value.length > TEXT_BYTES_MAX) return ownBytes(value);
-  if (scratch.length < value.length) scratch = Buffer.alloc(TEXT_BYTES_MAX);
-  scratch.set(value);
-  return scratch.toString("latin1", 0, value.length);
-}
-
-const SPACE_BYTES = 8;
-let scratch = Buffer.alloc(256);
-
-/** Keys as texts, a character a byte, for byte arrays cannot be keys of a map: namespace and generation come first. */
-export function cacheKeyOf(namespaceId: number, generation: number, key: Uint8Array): string {
-  const length = SPACE_BYTES + key.length;
-  if (scratch.length < length) scratch = Buffer.alloc(length * 2);
-  scratch.writeUInt32BE(namespaceId, 0);
-  scratch.writeUInt32BE(generation, 4);
-  scratch.set(key, SPACE_BYTES);
-  return scratch.toString("latin1", 0, length);
-}
-
-export function cachedOf({ modRevision, record }: NewestVersion): CachedKey {
-  if (record === null) {
-    return { modRevision, isThere: false, valueBytes: 0, createRevision: 0, version: 0, leaseId: 0 };
-  }
-  const { valueBytes, createRevision, version, leaseId } = record;
-  return { modRevision, isThere: true, valueBytes, createRevision, version, leaseId };
-}
-
-/** The record of a key that is there. */
-export function recordOf(key: Uint8Array, cached: CachedKey, value: Uint8Array): StoredRecord {
-  const { valueBytes, createRevision, modRevision, version, leaseId } = cached;
-  return { key, value, valueBytes, createRevision, modRevision, version, leaseId };
+function entryBytes(keyBytes: number, heldBytes: number): number {
+  return (ENTRY_WORDS * WORD_BYTES + keyBytes + heldBytes + 3) & ~3;
 }

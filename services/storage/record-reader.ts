@@ -13,6 +13,11 @@ export class RecordReader {
     this.at = from;
   }
 
+  /** Of what is read next. */
+  get position(): number {
+    return this.at;
+  }
+
   u8(): number {
     const byte = this.source[this.at];
     assert(byte !== undefined, "a record is as long as its fields");

@@ -1,6 +1,8 @@
 import type { KeyRead, StoredRecord } from "#kv";
+import { EMPTY_BYTES } from "#std";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
+import type { KeySpace } from "./key-hash";
 import { checkedValue, RecordWriter } from "./record-writer";
 import type { PreviousVersion } from "./revision-records";
 import {
@@ -22,12 +24,6 @@ export interface VersionId {
   readonly modRevision: number;
 }
 
-/** A generation of a namespace. */
-export interface KeySpace {
-  readonly namespaceId: number;
-  readonly generation: number;
-}
-
 /** Reads records of keys from the database and verifies each; what fails its checksum ends the handle. */
 export class RecordSource {
   private readonly writer = new RecordWriter();
@@ -35,20 +31,30 @@ export class RecordSource {
   constructor(private readonly handle: DatabaseHandle) {}
 
   /**
-   * Reads a few keys within this turn of the event loop, which is cheaper than one of the thread pool. In the order of the
-   * reads; null when they are too many, or one was changed after `revision`.
+   * The `newest` rows of a few keys, read within this turn of the event loop, which is cheaper than one of the thread pool.
+   * In the order of the reads, empty for a key that never was; null when they are too many.
    */
-  newestNow(reads: readonly KeyRead[], revision: number): readonly NewestVersion[] | null {
+  newestRowsNow(reads: readonly KeyRead[]): readonly Uint8Array[] | null {
     if (reads.length > SYNC_READS_MAX) return null;
     this.handle.check();
-    const newest: NewestVersion[] = [];
+    const rows: Uint8Array[] = [];
     for (const { namespaceId, generation, key } of reads) {
       const storedKey = newestKey(this.writer, namespaceId, generation, key).takeKey();
-      const version = this.newestOf(key, storedKey, this.handle.get(storedKey));
-      if (version.modRevision > revision) return null;
-      newest.push(version);
+      rows.push(this.rowOf(storedKey, this.handle.get(storedKey)));
     }
-    return newest;
+    return rows;
+  }
+
+  /** The `newest` rows in the order of the keys, empty for a key that never was. */
+  async newestRows(
+    reads: readonly (KeySpace & { readonly key: Uint8Array })[],
+    snapshot: DatabaseSnapshot,
+  ): Promise<readonly Uint8Array[]> {
+    const keys = reads.map(({ namespaceId, generation, key }) =>
+      newestKey(this.writer, namespaceId, generation, key).takeKey(),
+    );
+    const stored = await this.handle.getMany(keys, snapshot);
+    return keys.map((key, at) => this.rowOf(key, stored[at]));
   }
 
   /** In the order of the keys. */
@@ -56,11 +62,8 @@ export class RecordSource {
     reads: readonly (KeySpace & { readonly key: Uint8Array })[],
     snapshot: DatabaseSnapshot,
   ): Promise<readonly NewestVersion[]> {
-    const keys = reads.map(({ namespaceId, generation, key }) =>
-      newestKey(this.writer, namespaceId, generation, key).takeKey(),
-    );
-    const stored = await this.handle.getMany(keys, snapshot);
-    return reads.map(({ key }, at) => this.newestOf(key, keys[at] as Uint8Array, stored[at]));
+    const rows = await this.newestRows(reads, snapshot);
+    return reads.map(({ key }, at) => readNewest(key, rows[at] as Uint8Array));
   }
 
   /** Versions that the history names. */
@@ -102,7 +105,7 @@ export class RecordSource {
   /** Whether the newest that there is of a key is its deletion at that revision. Reads within this turn. */
   isDeletedAt({ namespaceId, generation }: KeySpace, key: Uint8Array, revision: number): boolean {
     const storedKey = newestKey(this.writer, namespaceId, generation, key).takeKey();
-    const newest = this.newestOf(key, storedKey, this.handle.get(storedKey));
+    const newest = readNewest(key, this.rowOf(storedKey, this.handle.get(storedKey)));
     return newest.record === null && newest.modRevision === revision;
   }
 
@@ -185,10 +188,8 @@ export class RecordSource {
     return value;
   }
 
-  /** A key that never was is as one that was deleted before the first revision. */
-  private newestOf(key: Uint8Array, storedKey: Uint8Array, stored: Uint8Array | undefined): NewestVersion {
-    if (stored === undefined) return { modRevision: 0, record: null };
-    return readNewest(key, this.checked(storedKey, stored));
+  private rowOf(storedKey: Uint8Array, stored: Uint8Array | undefined): Uint8Array {
+    return stored === undefined ? EMPTY_BYTES : this.checked(storedKey, stored);
   }
 
   private versionOf(

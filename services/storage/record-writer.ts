@@ -20,6 +20,18 @@ export class RecordWriter {
     return this.u8(kind);
   }
 
+  /** Starts a value that is not put into a batch. */
+  beginRow(): this {
+    this.length = 0;
+    this.keyLength = 0;
+    return this;
+  }
+
+  /** What was written since it was begun, in memory that the next record takes. */
+  get row(): Uint8Array {
+    return this.view(0, this.length);
+  }
+
   /** What follows is the value. */
   endKey(): this {
     this.keyLength = this.length;

@@ -64,7 +64,7 @@ export class StateChanges {
       if (written.change.kind !== "truncate")
         bytes += writeVersion(writer, written.change).putInto(batch).bytes;
     }
-    for (const change of newest.values()) bytes += writeNewest(writer, change).putInto(batch).bytes;
+    for (const change of newest.values) bytes += writeNewest(writer, change).putInto(batch).bytes;
     return bytes + revisions.finish(batch);
   }
 }

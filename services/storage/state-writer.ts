@@ -4,6 +4,7 @@ import { forceIntoTables } from "./checkpoint";
 import type { ChainedBatch, DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import type { GatheredWrites } from "./gathered-writes";
+import type { KeySpace } from "./key-hash";
 import { RecordWriter } from "./record-writer";
 import type { StateChanges } from "./state-changes";
 import { batchKey } from "./state-layout";
@@ -100,8 +101,8 @@ export class StateWriter {
   }
 
   /** What was written of a key at last; undefined where LevelDB has it. */
-  newestOf(cacheKey: string): VersionChange | undefined {
-    return this.behind.newestOf(cacheKey);
+  newestOf(hash: number, space: KeySpace, key: Uint8Array): VersionChange | undefined {
+    return this.behind.newestOf(hash, space, key);
   }
 
   /** Resolves when LevelDB has what was written so far. */

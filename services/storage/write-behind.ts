@@ -2,6 +2,8 @@ import { assert } from "#std";
 import type { ChainedBatch, DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import { GatheredWrites, type WrittenKeys } from "./gathered-writes";
+import type { KeySpace } from "./key-hash";
+import { KeyTable } from "./key-table";
 import type { VersionChange } from "./version-records";
 
 /** How much is gathered before LevelDB gets it, and for how long at most. */
@@ -29,7 +31,7 @@ interface Waiting {
   stored: Promise<void>;
 }
 
-const NOTHING_WRITTEN: WrittenKeys = new Map();
+const NOTHING_WRITTEN: WrittenKeys = new KeyTable();
 
 /**
  * Gathers what is written and gives it to LevelDB together, one batch after another: each costs a trip to the thread
@@ -74,11 +76,11 @@ export class WriteBehind {
   }
 
   /** What was written of a key at last; undefined where LevelDB has it. */
-  newestOf(cacheKey: string): VersionChange | undefined {
-    const gathered = this.gathered?.newest.get(cacheKey);
+  newestOf(hash: number, space: KeySpace, key: Uint8Array): VersionChange | undefined {
+    const gathered = this.gathered?.newest.get(hash, space, key);
     if (gathered !== undefined) return gathered;
     for (let at = this.waiting.length - 1; at >= 0; at -= 1) {
-      const change = this.waiting[at]?.newest.get(cacheKey);
+      const change = this.waiting[at]?.newest.get(hash, space, key);
       if (change !== undefined) return change;
     }
     return undefined;
