@@ -70,6 +70,7 @@ export class ByteServer {
   private readonly pipelines = new Set<PipelineServing>();
   private readonly ended: EndedCalls;
   private streamCount = 0;
+  private cutCount = 0;
   private closing: Promise<void> | null = null;
 
   constructor(options: ByteServerOptions) {
@@ -79,6 +80,16 @@ export class ByteServer {
       messageBytesMax: options.messageBytesMax,
       keepalive: options.keepalive ?? KEEPALIVE_DEFAULT,
       windows: WINDOWS,
+      onCut: (peer, reason) => {
+        this.cutCount += 1;
+        options.log.warn(
+          { peer, reason },
+          "ended the connection of a caller that does not read what it asks for",
+        );
+      },
+      onRefused: ({ path, peer }, reason) => {
+        options.log.info({ method: path, peer, reason }, "refused a message, and its call with it");
+      },
     });
     for (const method of methodRoutes.values()) this.server.handle(method.path, this.handler(method));
     this.server.handle(PIPELINE_PATH, (call) => this.servePipeline(call));
@@ -101,6 +112,11 @@ export class ByteServer {
 
   get connectionCount(): number {
     return this.listener.connections.count;
+  }
+
+  /** Connections that were ended since their callers did not take what they had asked for. */
+  get connectionsCut(): number {
+    return this.cutCount;
   }
 
   /** Calls with a streamed answer that are open. */
@@ -162,10 +178,7 @@ export class ByteServer {
         request: (body) => {
           serving = serve(this.byteCall(method, serverCall, body), serverCall);
         },
-        cancelled: () => {
-          if (serving === null) this.noteUnfinished(serverCall);
-          else serving.cancelled();
-        },
+        cancelled: () => serving?.cancelled(),
       });
     };
   }
@@ -275,15 +288,6 @@ export class ByteServer {
       connection: serverCall,
       deadlineMs: deadlineMsOf(serverCall.deadlineMs, defaultMs),
     });
-  }
-
-  /** The one sign of a client that sends too much, whose call no service gets to see. */
-  private noteUnfinished({ path, peer }: ServerCall): void {
-    const { log, messageBytesMax } = this.options;
-    log.info(
-      { method: path, peer },
-      `a call ended before its request was whole: above the message limit of ${messageBytesMax} bytes, or its caller left`,
-    );
   }
 }
 

@@ -4,6 +4,8 @@ import { callerLeft } from "./call-failures";
 /** What calls with a streamed answer have. */
 interface WritesMessages {
   write(message: Uint8Array, flushed: () => void): boolean;
+  /** null where there is room for more, beside what other calls have under way; else resolves when it is to be asked again. */
+  room(): Promise<void> | null;
 }
 
 /** Hands on one message at a time: the next is taken when the transport has taken the one before. */
@@ -24,6 +26,9 @@ export class StreamSink {
   /** Resolves when there is room for the next message; rejects with a CANCELLED failure when nobody listens any more. */
   async write(message: Uint8Array): Promise<void> {
     await this.flushed;
+    for (let room = this.stream.room(); room !== null && !this.call.aborted; room = this.stream.room()) {
+      await this.orAborted(room);
+    }
     if (this.call.aborted) throw callerLeft();
     this.flushed = new Promise((resolve) => {
       this.release = resolve;
@@ -34,5 +39,12 @@ export class StreamSink {
   /** Resolves when the transport has taken all of it, or the call has ended. */
   drained(): Promise<void> {
     return this.flushed;
+  }
+
+  private orAborted(promise: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      this.release = resolve;
+      void promise.then(resolve);
+    });
   }
 }

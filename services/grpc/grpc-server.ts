@@ -8,7 +8,8 @@ import type { Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { type KeepaliveTimes, keepAlive } from "@quorate/proto/calling";
 import { assert } from "#std";
-import { ServerCall } from "./server-call";
+import { OUTFLOW_BOUNDS_DEFAULT, Outflow, type OutflowBounds } from "./outflow";
+import { type CallOrigin, ServerCall } from "./server-call";
 
 /** How much may be under way to a server unread. */
 export interface CallWindows {
@@ -24,7 +25,18 @@ export interface GrpcServerOptions {
   readonly keepalive: KeepaliveTimes;
   /** Those of HTTP/2 where unset: 64 KiB each. */
   readonly windows?: CallWindows;
+  readonly outflow?: OutflowBounds;
+  /** A connection was ended, since its caller, host:port, did not take what it had asked for. */
+  readonly onCut?: (peer: string, why: string) => void;
+  /** A message was refused, with its call, before a handler saw it. */
+  readonly onRefused?: (call: ServerCall, why: string) => void;
 }
+
+/**
+ * Calls of one connection at a time, streams included. Callers queue the rest by themselves, without a word, so it lies above
+ * what one gateway may carry: 10,000 watches, which is what a node holds, each by a stream of its own, and the calls beside them.
+ */
+export const STREAMS_MAX = 16_384;
 
 /** With a suffix such as "+proto", or parameters, or neither; "application/grpc-web" is another protocol. */
 const GRPC_CONTENT_TYPE = /^application\/grpc(?:\+[^;]*)?\s*(?:;.*)?$/i;
@@ -48,7 +60,10 @@ export class GrpcServer {
       // Where its limits of memory are reached, Node refuses streams in ways that callers cannot tell from a fault.
       maxSessionMemory: Number.MAX_SAFE_INTEGER,
       maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
-      ...(windows === undefined ? {} : { settings: { initialWindowSize: windows.callBytes } }),
+      settings: {
+        maxConcurrentStreams: STREAMS_MAX,
+        ...(windows === undefined ? {} : { initialWindowSize: windows.callBytes }),
+      },
     });
     this.server.setTimeout(0);
     this.server.on("session", (session) => this.begin(session));
@@ -84,13 +99,19 @@ export class GrpcServer {
   private begin(session: ServerHttp2Session): void {
     // Its caller was gone before it could be told of.
     if (session.destroyed) return;
-    const { keepalive, windows, messageBytesMax } = this.options;
+    const { keepalive, windows, messageBytesMax, outflow: bounds = OUTFLOW_BOUNDS_DEFAULT } = this.options;
     const { socket } = session;
     const host = socket.remoteFamily === "IPv6" ? `[${socket.remoteAddress}]` : socket.remoteAddress;
-    const origin = { peer: `${host}:${socket.remotePort}`, messageBytesMax };
+    const peer = `${host}:${socket.remotePort}`;
+    const outflow = new Outflow(bounds, (why) => {
+      session.destroy();
+      this.options.onCut?.(peer, why);
+    });
+    const origin = { peer, messageBytesMax, outflow, onRefused: this.options.onRefused };
     this.sessions.add(session);
     session.once("close", () => {
       this.sessions.delete(session);
+      outflow.close();
       if (this.sessions.size === 0) this.onEmpty?.();
     });
     session.on("stream", (stream, headers) => this.take(stream, headers, origin));
@@ -98,11 +119,7 @@ export class GrpcServer {
     keepAlive(session, keepalive);
   }
 
-  private take(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    origin: { readonly peer: string; readonly messageBytesMax: number },
-  ): void {
+  private take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, origin: CallOrigin): void {
     // Followed by "close", which says all that can be done about it; unheard it would end the process, also where no call comes
     // of the stream.
     stream.on("error", () => {});
@@ -117,6 +134,22 @@ export class GrpcServer {
       call.fail({ code: status.INTERNAL, details: "Invalid grpc-timeout value" });
       return;
     }
+    const { outflow } = origin;
+    if (!outflow.isFull) {
+      this.serve(call);
+      return;
+    }
+    // Not the reading of the connection: what is read there makes the room that this call waits for.
+    const goOn = (): void => {
+      stream.removeListener("close", forget);
+      if (!call.hasEnded) this.serve(call);
+    };
+    const forget = (): void => outflow.forget(goOn);
+    outflow.whenRoom(goOn);
+    stream.once("close", forget);
+  }
+
+  private serve(call: ServerCall): void {
     const handler = this.handlers.get(call.path);
     if (handler === undefined) {
       const details = `The server does not implement the method ${call.path}`;

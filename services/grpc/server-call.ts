@@ -8,6 +8,7 @@ import { status } from "@grpc/grpc-js";
 import { FlagError, framed, MessageSplitter, MessageTooLongError } from "@quorate/proto/calling";
 import { assert } from "#std";
 import { decompressed, ENCODINGS } from "./compression";
+import type { Outflow } from "./outflow";
 import { type CallStatus, OK_TRAILERS, trailersOf } from "./status";
 import { timeoutMs } from "./timeout";
 
@@ -21,6 +22,16 @@ export interface CallListener {
   cancelled(): void;
   /** The transport has taken what was written, after it wanted a pause. */
   drained?(): void;
+}
+
+/** The connection that a call came by. */
+export interface CallOrigin {
+  /** host:port of the caller. */
+  readonly peer: string;
+  readonly messageBytesMax: number;
+  readonly outflow: Outflow;
+  /** A message of a call was refused before its handler saw it. */
+  readonly onRefused?: ((call: ServerCall, why: string) => void) | undefined;
 }
 
 /** How much may be written before the transport has taken it. */
@@ -49,6 +60,10 @@ export class ServerCall {
   private readonly headers: IncomingHttpHeaders;
   private readonly splitter: MessageSplitter;
   private readonly messageBytesMax: number;
+  private readonly outflow: Outflow;
+  private readonly onRefused: CallOrigin["onRefused"];
+  /** Of what was written, and of that what the transport has not taken. */
+  private unsentBytes = 0;
   private listener: CallListener | null = null;
   private timer: NodeJS.Timeout | undefined;
   private hasResponded = false;
@@ -57,13 +72,15 @@ export class ServerCall {
   constructor(
     stream: ServerHttp2Stream,
     headers: IncomingHttpHeaders,
-    { peer, messageBytesMax }: { readonly peer: string; readonly messageBytesMax: number },
+    { peer, messageBytesMax, outflow, onRefused }: CallOrigin,
   ) {
     this.stream = stream;
     this.headers = headers;
     this.path = headers[":path"] ?? "";
     this.peer = peer;
     this.messageBytesMax = messageBytesMax;
+    this.outflow = outflow;
+    this.onRefused = onRefused;
     this.splitter = new MessageSplitter(messageBytesMax);
     const timeout = this.header("grpc-timeout");
     const leftMs = timeout === null ? Number.POSITIVE_INFINITY : timeoutMs(timeout);
@@ -91,19 +108,19 @@ export class ServerCall {
     return typeof value === "string" ? value : value.join(", ");
   }
 
-  /** Begins to read; once, in the turn in which the call came. */
+  /** Begins to read; once, in the turn in which its handler is given the call. */
   listen(listener: CallListener): void {
     assert(this.listener === null, "a call has one listener");
     this.listener = listener;
     const { stream } = this;
     stream.on("data", (chunk: Buffer) => this.take(chunk));
     stream.on("end", () => this.takeEnd());
-    stream.on("close", () => this.leave());
-    if (listener.drained !== undefined) {
-      stream.on("drain", () => {
-        if (!this.hasEnded) listener.drained?.();
-      });
-    }
+    stream.on("close", () => {
+      this.took(this.unsentBytes);
+      this.outflow.forget(this.tellDrained);
+      this.leave();
+    });
+    if (listener.drained !== undefined) stream.on("drain", this.tellDrained);
   }
 
   /** From now on the call ends with DEADLINE_EXCEEDED at its deadline. */
@@ -133,8 +150,35 @@ export class ServerCall {
       return false;
     }
     this.respond();
-    this.stream.write(framed(message), flushed);
-    return this.stream.writableLength < WRITE_AHEAD_BYTES_MAX;
+    const bytes = framed(message);
+    const { length } = bytes;
+    this.wrote(length);
+    this.stream.write(bytes, () => {
+      this.took(length);
+      flushed?.();
+    });
+    if (!this.outflow.isFull) return this.hasRoom;
+    if (this.listener?.drained !== undefined) this.outflow.whenRoom(this.tellDrained);
+    return false;
+  }
+
+  /**
+   * For who writes by `flushed`: whether all calls of the connection together have so much under way that this one is to wait.
+   *
+   * @returns null where it need not; else resolves when it may look again, or the call has ended
+   */
+  room(): Promise<void> | null {
+    const { outflow, stream } = this;
+    if (!outflow.isFull || this.hasEnded) return null;
+    return new Promise((resolve) => {
+      const goOn = (): void => {
+        outflow.forget(goOn);
+        stream.removeListener("close", goOn);
+        resolve();
+      };
+      outflow.whenRoom(goOn);
+      stream.once("close", goOn);
+    });
   }
 
   /** The one message of the answer, and with it the status OK. */
@@ -159,6 +203,28 @@ export class ServerCall {
     else this.respondWith(trailers);
   }
 
+  private get hasRoom(): boolean {
+    return this.stream.writableLength < WRITE_AHEAD_BYTES_MAX;
+  }
+
+  private readonly tellDrained = (): void => {
+    if (this.hasEnded) return;
+    if (this.outflow.isFull) this.outflow.whenRoom(this.tellDrained);
+    else if (this.hasRoom) this.listener?.drained?.();
+  };
+
+  private wrote(bytes: number): void {
+    this.unsentBytes += bytes;
+    this.outflow.wrote(bytes);
+  }
+
+  /** More than is under way where the stream was closed before. */
+  private took(bytes: number): void {
+    const taken = Math.min(bytes, this.unsentBytes);
+    this.unsentBytes -= taken;
+    this.outflow.took(taken);
+  }
+
   private respond(): void {
     if (this.hasResponded) return;
     this.hasResponded = true;
@@ -173,8 +239,13 @@ export class ServerCall {
       stream.sendTrailers(trailers);
       this.releaseStream();
     });
-    if (last === undefined) stream.end();
-    else stream.end(last);
+    if (last === undefined) {
+      stream.end();
+      return;
+    }
+    const { length } = last;
+    this.wrote(length);
+    stream.end(last, () => this.took(length));
   }
 
   private respondWith(trailers: OutgoingHttpHeaders): void {
@@ -206,9 +277,9 @@ export class ServerCall {
     } catch (error) {
       // What a listener throws is a fault of ours, and ends the process as it does where it is thrown at the end of a request.
       if (error instanceof MessageTooLongError) {
-        this.breakOff({ code: status.RESOURCE_EXHAUSTED, details: error.message });
+        this.refuse({ code: status.RESOURCE_EXHAUSTED, details: error.message });
       } else if (error instanceof FlagError) {
-        this.breakOff({ code: status.INTERNAL, details: error.message });
+        this.refuse({ code: status.INTERNAL, details: error.message });
       } else {
         throw error;
       }
@@ -222,14 +293,19 @@ export class ServerCall {
       return;
     }
     const result = decompressed(message, this.header("grpc-encoding"), this.messageBytesMax);
-    if ("fault" in result) this.breakOff(result.fault);
+    if ("fault" in result) this.refuse(result.fault);
     else this.listener?.message(result.message);
   }
 
   private takeEnd(): void {
     if (this.hasEnded) return;
     if (this.splitter.isBetweenMessages) this.listener?.end();
-    else this.breakOff({ code: status.INTERNAL, details: "The last message is not whole" });
+    else this.refuse({ code: status.INTERNAL, details: "The last message is not whole" });
+  }
+
+  private refuse(said: CallStatus): void {
+    this.onRefused?.(this, said.details);
+    this.breakOff(said);
   }
 
   /** Ends the call from this side of the listener. */

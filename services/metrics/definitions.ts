@@ -146,7 +146,19 @@ export const definitions = {
     type: "counter",
     help: "Calls that were passed on to the member they are for.",
   },
+  quorate_writes_held_total: {
+    type: "counter",
+    help: "Writes that overtook the one that they follow, and waited for it.",
+  },
+  quorate_writes_refused_total: {
+    type: "counter",
+    help: "Writes that follow another and came to nothing, as out of order or without a leader: their clients send them again.",
+  },
   quorate_client_connections: { type: "gauge", help: "Connections of clients and gateways." },
+  quorate_client_connections_cut_total: {
+    type: "counter",
+    help: "Connections that were ended since their clients did not take what they had asked for.",
+  },
   quorate_client_streams: {
     type: "gauge",
     help: "Streams both ways that clients have open: one or more for watches, one for leases. Pipelines are none of them: their calls are counted as calls.",

@@ -32,6 +32,9 @@ export interface NodeSources {
   readonly watches: { readonly size: number; readonly waitingBytes: number };
   /** Connections of clients that are open. */
   readonly connections: () => number;
+  /** Those that were ended since their clients did not take what they had asked for, since the start. */
+  readonly connectionsCut: () => number;
+  readonly writeOrder: { readonly held: number; readonly refusals: number };
   /** Streams both ways that clients have open. */
   readonly streams: () => number;
   /** Calls that were passed on, since the start. */
@@ -97,7 +100,10 @@ export class NodeReadings implements ReplicaListener {
     metrics.set("quorate_state_namespaces", sources.replica.namespaces().length);
     metrics.set("quorate_store_failed", flag(sources.hasFailed()));
     metrics.set("quorate_client_connections", sources.connections());
+    metrics.setTotal("quorate_client_connections_cut_total", sources.connectionsCut());
     metrics.set("quorate_client_streams", sources.streams());
+    metrics.setTotal("quorate_writes_held_total", sources.writeOrder.held);
+    metrics.setTotal("quorate_writes_refused_total", sources.writeOrder.refusals);
     metrics.setTotal("quorate_calls_forwarded_total", sources.callsForwarded());
     metrics.set("quorate_watches", sources.watches.size);
     metrics.set("quorate_watch_waiting_bytes", sources.watches.waitingBytes);

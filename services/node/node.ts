@@ -313,6 +313,7 @@ function follow(parts: NodeParts, owner: NodeOwner, removal: Removal): void {
 async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
   const { config, log, replica, watches, facts, alarms, verifier, observation, counters, clientServer } =
     parts;
+  const { writeOrder } = parts;
   const { listenMetrics } = config;
   if (listenMetrics === null) return null;
   const running = observation.serve({
@@ -321,6 +322,8 @@ async function serveMetrics(parts: NodeParts): Promise<RunningMetrics | null> {
     replica,
     watches,
     connections: () => clientServer.connections.length,
+    connectionsCut: () => clientServer.connectionsCut,
+    writeOrder,
     streams: () => clientServer.openStreams,
     callsForwarded: () => counters.forwarded,
     hasFailed: () => facts.hasFailed(),

@@ -41,6 +41,8 @@ export class WriteOrder {
   private readonly callsMax: number;
   private readonly sessions = new Map<number, Passage>();
   private waitingCount = 0;
+  private heldCount = 0;
+  private refusedCount = 0;
 
   constructor(options: WriteOrderOptions) {
     this.options = options;
@@ -50,6 +52,16 @@ export class WriteOrder {
   /** How many writes wait. */
   get size(): number {
     return this.waitingCount;
+  }
+
+  /** How many writes have waited. */
+  get held(): number {
+    return this.heldCount;
+  }
+
+  /** How many of those that follow another came to nothing, and are to come again. */
+  get refusals(): number {
+    return this.refusedCount;
   }
 
   /** The turn of a write, or null where it may go at once. */
@@ -80,6 +92,7 @@ export class WriteOrder {
   /** A write went, and came to nothing: it will come again, and what follows it waits for that. */
   refused(id: WriteId | null): void {
     if (id?.follows === undefined) return;
+    this.refusedCount += 1;
     const passage = this.sessions.get(id.clientId);
     if (passage !== undefined) passage.lastGone = Math.min(passage.lastGone, id.sequence - 1);
   }
@@ -128,6 +141,7 @@ export class WriteOrder {
       const at = passage.waiting.findLastIndex((other) => other.sequence <= sequence);
       passage.waiting.splice(at + 1, 0, waiting);
       this.waitingCount += 1;
+      this.heldCount += 1;
       const cancel = after(Math.max(0, Math.min(waitMsMax, (call.deadlineMs - wallMs()) / 2)), goOn);
       call.addEventListener("abort", goOn);
     });

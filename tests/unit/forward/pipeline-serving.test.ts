@@ -59,6 +59,21 @@ describe("a pipeline", () => {
 
   afterEach(() => serving.close());
 
+  test("with a frame that is too long ends, and the log says whose it was and why", async () => {
+    const pipeline = await open(echo, { messageBytesMax: 1000 });
+    pipeline.send({ calls: [callOf(1, PUT, Buffer.alloc(2000))] });
+    expect(await pipeline.failure()).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+    expect(serving.log.lines).toContainEqual({
+      level: "info",
+      fields: {
+        method: "/quorate.kv.v1.KvService/Pipeline",
+        peer: expect.stringContaining("127.0.0.1:"),
+        reason: expect.stringContaining("larger than max"),
+      },
+      message: "refused a message, and its call with it",
+    });
+  });
+
   test("each call of a frame is answered with the bytes that its handler gave", async () => {
     const pipeline = await open((call) => Promise.resolve(Uint8Array.from(call.body).reverse()));
     pipeline.send({ calls: [callOf(7, PUT, Buffer.of(1, 2)), callOf(9, GET, Buffer.of(3, 4))] });

@@ -99,6 +99,8 @@ export function nodeDouble(): NodeDouble {
       },
       watches: { size: 2, waitingBytes: 5 },
       connections: () => 3,
+      connectionsCut: () => 4,
+      writeOrder: { held: 11, refusals: 6 },
       streams: () => 2,
       callsForwarded: () => 9,
       hasFailed: () => double.hasFailed,

@@ -52,6 +52,9 @@ describe("metrics over HTTP", () => {
     expect(sampleOf(text, "quorate_raft_apply_lag_entries")).toBe(0);
     expect(sampleOf(text, "quorate_state_keys")).toBe(7);
     expect(sampleOf(text, "quorate_peer_lag_entries", { peer: "n2" })).toBe(5);
+    expect(sampleOf(text, "quorate_client_connections_cut_total")).toBe(4);
+    expect(sampleOf(text, "quorate_writes_held_total")).toBe(11);
+    expect(sampleOf(text, "quorate_writes_refused_total")).toBe(6);
   });
 
   it("says how the comparison of the replicas stands", async () => {

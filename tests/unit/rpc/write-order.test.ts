@@ -93,7 +93,7 @@ describe("the order in which writes go to the replica", () => {
     void rig.come(id(6, 5));
     await rig.idle();
     expect(rig.gone).toEqual(["1/1", "1/2", "1/3", "1/4", "1/5", "1/6"]);
-    expect([rig.order.size, rig.timers]).toEqual([0, 0]);
+    expect([rig.order.size, rig.timers, rig.order.held]).toEqual([0, 0, 5]);
   });
 
   test("sessions do not wait for each other", async () => {
@@ -142,6 +142,7 @@ describe("the order in which writes go to the replica", () => {
     void rig.come(id(2, 1));
     await rig.idle();
     expect(rig.gone).toEqual(["1/1", "1/2", "1/2", "1/3"]);
+    expect([rig.order.held, rig.order.refusals]).toEqual([1, 1]);
   });
 
   test("a caller that leaves waits no longer", async () => {
