@@ -1,100 +1,144 @@
 import type { Entry } from "#raft";
 import { assert } from "#std";
-import { SLACK_BYTES_MAX } from "./own-bytes";
+import { ownBytes } from "./own-bytes";
 
-/** What an entry takes besides its data, roughly. */
-const ENTRY_OVERHEAD_BYTES = 250;
+/** What an entry takes besides its data, roughly: its place in three lists. */
+const ENTRY_OVERHEAD_BYTES = 24;
+/** What the data of entries is gathered in: some hundred of them, so that one that leaves takes little along. */
+const PIECE_BYTES = 32 * 1024;
+/** Pieces are smaller than this share of the bound. */
+const PIECE_SHARE_MAX = 1 / 16;
 
-/** The newest entries of a log, bounded in bytes: what is replicated and applied is nearly always among them. */
+/** Consecutive entries, the data of one behind that of the other. */
+interface Piece {
+  readonly firstIndex: number;
+  readonly bytes: Uint8Array;
+  readonly terms: number[];
+  readonly kinds: Entry["kind"][];
+  /** Where the data of each ends. */
+  readonly ends: number[];
+  /** Nothing is added any more: what lies behind the last end may be read by somebody. */
+  isSealed: boolean;
+}
+
+/**
+ * The newest entries of a log, bounded in bytes: what is replicated and applied is nearly always among them.
+ *
+ * They lie in pieces of memory, and an entry is made when it is asked for: each stays for thousands of others, so as objects
+ * the garbage collector would move them twice and then have to find them dead among what is old. What was written of a piece is never written
+ * again, so what get() gave stays as it is.
+ */
 export class EntryTail {
-  private held: (Entry | undefined)[] = [];
-  /** Positions before it are empty: entries leave at the front without the rest being moved each time. */
-  private front = 0;
-  private bytes = 0;
+  private pieces: Piece[] = [];
+  private heldBytes = 0;
+  private firstIndex = 0;
   private nextIndex = 0;
+  /** Where the last one was found that was asked for: mostly they are asked for in their order. */
+  private lastFoundAt = 0;
+  private readonly pieceBytes: number;
 
-  constructor(private readonly bytesMax: number) {}
+  constructor(private readonly bytesMax: number) {
+    this.pieceBytes = Math.min(PIECE_BYTES, Math.floor(bytesMax * PIECE_SHARE_MAX));
+  }
 
-  /** Undefined when it has left, or never came. */
+  /** Undefined when it has left, or never came. Its data is a view. */
   get(index: number): Entry | undefined {
-    return this.held[this.held.length - (this.nextIndex - index)];
+    if (index < this.firstIndex || index >= this.nextIndex) return undefined;
+    const { firstIndex, bytes, terms, kinds, ends } = this.pieceOf(index);
+    const at = index - firstIndex;
+    const start = at === 0 ? 0 : (ends[at - 1] as number);
+    const length = (ends[at] as number) - start;
+    const data =
+      length === bytes.length ? bytes : new Uint8Array(bytes.buffer, bytes.byteOffset + start, length);
+    return { index, term: terms[at] as number, kind: kinds[at] as Entry["kind"], data };
   }
 
   /** Entries of one append that follow those appended before, unless truncated or cleared meanwhile. */
   append(entries: readonly Entry[]): void {
-    for (const entry of withOwnBytes(entries)) {
-      assert(
-        this.held.length === 0 || entry.index === this.nextIndex,
-        "entries come in the order of the log",
-      );
-      this.held.push(entry);
-      this.nextIndex = entry.index + 1;
-      this.bytes += entry.data.length + ENTRY_OVERHEAD_BYTES;
-    }
-    while (this.bytes > this.bytesMax && this.front < this.held.length) this.dropFirst();
+    for (const entry of entries) this.add(entry);
+    while (this.heldBytes > this.bytesMax && this.pieces.length > 0) this.dropFirst();
   }
 
   /** Forgets the entries from `index` on. */
   truncateFrom(index: number): void {
-    while (this.held.length > this.front && this.nextIndex > index) {
-      const last = this.held.pop() as Entry;
-      this.bytes -= last.data.length + ENTRY_OVERHEAD_BYTES;
-      this.nextIndex -= 1;
+    for (let last = this.pieces.at(-1); last !== undefined; last = this.pieces.at(-1)) {
+      const kept = Math.max(0, index - last.firstIndex);
+      if (kept >= last.ends.length) break;
+      this.heldBytes -= (last.ends.length - kept) * ENTRY_OVERHEAD_BYTES;
+      last.ends.length = kept;
+      last.terms.length = kept;
+      last.kinds.length = kept;
+      last.isSealed = true;
+      if (kept > 0) break;
+      this.heldBytes -= last.bytes.length;
+      this.pieces.pop();
     }
-    if (this.held.length === this.front) this.clear();
+    this.nextIndex = Math.min(this.nextIndex, index);
+    if (this.pieces.length === 0) this.clear();
   }
 
   /** Forgets the entries before `index`. */
   dropBefore(index: number): void {
-    while (this.front < this.held.length && this.nextIndex - (this.held.length - this.front) < index) {
+    this.firstIndex = Math.max(this.firstIndex, index);
+    for (let first = this.pieces[0]; first !== undefined; first = this.pieces[0]) {
+      if (first.firstIndex + first.ends.length > index) break;
       this.dropFirst();
     }
   }
 
   clear(): void {
-    this.held = [];
-    this.front = 0;
-    this.bytes = 0;
+    this.pieces = [];
+    this.heldBytes = 0;
+    this.firstIndex = 0;
+    this.nextIndex = 0;
+  }
+
+  private add(entry: Entry): void {
+    const { index, term, kind, data } = entry;
+    if (this.pieces.length === 0) this.firstIndex = index;
+    else assert(index === this.nextIndex, "entries come in the order of the log");
+    let piece = this.pieces.at(-1);
+    let start = piece?.ends.at(-1) ?? 0;
+    if (piece === undefined || piece.isSealed || start + data.length > piece.bytes.length) {
+      piece = this.begin(index, data);
+      start = 0;
+    }
+    // One that fills its piece is in it.
+    if (data.length < piece.bytes.length) piece.bytes.set(data, start);
+    piece.terms.push(term);
+    piece.kinds.push(kind);
+    piece.ends.push(start + data.length);
+    this.heldBytes += ENTRY_OVERHEAD_BYTES;
+    this.nextIndex = index + 1;
+  }
+
+  /** A piece that has room for the data, or is the data, where that fills it. */
+  private begin(firstIndex: number, data: Uint8Array): Piece {
+    const bytes = data.length < this.pieceBytes ? new Uint8Array(this.pieceBytes) : ownBytes(data);
+    const piece = { firstIndex, bytes, terms: [], kinds: [], ends: [], isSealed: false };
+    this.pieces.push(piece);
+    this.heldBytes += bytes.length;
+    return piece;
+  }
+
+  private pieceOf(index: number): Piece {
+    const { pieces } = this;
+    let at = Math.min(this.lastFoundAt, pieces.length - 1);
+    while ((pieces[at] as Piece).firstIndex > index) at -= 1;
+    for (;;) {
+      const piece = pieces[at] as Piece;
+      if (index < piece.firstIndex + piece.ends.length) {
+        this.lastFoundAt = at;
+        return piece;
+      }
+      at += 1;
+    }
   }
 
   private dropFirst(): void {
-    const first = this.held[this.front] as Entry;
-    this.held[this.front] = undefined;
-    this.front += 1;
-    this.bytes -= first.data.length + ENTRY_OVERHEAD_BYTES;
-    if (this.front > 1024 && this.front * 2 > this.held.length) {
-      this.held = this.held.slice(this.front);
-      this.front = 0;
-    }
+    const first = this.pieces.shift() as Piece;
+    this.heldBytes -= first.bytes.length + first.ends.length * ENTRY_OVERHEAD_BYTES;
+    this.firstIndex = Math.max(this.firstIndex, first.firstIndex + first.ends.length);
+    this.lastFoundAt = Math.max(0, this.lastFoundAt - 1);
   }
-}
-
-/** A frame that entries fill to this share is not worth a copy of them. */
-const FILLED_SHARE_MIN = 0.75;
-
-/**
- * The same entries without the memory that decoded views would pin, such as a frame from a peer with little else in it.
- * The copies lie in one piece, for they come and go together and V8 keeps account of each piece.
- */
-function withOwnBytes(entries: readonly Entry[]): readonly Entry[] {
-  const frame = entries[0]?.data.buffer;
-  let bytes = 0;
-  let bytesOfFrame = 0;
-  let isOwn = true;
-  for (const { data } of entries) {
-    const { buffer, length } = data;
-    bytes += length;
-    if (buffer === frame) bytesOfFrame += length;
-    if (buffer.byteLength - length > SLACK_BYTES_MAX) isOwn = false;
-  }
-  if (isOwn || frame === undefined) return entries;
-  if (bytesOfFrame === bytes && bytes >= frame.byteLength * FILLED_SHARE_MIN) return entries;
-  const copies = new Uint8Array(bytes);
-  let at = 0;
-  return entries.map((entry) => {
-    const from = at;
-    copies.set(entry.data, from);
-    at += entry.data.length;
-    return { ...entry, data: copies.subarray(from, at) };
-  });
 }

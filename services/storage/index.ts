@@ -8,6 +8,7 @@ export {
 } from "./data-directory";
 export type { DirectoryRefusal } from "./directory-refusal";
 export { diskBytes } from "./disk-space";
+export { EntryTail } from "./entry-tail";
 export type { BootstrapMember, DataIdentity } from "./identity";
 export {
   beginImageDirectory,
@@ -24,6 +25,7 @@ export { KeyTable } from "./key-table";
 export type { StateLimits } from "./level-state";
 export { liveTables } from "./leveldb-manifest";
 export { faultyTable } from "./leveldb-table";
+export { LoadedView } from "./loaded-view";
 export type { LogDisk, LogFile } from "./log-disk";
 export {
   createLogOn,

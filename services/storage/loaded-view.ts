@@ -1,7 +1,9 @@
 import type { KeyRead, StateView, StoredRecord } from "#kv";
 import { assert } from "#std";
-import { keyHash, PROCESS_SEED } from "./key-hash";
+import { type KeySpace, keyHash, PROCESS_SEED } from "./key-hash";
 import { KeyTable } from "./key-table";
+
+const PASSED_OVER_MAX = 16;
 
 /**
  * The answers to what a batch of commands declared that it reads. Commands ask in the order in which they declared, mostly,
@@ -25,24 +27,27 @@ export class LoadedView implements StateView {
   }
 
   get(namespaceId: number, generation: number, key: Uint8Array): StoredRecord | null {
-    const { next } = this;
-    const read = this.reads[next];
-    if (
-      read !== undefined &&
-      read.key === key &&
-      read.namespaceId === namespaceId &&
-      read.generation === generation &&
-      (this.isOneKind || read.withValue)
-    ) {
-      this.next = next + 1;
-      return this.records[next] as StoredRecord | null;
-    }
     const space = { namespaceId, generation };
-    this.byKey ??= positionsOf(this.reads);
-    const at = this.byKey.get(keyHash(PROCESS_SEED, space, key), space, key);
+    let at = this.soon(space, key);
+    if (at === undefined) {
+      this.byKey ??= positionsOf(this.reads);
+      at = this.byKey.get(keyHash(PROCESS_SEED, space, key), space, key);
+    }
     assert(at !== undefined, "a command reads only the keys that it declared");
     this.next = at + 1;
     return this.records[at] as StoredRecord | null;
+  }
+
+  /** Among the next few: commands whose key was written within the batch pass over theirs. */
+  private soon({ namespaceId, generation }: KeySpace, key: Uint8Array): number | undefined {
+    const end = Math.min(this.reads.length, this.next + PASSED_OVER_MAX);
+    for (let at = this.next; at < end; at += 1) {
+      const read = this.reads[at] as KeyRead;
+      if (read.key !== key) continue;
+      const counts = this.isOneKind || read.withValue;
+      return counts && read.namespaceId === namespaceId && read.generation === generation ? at : undefined;
+    }
+    return undefined;
   }
 
   range(position: number): readonly StoredRecord[] {

@@ -1,5 +1,5 @@
 /** Bytes that a view may leave unused behind it before it is worth a copy. */
-export const SLACK_BYTES_MAX = 256;
+const SLACK_BYTES_MAX = 256;
 
 /** The same bytes without the memory that a decoded view would pin, such as a whole frame from a peer. */
 export function ownBytes(bytes: Uint8Array): Uint8Array {
