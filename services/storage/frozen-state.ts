@@ -72,7 +72,7 @@ export class LevelFrozenState implements FrozenState {
     try {
       const { handle, source } = this;
       const snapshot = await this.snapshot;
-      const parts = { handle, source, snapshot };
+      const parts = { handle, source, snapshot, filling: null };
       const asOfNow = { ...query, revision: NEWEST_REVISION };
       for await (const chunk of scanSnapshot(parts, asOfNow, this.limits.scanChunkBytes)) {
         yield chunk;

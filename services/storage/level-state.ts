@@ -24,7 +24,9 @@ import { HistoryFloors } from "./history-floors";
 import { LoadedView } from "./loaded-view";
 import { NewestRecords } from "./newest-records";
 import { RecordRepairs } from "./record-repairs";
+import { RecordRuns } from "./record-runs";
 import { RecordSource } from "./record-source";
+import { isRunQuery, type RunQuery, scanRuns } from "./run-scan";
 import { StateChanges } from "./state-changes";
 import { keptBy, type StateContents } from "./state-contents";
 import { readHistory } from "./state-history";
@@ -37,6 +39,8 @@ import type { GatheringLimits } from "./write-behind";
 export interface StateLimits extends CheckpointLimits, GatheringLimits {
   /** Of records kept in memory. */
   readonly cacheBytesMax: number;
+  /** Of runs of records that scans have read. */
+  readonly recordRunsBytesMax: number;
   readonly scanChunkBytes: number;
   /** A chunk of an image is longer only where one row is. */
   readonly imageChunkBytes: number;
@@ -48,6 +52,7 @@ const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
 export class LevelState {
   readonly opened: OpenedState;
   private readonly source: RecordSource;
+  private readonly runs: RecordRuns;
   private readonly newest: NewestRecords;
   private readonly writer: StateWriter;
   private readonly reclaimer: Reclaimer;
@@ -65,7 +70,8 @@ export class LevelState {
     this.source = new RecordSource(handle);
     const answers = new AnswerRows(contents.answerRows, keptBy(contents.resident.sessions));
     this.writer = new StateWriter(handle, contents, limits, new StateChanges(answers));
-    this.newest = new NewestRecords(handle, this.source, this.writer, limits.cacheBytesMax);
+    this.runs = new RecordRuns(limits.recordRunsBytesMax);
+    this.newest = new NewestRecords(handle, this.source, this.writer, this.runs, limits.cacheBytesMax);
     this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
     this.repairs = new RecordRepairs(this.source);
     const { source, floors, writer: stateWriter } = this;
@@ -153,7 +159,7 @@ export class LevelState {
   async *scan(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
     this.handle.check();
     this.floors.checkReadable(query, query.revision);
-    yield* this.chunks(query);
+    yield* isRunQuery(query) ? this.runChunks(query) : this.chunks(query);
   }
 
   history(query: HistoryQuery): AsyncIterable<readonly Change[]> {
@@ -203,6 +209,13 @@ export class LevelState {
   private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {
     const { handle, source, writer } = this;
     return scanRange({ handle, source, writer }, query, this.limits.scanChunkBytes);
+  }
+
+  private runChunks(query: RunQuery): AsyncGenerator<readonly StoredRecord[]> {
+    const { handle, source, writer, runs, floors } = this;
+    const checkReadable = (read: RangeQuery): void => floors.checkReadable(read, read.revision);
+    const parts = { handle, source, writer, runs, checkReadable };
+    return scanRuns(parts, query, this.limits.scanChunkBytes);
   }
 }
 

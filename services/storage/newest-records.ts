@@ -3,6 +3,7 @@ import type { DatabaseHandle } from "./database-handle";
 import type { GatheredWrites } from "./gathered-writes";
 import { type KeySpace, keyHash, PROCESS_SEED } from "./key-hash";
 import { RecordCache } from "./record-cache";
+import type { RecordRuns } from "./record-runs";
 import type { RecordSource } from "./record-source";
 import { RecordWriter } from "./record-writer";
 import { keyOfChange, type PreviousVersion } from "./revision-records";
@@ -30,6 +31,7 @@ export class NewestRecords {
     private readonly handle: DatabaseHandle,
     private readonly source: RecordSource,
     private readonly writer: Pick<StateWriter, "newestOf" | "snapshot">,
+    private readonly runs: Pick<RecordRuns, "noteChanged" | "clear">,
     cacheBytesMax: number,
   ) {
     this.cache = new RecordCache(cacheBytesMax);
@@ -70,6 +72,7 @@ export class NewestRecords {
       const hash = keyHash(PROCESS_SEED, change, key);
       gathered.addChange(hash, change, this.previousOf(hash, change, key));
       this.cache.set(hash, change, key, writeNewestRow(this.rows, change).row);
+      this.runs.noteChanged(change, key);
     }
   }
 
@@ -77,6 +80,7 @@ export class NewestRecords {
   noteRepaired(repaired: readonly (KeySpace & { readonly key: Uint8Array })[]): void {
     this.writeCount += 1;
     for (const each of repaired) this.cache.delete(keyHash(PROCESS_SEED, each, each.key), each, each.key);
+    this.runs.clear();
   }
 
   /** What a change takes the place of, where that is in memory, as nearly always for a key that a command has just read. */

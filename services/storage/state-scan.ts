@@ -2,6 +2,8 @@ import type { StoredRecord } from "#kv";
 import type { RangeQuery } from "#replica";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
+import { keyText } from "./key-text";
+import type { RunFilling } from "./record-runs";
 import type { RecordSource } from "./record-source";
 import type { StateWriter } from "./state-writer";
 import { withoutValue } from "./version-records";
@@ -20,13 +22,13 @@ const RECORD_OVERHEAD_BYTES = 64;
  * said how many records are wanted, more are read while those before are taken.
  */
 export async function* scanRange(
-  parts: Omit<ScanParts, "snapshot"> & { readonly writer: Pick<StateWriter, "snapshot"> },
+  parts: Pick<ScanParts, "handle" | "source"> & { readonly writer: Pick<StateWriter, "snapshot"> },
   query: RangeQuery,
   chunkBytesMax: number,
 ): AsyncGenerator<readonly StoredRecord[]> {
   const snapshot = await parts.writer.snapshot(query.revision);
   try {
-    yield* scanSnapshot({ ...parts, snapshot }, query, chunkBytesMax);
+    yield* scanSnapshot({ ...parts, snapshot, filling: null }, query, chunkBytesMax);
   } finally {
     await snapshot.close();
   }
@@ -36,6 +38,8 @@ export interface ScanParts {
   readonly handle: DatabaseHandle;
   readonly source: RecordSource;
   readonly snapshot: DatabaseSnapshot;
+  /** Is given what is read, from the smallest key up and with values; null: nobody is. */
+  readonly filling: RunFilling | null;
 }
 
 /** The same as of a snapshot, which stays the caller's. */
@@ -44,7 +48,7 @@ export async function* scanSnapshot(
   query: RangeQuery,
   chunkBytesMax: number,
 ): AsyncGenerator<readonly StoredRecord[]> {
-  const { handle, source, snapshot } = parts;
+  const { handle, source, snapshot, filling } = parts;
   const { recordsWanted } = query;
   const iterator = source.newestIterator(query, {
     reverse: query.reverse,
@@ -60,19 +64,20 @@ export async function* scanSnapshot(
   try {
     for (;;) {
       const rows: Rows = await (ahead ?? read(recordsLeft));
-      if (rows.length === 0) return;
+      if (rows.length === 0) {
+        filling?.complete();
+        return;
+      }
       rowsMax = Math.min(rowsMax * 2, ROWS_MAX);
       const missing = recordsLeft - rows.length;
       ahead = recordsWanted !== undefined && missing > 0 ? read(missing) : null;
       // A scan that ends before does not wait for it.
       ahead?.catch(() => undefined);
-      const records = await recordsAt(source, query, rows, snapshot);
+      const records = await recordsAt(parts, query, rows);
       recordsLeft -= records.length;
-      for (let from = 0; from < records.length; ) {
-        const to = chunkEnd(records, from, chunkBytesMax);
-        yield records.slice(from, to);
+      for (const chunk of chunksOf(records, chunkBytesMax)) {
+        yield chunk;
         handle.check();
-        from = to;
       }
     }
   } finally {
@@ -96,14 +101,14 @@ async function nextRows(handle: DatabaseHandle, iterator: Iterator, rowsWanted: 
 
 /** The records as of the query's revision. */
 async function recordsAt(
-  source: RecordSource,
+  { source, snapshot, filling }: ScanParts,
   query: RangeQuery,
   rows: Rows,
-  snapshot: DatabaseSnapshot,
 ): Promise<readonly StoredRecord[]> {
   const records: StoredRecord[] = [];
   for (const row of rows) {
     const { key, modRevision, record } = source.decodeNewest(row);
+    filling?.add(keyText(query, key), record);
     if (modRevision <= query.revision) {
       if (record !== null) records.push(query.keysOnly ? withoutValue(record) : record);
       continue;
@@ -112,6 +117,18 @@ async function recordsAt(
     if (older !== null) records.push(query.keysOnly ? withoutValue(older) : older);
   }
   return records;
+}
+
+/** Records in chunks of bounded bytes; one that is longer is a chunk by itself. */
+export function* chunksOf(
+  records: readonly StoredRecord[],
+  chunkBytesMax: number,
+): Generator<readonly StoredRecord[]> {
+  for (let from = 0; from < records.length; ) {
+    const to = chunkEnd(records, from, chunkBytesMax);
+    yield records.slice(from, to);
+    from = to;
+  }
 }
 
 function chunkEnd(records: readonly StoredRecord[], from: number, chunkBytesMax: number): number {

@@ -17,6 +17,8 @@ export interface StoreOptions {
   readonly logSegmentBytesMax: number;
   /** Of records kept in memory. */
   readonly recordCacheBytesMax: number;
+  /** Of runs of records that scans have read, beside them; 0 for none. */
+  readonly recordRunsBytesMax: number;
   /** The state makes a checkpoint after so many bytes were written to it, or so many batches. */
   readonly checkpointBytes: number;
   readonly checkpointBatches: number;
@@ -33,6 +35,7 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   logTailBytesMax: 1024 * 1024,
   logSegmentBytesMax: 4 * 1024 * 1024,
   recordCacheBytesMax: 18 * 1024 * 1024,
+  recordRunsBytesMax: 8 * 1024 * 1024,
   checkpointBytes: 4 * 1024 * 1024,
   checkpointBatches: 4096,
   gatheredBytes: 64 * 1024,
