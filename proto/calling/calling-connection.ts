@@ -53,6 +53,7 @@ export class CallingConnection {
       this.fault ??= error.message;
     });
     session.once("connect", () => {
+      if (session.destroyed) return;
       if (windows !== undefined) session.setLocalWindowSize(windows.connectionBytes);
       keepAlive(session, keepalive, () => isProbedWhenIdle || this.calls > 0);
     });

@@ -2,7 +2,7 @@ import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
 import { constants } from "node:http2";
 import { Status } from "nice-grpc-common";
 import { type EndStatus, statusIn, statusOfHttp, statusOfReset } from "./end-status";
-import { framed, MessageSplitter } from "./messages";
+import { framed, MessageSplitter, MessageTooLongError } from "./messages";
 
 /** What comes of a stream. Nothing does once it is cancelled. None of it may throw. */
 export interface CallingListener {
@@ -72,9 +72,11 @@ export class CallingStream {
     return this.stream.writableLength < WRITE_AHEAD_BYTES_MAX;
   }
 
-  /** Says that all is said. */
-  end(): void {
-    if (!this.isOver) this.stream.end();
+  /** Says that all is said. @param last a message that goes before that */
+  end(last?: Uint8Array): void {
+    if (this.isOver || this.stream.destroyed) return;
+    if (last === undefined) this.stream.end();
+    else this.stream.end(framed(last));
   }
 
   /** Ends the call on both sides; nothing is told any more. Safe to call twice. */
@@ -107,7 +109,8 @@ export class CallingStream {
         this.listener.message(message);
       });
     } catch (error) {
-      this.said = { code: Status.INTERNAL, details: (error as Error).message };
+      const code = error instanceof MessageTooLongError ? Status.RESOURCE_EXHAUSTED : Status.INTERNAL;
+      this.said = { code, details: (error as Error).message };
       this.conclude();
     }
   }

@@ -25,10 +25,21 @@ export function statusIn(headers: IncomingHttpHeaders): EndStatus | null {
     : { code: Number(code), details };
 }
 
-/** What it means that the answer came under an HTTP status other than 200, and without one of gRPC. */
+const CODE_OF_HTTP_STATUS: ReadonlyMap<number, Status> = new Map([
+  [400, Status.INTERNAL],
+  [401, Status.UNAUTHENTICATED],
+  [403, Status.PERMISSION_DENIED],
+  [404, Status.UNIMPLEMENTED],
+  [429, Status.UNAVAILABLE],
+  [502, Status.UNAVAILABLE],
+  [503, Status.UNAVAILABLE],
+  [504, Status.UNAVAILABLE],
+]);
+
+/** What it means that the answer came under an HTTP status other than 200, and without one of gRPC ("HTTP to gRPC Status Code Mapping"). */
 export function statusOfHttp(httpStatus: number): EndStatus {
   return {
-    code: Status.UNAVAILABLE,
+    code: CODE_OF_HTTP_STATUS.get(httpStatus) ?? Status.UNKNOWN,
     details: `the other side answered with HTTP status ${httpStatus}`,
   };
 }

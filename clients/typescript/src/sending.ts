@@ -1,24 +1,30 @@
-import type { ClientDuplexStream } from "@grpc/grpc-js";
+import type { CallingStream } from "@quorate/proto/calling";
 
 /** Sends the requests of a duplex stream: the next is taken when the transport has taken the one before. */
 export class Sending<Request> {
-  /** What the requests threw: the stream is cancelled then. */
-  failure: { readonly thrown: unknown } | null = null;
-  readonly #call: ClientDuplexStream<Request, unknown>;
+  readonly #stream: CallingStream;
   readonly #requests: AsyncIterator<Request>;
+  readonly #encoded: (request: Request) => Uint8Array;
+  readonly #onFailure: (thrown: unknown) => void;
   #hasStopped = false;
   #release: () => void = () => undefined;
 
-  constructor(call: ClientDuplexStream<Request, unknown>, requests: AsyncIterable<Request>) {
-    this.#call = call;
+  /** @param onFailure told once what the requests threw, or that one of them cannot be encoded */
+  constructor(
+    stream: CallingStream,
+    requests: AsyncIterable<Request>,
+    encoded: (request: Request) => Uint8Array,
+    onFailure: (thrown: unknown) => void,
+  ) {
+    this.#stream = stream;
     this.#requests = requests[Symbol.asyncIterator]();
+    this.#encoded = encoded;
+    this.#onFailure = onFailure;
   }
 
   begin(): void {
     this.#send().catch((thrown: unknown) => {
-      if (this.#hasStopped) return;
-      this.failure = { thrown };
-      this.#call.cancel();
+      if (!this.#hasStopped) this.#onFailure(thrown);
     });
   }
 
@@ -36,7 +42,7 @@ export class Sending<Request> {
       const next = await this.#requests.next();
       if (this.#hasStopped) return;
       if (next.done === true) {
-        this.#call.end();
+        this.#stream.end();
         return;
       }
       await this.#write(next.value);
@@ -44,11 +50,11 @@ export class Sending<Request> {
     }
   }
 
-  /** Resolves too when the call ends, since grpc-js then forgets the callbacks of its writes. */
+  /** Resolves too when the call ends. */
   #write(request: Request): Promise<void> {
     return new Promise((resolve) => {
       this.#release = resolve;
-      this.#call.write(request, () => resolve());
+      this.#stream.write(this.#encoded(request), resolve);
     });
   }
 }

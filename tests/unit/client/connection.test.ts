@@ -158,7 +158,7 @@ describe("a duplex stream of the client", () => {
       before = taken;
       return looks === 5;
     });
-    // Windows of HTTP/2, what grpc-js keeps for a retry of its own (1 MiB), and 16 messages read ahead.
+    // Windows of HTTP/2, and what is written ahead.
     expect(taken).toBeLessThan(100);
     isReading();
     expect(await ended).toEqual([]);
@@ -172,6 +172,119 @@ describe("a duplex stream of the client", () => {
     const answers = connectionTo(serving.address).duplex(WATCH, said, options);
     await expect(allOf(answers)).rejects.toMatchObject({ code: "UNAVAILABLE", outcome: "not_applied" });
     expect(said.taken).toBe(0);
+  });
+});
+
+describe("the connection of a client", () => {
+  const PUT = { ...WATCH, path: "/quorate.kv.v1.KvService/Put" };
+  const SCAN = { ...WATCH, path: "/quorate.kv.v1.KvService/Scan" };
+
+  test("is one, for calls of all kinds", async () => {
+    const serving = await Serving.open({
+      unary: async ({ body }) => body,
+      stream: async (_call, sink) => sink.write(Buffer.of(2)),
+      duplex: echo,
+    });
+    closing.push(() => serving.close());
+    const connection = connectionTo(serving.address);
+    const said = new Said();
+    said.say(3);
+    said.end();
+    const large = Buffer.alloc(100_000, 4);
+    const [together, streamed, both, alone] = await Promise.all([
+      connection.unary(PUT, Buffer.of(1), options),
+      allOf(connection.serverStream(SCAN, Buffer.of(2), options)),
+      allOf(connection.duplex(WATCH, said, options)),
+      connection.unary(PUT, large, options),
+    ]);
+    expect([[...together], streamed, both]).toEqual([[1], [[2]], [[3]]]);
+    expect(large.equals(alone)).toBe(true);
+    expect(serving.server.connections).toHaveLength(1);
+  });
+
+  test("is given up where somebody lets it connect and says nothing, and nothing was sent", async () => {
+    const sockets: Socket[] = [];
+    const silent = createServer((socket) => {
+      sockets.push(socket);
+      socket.on("error", () => {});
+      socket.resume();
+    });
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    closing.push(() => {
+      for (const socket of sockets) socket.destroy();
+      silent.close();
+    });
+    const connection = new GrpcConnection(`127.0.0.1:${(silent.address() as AddressInfo).port}`, 60);
+    closing.push(() => connection.close());
+    await expect(connection.unary(PUT, Buffer.of(1), options)).rejects.toMatchObject({
+      code: "UNAVAILABLE",
+      outcome: "not_applied",
+      retryable: true,
+      message: expect.stringContaining("no connection within 60 ms"),
+    });
+    await eventually("it is let go", () => sockets.length === 1 && sockets[0]?.closed);
+  });
+
+  test("is made again to a server that is back", async () => {
+    const service: ByteService = { ...duplexServiceOf(echo), unary: async ({ body }) => body };
+    const first = await Serving.open(service);
+    const connection = connectionTo(first.address);
+    expect([...(await connection.unary(PUT, Buffer.of(1), options))]).toEqual([1]);
+    await first.close();
+    const lost = connection.unary(PUT, Buffer.of(2), options);
+    await expect(lost).rejects.toMatchObject({ code: "UNAVAILABLE", outcome: "not_applied" });
+    const second = new Serving(service);
+    await second.server.listen(first.address);
+    closing.push(() => second.server.close(100));
+    const answer = await eventually("it is found", () => connection.unary(PUT, Buffer.of(3), options));
+    expect([...answer]).toEqual([3]);
+  });
+
+  test("a streamed answer that is taken slowly is read slowly", async () => {
+    let written = 0;
+    const serving = await Serving.open({
+      ...duplexServiceOf(echo),
+      stream: async (_call, sink) => {
+        for (; written < 400; written += 1) await sink.write(Buffer.alloc(65_536));
+      },
+    });
+    closing.push(() => serving.close());
+    const answers = connectionTo(serving.address)
+      .serverStream(SCAN, Buffer.of(1), options)
+      [Symbol.asyncIterator]();
+    await answers.next();
+    let before = -1;
+    let looks = 0;
+    await eventually("it stands still", () => {
+      looks = written > 0 && written === before ? looks + 1 : 0;
+      before = written;
+      return looks === 5;
+    });
+    expect(written).toBeLessThan(100);
+    let taken = 1;
+    while ((await answers.next()).done !== true) taken += 1;
+    expect(taken).toBe(400);
+  });
+
+  test("an answer that does not come in time ends a streamed call here and at the server", async () => {
+    let isOver = false;
+    const serving = await Serving.open({
+      ...duplexServiceOf(echo),
+      stream: (call) =>
+        new Promise((resolve) => {
+          call.addEventListener("abort", () => {
+            isOver = true;
+            resolve();
+          });
+        }),
+    });
+    closing.push(() => serving.close());
+    const answers = connectionTo(serving.address).serverStream(SCAN, Buffer.of(1), {
+      ...options,
+      timeoutMs: 500,
+    });
+    await expect(allOf(answers)).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED", retryable: true });
+    await eventually("the server knows", () => isOver);
   });
 });
 

@@ -138,7 +138,9 @@ describe("an outgoing stream", () => {
     closing.push(() => web.close());
     const { told } = dial(addressOf(web));
     await eventually("it is over", () => told.ended.length > 0);
-    expect(told.ended).toMatchObject([{ code: status.UNAVAILABLE, details: expect.stringContaining("404") }]);
+    expect(told.ended).toMatchObject([
+      { code: status.UNIMPLEMENTED, details: expect.stringContaining("404") },
+    ]);
   });
 
   test("ends where a message is longer than it may be", async () => {
@@ -146,7 +148,9 @@ describe("an outgoing stream", () => {
     const { stream, told } = dial();
     stream.write(Buffer.of(1));
     await eventually("it is over", () => told.ended.length > 0);
-    expect(told.ended).toMatchObject([{ code: status.INTERNAL, details: expect.stringContaining("1001") }]);
+    expect(told.ended).toMatchObject([
+      { code: status.RESOURCE_EXHAUSTED, details: expect.stringContaining("1001") },
+    ]);
     expect(told.messages).toEqual([]);
   });
 

@@ -1,6 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Client, ClientDuplexStream, StatusObject } from "@grpc/grpc-js";
-import { Metadata, status } from "@grpc/grpc-js";
+import type { CallingConnection, CallingStream, EndStatus } from "@quorate/proto/calling";
 import { KvServiceDefinition, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
 import {
   decodePipelineResponse,
@@ -8,6 +7,7 @@ import {
   PIPELINE_FRAME_BYTES_MAX,
   pipelinedCallBytes,
 } from "@quorate/proto/pipeline";
+import { Status } from "nice-grpc-common";
 import { failureOfStatus, QuorateError } from "#client/errors";
 import type { Timing } from "#client/timing";
 import { methodOf } from "#client/transport";
@@ -38,15 +38,9 @@ const SILENCE_MS_MAX = 1000;
 /** Deadlines that lie so close together pass together. */
 const DEADLINE_GRAIN_MS = 0.5;
 
-const NO_STATUS: StatusObject = {
-  code: status.UNAVAILABLE,
-  details: "the stream ended without a status",
-  metadata: new Metadata(),
-};
-
 /** How a stream ended. */
 export interface StreamEnd {
-  readonly status: StatusObject;
+  readonly status: EndStatus;
   /** Whether it had carried an answer before. */
   readonly hasAnswered: boolean;
   /** Calls that were written, in that order. */
@@ -60,7 +54,7 @@ export interface StreamEnd {
  * end; while the transport has enough, or the server has as many open calls as it takes, calls gather.
  */
 export class PipelineStream implements Carrier {
-  readonly #stream: ClientDuplexStream<Buffer, Buffer>;
+  readonly #stream: CallingStream;
   readonly #timing: Timing;
   readonly #onEnd: (end: StreamEnd) => void;
   /** Written, by their ids, in the order of those. */
@@ -75,7 +69,6 @@ export class PipelineStream implements Carrier {
   #hasAnswered = false;
   /** When something came from the server last; when the stream was opened, before that. */
   #heardAtMs: number;
-  #status: StatusObject | null = null;
   #wasUsed = true;
   #isRetired = false;
   #isEnding = false;
@@ -84,20 +77,19 @@ export class PipelineStream implements Carrier {
   #cancelAlarm: () => void = () => undefined;
   #cancelIdle: () => void = () => undefined;
 
-  constructor(client: Client, timing: Timing, onEnd: (end: StreamEnd) => void) {
+  /** @param connection one that is ready */
+  constructor(connection: CallingConnection, timing: Timing, onEnd: (end: StreamEnd) => void) {
     this.#timing = timing;
     this.#heardAtMs = timing.nowMs();
     this.#onEnd = onEnd;
-    this.#stream = client.makeBidiStreamRequest(PIPELINE, asIs, asIs, new Metadata());
-    this.#stream.on("data", (frame: Buffer) => this.#take(frame));
-    // Said again by the status.
-    this.#stream.on("error", () => undefined);
-    this.#stream.on("status", (received: StatusObject) => {
-      this.#isRetired = true;
-      this.#status = received;
-    });
-    // Not at the status, which overtakes answers that came before it.
-    this.#stream.on("end", () => this.#finish());
+    this.#stream = connection.call(
+      PIPELINE,
+      {},
+      {
+        message: (frame) => this.#take(frame),
+        ended: (said) => this.#finish(said),
+      },
+    );
     this.#watchUse();
   }
 
@@ -147,7 +139,7 @@ export class PipelineStream implements Carrier {
 
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
-    while (!this.#isEnding && this.#status === null && this.#framesInTransit < FRAMES_IN_TRANSIT_MAX) {
+    while (!this.#isEnding && !this.#hasEnded && this.#framesInTransit < FRAMES_IN_TRANSIT_MAX) {
       const frame = this.#nextFrame();
       if (frame === null) break;
       this.#framesInTransit += 1;
@@ -202,7 +194,7 @@ export class PipelineStream implements Carrier {
       for (const answer of decodePipelineResponse(frame).answers) this.#answer(answer);
     } catch {
       // Whatever answers follow, they cannot be told from one another.
-      this.#stream.cancel();
+      this.#leave("what came is no frame of answers");
       return;
     }
     if (this.#waiting.length > 0) this.#planFlush();
@@ -215,7 +207,7 @@ export class PipelineStream implements Carrier {
     if (call === undefined) return;
     this.#open.delete(id);
     this.#openBytes -= call.body.length;
-    if (code === status.OK) call.answer(body);
+    if (code === Status.OK) call.answer(body);
     else call.fail(failureOfStatus({ code, message, statusDetails }));
   }
 
@@ -252,7 +244,7 @@ export class PipelineStream implements Carrier {
 
   #expire(call: OutgoingCall): void {
     const failure = failureOfStatus({
-      code: status.DEADLINE_EXCEEDED,
+      code: Status.DEADLINE_EXCEEDED,
       message: "Deadline exceeded",
       statusDetails: undefined,
     });
@@ -285,13 +277,21 @@ export class PipelineStream implements Carrier {
     this.#isEnding = true;
     this.#stream.end();
     this.#cancelAlarm();
-    this.#cancelAlarm = this.#timing.schedule(ENDING_MS_MAX, () => this.#stream.cancel(), "idle");
+    this.#cancelAlarm = this.#timing.schedule(
+      ENDING_MS_MAX,
+      () => this.#leave("the server did not end the stream"),
+      "idle",
+    );
   }
 
-  #finish(): void {
+  #leave(why: string): void {
+    this.#stream.cancel();
+    this.#finish({ code: Status.CANCELLED, details: why });
+  }
+
+  #finish(received: EndStatus): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
-    const received = this.#status ?? NO_STATUS;
     this.#isRetired = true;
     this.#cancelAlarm();
     this.#cancelIdle();
@@ -302,8 +302,4 @@ export class PipelineStream implements Carrier {
     for (const call of [...written, ...waiting]) call.goOn(null);
     this.#onEnd({ status: received, hasAnswered: this.#hasAnswered, written, waiting });
   }
-}
-
-function asIs(bytes: Buffer): Buffer {
-  return bytes;
 }

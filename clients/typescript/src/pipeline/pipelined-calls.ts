@@ -1,5 +1,6 @@
-import { type Client, status } from "@grpc/grpc-js";
+import type { CallingConnection } from "@quorate/proto/calling";
 import { PIPELINE_FRAME_BYTES_MAX } from "@quorate/proto/pipeline";
+import { Status } from "nice-grpc-common";
 import type { Timing } from "#client/timing";
 import type { OutgoingCall } from "./outgoing-call";
 import { PipelineStream, type StreamEnd } from "./pipeline-stream";
@@ -18,12 +19,12 @@ const UNKNOWN_MS = 60_000;
 /** The pipelined calls of one connection. */
 export class PipelinedCalls {
   readonly #timing: Timing;
-  readonly #sendAlone: (client: Client, call: OutgoingCall) => void;
+  readonly #sendAlone: (connection: CallingConnection, call: OutgoingCall) => void;
   #stream: PipelineStream | null = null;
   #unknownUntilMs = 0;
 
   /** @param sendAlone sends a call by itself, where the server knows no other way */
-  constructor(timing: Timing, sendAlone: (client: Client, call: OutgoingCall) => void) {
+  constructor(timing: Timing, sendAlone: (connection: CallingConnection, call: OutgoingCall) => void) {
     this.#timing = timing;
     this.#sendAlone = sendAlone;
   }
@@ -34,10 +35,10 @@ export class PipelinedCalls {
     return this.#unknownUntilMs === 0 || this.#timing.nowMs() >= this.#unknownUntilMs;
   }
 
-  /** @param client a connected one */
-  send(client: Client, call: OutgoingCall): void {
+  /** @param connection one that is ready */
+  send(connection: CallingConnection, call: OutgoingCall): void {
     if (this.#stream?.isOpen !== true) {
-      this.#stream = new PipelineStream(client, this.#timing, (end) => this.#onEnd(client, end));
+      this.#stream = new PipelineStream(connection, this.#timing, (end) => this.#onEnd(connection, end));
     }
     this.#stream.add(call);
   }
@@ -48,10 +49,13 @@ export class PipelinedCalls {
     this.#stream = null;
   }
 
-  #onEnd(client: Client, { status: received, hasAnswered, written, waiting }: StreamEnd): void {
-    if (received.code === status.UNIMPLEMENTED && !hasAnswered) {
+  #onEnd(
+    connection: CallingConnection,
+    { status: received, hasAnswered, written, waiting }: StreamEnd,
+  ): void {
+    if (received.code === Status.UNIMPLEMENTED && !hasAnswered) {
       this.#unknownUntilMs = this.#timing.nowMs() + UNKNOWN_MS;
-      for (const call of [...written, ...waiting]) this.#sendAlone(client, call);
+      for (const call of [...written, ...waiting]) this.#sendAlone(connection, call);
       return;
     }
     for (const call of written) call.fail(lostCall(received, hasAnswered));

@@ -1,23 +1,23 @@
-import { type StatusObject, status } from "@grpc/grpc-js";
-import { statusDetailsOf } from "#client/error-detail";
+import type { EndStatus } from "@quorate/proto/calling";
+import { Status } from "nice-grpc-common";
 import { failureOfStatus, QuorateError } from "#client/errors";
 
 /** What a proxy or a server says before it takes the stream. */
 const REFUSED_CODES: ReadonlySet<number> = new Set([
-  status.UNAUTHENTICATED,
-  status.PERMISSION_DENIED,
-  status.UNIMPLEMENTED,
+  Status.UNAUTHENTICATED,
+  Status.PERMISSION_DENIED,
+  Status.UNIMPLEMENTED,
 ]);
 
 /**
  * The failure of a call that was written to a stream which ended without its answer. A stream that ends with OK has answered
- * all that its server took. After any other end the call may have been carried out, whatever the status says of it: grpc-js
- * drops answers that it has received and not yet handed on when a stream fails.
+ * all that its server took. After any other end the call may have been carried out, whatever the status says of it: it is a
+ * word about the stream, and may be that of a proxy.
  *
  * @param hasAnswered whether the stream had carried an answer, so was not refused as such
  */
-export function lostCall(ended: StatusObject, hasAnswered: boolean): QuorateError {
-  if (ended.code === status.OK) return notTaken();
+export function lostCall(ended: EndStatus, hasAnswered: boolean): QuorateError {
+  if (ended.code === Status.OK) return notTaken();
   const cause = failureOfEnd(ended);
   if (REFUSED_CODES.has(ended.code) && !hasAnswered) return cause;
   return new QuorateError(`the connection was lost before the answer: ${cause.message}`, {
@@ -28,8 +28,8 @@ export function lostCall(ended: StatusObject, hasAnswered: boolean): QuorateErro
 }
 
 /** The failure of a call that waited for its place on a stream which ended. */
-export function unsentCall(ended: StatusObject): QuorateError {
-  if (ended.code === status.OK) return notTaken();
+export function unsentCall(ended: EndStatus): QuorateError {
+  if (ended.code === Status.OK) return notTaken();
   const cause = failureOfEnd(ended);
   if (cause.retryable || REFUSED_CODES.has(ended.code)) return cause.withOutcome("not_applied");
   return new QuorateError(`the connection was lost before the call was sent: ${cause.message}`, {
@@ -50,6 +50,6 @@ function notTaken(): QuorateError {
   });
 }
 
-function failureOfEnd(ended: StatusObject): QuorateError {
-  return failureOfStatus({ code: ended.code, message: ended.details, statusDetails: statusDetailsOf(ended) });
+function failureOfEnd(ended: EndStatus): QuorateError {
+  return failureOfStatus({ code: ended.code, message: ended.details, statusDetails: ended.statusDetails });
 }
