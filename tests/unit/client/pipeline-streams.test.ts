@@ -4,9 +4,11 @@ import { describe, expect, test } from "@jest/globals";
 import type { QuorateError } from "@quorate/client";
 import { ErrorReason, Outcome } from "@quorate/client/generated";
 import { eventually } from "../../support/eventually";
-import { closing, connection, detailed, echo, failureOf, put, server, text } from "./pipeline-rig";
+import { closing, connection, detailed, echo, failureOf, put, server, text, warm } from "./pipeline-rig";
 
 test("a stream on which nothing comes is left for a new one when a deadline passes there", async () => {
+  // What it takes to connect is no silence of the stream.
+  await warm();
   const silent = failureOf(put("a", { timeoutMs: 1200 }));
   const patient = put("b");
   expect((await silent).code).toBe("DEADLINE_EXCEEDED");
