@@ -9,6 +9,7 @@ export { type CallHeaders, LazyHeaders, NO_HEADERS } from "./call-headers";
 export { channelCredentials } from "./channel-credentials";
 export { channelOptions, MESSAGE_BYTES_MAX_DEFAULT } from "./channel-options";
 export type { ClientConnection } from "./connections";
+export { EndedCalls } from "./ended-calls";
 export { CallFailure, type FailureExtras } from "./failure";
 export { type FailureRow, failureTable } from "./failure-table";
 export { forwardDuplex, forwardStream, outgoingCall } from "./forward-call";
@@ -17,7 +18,7 @@ export { Health } from "./health";
 export { LeaderDirectory } from "./leader-directory";
 export { listenOn } from "./listen-on";
 export { type Log, SILENT_LOG } from "./log";
-export type { PipelineLimits } from "./pipeline-serving";
+export { type PipelineLimits, PipelineServing } from "./pipeline-serving";
 export { Reflection } from "./reflection";
 export { mayRetry, type RetryQuestion, settle } from "./retry-rule";
 export {
