@@ -27,30 +27,48 @@ const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
 const MEMORY_BYTES_MIN = 4 * 1024;
 /** A message that took more takes its memory along, so that one large message is not paid for ever after. */
 const MEMORY_BYTES_KEPT = 512 * 1024;
+/** Of a hundred small messages, such as come in one frame. */
+const SHARED_BYTES = 32 * 1024;
+/** For the fields that are yet to come of a message that is large by one. */
+const SLACK_BYTES = 1024;
 /** Up to here a loop is faster than a call into the engine. */
 const LOOP_BYTES_MAX = 32;
 
 /**
  * Writes a message from its end to its start, so that the length of what is nested is known when it is to be written: its
  * fields are given in falling order. Memory is kept from message to message.
+ *
+ * What a writer hands out is in memory of its own; or, where it is made for messages that come and go together, as the commands
+ * of a batch do, left where it was written, beside the others. To copy each takes as long as to write it, and V8 keeps account
+ * of each piece of memory.
  */
 export class MessageWriter {
-  private memory = new Uint8Array(MEMORY_BYTES_MIN);
-  /** From here on the memory is written. */
-  private at = MEMORY_BYTES_MIN;
+  private memory: Uint8Array;
+  /** From here on the memory is written, up to where the message ends. */
+  private at: number;
+  private end: number;
+  private readonly isShared: boolean;
+
+  constructor(messages: "own" | "together" = "own") {
+    this.isShared = messages === "together";
+    this.memory = new Uint8Array(this.isShared ? SHARED_BYTES : MEMORY_BYTES_MIN);
+    this.at = this.memory.length;
+    this.end = this.at;
+  }
 
   /** Forgets what an earlier message left behind. */
   begin(): this {
-    this.at = this.memory.length;
+    if (!this.isShared) this.at = this.memory.length;
+    else if (this.memory.length > SHARED_BYTES) this.take(new Uint8Array(SHARED_BYTES));
+    this.end = this.at;
     return this;
   }
 
-  /** The message, in memory of its own. */
   finish(): Uint8Array {
     const { memory, at } = this;
+    if (this.isShared) return new Uint8Array(memory.buffer, at, this.end - at);
     if (memory.length <= MEMORY_BYTES_KEPT) return memory.slice(at);
-    this.memory = new Uint8Array(MEMORY_BYTES_MIN);
-    this.at = MEMORY_BYTES_MIN;
+    this.take(new Uint8Array(MEMORY_BYTES_MIN));
     return memory.subarray(at);
   }
 
@@ -63,7 +81,7 @@ export class MessageWriter {
 
   /** How much is written so far: see message(). */
   get length(): number {
-    return this.memory.length - this.at;
+    return this.end - this.at;
   }
 
   /** Makes all that was written since the length was `from` a nested message; also an empty one. */
@@ -168,11 +186,17 @@ export class MessageWriter {
 
   private reserve(more: number): void {
     if (this.at >= more) return;
-    const { memory, at, length } = this;
-    const larger = new Uint8Array(Math.max(memory.length * 2, length + more));
-    larger.set(memory.subarray(at), larger.length - length);
-    this.memory = larger;
-    this.at = larger.length - length;
+    const { memory, at, end, length } = this;
+    const bytesMin = this.isShared ? SHARED_BYTES : memory.length * 2;
+    this.take(new Uint8Array(Math.max(bytesMin, 2 * length + more + SLACK_BYTES)));
+    this.at -= length;
+    this.memory.set(memory.subarray(at, end), this.at);
+  }
+
+  private take(memory: Uint8Array): void {
+    this.memory = memory;
+    this.at = memory.length;
+    this.end = this.at;
   }
 }
 

@@ -39,4 +39,4 @@ export {
   UpdateMember,
   Verify,
 } from "./gen/quorate/log/v1/command";
-export { decodePutCommand, encodePutCommand, type PlainPutCommand } from "./put-command";
+export { decodePutCommand, encodePutCommand, type PlainCommand, type PlainPut } from "./put-command";

@@ -6,8 +6,8 @@ import type { Command, Put, RequestId } from "./gen/quorate/log/v1/command";
  * the generated code, as all that is on disk for ever.
  */
 
-/** A Command that puts. */
-export interface PlainPutCommand {
+/** What a Command that puts says beside the put. */
+export interface PlainCommand {
   readonly wallTimeMs: Count;
   readonly requestId: {
     readonly clientId: Count;
@@ -16,13 +16,14 @@ export interface PlainPutCommand {
     readonly follows?: Count | undefined;
   } | null;
   readonly namespace: string;
-  readonly put: {
-    readonly key: Uint8Array;
-    readonly value: Uint8Array;
-    readonly leaseId: Count;
-    readonly returnPrevious: boolean;
-    readonly expectedModRevision?: Count | undefined;
-  };
+}
+
+export interface PlainPut {
+  readonly key: Uint8Array;
+  readonly value: Uint8Array;
+  readonly leaseId: Count;
+  readonly returnPrevious: boolean;
+  readonly expectedModRevision: Count | null;
 }
 
 const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
@@ -49,18 +50,19 @@ const put = {
   expectedModRevision: countTag(5),
 };
 
-const writer = new MessageWriter();
+const writer = new MessageWriter("together");
 const reader = new MessageReader();
 
-export function encodePutCommand(fields: PlainPutCommand): Uint8Array {
+/** The bytes share memory with those of the puts before and after. */
+export function encodePutCommand(fields: PlainCommand, said: PlainPut): Uint8Array {
   const { requestId } = fields;
   writer
     .begin()
-    .optionalCount(put.expectedModRevision, fields.put.expectedModRevision)
-    .flag(put.returnPrevious, fields.put.returnPrevious)
-    .count(put.leaseId, fields.put.leaseId)
-    .bytes(put.value, fields.put.value)
-    .bytes(put.key, fields.put.key)
+    .optionalCount(put.expectedModRevision, said.expectedModRevision ?? undefined)
+    .flag(put.returnPrevious, said.returnPrevious)
+    .count(put.leaseId, said.leaseId)
+    .bytes(put.value, said.value)
+    .bytes(put.key, said.key)
     .message(command.put, 0)
     .text(command.namespace, fields.namespace);
   if (requestId !== null) {

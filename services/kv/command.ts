@@ -67,14 +67,12 @@ export function encodeCommand(command: Command): Uint8Array {
   return encode(command);
 }
 
-/** The same as encodeCommand(putCommand(…)), at half the cost: by hand, and without making a Command. */
+/**
+ * The same as encodeCommand(putCommand(…)), at half the cost: by hand, without making a Command, and in memory that it shares
+ * with the puts before and after it.
+ */
 export function encodePutCommand(source: CommandSource, put: PutArguments): Uint8Array {
-  return encodePut({
-    wallTimeMs: source.wallTimeMs,
-    requestId: source.requestId,
-    namespace: source.namespace,
-    put: { ...put, expectedModRevision: put.expectedModRevision ?? undefined },
-  });
+  return encodePut(source, put);
 }
 
 /**

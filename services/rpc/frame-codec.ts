@@ -146,15 +146,28 @@ function areSame(entries: readonly Entry[], others: readonly Entry[]): boolean {
   return true;
 }
 
+/** In memory of its own. */
+function ownCopy(bytes: Uint8Array): Uint8Array {
+  return bytes.length === 0 ? EMPTY_BYTES : new Uint8Array(bytes);
+}
+
 const reader = new MessageReader();
 
+/** Up to here a frame holds an entry or two, or none. */
+const FEW_BYTES_MAX = 512;
+
 /**
- * The frame that the bytes stand for. Entry data is copied out of them.
+ * The frame that the bytes stand for. Entry data is copied out of them, that of a frame of many in one piece: they come and go
+ * together.
  *
  * @throws Error where they are no frame
  */
 export function decodeFrame(bytes: Uint8Array, traces: EntryTraces | null = null): PeerFrame {
-  const messages = plainMessages(bytes, traces !== null);
+  const isCopied = bytes.length > FEW_BYTES_MAX;
+  const messages = plainMessages(isCopied ? new Uint8Array(bytes) : bytes, {
+    isCopied,
+    isTraced: traces !== null,
+  });
   if (messages !== null) return { kind: "messages", messages };
   const { frame } = ExchangeRequest.decode(bytes);
   switch (frame?.$case) {
@@ -169,8 +182,15 @@ export function decodeFrame(bytes: Uint8Array, traces: EntryTraces | null = null
   }
 }
 
+interface Reading {
+  /** Whether the frame's bytes are a copy, so that entries may keep views of them. */
+  readonly isCopied: boolean;
+  /** Whether traces of entries are to be noted. */
+  readonly isTraced: boolean;
+}
+
 /** The messages of a frame that holds nothing but plain ones of the kinds that are decoded by hand; else null. */
-function plainMessages(bytes: Uint8Array, isTraced: boolean): readonly Message[] | null {
+function plainMessages(bytes: Uint8Array, reading: Reading): readonly Message[] | null {
   const messages: Message[] = [];
   reader.begin(bytes);
   if (!reader.hasMore || reader.tag() !== request.messages) reader.giveUp();
@@ -181,7 +201,7 @@ function plainMessages(bytes: Uint8Array, isTraced: boolean): readonly Message[]
       break;
     }
     const messageEnd = reader.enter();
-    const message = plainMessage(isTraced);
+    const message = plainMessage(reading);
     if (message === null) reader.giveUp();
     else messages.push(message);
     reader.leave(messageEnd);
@@ -192,7 +212,7 @@ function plainMessages(bytes: Uint8Array, isTraced: boolean): readonly Message[]
   return reader.finish() ? messages : null;
 }
 
-function plainMessage(isTraced: boolean): Message | null {
+function plainMessage(reading: Reading): Message | null {
   let groupId = 0;
   let type = 0;
   let to = "";
@@ -230,7 +250,7 @@ function plainMessage(isTraced: boolean): Message | null {
         index = reader.count();
         break;
       case fields.entries: {
-        const entry = plainEntry(isTraced);
+        const entry = plainEntry(reading);
         if (entry === null) return null;
         if (entries === null) entries = [entry];
         else entries.push(entry);
@@ -283,7 +303,7 @@ function plainMessage(isTraced: boolean): Message | null {
 }
 
 /** An ordinary one; null for a change of the configuration, which is rare, or one whose trace is to be noted. */
-function plainEntry(isTraced: boolean): Entry | null {
+function plainEntry({ isCopied, isTraced }: Reading): Entry | null {
   let term = 0;
   let index = 0;
   let type = 0;
@@ -313,5 +333,5 @@ function plainEntry(isTraced: boolean): Entry | null {
   }
   reader.leave(end);
   if (type !== EntryType.UNSPECIFIED || (isTraced && traceparent !== "")) return null;
-  return { term, index, kind: "normal", data: data.length === 0 ? EMPTY_BYTES : new Uint8Array(data) };
+  return { term, index, kind: "normal", data: isCopied ? data : ownCopy(data) };
 }

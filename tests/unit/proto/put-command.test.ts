@@ -26,11 +26,17 @@ const fields = fc.record({
   put,
 });
 
-function generated({
-  put: value,
-  ...rest
-}: typeof fields extends fc.Arbitrary<infer Fields> ? Fields : never) {
+type SaidPut = typeof fields extends fc.Arbitrary<infer Fields> ? Fields : never;
+
+function generated({ put: value, ...rest }: SaidPut) {
   return new Uint8Array(Command.encode({ ...rest, operation: { $case: "put", value } }).finish());
+}
+
+function encoded({ put, ...rest }: SaidPut): Uint8Array {
+  return encodePutCommand(
+    { ...rest, requestId: rest.requestId ?? null },
+    { ...put, expectedModRevision: put.expectedModRevision ?? null },
+  );
 }
 
 /** What it makes of the bytes is what the generated code makes of them, or nothing. */
@@ -42,11 +48,42 @@ function agrees(body: Uint8Array): void {
 describe("the command of a put", () => {
   test("is encoded by hand as by the generated code, byte for byte", () => {
     fc.assert(
-      fc.property(fields, (put) => {
-        const byHand = encodePutCommand({ ...put, requestId: put.requestId ?? null });
-        expect(Buffer.compare(byHand, generated(put))).toBe(0);
+      fc.property(fields, (said) => {
+        expect(Buffer.compare(encoded(said), generated(said))).toBe(0);
       }),
     );
+  });
+
+  test("stays as it was encoded, whatever is encoded after it in the same piece of memory", () => {
+    const sizes = fc.array(fc.constantFrom(0, 1, 300, 9_000, 40_000, 70_000), {
+      minLength: 2,
+      maxLength: 40,
+    });
+    fc.assert(
+      fc.property(fields, sizes, (said, sizes) => {
+        const puts = sizes.map((size, at) => {
+          const value = new Uint8Array(size).fill(at + 1);
+          return { ...said, put: { ...said.put, value } };
+        });
+        const commands = puts.map(encoded);
+        for (const [at, put] of puts.entries()) {
+          expect(Buffer.compare(commands[at] as Uint8Array, generated(put))).toBe(0);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  test("lies beside those that were encoded before it, for to give each memory of its own costs more than to encode it", () => {
+    const small = { wallTimeMs: 1, requestId: null, namespace: "" };
+    const put = { key: Buffer.from("k"), value: Buffer.alloc(256), leaseId: 0, returnPrevious: false };
+    const pieces = new Set(
+      Array.from(
+        { length: 200 },
+        () => encodePutCommand(small, { ...put, expectedModRevision: null }).buffer,
+      ),
+    );
+    expect(pieces.size).toBeLessThan(5);
   });
 
   test("is the one that is put together and then encoded", () => {
