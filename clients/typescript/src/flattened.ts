@@ -57,11 +57,11 @@ export class Flattened<Item, Made> implements AsyncIterableIterator<Made, void, 
   /** One after another in the order in which they were asked for, as a generator does it. */
   #inTurn(run: () => Promise<IteratorResult<Made, void>>): Promise<IteratorResult<Made, void>> {
     const answered = this.#waiting === null ? run() : this.#waiting.then(run);
-    const settled = answered
-      .catch(() => undefined)
-      .then(() => {
-        if (this.#waiting === settled) this.#waiting = null;
-      });
+    // Before whoever asked goes on, who then asks for what is there.
+    const clear = (): void => {
+      if (this.#waiting === settled) this.#waiting = null;
+    };
+    const settled: Promise<void> = answered.then(clear, clear);
     this.#waiting = settled;
     return answered;
   }

@@ -181,3 +181,18 @@ test("records keep what they hold, short and long, beside those that came with t
     contents.map((value, at) => [`k${at}`, value]),
   );
 });
+
+test("a record that came with the one before is there for who asks right after", async () => {
+  const ends = new ScriptedEndpoints(A, serve);
+  const records = ends.client.kv.scan({ prefix: "k" })[Symbol.asyncIterator]();
+  const secondAfterFirst = async () => {
+    await records.next();
+    let isThere = false;
+    void records.next().then(() => {
+      isThere = true;
+    });
+    await null;
+    return isThere;
+  };
+  expect(await ends.timing.drive(secondAfterFirst())).toBe(true);
+});
