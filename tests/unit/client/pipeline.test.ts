@@ -46,6 +46,17 @@ describe("calls on a stream", () => {
     expect(server.stream.frames.at(-1)?.calls).toHaveLength(2);
   });
 
+  test("leave at once while no other is open, and else with all others of their turn", async () => {
+    await warm();
+    server.onFrame = echo;
+    const before = server.stream.frames.length;
+    const answers = ["a", "b", "c"].map(
+      (body) => new Promise<string>((resolve) => setImmediate(() => resolve(text(put(body))))),
+    );
+    expect(await Promise.all(answers)).toEqual(["a", "b", "c"]);
+    expect(server.stream.frames.slice(before).map(({ calls }) => calls.length)).toEqual([1, 2]);
+  });
+
   test("bring along what the metadata of a unary call has, and the time that is left", async () => {
     server.onFrame = echo;
     const metadata = {

@@ -26,6 +26,11 @@ const FRAMES_IN_TRANSIT_MAX = 2;
 /** Ids are uint32. */
 const ID_MAX = 2 ** 32 - 1;
 
+const SETTLED = Promise.resolve();
+
+/** Of its own, for tests of users replace the process's. */
+const { nextTick } = process;
+
 /** An open stream keeps the process running, so one that nobody has used for so long is ended. */
 const IDLE_MS = 100;
 
@@ -51,7 +56,8 @@ export interface StreamEnd {
 
 /**
  * One stream of KvService.Pipeline. What is handed to it in one turn of the event loop leaves in one frame at the turn's
- * end; while the transport has enough, or the server has as many open calls as it takes, calls gather.
+ * end, or as soon as all promises have settled where no other call is open; while the transport has enough, or the server
+ * has as many open calls as it takes, calls gather.
  */
 export class PipelineStream implements Carrier {
   readonly #stream: CallingStream;
@@ -134,8 +140,12 @@ export class PipelineStream implements Carrier {
   #planFlush(): void {
     if (this.#isFlushPlanned || this.#framesInTransit >= FRAMES_IN_TRANSIT_MAX) return;
     this.#isFlushPlanned = true;
-    setImmediate(this.#flush);
+    if (this.#open.size > 0) setImmediate(this.#flush);
+    // Nothing is on its way, so nothing is won by waiting for the turn's end, which the transport follows with a turn of its own.
+    else void SETTLED.then(this.#flushSoon);
   }
+
+  readonly #flushSoon = (): void => nextTick(this.#flush);
 
   readonly #flush = (): void => {
     this.#isFlushPlanned = false;
