@@ -26,6 +26,8 @@ interface LoadedRecord {
 /** The log in segments: each append is one record, and one write that is synced. */
 export class SegmentLogStore implements LogStore {
   private queue: Promise<void> = Promise.resolve();
+  /** Writes that were asked for and have not ended. */
+  private openCount = 0;
   private syncCount = 0;
   private syncedEntryCount = 0;
   private closing: Promise<void> | null = null;
@@ -113,13 +115,21 @@ export class SegmentLogStore implements LogStore {
     await release();
   }
 
-  /** Runs after all that was asked for before, whatever became of it: a failure has ended the log by then. */
+  /**
+   * Runs after all that was asked for before, whatever became of it: a failure has ended the log by then. Where there is
+   * nothing before it the write begins in this call, so that the disk works while its caller goes on.
+   */
   private enqueue(write: () => Promise<void>): Promise<void> {
-    const written = this.queue.then(() => {
+    const begin = async (): Promise<void> => {
       this.parts.ending.check();
-      return write();
-    });
-    this.queue = written.catch(() => undefined);
+      await write();
+    };
+    const written = this.openCount === 0 ? begin() : this.queue.then(begin);
+    const ended = (): void => {
+      this.openCount -= 1;
+    };
+    this.openCount += 1;
+    this.queue = written.then(ended, ended);
     return written;
   }
 
