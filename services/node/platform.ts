@@ -12,6 +12,9 @@ export const turnScheduler: Scheduler = {
   afterThisTurn: (run) => {
     setImmediate(run);
   },
+  afterThisInput: (run) => {
+    process.nextTick(run);
+  },
   afterMs: (delayMs, run) => {
     setTimeout(run, delayMs).unref();
   },

@@ -27,6 +27,11 @@ export class Persister {
     },
   ) {}
 
+  /** Whether what is pushed now waits for a write that is under way. */
+  get isBusy(): boolean {
+    return this.isWriting;
+  }
+
   push(ready: Ready): void {
     if (this.stopped) return;
     if (!this.isWriting && !mustWrite(ready)) {

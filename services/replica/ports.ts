@@ -270,6 +270,8 @@ export interface Clock {
 export interface Scheduler {
   /** Runs once, after the input that is already waiting in this turn of the event loop was taken in. */
   afterThisTurn(run: () => void): void;
+  /** Runs once, after the input that is being taken in, such as one chunk of a connection, and before other input that waits. */
+  afterThisInput?(run: () => void): void;
   /** Runs once, about so many milliseconds from now, or never when the process ends before. */
   afterMs(delayMs: number, run: () => void): void;
 }

@@ -143,7 +143,7 @@ export class Replica {
       if (message.from === this.leadership.leaderId) this.participation.leaderHeard();
       if (this.parts.inbox.push(message) === "full") break;
     }
-    this.turns.plan();
+    this.turns.planForInput();
   }
 
   /** A message to this peer could not be delivered. */
@@ -177,7 +177,7 @@ export class Replica {
         settle(notApplied("backlog_full", this.leadership.leaderId));
         return;
       }
-      this.turns.plan();
+      this.turns.planForInput();
     });
   }
 
@@ -186,7 +186,7 @@ export class Replica {
     if (this.condition === "failed") return Promise.resolve({ kind: "store_lost" });
     if (this.condition === "stopping") return Promise.resolve({ kind: "stopping" });
     const found = this.parts.readPoints.find(request, cancellation);
-    if (this.parts.reads.hasWaiting) this.turns.plan();
+    if (this.parts.reads.hasWaiting) this.turns.planForInput();
     return found;
   }
 

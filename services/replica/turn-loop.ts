@@ -4,7 +4,7 @@ import type { ReplicaParts } from "./parts";
 
 /**
  * Takes in once a turn of the event loop what has come, so that what came in together is proposed, stored and sent
- * together, and carries out what the core asks for.
+ * together, and carries out what the core asks for. Where the disk has nothing to do, what comes is taken in at once.
  */
 export class TurnLoop {
   /** Whose connection was reset since the last turn. */
@@ -42,14 +42,27 @@ export class TurnLoop {
     this.plan();
   }
 
-  /** There is something to take in. */
+  /** There is something to take in, with all else that this turn brings. */
   plan(): void {
     if (this.isPlanned) return;
     this.isPlanned = true;
-    this.ports.scheduler.afterThisTurn(() => {
-      this.isPlanned = false;
-      this.take();
-    });
+    this.ports.scheduler.afterThisTurn(() => this.takePlanned());
+  }
+
+  /**
+   * Something has come from outside. While something is being stored nothing is won by haste: it would wait for the disk,
+   * and what comes with it shares the next write. Else it is taken in with what came in the same chunk, for then what it
+   * makes this replica send leaves in this turn of the event loop, and not in the next.
+   */
+  planForInput(): void {
+    const { scheduler } = this.ports;
+    if (this.isPlanned) return;
+    if (this.parts.persister.isBusy || scheduler.afterThisInput === undefined) {
+      this.plan();
+      return;
+    }
+    this.isPlanned = true;
+    scheduler.afterThisInput(() => this.takePlanned());
   }
 
   /** Takes in everything that has come since the last turn. */
@@ -98,5 +111,10 @@ export class TurnLoop {
       readyNumber: ready.number,
       last: last === undefined ? null : { term: last.term, index: last.index },
     });
+  }
+
+  private takePlanned(): void {
+    this.isPlanned = false;
+    this.take();
   }
 }

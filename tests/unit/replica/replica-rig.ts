@@ -49,7 +49,10 @@ export class ReplicaRig {
   /** What becomes of the chunks of images on their way: throw to break the stream. */
   onChunk: (chunk: ImageChunk, to: string) => ImageChunk = (chunk) => chunk;
   private readonly network: Message[] = [];
-  private readonly turns: (() => void)[] = [];
+  /** What is to run after the input that is being taken in. */
+  readonly afterInputs: (() => void)[] = [];
+  /** What is to run after all input of a turn. */
+  readonly turns: (() => void)[] = [];
   private timers: { readonly atMs: number; readonly run: () => void }[] = [];
 
   constructor(
@@ -102,6 +105,7 @@ export class ReplicaRig {
       clock: { monotonicMs: () => this.nowMs, wallMs: () => 1_700_000_000_000 + this.nowMs },
       scheduler: {
         afterThisTurn: (run) => this.turns.push(run),
+        afterThisInput: (run) => this.afterInputs.push(run),
         afterMs: (delayMs, run) => this.timers.push({ atMs: this.nowMs + delayMs, run }),
       },
       random: seededRandom(this.seats.indexOf(seat) + 100 * seat.starts),
@@ -150,7 +154,7 @@ export class ReplicaRig {
   async settle(): Promise<void> {
     for (let quiet = 0; quiet < 3; ) {
       await new Promise((resolve) => setImmediate(resolve));
-      const turns = this.turns.splice(0);
+      const turns = [...this.afterInputs.splice(0), ...this.turns.splice(0)];
       for (const turn of turns) turn();
       const messages = this.network.splice(0);
       for (const message of messages) {

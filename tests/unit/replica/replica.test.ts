@@ -62,6 +62,19 @@ describe("replicas", () => {
     expect(after.syncs - before.syncs).toBe(1);
   });
 
+  it("take in a command at once while nothing is stored, and what comes meanwhile with the rest of its turn", async () => {
+    const rig = new ReplicaRig(1);
+    const leader = await rig.elect();
+    const first = leader.submit(put("a", "1"));
+    expect([rig.afterInputs.length, rig.turns.length]).toEqual([1, 0]);
+    for (const run of rig.afterInputs.splice(0)) run();
+    const second = leader.submit(put("b", "1"));
+    expect([rig.afterInputs.length, rig.turns.length]).toEqual([0, 1]);
+    await rig.settle();
+    expect(appliedAnswer(await first).revision).toBe(1n);
+    expect(appliedAnswer(await second).revision).toBe(2n);
+  });
+
   it("say who leads when they are not the leader, and change nothing", async () => {
     const rig = new ReplicaRig(3);
     const leader = await rig.elect();
