@@ -221,18 +221,24 @@ export class MessageReader {
   private at = 0;
   private end = 0;
   private isOdd = false;
+  /** What bytes() views: the source, or a copy of the part of it that begins at `viewedFrom`. */
+  private viewed: Uint8Array = EMPTY_BYTES;
+  private viewedFrom = 0;
 
   begin(source: Uint8Array): this {
     this.source = source;
     this.at = 0;
     this.end = source.length;
     this.isOdd = false;
+    this.viewed = source;
+    this.viewedFrom = 0;
     return this;
   }
 
   /** Whether all that was asked for could be read. Lets go of the bytes. */
   finish(): boolean {
     this.source = EMPTY_BYTES;
+    this.viewed = EMPTY_BYTES;
     return !this.isOdd;
   }
 
@@ -282,7 +288,7 @@ export class MessageReader {
     return 0;
   }
 
-  /** A view. */
+  /** A view, of the source unless copied() says otherwise. */
   bytes(): Uint8Array {
     const length = this.count();
     const start = this.at;
@@ -291,8 +297,21 @@ export class MessageReader {
       return EMPTY_BYTES;
     }
     this.at = start + length;
-    const { buffer, byteOffset } = this.source;
-    return new Uint8Array(buffer, byteOffset + start, length);
+    const { buffer, byteOffset } = this.viewed;
+    return new Uint8Array(buffer, byteOffset + start - this.viewedFrom, length);
+  }
+
+  /**
+   * Has bytes() view a copy of what is left of the message that was entered. Those that follow on one another share one of so many
+   * bytes, which costs less than one for each; where more than `ownBytesMin` is left it has one of its own.
+   */
+  copied(sharedBytes: number, ownBytesMin: number): void {
+    const { source, at, end, viewed, viewedFrom } = this;
+    const isLong = end - at > ownBytesMin;
+    if (!isLong && viewed !== source && end <= viewedFrom + viewed.length) return;
+    const copyEnd = isLong ? end : Math.min(at + sharedBytes, source.length);
+    this.viewed = new Uint8Array(source.subarray(at, copyEnd));
+    this.viewedFrom = at;
   }
 
   text(): string {

@@ -19,7 +19,7 @@ export interface PlainAnswer {
   readonly record: PlainRecord | undefined;
 }
 
-/** A part of the answer to a Scan. */
+/** A part of the answer to a Scan, in memory apart from the message's: what follows on one another shares up to 16 KiB. */
 export interface PlainScanPart {
   readonly header: PlainHeader | undefined;
   readonly records: readonly PlainRecord[];
@@ -28,6 +28,11 @@ export interface PlainScanPart {
 }
 
 const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
+
+/** A record that is kept for itself keeps so much; an array of bytes for each would cost the engine more than the copying. */
+const SHARED_BYTES = 16 * 1024;
+/** A record that is longer has memory of its own. */
+const OWN_BYTES_MIN = 4 * 1024;
 
 const writer = new MessageWriter();
 const reader = new MessageReader();
@@ -71,7 +76,7 @@ export function decodeGetAnswer(bytes: Uint8Array): PlainAnswer {
   return decodeAnswer(bytes) ?? GetResponse.decode(bytes);
 }
 
-/** Byte fields are views. Throws where the generated code does. */
+/** Throws where the generated code does. */
 export function decodeScanPart(bytes: Uint8Array): PlainScanPart {
   let header: PlainHeader | undefined;
   const records: PlainRecord[] = [];
@@ -82,6 +87,7 @@ export function decodeScanPart(bytes: Uint8Array): PlainScanPart {
     const tag = reader.tag();
     if (tag === bytesTag(2)) {
       const end = reader.enter();
+      reader.copied(SHARED_BYTES, OWN_BYTES_MIN);
       records.push(readRecord());
       reader.leave(end);
     } else if (tag === bytesTag(1)) {
@@ -91,12 +97,23 @@ export function decodeScanPart(bytes: Uint8Array): PlainScanPart {
     } else if (tag === countTag(3)) {
       more = reader.flag();
     } else if (tag === bytesTag(4)) {
+      reader.copied(SHARED_BYTES, OWN_BYTES_MIN);
       nextCursor = reader.bytes();
     } else {
       reader.giveUp();
     }
   }
-  return reader.finish() ? { header, records, more, nextCursor } : ScanResponse.decode(bytes);
+  return reader.finish() ? { header, records, more, nextCursor } : decodeOddScanPart(bytes);
+}
+
+function decodeOddScanPart(bytes: Uint8Array): PlainScanPart {
+  const part = ScanResponse.decode(bytes);
+  const records = part.records.map((record) => ({
+    ...record,
+    key: new Uint8Array(record.key),
+    value: new Uint8Array(record.value),
+  }));
+  return { ...part, records, nextCursor: new Uint8Array(part.nextCursor) };
 }
 
 /** null where the generated code is to decode it: see MessageReader. */

@@ -2,7 +2,6 @@ import type { PlainRecord } from "@quorate/proto/kv";
 import { toText } from "./bytes";
 import { type Codec, decodeAt } from "./codec";
 import { toNumber } from "./numbers";
-import { ownBytes } from "./record-memory";
 
 /** A key with the value it had at one revision. */
 export class KvRecord {
@@ -49,4 +48,9 @@ export class KvRecord {
 /** The record of a reply; undefined where the reply has none. */
 export function recordOf(message: PlainRecord | undefined): KvRecord | undefined {
   return message === undefined ? undefined : new KvRecord(message);
+}
+
+/** Memory of its own, for a record that comes alone. */
+function ownBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
 }

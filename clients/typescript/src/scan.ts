@@ -13,7 +13,6 @@ import { Flattened } from "./flattened";
 import { toCount } from "./numbers";
 import { type KeyRange, rangeFields } from "./range";
 import { KvRecord } from "./record";
-import { RecordMemory } from "./record-memory";
 import { Repetition } from "./repetition";
 import { type Method, methodOf } from "./transport";
 
@@ -43,11 +42,15 @@ export function scanRecords(
   range: KeyRange,
   options: ScanOptions,
 ): AsyncIterableIterator<KvRecord, void, undefined> {
-  const memory = new RecordMemory();
   return new Flattened(
     scanParts(core, namespace, range, options),
-    (record) => new KvRecord(record, memory.copy),
+    (record) => new KvRecord(record, asDecoded),
   );
+}
+
+/** The parts of a scan were decoded into memory that records may keep. */
+function asDecoded(bytes: Uint8Array): Uint8Array {
+  return bytes;
 }
 
 /** The range shrinks as parts of it are handed on, so any page can be asked again. */
@@ -152,8 +155,7 @@ class Rest {
     if (first === undefined || last === undefined) return records;
     // Only the record that a page begins with can be the last of the page before.
     const isAgain = this.#last !== null && Buffer.compare(this.#last, first.key) === 0;
-    // Of its own, for the key is a view that keeps its whole part.
-    this.#last = new Uint8Array(last.key);
+    this.#last = last.key;
     if (this.#request.reverse) this.#request.end = this.#last;
     else this.#request.start = this.#last;
     return isAgain ? records.slice(1) : records;

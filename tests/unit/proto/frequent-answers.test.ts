@@ -181,6 +181,36 @@ describe("a part of the answer to a Scan", () => {
     agrees(body);
   });
 
+  test.each([
+    ["plain", 7n],
+    ["odd", -7n],
+  ])(
+    "is in memory of its own, %s ones too, of which a short record keeps little and a long one nothing else",
+    (_, leaseId) => {
+      const numbers = { createRevision: 5n, modRevision: 6n, version: 1n, leaseId };
+      const values = [0, 300, 5000, 300, 20_000, 1, 4000, 4000, 4000, 4000, 4000, 2].map((length, at) =>
+        Buffer.alloc(length, at + 1),
+      );
+      const body = ScanResponse.encode({
+        header: { clusterId: "c", memberId: "n1", term: 3n, revision: 300n },
+        records: values.map((value, at) => ({ key: Buffer.of(at), value, ...numbers })),
+        more: true,
+        nextCursor: Buffer.of(1, 2),
+      }).finish();
+      const { records, nextCursor } = decodeScanPart(body);
+      body.fill(0xff);
+      expect(records.map(({ key, value }) => [hex(key), hex(value)])).toEqual(
+        values.map((value, at) => [hex(Buffer.of(at)), hex(value)]),
+      );
+      expect(hex(nextCursor)).toBe("0102");
+      for (const { value } of records) {
+        expect(value.buffer.byteLength).toBeLessThanOrEqual(
+          value.length > 4096 ? value.length + 100 : 16 * 1024,
+        );
+      }
+    },
+  );
+
   test("is decoded as the generated code does it", () => {
     fc.assert(fc.property(messages, agrees));
   });
