@@ -44,7 +44,7 @@ export {
   type VoteMessage,
   type VoteResponseMessage,
 } from "./message";
-export { messageFault } from "./message-fault";
+export { messageFault, termLeapFault } from "./message-fault";
 export type {
   ProposeConfigurationOutcome,
   ProposeOutcome,

@@ -1,5 +1,5 @@
 import { unreachable } from "#std";
-import type { EntryId } from "./entry";
+import type { EntryId, Term } from "./entry";
 import type { AppendMessage, Message } from "./message";
 
 /**
@@ -47,6 +47,17 @@ export function messageFault(message: Message): string | null {
     default:
       return unreachable(message);
   }
+}
+
+/**
+ * No member that was away comes back to a group this far ahead: at ten elections a second it is 13 years. A term is taken over
+ * for ever, so one absurd number would leave the whole group none to campaign in.
+ */
+const TERM_LEAP_MAX = 2 ** 32;
+
+/** What makes a well-formed message unfit for a member in that term, in words, or null. */
+export function termLeapFault({ term }: Message, ownTerm: Term): string | null {
+  return term - ownTerm > TERM_LEAP_MAX ? `its term is ${term}, far beyond ${ownTerm}` : null;
 }
 
 function appendFault({ previous, entries, commit, term }: AppendMessage): string | null {

@@ -15,6 +15,9 @@ export interface Introduction {
   readonly epoch: number;
 }
 
+/** Beyond so many, strangers are forgotten, the first first: anyone who reaches the peer port may introduce himself. */
+const STRANGERS_MAX = 1024;
+
 /**
  * Remembers what each member said of itself, so that a leader can have recorded what the cluster does not know yet or
  * knows otherwise. The first data directory recorded wins, and the latest addresses.
@@ -22,8 +25,11 @@ export interface Introduction {
 export class Introductions {
   private readonly noted = new Map<MemberId, Introduction>();
 
-  note(introduction: Introduction): void {
-    this.noted.set(introduction.memberId, introduction);
+  /** @param isMember whether that id is one of the present members, who are never forgotten */
+  note(introduction: Introduction, isMember: (memberId: MemberId) => boolean): void {
+    const { memberId } = introduction;
+    if (!this.noted.has(memberId) && !isMember(memberId)) this.makeRoom(isMember);
+    this.noted.set(memberId, introduction);
   }
 
   /** Where a member says itself that it is reached; null where it has not said. */
@@ -59,5 +65,14 @@ export class Introductions {
       const moved = { ...member, clientAddress, peerAddress };
       return addressFault(moved, membership) === null ? [moved] : [];
     });
+  }
+
+  private makeRoom(isMember: (memberId: MemberId) => boolean): void {
+    if (this.noted.size < STRANGERS_MAX) return;
+    for (const memberId of this.noted.keys()) {
+      if (isMember(memberId)) continue;
+      this.noted.delete(memberId);
+      return;
+    }
   }
 }

@@ -119,12 +119,10 @@ export function makeParts(options: ReplicaOptions, bounds: ReplicaBounds, owner:
     waitingMax: bounds.readsWaitingMax,
   });
   const introductions = new Introductions();
-  introductions.note({
-    memberId: id,
-    storeId: options.storeId,
-    addresses: options.addresses ?? null,
-    epoch: 0,
-  });
+  introductions.note(
+    { memberId: id, storeId: options.storeId, addresses: options.addresses ?? null, epoch: 0 },
+    () => true,
+  );
   const images = new OutgoingImages(state, {
     imagesMax: bounds.imagesMax,
     idleTicksMax: IMAGE_IDLE_TIMEOUTS * timing.electionTicks,

@@ -9,7 +9,7 @@ import {
   type StateWrites,
   verifyCommand,
 } from "#kv";
-import { type EntryId, type MemberId, type Message, messageFault, type Term } from "#raft";
+import { type EntryId, type MemberId, type Message, messageFault, type Term, termLeapFault } from "#raft";
 import { assert } from "#std";
 import type { AppliedEntry } from "./applier";
 import type { Introduction } from "./introductions";
@@ -134,8 +134,9 @@ export class Replica {
     for (const message of messages) {
       // The library's own way of sending proposals to the leader is not used: writes are forwarded as calls, which can
       // carry their outcome back.
-      if (message.to !== this.id || !this.mayHear(message.from) || message.kind === "propose") continue;
-      const fault = messageFault(message);
+      if (message.to !== this.id || message.from === this.id || !this.mayHear(message.from)) continue;
+      if (message.kind === "propose") continue;
+      const fault = messageFault(message) ?? termLeapFault(message, this.leadership.term);
       if (fault !== null) {
         for (const listener of this.listeners) listener.messageRefused?.(message.from, fault);
         continue;
@@ -322,7 +323,7 @@ export class Replica {
 
   /** A peer introduced itself; the leader sees to it that what is new of it is recorded. */
   noteIntroduction(introduction: Introduction): void {
-    this.parts.introductions.note(introduction);
+    this.parts.introductions.note(introduction, (memberId) => this.parts.raft.isMember(memberId));
   }
 
   /** Returns how to end the subscription. */

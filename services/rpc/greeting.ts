@@ -49,6 +49,9 @@ export function introductionOf({
   return { memberId, storeId, addresses, epoch: Number(membershipEpoch) };
 }
 
+/** Longer than any id or address; what a hello says is kept. */
+const HELLO_TEXT_LENGTH_MAX = 512;
+
 /**
  * Why a peer that introduces itself so cannot be talked to, in words, or null when it can.
  */
@@ -59,6 +62,10 @@ export function helloFault(
 ): string | null {
   if (hello.protocolVersion !== PROTOCOL_VERSION) {
     return `it speaks protocol version ${hello.protocolVersion}, this node ${PROTOCOL_VERSION}`;
+  }
+  const { memberId, storeId, clientAddress, peerAddress } = hello;
+  if ([memberId, storeId, clientAddress, peerAddress].some(({ length }) => length > HELLO_TEXT_LENGTH_MAX)) {
+    return "it introduces itself at a length that no name or address has";
   }
   if (hello.clusterId !== own.clusterId) {
     return `it belongs to cluster "${hello.clusterId}", this node to "${own.clusterId}"`;

@@ -102,6 +102,7 @@ describe("a link between peers", () => {
   test.each<[string, PeerIdentity, Partial<PeerIdentity>, string]>([
     ["another cluster", { ...n1, clusterId: "other" }, {}, 'cluster "other"'],
     ["no member", { ...n1, memberId: "n9" }, {}, '"n9" is no member of the cluster'],
+    ["a name that is none", { ...n1, memberId: "n".repeat(1000) }, {}, "at a length"],
     ["no data directory", { ...n1, storeId: "" }, {}, "no data directory"],
     ["another member than the one that is called", n1, { memberId: "n3" }, 'wants to reach "n2"'],
   ])(
