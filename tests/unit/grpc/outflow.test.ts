@@ -1,9 +1,10 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, constants } from "node:http2";
 import { createServer, type Server as TcpServer } from "node:net";
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { framed } from "@quorate/proto/calling";
 import { StreamSink } from "@quorate/services/forward";
 import { GrpcServer, readRequest, type ServerCall } from "@quorate/services/grpc";
+import { Outflow } from "../../../services/grpc/outflow";
 import { eventually } from "../../support/eventually";
 import { replyTo } from "./reply";
 
@@ -215,17 +216,22 @@ describe("a caller that does not read its answers", () => {
   });
 });
 
-test("a caller that takes a burst of answers as they come is not ended, however long it takes", async () => {
-  await serve({
-    bytesMax: ANSWER.length,
-    stalledBytesMax: 2 * ANSWER.length,
-    stalledBytesMin: 1,
-    stalledMs: 200,
-  });
-  server.handle("/t.T/Large", answerLarge([]));
-  const replies = await Promise.all(Array.from({ length: 150 }, () => replyTo(begin("/t.T/Large"))));
-  expect(replies.every(({ body }) => body.length === ANSWER.length + 5)).toBe(true);
-  expect(cuts).toEqual([]);
+test("a caller that takes what it asked for is not ended, however long it takes", () => {
+  jest.useFakeTimers();
+  try {
+    const why: string[] = [];
+    const outflow = new Outflow({ ...BOUNDS, stalledMs: 10 }, (said) => why.push(said));
+    outflow.wrote(BOUNDS.stalledBytesMax + 10 * BOUNDS.stalledBytesMin);
+    for (let look = 0; look < 9; look += 1) {
+      outflow.took(BOUNDS.stalledBytesMin);
+      jest.advanceTimersByTime(10);
+    }
+    expect(why).toEqual([]);
+    jest.advanceTimersByTime(20);
+    expect(why).toHaveLength(1);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 test("calls above what a connection may have open wait with their caller", async () => {
