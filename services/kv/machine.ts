@@ -388,11 +388,22 @@ export class StateMachine {
   }
 
   private takeWrites(batch: Batch): StateWrites {
+    const { namespaces, namespacesDeleted } = this.namespaces.takeWrites(batch.namespaces);
+    const { sessions, sessionsEnded, answers, answersDropped } = this.sessions.takeWrites();
+    const { leases, leasesEnded, leaseKeysAttached, leaseKeysDetached } = this.leases.takeWrites();
+    // By name, for to spread objects behind other fields is a call into V8 for each field: 7 us a batch of a few commands.
     return {
       meta: this.meta,
-      ...this.namespaces.takeWrites(batch.namespaces),
-      ...this.sessions.takeWrites(),
-      ...this.leases.takeWrites(),
+      namespaces,
+      namespacesDeleted,
+      sessions,
+      sessionsEnded,
+      answers,
+      answersDropped,
+      leases,
+      leasesEnded,
+      leaseKeysAttached,
+      leaseKeysDetached,
       membership: this.members.takeWrites(),
       changes: batch.changes,
     };

@@ -72,9 +72,7 @@ export class TurnLoop {
     for (let message = this.parts.inbox.shift(); message !== undefined; message = this.parts.inbox.shift()) {
       this.parts.raft.step(message);
     }
-    // After the last that came from them: a leader would be taken up again by what it sent before it died.
-    for (const peer of this.resetPeers) this.parts.raft.reportReset(peer);
-    this.resetPeers.clear();
+    this.takeResets();
     const queued = this.parts.proposals.takeQueued();
     if (queued.length > 0) this.parts.commitTeller.proposed();
     this.parts.proposer.propose(queued);
@@ -111,6 +109,14 @@ export class TurnLoop {
       readyNumber: ready.number,
       last: last === undefined ? null : { term: last.term, index: last.index },
     });
+  }
+
+  /** To be called after the last that came from them: a leader would be taken up again by what it sent before it died. */
+  private takeResets(): void {
+    // To clear a set makes a new one within.
+    if (this.resetPeers.size === 0) return;
+    for (const peer of this.resetPeers) this.parts.raft.reportReset(peer);
+    this.resetPeers.clear();
   }
 
   private takePlanned(): void {
