@@ -10,13 +10,20 @@ import type {
 import { KeyTable } from "./key-table";
 import { keyOfChange, type WrittenChange } from "./revision-records";
 import type { EndedGeneration } from "./state-records";
-import type { VersionChange } from "./version-records";
+import { isApartOf, type VersionChange } from "./version-records";
+
+/** A version that a change made. */
+export interface WrittenVersion {
+  readonly change: VersionChange;
+  /** The value of its `newest` row. */
+  readonly row: Uint8Array;
+}
 
 /** What was written of keys at last. */
-export type WrittenKeys = KeyTable<VersionChange>;
+export type WrittenKeys = KeyTable<WrittenVersion>;
 
-/** What a change takes besides its key and value, in the rows that it is put into, nearly. */
-const CHANGE_OVERHEAD_BYTES = 150;
+/** What a change takes besides its key and what `newest` has of it, in the rows that it is put into, nearly. */
+const CHANGE_OVERHEAD_BYTES = 75;
 /** What anything else takes, besides an answer's own bytes, nearly. */
 const ITEM_BYTES = 50;
 
@@ -27,6 +34,8 @@ const ITEM_BYTES = 50;
 export class GatheredWrites {
   /** In the order of (revision, ordinal). */
   readonly changes: WrittenChange[] = [];
+  /** Those whose values lie apart. */
+  readonly apart: VersionChange[] = [];
   /** The last change of each key. */
   readonly newest: WrittenKeys = new KeyTable();
   /** null for those that were deleted, here and below. */
@@ -64,24 +73,27 @@ export class GatheredWrites {
     return ended;
   }
 
-  /** Takes the next change, in their order. */
+  /** Takes the next change, in their order. @param replaced see WrittenChange */
   addChange(
     hash: number,
     change: VersionChange & WrittenChange["change"],
-    previous: WrittenChange["previous"],
+    { row, replaced }: { readonly row: Uint8Array; readonly replaced: Uint8Array },
   ): void {
-    this.newest.set(hash, change, keyOfChange(change), change);
-    this.addTold({ change, previous });
+    const key = keyOfChange(change);
+    this.newest.set(hash, change, key, { change, row });
+    if (isApartOf(change)) {
+      this.apart.push(change);
+      this.variableBytes += change.record.value.length;
+    }
+    // A row of its own, and a share of one with others.
+    this.variableBytes += row.length + 2 * key.length;
+    this.addTold({ change, replaced });
   }
 
   /** Takes the next change, of no key. */
   addTold(written: WrittenChange): void {
     this.changes.push(written);
-    const { change } = written;
-    const valueBytes = change.kind === "put" ? change.record.value.length : 0;
-    const keyBytes = change.kind === "truncate" ? 0 : keyOfChange(change).length;
-    // `newest` and `version` have the value each, and all three rows the key.
-    this.variableBytes += 2 * valueBytes + 3 * keyBytes + CHANGE_OVERHEAD_BYTES;
+    this.variableBytes += written.replaced.length + CHANGE_OVERHEAD_BYTES;
   }
 
   /** Takes all but the changes. */

@@ -20,7 +20,7 @@ export class GenerationRemoval {
     const { writer } = this;
     // Nothing is written to it any more.
     await this.parts.stateWriter.flush();
-    for (const kind of ["leaseKey", "newest", "version"] as const) {
+    for (const kind of ["leaseKey", "newest", "value"] as const) {
       await this.removeRange(rangeOfGeneration(writer, kind, namespaceId, generation));
     }
     const isDeleted = this.parts.floors.givenUpTo(namespaceId) === null;

@@ -47,9 +47,13 @@ export class HistoryFloors {
     if (namespace === undefined || revision < firstEvent(namespace, this.meta)) throw new ReadExpired();
   }
 
-  /** The last revision whose changes are not told any more, or null where the whole namespace is gone. */
+  /**
+   * The last revision whose changes nobody needs any more, or null where the whole namespace is gone: they are not told, and
+   * what they took the place of is not read.
+   */
   givenUpTo(namespaceId: number): number | null {
     const namespace = this.namespaces.get(namespaceId);
-    return namespace === undefined ? null : firstEvent(namespace, this.meta) - 1;
+    if (namespace === undefined) return null;
+    return Math.min(firstEvent(namespace, this.meta) - 1, oldestReadable(namespace, this.meta));
   }
 }

@@ -1,28 +1,26 @@
 import type { ResidentState, StateWrites } from "#kv";
 import type { ChainedBatch } from "./database";
-import { type KeySpace, keyHash, PROCESS_SEED } from "./key-hash";
+import { keyHash, PROCESS_SEED } from "./key-hash";
 import { RecordWriter } from "./record-writer";
 import { KEYS_PER_SLICE, type RemovalParts } from "./removal";
-import { type PreviousVersion, readRevisions, type StoredChange } from "./revision-records";
+import { readRevisions, type StoredChange } from "./revision-records";
 import type { SpaceReturn } from "./space-return";
-import { keyAfter, newestKey, rangeOfHistoryEndingIn, versionKey } from "./state-layout";
+import {
+  type KeyRange,
+  marksOfRevisionsKey,
+  newestKey,
+  rangeOfHistoryEndingIn,
+  valueKey,
+} from "./state-layout";
+import { isPut, modRevisionOf, valuesApart } from "./version-records";
 
-/** A change takes up to four keys along: its row's, the version that it replaced, and a deletion's `version` and `newest`. */
-const CHANGES_PER_SLICE = KEYS_PER_SLICE / 4;
-const BYTES_PER_READ = 256 * 1024;
-/** What a record takes besides the key of the user and the value, nearly. */
-const RECORD_OVERHEAD_BYTES = 30;
-
-interface RevisionRow {
-  readonly storedKey: Uint8Array;
-  readonly changes: readonly StoredChange[];
-}
+/** Rows that are read for what else goes with them: each has up to 64 changes. */
+const ROWS_READ_PER_SLICE = KEYS_PER_SLICE / 64;
 
 /**
- * Removes history that compactions gave up, going by the `revision` rows, so that it costs by what changed and not by
- * what there is. A row goes, and with it what its changes replaced, when all of it is given up: so nothing is written
- * anew, and up to a row's changes stay for longer. With a change goes the version that it took the place of: what is read at the floor or later finds the
- * change itself, or something newer. A deletion leaves nothing of itself either.
+ * Removes history that compactions gave up: whole `revision` rows, and with them all that their changes had replaced. So
+ * it costs a key for many changes. Only a row that has deletions, or replaced values that lie apart, is read: those go
+ * too. A row goes when all of it is given up, so nothing is written anew and up to a row's changes stay for longer.
  */
 export class HistoryRemoval {
   private readonly writer = new RecordWriter();
@@ -72,25 +70,8 @@ export class HistoryRemoval {
     if (to === null) return;
     // What is written later is not given up.
     await this.parts.stateWriter.flush();
-    let range = rangeOfHistoryEndingIn(
-      this.writer,
-      namespaceId,
-      (this.removedTo.get(namespaceId) ?? 0) + 1,
-      to,
-    );
-    for (;;) {
-      const rows = await this.parts.source.rows({
-        ...range,
-        limit: CHANGES_PER_SLICE,
-        highWaterMarkBytes: BYTES_PER_READ,
-      });
-      const last = rows.at(-1);
-      if (last === undefined) break;
-      for (const slice of slicesOf(rows.map((row) => this.read(row)))) {
-        await this.removeSlice(namespaceId, slice);
-      }
-      range = { gte: keyAfter(last[0]), lt: range.lt };
-    }
+    const from = (this.removedTo.get(namespaceId) ?? 0) + 1;
+    await this.removeRows(namespaceId, rangeOfHistoryEndingIn(this.writer, namespaceId, from, to));
     // A namespace that was deleted meanwhile is forgotten.
     if (this.changedAt.has(namespaceId)) this.removedTo.set(namespaceId, to);
   }
@@ -102,87 +83,87 @@ export class HistoryRemoval {
     if (removedTo < givenUpTo && removedTo < changedAt) this.due.add(namespaceId);
   }
 
-  private read([storedKey, value]: readonly [Uint8Array, Uint8Array]): RevisionRow {
-    return { storedKey, changes: readRevisions(this.parts.source.checked(storedKey, value)) };
+  private async removeRows(namespaceId: number, range: KeyRange): Promise<void> {
+    const { handle } = this.parts;
+    handle.check();
+    this.space.noteRemoved(await handle.database.approximateSize(range.gte, range.lt));
+    const iterator = handle.database.keys(range);
+    try {
+      for (;;) {
+        const keys = await iterator.nextv(KEYS_PER_SLICE);
+        handle.check();
+        if (keys.length === 0) return;
+        for (const slice of slicesOf(keys)) await this.removeSlice(namespaceId, slice);
+      }
+    } finally {
+      await iterator.close();
+    }
   }
 
-  private async removeSlice(namespaceId: number, rows: readonly RevisionRow[]): Promise<void> {
-    const { floors, stateWriter } = this.parts;
-    const changes = rows.flatMap((row) => row.changes);
-    const previous: (PreviousVersion | null)[] = [];
-    for (const change of changes) {
-      // Nearly all name it, and a turn of the event loop for each would cost more than removing it.
-      previous.push(change.previous ?? (await this.previousOf(namespaceId, change)));
-    }
+  private async removeSlice(namespaceId: number, keys: readonly Uint8Array[]): Promise<void> {
+    const { source, stateWriter } = this.parts;
+    const changes = keys.filter(isRead).flatMap((key) => [...readRevisions(source.rowNow(key))]);
     await stateWriter.write((batch) => {
       let bytes = 0;
-      for (const { storedKey } of rows) {
-        batch.del(storedKey);
-        bytes += storedKey.length;
+      for (const key of keys) {
+        batch.del(key);
+        bytes += key.length;
       }
-      for (const [at, change] of changes.entries()) {
-        const { generation } = change;
-        this.space.noteRemoved(change.key.length + RECORD_OVERHEAD_BYTES);
-        // The keys of a generation that ended are removed as such.
-        const space = { namespaceId, generation };
-        if (change.kind === "truncate" || !floors.isPresent(space)) continue;
-        bytes += this.removePrevious(batch, space, change.key, previous[at] ?? null);
-        if (change.kind === "delete") bytes += this.removeDeletion(batch, space, change);
-      }
+      for (const change of changes) bytes += this.removeWith(batch, namespaceId, change);
       return bytes;
     });
   }
 
-  /** Where the change does not name it. Older versions only ever go here, one slice after another: what is found stays true until the slice is written. */
-  private async previousOf(namespaceId: number, change: StoredChange): Promise<PreviousVersion | null> {
-    const { kind, generation, key, revision } = change;
-    const space = { namespaceId, generation };
-    if (kind === "truncate" || !this.parts.floors.isPresent(space)) return null;
-    return this.parts.source.versionIdBefore(space, key, revision);
-  }
-
-  private removePrevious(
-    batch: ChainedBatch,
-    { namespaceId, generation }: KeySpace,
-    key: Uint8Array,
-    previous: PreviousVersion | null,
-  ): number {
-    if (previous === null || previous.modRevision === 0) return 0;
-    this.space.noteRemoved(key.length + previous.valueBytes + RECORD_OVERHEAD_BYTES);
-    return versionKey(this.writer, namespaceId, generation, key, previous.modRevision).deleteFrom(batch);
-  }
-
-  private removeDeletion(batch: ChainedBatch, space: KeySpace, change: StoredChange): number {
-    const { namespaceId, generation } = space;
-    const { key, revision } = change;
-    let bytes = versionKey(this.writer, namespaceId, generation, key, revision).deleteFrom(batch);
-    this.space.noteRemoved(key.length + RECORD_OVERHEAD_BYTES);
-    // LevelDB gets no write in between, and what is gathered meanwhile comes after the removal.
-    const written = this.parts.stateWriter.newestOf(keyHash(PROCESS_SEED, space, key), space, key);
-    const isNewest =
-      written === undefined
-        ? this.parts.source.isDeletedAt(space, key, revision)
-        : written.revision === revision;
-    if (isNewest) {
+  /** Removes what goes with a change: what it replaced, where that lies apart, and its key where it is gone by it. */
+  private removeWith(batch: ChainedBatch, namespaceId: number, change: StoredChange): number {
+    const { kind, generation, key, revision, replaced } = change;
+    // The keys of a generation that ended are removed as such.
+    if (kind === "truncate" || !this.parts.floors.isPresent({ namespaceId, generation })) return 0;
+    let bytes = 0;
+    for (const apart of valuesApart(replaced)) {
+      const place = { namespaceId, generation, key, revision: apart.revision };
+      bytes += valueKey(this.writer, place).deleteFrom(batch);
+      this.space.noteRemoved(apart.bytes);
+    }
+    if (kind === "delete" && this.isDeletedAt({ namespaceId, generation, key, revision })) {
       bytes += newestKey(this.writer, namespaceId, generation, key).deleteFrom(batch);
-      this.space.noteRemoved(key.length + RECORD_OVERHEAD_BYTES);
     }
     return bytes;
   }
+
+  /** Whether the newest that there is of a key is its deletion at that revision. */
+  private isDeletedAt(deleted: {
+    readonly namespaceId: number;
+    readonly generation: number;
+    readonly key: Uint8Array;
+    readonly revision: number;
+  }): boolean {
+    const { key, revision } = deleted;
+    const { stateWriter, source } = this.parts;
+    // LevelDB gets no write in between, and what is gathered meanwhile comes after the removal.
+    const written = stateWriter.newestOf(keyHash(PROCESS_SEED, deleted, key), deleted, key);
+    const row = written?.row ?? source.newestRowNow(deleted, key);
+    return row.length > 0 && !isPut(row) && modRevisionOf(row) === revision;
+  }
 }
 
-/** Rows in parts of so many changes, nearly, and one row at least. */
-function* slicesOf(rows: readonly RevisionRow[]): Generator<readonly RevisionRow[]> {
-  let slice: RevisionRow[] = [];
-  let changeCount = 0;
-  for (const row of rows) {
-    if (slice.length > 0 && changeCount + row.changes.length > CHANGES_PER_SLICE) {
-      yield slice;
-      slice = [];
-      changeCount = 0;
+function isRead(storedKey: Uint8Array): boolean {
+  const { hasDeletions, hasApart } = marksOfRevisionsKey(storedKey);
+  return hasDeletions || hasApart;
+}
+
+/** The keys of rows in parts of which a few are read. */
+function* slicesOf(keys: readonly Uint8Array[]): Generator<readonly Uint8Array[]> {
+  let from = 0;
+  let readCount = 0;
+  for (const [at, key] of keys.entries()) {
+    if (!isRead(key)) continue;
+    if (readCount === ROWS_READ_PER_SLICE) {
+      yield keys.slice(from, at);
+      from = at;
+      readCount = 0;
     }
-    slice.push(row);
-    changeCount += row.changes.length;
+    readCount += 1;
   }
-  if (slice.length > 0) yield slice;
+  yield keys.slice(from);
 }

@@ -3,7 +3,7 @@ import { type ImageChunk, ImageDamaged, type ImageHeader } from "#replica";
 import { checkedValue, RecordWriter } from "./record-writer";
 import { headKey, kindOfKey, NEWEST_PREFIX_BYTES } from "./state-layout";
 import { readHead, type StateHead } from "./state-records";
-import { isPutOfNewest } from "./version-records";
+import { isPut } from "./version-records";
 
 /*
  * An image is the rows of the state's database as they lie there, the head first: length of the key and of the value as
@@ -11,7 +11,7 @@ import { isPutOfNewest } from "./version-records";
  * (u64) and the last key, so that a chunk that is left out or doubled is seen whatever its rows hold.
  */
 
-export const LEVEL_IMAGE_FORMAT = "level-5";
+export const LEVEL_IMAGE_FORMAT = "level-6";
 
 export type ImageRow = readonly [key: Uint8Array, value: Uint8Array];
 
@@ -163,7 +163,7 @@ export class ImageReader {
   }
 
   private countKey([key, stored]: ImageRow): void {
-    if (kindOfKey(key) !== "newest" || !isPutOfNewest(stored)) return;
+    if (kindOfKey(key) !== "newest" || !isPut(stored)) return;
     const prefix = key.subarray(1, NEWEST_PREFIX_BYTES);
     if (this.space !== null && Buffer.compare(this.space.prefix, prefix) === 0) {
       this.space.keys += 1;

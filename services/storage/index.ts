@@ -46,3 +46,4 @@ export {
   type StoreOptions,
   type StoresOutcome,
 } from "./stores";
+export { type ChainLink, linkAfter, NO_LINK, oldestAfter } from "./version-chain";

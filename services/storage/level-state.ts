@@ -100,8 +100,10 @@ export class LevelState {
   write({ applied, writes }: StateBatch): Promise<void> {
     assert(applied.index > this.writer.written.applied.index, "the applied index rises with each batch");
     return this.alone(async () => {
+      const { changes } = writes;
+      const fetched = this.newest.isLong(changes) ? await this.newest.fetchReplaced(changes) : null;
       await this.writer.apply({ applied, meta: writes.meta }, (gathered) => {
-        this.newest.write(writes.changes, gathered);
+        this.newest.write(changes, gathered, fetched);
         gathered.add(writes);
         this.floors.note(writes);
       });

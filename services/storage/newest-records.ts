@@ -1,21 +1,31 @@
 import type { Change, KeyRead, StoredRecord } from "#kv";
+import { EMPTY_BYTES } from "#std";
+import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import type { GatheredWrites } from "./gathered-writes";
 import { type KeySpace, keyHash, PROCESS_SEED } from "./key-hash";
+import { KeyTable } from "./key-table";
 import { RecordCache } from "./record-cache";
 import type { RecordRuns } from "./record-runs";
 import type { RecordSource } from "./record-source";
 import { RecordWriter } from "./record-writer";
-import { keyOfChange, type PreviousVersion } from "./revision-records";
+import { keyOfChange } from "./revision-records";
 import type { StateWriter } from "./state-writer";
 import {
-  type NewestVersion,
-  readCachedNewest,
-  readNewest,
-  type VersionChange,
+  modRevisionOf,
+  readVersion,
+  type Version,
+  wholeRow,
   withoutValue,
   writeNewestRow,
 } from "./version-records";
+import { versionsAt } from "./versions-at";
+
+/** Changes whose keys are read within one turn at most, where none of them is in memory: up to some 3 ms. */
+const UNFETCHED_CHANGES_MAX = 256;
+
+/** `newest` rows that a batch takes the place of. */
+export type ReplacedRows = KeyTable<Uint8Array>;
 
 /**
  * Reads records of keys through a cache of their newest versions, which writes keep up to date; and what is not cached
@@ -59,19 +69,57 @@ export class NewestRecords {
     return records;
   }
 
-  /** Takes over what a batch changes, and adds it to what is gathered for LevelDB. */
-  write(changes: readonly Change[], gathered: GatheredWrites): void {
+  /**
+   * Whether a batch takes the place of more than is to be read in one turn of the event loop: then fetchReplaced() goes before
+   * write().
+   */
+  isLong(changes: readonly Change[]): boolean {
+    return changes.length > UNFETCHED_CHANGES_MAX;
+  }
+
+  /** Reads what a batch takes the place of, as far as it is not in memory. Nothing may be written until write(). */
+  async fetchReplaced(changes: readonly Change[]): Promise<ReplacedRows> {
+    const missed: KeyRead[] = [];
+    for (const change of changes) {
+      if (change.kind === "truncate") continue;
+      const key = keyOfChange(change);
+      const hash = keyHash(PROCESS_SEED, change, key);
+      if (this.rowInMemory(hash, change, key) !== undefined) continue;
+      const { namespaceId, generation } = change;
+      missed.push({ namespaceId, generation, key, withValue: true });
+    }
+    const replaced: ReplacedRows = new KeyTable();
+    const snapshot = this.handle.database.snapshot();
+    try {
+      const rows = await this.source.newestRows(missed, snapshot);
+      for (const [at, read] of missed.entries()) {
+        replaced.set(keyHash(PROCESS_SEED, read, read.key), read, read.key, rows[at] as Uint8Array);
+      }
+    } finally {
+      await snapshot.close();
+    }
+    return replaced;
+  }
+
+  /** Takes over what a batch changes, and adds it to what is gathered for LevelDB. @param fetched where the batch is long */
+  write(changes: readonly Change[], gathered: GatheredWrites, fetched: ReplacedRows | null): void {
     this.writeCount += 1;
     for (const change of changes) {
       if (change.kind === "truncate") {
         // The keys of a generation that ended are never read again, and leave the cache by themselves.
-        gathered.addTold({ change, previous: null });
+        gathered.addTold({ change, replaced: EMPTY_BYTES });
         continue;
       }
       const key = keyOfChange(change);
       const hash = keyHash(PROCESS_SEED, change, key);
-      gathered.addChange(hash, change, this.previousOf(hash, change, key));
-      this.cache.set(hash, change, key, writeNewestRow(this.rows, change).row);
+      const replaced =
+        gathered.newest.get(hash, change, key)?.row ??
+        this.rowInMemory(hash, change, key) ??
+        fetched?.get(hash, change, key) ??
+        this.source.newestRowNow(change, key);
+      const row = copyOf(writeNewestRow(this.rows, change, replaced).row);
+      gathered.addChange(hash, change, { row, replaced });
+      this.cache.set(hash, change, key, row);
       this.runs.noteChanged(change, key);
     }
   }
@@ -83,27 +131,27 @@ export class NewestRecords {
     this.runs.clear();
   }
 
-  /** What a change takes the place of, where that is in memory, as nearly always for a key that a command has just read. */
-  private previousOf(hash: number, change: VersionChange, key: Uint8Array): PreviousVersion | null {
-    const row = this.cache.peek(hash, change, key);
-    const cached = row === null ? undefined : readCachedNewest(key, row, false);
-    if (cached !== undefined) {
-      return { modRevision: cached.modRevision, valueBytes: cached.record?.valueBytes ?? 0 };
-    }
-    const written = this.writer.newestOf(hash, change, key);
-    if (written === undefined) return null;
-    const valueBytes = written.kind === "put" ? written.record.value.length : 0;
-    return { modRevision: written.revision, valueBytes };
+  /** What a change takes the place of: in memory nearly always, for a command has just read it. */
+  private rowInMemory(hash: number, space: KeySpace, key: Uint8Array): Uint8Array | undefined {
+    const written = this.writer.newestOf(hash, space, key);
+    if (written !== undefined) return written.row;
+    const cached = this.cache.peek(hash, space, key);
+    const row = cached === null ? undefined : wholeRow(cached);
+    return row === undefined ? undefined : copyOf(row);
   }
 
   /** Undefined where it is not in memory as the read wants it. */
   private inMemory(read: KeyRead, revision: number): StoredRecord | null | undefined {
     const { key } = read;
     const hash = keyHash(PROCESS_SEED, read, key);
-    const row = this.cache.find(hash, read, key);
-    const cached = row === null ? undefined : readCachedNewest(key, row, read.withValue);
-    if (cached !== undefined) return cached.modRevision > revision ? undefined : cached.record;
-    const written = this.writer.newestOf(hash, read, key);
+    const cached = this.cache.find(hash, read, key);
+    const row = cached === null ? undefined : wholeRow(cached);
+    if (row !== undefined) {
+      const version = readVersion(key, row);
+      if (version.modRevision > revision) return undefined;
+      if (!version.isApart || !read.withValue) return ownRecord(version, read.withValue);
+    }
+    const written = this.writer.newestOf(hash, read, key)?.change;
     if (written === undefined || written.revision > revision) return undefined;
     return written.kind === "delete" ? null : asAsked(written.record, read);
   }
@@ -120,22 +168,45 @@ export class NewestRecords {
     const snapshot = isWritten ? await this.writer.snapshot(revision) : this.handle.database.snapshot();
     try {
       const rows = await this.source.newestRows(reads, snapshot);
+      const isOfNow = !isWritten && writeCount === this.writeCount;
       const loaded: (StoredRecord | null)[] = [];
-      for (let at = 0; at < reads.length; at += 1) {
-        const read = reads[at] as KeyRead;
-        const row = rows[at] as Uint8Array;
-        const version = readNewest(read.key, row);
-        if (version.modRevision > revision) {
-          loaded.push(await this.source.versionAt(read, read.key, revision, snapshot));
-          continue;
+      for (const positions of bySpace(reads)) {
+        const found = await this.versionsOf(reads, rows, { positions, revision, snapshot });
+        for (let next = 0; next < positions.length; next += 1) {
+          const at = positions[next] as number;
+          const row = rows[at] as Uint8Array;
+          loaded[at] = (found[next] as Version).record;
+          if (isOfNow && modRevisionOf(row) <= revision) this.remember(reads[at] as KeyRead, row);
         }
-        if (!isWritten && writeCount === this.writeCount) this.remember(read, row);
-        loaded.push(version.record);
       }
       return loaded;
     } finally {
       await snapshot.close();
     }
+  }
+
+  /** What the keys of some reads of one generation were at a revision. @param rows `newest` ones, of all reads */
+  private async versionsOf(
+    reads: readonly KeyRead[],
+    rows: readonly Uint8Array[],
+    {
+      positions,
+      revision,
+      snapshot,
+    }: {
+      readonly positions: readonly number[];
+      readonly revision: number;
+      readonly snapshot: DatabaseSnapshot;
+    },
+  ): Promise<readonly Version[]> {
+    const { handle, source } = this;
+    const { namespaceId, generation } = reads[positions[0] as number] as KeyRead;
+    const newest = positions.map((at) => ({ key: (reads[at] as KeyRead).key, row: rows[at] as Uint8Array }));
+    const query = { namespaceId, generation, revision };
+    const versions = await versionsAt({ handle, source, snapshot }, query, newest);
+    // Nobody asks for a few with and a few without them.
+    const withValues = positions.some((at) => (reads[at] as KeyRead).withValue);
+    return withValues ? source.withValues(query, versions, snapshot) : versions;
   }
 
   /** The records of rows that were read just now, which are cached; null where one was changed after the revision. */
@@ -144,14 +215,22 @@ export class NewestRecords {
     rows: readonly Uint8Array[],
     revision: number,
   ): readonly (StoredRecord | null)[] | null {
-    const versions: NewestVersion[] = [];
+    const versions: Version[] = [];
     for (let at = 0; at < reads.length; at += 1) {
-      const version = readNewest((reads[at] as KeyRead).key, rows[at] as Uint8Array);
+      const read = reads[at] as KeyRead;
+      const version = readVersion(read.key, rows[at] as Uint8Array);
       if (version.modRevision > revision) return null;
-      versions.push(version);
+      versions.push(read.withValue ? this.withValueNow(read, version) : version);
     }
     for (let at = 0; at < reads.length; at += 1) this.remember(reads[at] as KeyRead, rows[at] as Uint8Array);
     return versions.map(({ record }) => record);
+  }
+
+  private withValueNow(space: KeySpace, version: Version): Version {
+    const { isApart, record } = version;
+    if (!isApart || record === null) return version;
+    const value = this.source.valueNow(space, record.key, record.modRevision);
+    return { ...version, record: { ...record, value }, isApart: false };
   }
 
   /** Keeps what was read as of now in the cache. */
@@ -162,6 +241,31 @@ export class NewestRecords {
   private isWritten(read: KeyRead): boolean {
     return this.writer.newestOf(keyHash(PROCESS_SEED, read, read.key), read, read.key) !== undefined;
   }
+}
+
+/** The positions of the reads of each generation; mostly there is one. */
+function bySpace(reads: readonly KeyRead[]): Iterable<readonly number[]> {
+  const positions = new Map<string, number[]>();
+  for (const [at, { namespaceId, generation }] of reads.entries()) {
+    const name = `${namespaceId}/${generation}`;
+    const ofSpace = positions.get(name);
+    if (ofSpace === undefined) positions.set(name, [at]);
+    else ofSpace.push(at);
+  }
+  return positions.values();
+}
+
+/** Of a version that is a view of memory that changes. */
+function ownRecord({ record }: Version, withValue: boolean): StoredRecord | null {
+  if (record === null) return null;
+  return { ...record, value: withValue ? copyOf(record.value) : EMPTY_BYTES };
+}
+
+/** Of a pool, where it is small: an array with memory of its own takes 350 bytes besides. */
+function copyOf(bytes: Uint8Array): Uint8Array {
+  const copy = Buffer.allocUnsafe(bytes.length);
+  copy.set(bytes);
+  return copy;
 }
 
 function asAsked(record: StoredRecord | null, read: KeyRead): StoredRecord | null {

@@ -18,6 +18,10 @@ export class RecordReader {
     return this.at;
   }
 
+  get isAtEnd(): boolean {
+    return this.at === this.source.length;
+  }
+
   u8(): number {
     const byte = this.source[this.at];
     assert(byte !== undefined, "a record is as long as its fields");
@@ -31,10 +35,6 @@ export class RecordReader {
 
   u64(): number {
     return this.u32() * UINT32_SPAN + this.u32();
-  }
-
-  u64Descending(): number {
-    return (0xffffffff - this.u32()) * UINT32_SPAN + (0xffffffff - this.u32());
   }
 
   varint(): number {

@@ -1,31 +1,20 @@
-import type { KeyRead, StoredRecord } from "#kv";
+import type { KeyRead } from "#kv";
 import { EMPTY_BYTES } from "#std";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import type { KeySpace } from "./key-hash";
 import { checkedValue, RecordWriter } from "./record-writer";
-import type { PreviousVersion } from "./revision-records";
-import {
-  type KeyRange,
-  NEWEST_PREFIX_BYTES,
-  newestKey,
-  rangeOfNewest,
-  rangeOfVersions,
-  versionKey,
-} from "./state-layout";
-import { type NewestVersion, readNewest, readVersion, revisionOfVersionKey } from "./version-records";
+import { RevisionRowCache } from "./revision-row-cache";
+import { type KeyRange, NEWEST_PREFIX_BYTES, newestKey, rangeOfNewest, valueKey } from "./state-layout";
+import type { Version } from "./version-records";
 
 /** Up to so many keys synchronous reads (3 to 15 us each) are cheaper than a turn of the thread pool. */
 const SYNC_READS_MAX = 48;
 
-/** A version by its place. */
-export interface VersionId {
-  readonly key: Uint8Array;
-  readonly modRevision: number;
-}
-
 /** Reads records of keys from the database and verifies each; what fails its checksum ends the handle. */
 export class RecordSource {
+  /** Those of what keys were before. */
+  readonly revisionRows = new RevisionRowCache();
   private readonly writer = new RecordWriter();
 
   constructor(private readonly handle: DatabaseHandle) {}
@@ -37,12 +26,13 @@ export class RecordSource {
   newestRowsNow(reads: readonly KeyRead[]): readonly Uint8Array[] | null {
     if (reads.length > SYNC_READS_MAX) return null;
     this.handle.check();
-    const rows: Uint8Array[] = [];
-    for (const { namespaceId, generation, key } of reads) {
-      const storedKey = newestKey(this.writer, namespaceId, generation, key).takeKey();
-      rows.push(this.rowOf(storedKey, this.handle.get(storedKey)));
-    }
-    return rows;
+    return reads.map((read) => this.newestRowNow(read, read.key));
+  }
+
+  /** The same of one key. */
+  newestRowNow({ namespaceId, generation }: KeySpace, key: Uint8Array): Uint8Array {
+    const storedKey = newestKey(this.writer, namespaceId, generation, key).takeKey();
+    return this.rowOf(storedKey, this.handle.get(storedKey));
   }
 
   /** The `newest` rows in the order of the keys, empty for a key that never was. */
@@ -57,56 +47,33 @@ export class RecordSource {
     return keys.map((key, at) => this.rowOf(key, stored[at]));
   }
 
-  /** In the order of the keys. */
-  async newest(
-    reads: readonly (KeySpace & { readonly key: Uint8Array })[],
+  /** A value that lies apart, read within this turn. */
+  valueNow({ namespaceId, generation }: KeySpace, key: Uint8Array, revision: number): Uint8Array {
+    const storedKey = valueKey(this.writer, { namespaceId, generation, key, revision }).takeKey();
+    return this.valueOf(storedKey, this.handle.get(storedKey));
+  }
+
+  /** The versions with the values of those whose lie apart, in their order. */
+  async withValues(
+    { namespaceId, generation }: KeySpace,
+    versions: readonly Version[],
     snapshot: DatabaseSnapshot,
-  ): Promise<readonly NewestVersion[]> {
-    const rows = await this.newestRows(reads, snapshot);
-    return reads.map(({ key }, at) => readNewest(key, rows[at] as Uint8Array));
-  }
-
-  /** Versions that the history names. */
-  async versions(
-    versions: readonly (KeySpace & VersionId)[],
-    snapshot: DatabaseSnapshot,
-  ): Promise<readonly StoredRecord[]> {
-    const keys = versions.map(({ namespaceId, generation, key, modRevision }) =>
-      versionKey(this.writer, namespaceId, generation, key, modRevision).takeKey(),
-    );
-    const stored = await this.handle.getMany(keys, snapshot);
-    return versions.map((version, at) => this.versionOf(version, keys[at] as Uint8Array, stored[at]));
-  }
-
-  /** The newest version that is not newer than `revision`, or null where the key was not there. */
-  async versionAt(
-    space: KeySpace,
-    key: Uint8Array,
-    revision: number,
-    snapshot: DatabaseSnapshot,
-  ): Promise<StoredRecord | null> {
-    const range = rangeOfVersions(this.writer, space.namespaceId, space.generation, key, revision);
-    const [row] = await this.rows({ ...range, limit: 1, snapshot });
-    if (row === undefined) return null;
-    const [storedKey, value] = row;
-    return readVersion(key, revisionOfVersionKey(storedKey), this.checked(storedKey, value));
-  }
-
-  /** The version of a key that one of `revision` took the place of; its revision is 0 where there is none. */
-  async versionIdBefore(space: KeySpace, key: Uint8Array, revision: number): Promise<PreviousVersion> {
-    const { namespaceId, generation } = space;
-    const range = rangeOfVersions(this.writer, namespaceId, generation, key, revision - 1);
-    const [row] = await this.rows({ ...range, limit: 1 });
-    if (row === undefined) return { modRevision: 0, valueBytes: 0 };
-    const [storedKey, value] = row;
-    return { modRevision: revisionOfVersionKey(storedKey), valueBytes: value.length };
-  }
-
-  /** Whether the newest that there is of a key is its deletion at that revision. Reads within this turn. */
-  isDeletedAt({ namespaceId, generation }: KeySpace, key: Uint8Array, revision: number): boolean {
-    const storedKey = newestKey(this.writer, namespaceId, generation, key).takeKey();
-    const newest = readNewest(key, this.rowOf(storedKey, this.handle.get(storedKey)));
-    return newest.record === null && newest.modRevision === revision;
+  ): Promise<readonly Version[]> {
+    const storedKeys: Uint8Array[] = [];
+    for (const { isApart, record } of versions) {
+      if (!isApart || record === null) continue;
+      const { key, modRevision: revision } = record;
+      storedKeys.push(valueKey(this.writer, { namespaceId, generation, key, revision }).takeKey());
+    }
+    if (storedKeys.length === 0) return versions;
+    const stored = await this.handle.getMany(storedKeys, snapshot);
+    let next = 0;
+    return versions.map((version) => {
+      if (!version.isApart || version.record === null) return version;
+      const value = this.valueOf(storedKeys[next] as Uint8Array, stored[next]);
+      next += 1;
+      return { ...version, record: { ...version.record, value }, isApart: false };
+    });
   }
 
   /** Opens an iterator over the `newest` records of a range. */
@@ -126,13 +93,13 @@ export class RecordSource {
     });
   }
 
-  decodeNewest([storedKey, value]: readonly [Uint8Array, Uint8Array]): NewestVersion & {
+  decodeNewest([storedKey, value]: readonly [Uint8Array, Uint8Array]): {
     readonly key: Uint8Array;
+    readonly row: Uint8Array;
   } {
     const { buffer, byteOffset, length } = storedKey;
     const key = new Uint8Array(buffer, byteOffset + NEWEST_PREFIX_BYTES, length - NEWEST_PREFIX_BYTES);
-    const { modRevision, record } = readNewest(key, this.checked(storedKey, value));
-    return { modRevision, record, key };
+    return { key, row: this.checked(storedKey, value) };
   }
 
   /** The first `limit` rows of a range, or fewer where they come to more than so many bytes. */
@@ -188,19 +155,17 @@ export class RecordSource {
     return value;
   }
 
+  /** A row by its whole key, read within this turn; empty where there is none. */
+  rowNow(storedKey: Uint8Array): Uint8Array {
+    return this.rowOf(storedKey, this.handle.get(storedKey));
+  }
+
   private rowOf(storedKey: Uint8Array, stored: Uint8Array | undefined): Uint8Array {
     return stored === undefined ? EMPTY_BYTES : this.checked(storedKey, stored);
   }
 
-  private versionOf(
-    { key, modRevision }: VersionId,
-    storedKey: Uint8Array,
-    stored: Uint8Array | undefined,
-  ): StoredRecord {
-    const record =
-      stored === undefined ? null : readVersion(key, modRevision, this.checked(storedKey, stored));
-    if (record === null)
-      throw this.handle.damaged(`the version of a key at revision ${modRevision} is missing`);
-    return record;
+  private valueOf(storedKey: Uint8Array, stored: Uint8Array | undefined): Uint8Array {
+    if (stored === undefined) throw this.handle.damaged("the value of a key is missing");
+    return this.checked(storedKey, stored);
   }
 }

@@ -35,6 +35,11 @@ export class RecordWriter {
     return this.view("whole", 0, this.length);
   }
 
+  /** Since the key or the value was begun. */
+  get byteCount(): number {
+    return this.length;
+  }
+
   /** What follows is the value. */
   endKey(): this {
     this.keyLength = this.length;
@@ -62,12 +67,6 @@ export class RecordWriter {
   u64(value: number): this {
     this.u32(Math.floor(value / UINT32_SPAN));
     return this.u32(value % UINT32_SPAN);
-  }
-
-  /** Greater numbers first. */
-  u64Descending(value: number): this {
-    this.u32(0xffffffff - Math.floor(value / UINT32_SPAN));
-    return this.u32(0xffffffff - (value % UINT32_SPAN));
   }
 
   /** Seven bits a byte, lowest first; for safe integers from 0. */
@@ -101,20 +100,6 @@ export class RecordWriter {
     return this.varint(bytes.length).bytes(bytes);
   }
 
-  /** Bytes of any content that keep their order before what follows: 00 becomes 00 FF, and 00 01 ends it. */
-  escaped(bytes: Uint8Array): this {
-    this.reserve(bytes.length * 2 + 2);
-    for (const byte of bytes) {
-      this.memory[this.length] = byte;
-      this.length += 1;
-      if (byte === 0) {
-        this.memory[this.length] = 0xff;
-        this.length += 1;
-      }
-    }
-    return this.u8(0).u8(1);
-  }
-
   /** A copy of the key alone, for reading. */
   takeKey(): Uint8Array {
     return this.memory.slice(0, this.length);
@@ -126,6 +111,14 @@ export class RecordWriter {
     this.u32(crc);
     batch.put(this.view("key", 0, this.keyLength), this.view("value", this.keyLength, this.length));
     return { crc, bytes: this.length };
+  }
+
+  /** Puts a value that was begun by itself under a key. @returns the bytes put */
+  putUnder(key: Uint8Array, batch: ChainedBatch): number {
+    const crc = crc32(this.view("whole", 0, this.length), crc32(key));
+    this.u32(crc);
+    batch.put(key, this.view("value", 0, this.length));
+    return key.length + this.length;
   }
 
   /** For a key without a value. */

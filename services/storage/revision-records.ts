@@ -2,32 +2,24 @@ import type { Change, ChangeCause, ChangeOrigin } from "#kv";
 import { assert, EMPTY_BYTES } from "#std";
 import { RecordReader } from "./record-reader";
 import type { RecordWriter } from "./record-writer";
-import { revisionsKey } from "./state-layout";
-
-/** What a change took the place of, so that it need not be looked for when it is given up. */
-export interface PreviousVersion {
-  /** 0 where there was none. */
-  readonly modRevision: number;
-  readonly valueBytes: number;
-}
+import type { ChangePlace } from "./version-chain";
 
 /** A change as it is written. */
 export interface WrittenChange {
   readonly change: Change;
-  readonly previous: PreviousVersion | null;
+  /** The `newest` row that it took the place of; empty where there was none, and for a truncation. */
+  readonly replaced: Uint8Array;
 }
 
-/** One change as its `revision` record tells it: all but what the version holds. */
-export interface StoredChange {
+/** One change as its `revision` row tells it: all but the version that it made, which whoever came after it keeps. */
+export interface StoredChange extends ChangePlace {
   readonly kind: Change["kind"];
-  readonly revision: number;
-  readonly ordinal: number;
   readonly generation: number;
   readonly origin: ChangeOrigin;
   /** Of the value that was put; 0 for other changes. */
   readonly valueBytes: number;
-  /** null where it was not known when the change was written, and for a truncation. */
-  readonly previous: PreviousVersion | null;
+  /** See WrittenChange. */
+  readonly replaced: Uint8Array;
   /** Empty for a truncation. */
   readonly key: Uint8Array;
 }
@@ -55,38 +47,57 @@ const SAME_GENERATION = 0x04;
 const SAME_WALL_TIME = 0x08;
 const HAS_REQUEST = 0x10;
 const SAME_CLIENT = 0x20;
-const HAS_PREVIOUS = 0x40;
+const HAS_REPLACED = 0x40;
 const KIND_MASK = 0x03;
 
 /** What a change leaves out where the change before it in its row has the same. */
-interface Shared {
+export interface SharedFields {
   readonly revision: number;
   readonly generation: number;
   readonly wallTimeMs: number;
   readonly clientId: number;
 }
 
-const NOTHING_SHARED: Shared = { revision: 0, generation: 0, wallTimeMs: 0, clientId: 0 };
+/** Before the first change of a row. */
+export const NOTHING_SHARED: SharedFields = { revision: 0, generation: 0, wallTimeMs: 0, clientId: 0 };
 
-/** One row of changes of one namespace, in their order; one at least. */
-export function writeRevisions(writer: RecordWriter, changes: readonly WrittenChange[]): RecordWriter {
-  const last = changes.at(-1)?.change;
-  assert(last !== undefined, "a row has a change that names it");
-  revisionsKey(writer, last.namespaceId, last.revision, last.ordinal).endKey().varint(changes.length);
-  let before = NOTHING_SHARED;
-  for (const written of changes) {
-    writeChange(writer, written, before);
-    before = sharedOf(written.change, before);
+/** Adds a change to a row of its namespace. @returns what the next one may leave out */
+export function writeChange(
+  writer: RecordWriter,
+  { change, replaced }: WrittenChange,
+  before: SharedFields,
+): SharedFields {
+  const { revision, ordinal, generation, origin } = change;
+  const { wallTimeMs, requestId } = origin;
+  let first: number = codeOfKind[change.kind];
+  if (generation === before.generation) first |= SAME_GENERATION;
+  if (wallTimeMs === before.wallTimeMs) first |= SAME_WALL_TIME;
+  if (requestId !== null) first |= HAS_REQUEST;
+  if (requestId?.clientId === before.clientId) first |= SAME_CLIENT;
+  if (replaced.length > 0) first |= HAS_REPLACED;
+  writer.u8(first).u8(codeOfCause[origin.cause]);
+  writer.varint(revision - before.revision).varint(ordinal);
+  if (generation !== before.generation) writer.varint(generation);
+  if (wallTimeMs !== before.wallTimeMs) writer.varint(wallTimeMs);
+  if (requestId !== null) {
+    if (requestId.clientId !== before.clientId) writer.varint(requestId.clientId);
+    writer.varint(requestId.sequence);
   }
-  return writer;
+  if (change.kind !== "truncate") {
+    if (change.kind === "put") writer.varint(change.record.value.length);
+    const key = keyOfChange(change);
+    writer.varint(key.length).bytes(key);
+    if (replaced.length > 0) writer.varint(replaced.length).bytes(replaced);
+  }
+  return sharedOf(change, before);
 }
 
-/** @param value of a row of kind `revision`; keys are views of it */
-export function readRevisions(value: Uint8Array): readonly StoredChange[] {
-  const reader = new RecordReader(value);
+/** @param row the value of a row of kind `revision`; keys and what was replaced are views of it */
+export function readRevisions(row: Uint8Array): readonly StoredChange[] {
+  const reader = new RecordReader(row);
   const changes: StoredChange[] = [];
   let before = NOTHING_SHARED;
-  for (let left = reader.varint(); left > 0; left -= 1) {
+  while (!reader.isAtEnd) {
     const change = readChange(reader, before);
     changes.push(change);
     before = sharedOf(change, before);
@@ -104,37 +115,13 @@ export function keyOfChange(
 
 function sharedOf(
   { revision, generation, origin }: Pick<Change, "revision" | "generation" | "origin">,
-  before: Shared,
-): Shared {
+  before: SharedFields,
+): SharedFields {
   const clientId = origin.requestId?.clientId ?? before.clientId;
   return { revision, generation, wallTimeMs: origin.wallTimeMs, clientId };
 }
 
-function writeChange(writer: RecordWriter, { change, previous }: WrittenChange, before: Shared): void {
-  const { revision, ordinal, generation, origin } = change;
-  const { wallTimeMs, requestId } = origin;
-  let first: number = codeOfKind[change.kind];
-  if (generation === before.generation) first |= SAME_GENERATION;
-  if (wallTimeMs === before.wallTimeMs) first |= SAME_WALL_TIME;
-  if (requestId !== null) first |= HAS_REQUEST;
-  if (requestId?.clientId === before.clientId) first |= SAME_CLIENT;
-  if (previous !== null && change.kind !== "truncate") first |= HAS_PREVIOUS;
-  writer.u8(first).u8(codeOfCause[origin.cause]);
-  writer.varint(revision - before.revision).varint(ordinal);
-  if (generation !== before.generation) writer.varint(generation);
-  if (wallTimeMs !== before.wallTimeMs) writer.varint(wallTimeMs);
-  if (requestId !== null) {
-    if (requestId.clientId !== before.clientId) writer.varint(requestId.clientId);
-    writer.varint(requestId.sequence);
-  }
-  if (change.kind === "truncate") return;
-  if (change.kind === "put") writer.varint(change.record.value.length);
-  if (previous !== null) writer.varint(previous.modRevision).varint(previous.valueBytes);
-  const key = keyOfChange(change);
-  writer.varint(key.length).bytes(key);
-}
-
-function readChange(reader: RecordReader, before: Shared): StoredChange {
+function readChange(reader: RecordReader, before: SharedFields): StoredChange {
   const first = reader.u8();
   const kind = kindOfCode.get(first & KIND_MASK);
   assert(kind !== undefined, "a change is of a kind that we wrote");
@@ -146,14 +133,14 @@ function readChange(reader: RecordReader, before: Shared): StoredChange {
   const wallTimeMs = (first & SAME_WALL_TIME) !== 0 ? before.wallTimeMs : reader.varint();
   const requestId = (first & HAS_REQUEST) !== 0 ? readRequest(reader, first, before) : null;
   const change = { kind, revision, ordinal, generation, origin: { cause, wallTimeMs, requestId } };
-  if (kind === "truncate") return { ...change, valueBytes: 0, previous: null, key: EMPTY_BYTES };
+  if (kind === "truncate") return { ...change, valueBytes: 0, replaced: EMPTY_BYTES, key: EMPTY_BYTES };
   const valueBytes = kind === "put" ? reader.varint() : 0;
-  const hasPrevious = (first & HAS_PREVIOUS) !== 0;
-  const previous = hasPrevious ? { modRevision: reader.varint(), valueBytes: reader.varint() } : null;
-  return { ...change, valueBytes, previous, key: reader.bytes(reader.varint()) };
+  const key = reader.bytes(reader.varint());
+  const replaced = (first & HAS_REPLACED) !== 0 ? reader.bytes(reader.varint()) : EMPTY_BYTES;
+  return { ...change, valueBytes, key, replaced };
 }
 
-function readRequest(reader: RecordReader, first: number, before: Shared): ChangeOrigin["requestId"] {
+function readRequest(reader: RecordReader, first: number, before: SharedFields): ChangeOrigin["requestId"] {
   const clientId = (first & SAME_CLIENT) !== 0 ? before.clientId : reader.varint();
   return { clientId, sequence: reader.varint() };
 }

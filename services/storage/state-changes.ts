@@ -12,7 +12,7 @@ import {
   writeNamespace,
   writeSession,
 } from "./state-records";
-import { writeNewest, writeVersion } from "./version-records";
+import { writeNewest, writeValue } from "./version-records";
 
 /** Turns what batches of commands did into rows, all but the head. */
 export class StateChanges {
@@ -56,15 +56,14 @@ export class StateChanges {
     return bytes + this.putChanges(batch, gathered);
   }
 
-  private putChanges(batch: ChainedBatch, { changes, newest }: GatheredWrites): number {
+  private putChanges(batch: ChainedBatch, { changes, apart, newest }: GatheredWrites): number {
     const { writer, revisions } = this;
     let bytes = 0;
-    for (const written of changes) {
-      bytes += revisions.add(batch, written);
-      if (written.change.kind !== "truncate")
-        bytes += writeVersion(writer, written.change).putInto(batch).bytes;
+    for (const written of changes) bytes += revisions.add(batch, written);
+    for (const change of apart) bytes += writeValue(writer, change).putInto(batch).bytes;
+    for (const { change, row } of newest.values) {
+      bytes += writeNewest(writer, change, row).putInto(batch).bytes;
     }
-    for (const change of newest.values) bytes += writeNewest(writer, change).putInto(batch).bytes;
     return bytes + revisions.finish(batch);
   }
 }

@@ -4,9 +4,10 @@ import type { RecordWriter } from "./record-writer";
 
 /*
  * Keys of the state database: a kind (u8), then fields in big-endian order. `newest` has one record a key of a
- * namespace with its value, deleted ones included, and is what reads and scans go by; `version` has every version of a
- * key, newest first; `revision` has what a batch changed in a namespace, many changes a row, for watch and history; `answer` has the
- * answers that a batch kept for sessions, many a row. A value ends with a checksum over its key too.
+ * namespace with its value, deleted ones included, and is what reads and scans go by; `value` has what is too long for that;
+ * `revision` has what a batch changed in a namespace and what that took the place of, many changes a row, for watch,
+ * history and what is read at older revisions; `answer` has the answers that a batch kept for sessions, many a row. A value
+ * ends with a checksum over its key too.
  */
 
 const KIND = {
@@ -22,7 +23,7 @@ const KIND = {
   lease: 0x08,
   leaseKey: 0x09,
   newest: 0x10,
-  version: 0x11,
+  value: 0x11,
   revision: 0x12,
 } as const;
 
@@ -103,28 +104,57 @@ export function newestKey(
 /** What precedes the key's own bytes in a key of kind `newest`. */
 export const NEWEST_PREFIX_BYTES = 9;
 
-export function versionKey(
+/** Of a version that is there or that a change took the place of. The revision has eight bytes, so it needs no escape. */
+export function valueKey(
   writer: RecordWriter,
-  namespaceId: number,
-  generation: number,
-  key: Uint8Array,
-  revision: number,
+  version: {
+    readonly namespaceId: number;
+    readonly generation: number;
+    readonly key: Uint8Array;
+    readonly revision: number;
+  },
 ): RecordWriter {
-  return writer.begin(KIND.version).u32(namespaceId).u32(generation).escaped(key).u64Descending(revision);
+  const { namespaceId, generation, key, revision } = version;
+  return writer.begin(KIND.value).u32(namespaceId).u32(generation).bytes(key).u64(revision);
 }
 
-/** What follows the escaped key in a key of kind `version`. */
-export const VERSION_SUFFIX_BYTES = 8;
+/**
+ * What of a row of changes is looked for when it is given up: what the key says need not be read.
+ */
+export interface RevisionsMarks {
+  /** Of these the newest rows go too. */
+  readonly hasDeletions: boolean;
+  /** It keeps versions whose values lie apart: these go too. */
+  readonly hasApart: boolean;
+}
+
+const HAS_DELETIONS = 0x01;
+const HAS_APART = 0x02;
 
 /**
  * A row is named by its last change: so the first key from a place on is that of the row that has it. By namespace first:
- * the history of one is read, and given up, without going through that of the others.
+ * the history of one is read, and given up, without going through that of the others. Its marks come last.
  */
 export function revisionsKey(
   writer: RecordWriter,
   namespaceId: number,
-  revision: number,
-  ordinal: number,
+  last: { readonly revision: number; readonly ordinal: number },
+  { hasDeletions, hasApart }: RevisionsMarks,
+): RecordWriter {
+  const marks = (hasDeletions ? HAS_DELETIONS : 0) | (hasApart ? HAS_APART : 0);
+  return placeKey(writer, namespaceId, last).u8(marks);
+}
+
+export function marksOfRevisionsKey(storedKey: Uint8Array): RevisionsMarks {
+  const marks = storedKey[storedKey.length - 1] as number;
+  return { hasDeletions: (marks & HAS_DELETIONS) !== 0, hasApart: (marks & HAS_APART) !== 0 };
+}
+
+/** Before all rows whose last change is at that place or later. */
+export function placeKey(
+  writer: RecordWriter,
+  namespaceId: number,
+  { revision, ordinal }: { readonly revision: number; readonly ordinal: number },
 ): RecordWriter {
   return writer.begin(KIND.revision).u32(namespaceId).u64(revision).u32(ordinal);
 }
@@ -145,7 +175,7 @@ export function rangeOfKind(kind: KeyKind): KeyRange {
 /** All keys of one kind of a generation of a namespace. */
 export function rangeOfGeneration(
   writer: RecordWriter,
-  kind: "newest" | "version" | "leaseKey",
+  kind: "newest" | "value" | "leaseKey",
   namespaceId: number,
   generation: number,
 ): KeyRange {
@@ -172,21 +202,6 @@ export function rangeOfNewest(
   return { gte, lt };
 }
 
-/** The versions of a key that are not newer than `revision`, the newest first. */
-export function rangeOfVersions(
-  writer: RecordWriter,
-  namespaceId: number,
-  generation: number,
-  key: Uint8Array,
-  revision: number,
-): KeyRange {
-  const gte = versionKey(writer, namespaceId, generation, key, revision).takeKey();
-  const lt = new Uint8Array(gte);
-  // The escaped key ends with 00 01, and nothing that follows on it begins with 00 02.
-  lt[lt.length - VERSION_SUFFIX_BYTES - 1] = 2;
-  return { gte, lt: lt.subarray(0, lt.length - VERSION_SUFFIX_BYTES) };
-}
-
 /** All that tells the history of a namespace. */
 export function rangeOfHistory(writer: RecordWriter, namespaceId: number): KeyRange {
   const gte = writer.begin(KIND.revision).u32(namespaceId).takeKey();
@@ -199,7 +214,7 @@ export function rangeOfHistoryFrom(
   namespaceId: number,
   from: { readonly revision: number; readonly ordinal: number },
 ): KeyRange {
-  const gte = revisionsKey(writer, namespaceId, from.revision, from.ordinal).takeKey();
+  const gte = placeKey(writer, namespaceId, from).takeKey();
   return { gte, lt: rangeOfHistory(writer, namespaceId).lt };
 }
 
@@ -210,8 +225,8 @@ export function rangeOfHistoryEndingIn(
   from: number,
   to: number,
 ): KeyRange {
-  const gte = revisionsKey(writer, namespaceId, from, 0).takeKey();
-  return { gte, lt: revisionsKey(writer, namespaceId, to + 1, 0).takeKey() };
+  const gte = placeKey(writer, namespaceId, { revision: from, ordinal: 0 }).takeKey();
+  return { gte, lt: placeKey(writer, namespaceId, { revision: to + 1, ordinal: 0 }).takeKey() };
 }
 
 /** The first key that sorts after this one. */

@@ -6,7 +6,8 @@ import { keyText } from "./key-text";
 import type { RunFilling } from "./record-runs";
 import type { RecordSource } from "./record-source";
 import type { StateWriter } from "./state-writer";
-import { withoutValue } from "./version-records";
+import { type Version, withoutValue } from "./version-records";
+import { versionsAt } from "./versions-at";
 
 /** Rows of the first read where nobody says how many are wanted: what is read past that is thrown away. */
 const FIRST_ROWS = 64;
@@ -18,7 +19,7 @@ const RECORD_OVERHEAD_BYTES = 64;
 
 /**
  * Goes through a range by the `newest` records, one a key, so that old versions cost nothing; only a key that was
- * changed after the revision asked for is looked up among its versions. One snapshot serves the whole scan. Where it is
+ * changed after the revision asked for is looked for in the history. One snapshot serves the whole scan. Where it is
  * said how many records are wanted, more are read while those before are taken.
  */
 export async function* scanRange(
@@ -101,20 +102,18 @@ async function nextRows(handle: DatabaseHandle, iterator: Iterator, rowsWanted: 
 
 /** The records as of the query's revision. */
 async function recordsAt(
-  { source, snapshot, filling }: ScanParts,
+  { handle, source, snapshot, filling }: ScanParts,
   query: RangeQuery,
   rows: Rows,
 ): Promise<readonly StoredRecord[]> {
+  const newest = rows.map((row) => source.decodeNewest(row));
+  const versions = await versionsAt({ handle, source, snapshot }, query, newest);
+  const wanted = query.keysOnly ? versions : await source.withValues(query, versions, snapshot);
   const records: StoredRecord[] = [];
-  for (const row of rows) {
-    const { key, modRevision, record } = source.decodeNewest(row);
-    filling?.add(keyText(query, key), record);
-    if (modRevision <= query.revision) {
-      if (record !== null) records.push(query.keysOnly ? withoutValue(record) : record);
-      continue;
-    }
-    const older = await source.versionAt(query, key, query.revision, snapshot);
-    if (older !== null) records.push(query.keysOnly ? withoutValue(older) : older);
+  for (let at = 0; at < wanted.length; at += 1) {
+    const { record } = wanted[at] as Version;
+    filling?.add(keyText(query, (newest[at] as { readonly key: Uint8Array }).key), record);
+    if (record !== null) records.push(query.keysOnly ? withoutValue(record) : record);
   }
   return records;
 }

@@ -3,13 +3,12 @@ import type { EntryId } from "#raft";
 import { forceIntoTables } from "./checkpoint";
 import type { ChainedBatch, DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
-import type { GatheredWrites } from "./gathered-writes";
+import type { GatheredWrites, WrittenVersion } from "./gathered-writes";
 import type { KeySpace } from "./key-hash";
 import { RecordWriter } from "./record-writer";
 import type { StateChanges } from "./state-changes";
 import { batchKey } from "./state-layout";
 import { type StateHead, writeBatchNumber, writeHead } from "./state-records";
-import type { VersionChange } from "./version-records";
 import { type GatheringLimits, WriteBehind } from "./write-behind";
 
 /** When a checkpoint is made: after so many bytes were written, or so many batches. */
@@ -101,7 +100,7 @@ export class StateWriter {
   }
 
   /** What was written of a key at last; undefined where LevelDB has it. */
-  newestOf(hash: number, space: KeySpace, key: Uint8Array): VersionChange | undefined {
+  newestOf(hash: number, space: KeySpace, key: Uint8Array): WrittenVersion | undefined {
     return this.behind.newestOf(hash, space, key);
   }
 

@@ -1,15 +1,25 @@
 import type { StoredRecord } from "#kv";
-import { EMPTY_BYTES } from "#std";
+import { assert, EMPTY_BYTES } from "#std";
 import type { CachedRow } from "./record-cache";
 import { RecordReader } from "./record-reader";
 import type { RecordWriter } from "./record-writer";
 import { keyOfChange } from "./revision-records";
-import { newestKey, VERSION_SUFFIX_BYTES, versionKey } from "./state-layout";
+import { newestKey, valueKey } from "./state-layout";
+import { type ChainLink, linkAfter, NO_LINK, readLink, skipLink, writeLink } from "./version-chain";
 
-/** The newest version of a key; `record` is null when that is a deletion. */
-export interface NewestVersion {
+/*
+ * The value of a `newest` row, which is also what a change keeps of the version that it took the place of: marks, the
+ * revision, its link, and of a key that is there what is known of it and the value, or its length where that lies apart.
+ * Empty bytes stand for a key that never was.
+ */
+
+/** A version of a key; `record` is null where it was deleted, or never was. */
+export interface Version {
+  /** 0 where it never was. */
   readonly modRevision: number;
+  /** Without its value where that lies apart. */
   readonly record: StoredRecord | null;
+  readonly isApart: boolean;
 }
 
 /** What makes a version of a key: of a Change, all that is stored with the key. */
@@ -25,105 +35,169 @@ interface KeySpaceRevision {
   readonly revision: number;
 }
 
-const PUT = 1;
-const DELETED = 0;
+/**
+ * A longer value has a row of its own. It need not be copied when it is replaced: so ten thousand keys are deleted at
+ * once whatever their values are, and what a change keeps stays small.
+ */
+export const INLINE_VALUE_BYTES_MAX = 4096;
 
-/** Of a put or a delete: the `newest` record of its key, which has the value too, so that what is newest takes one lookup. */
-export function writeNewest(writer: RecordWriter, change: VersionChange): RecordWriter {
-  const key = keyOfChange(change);
-  newestKey(writer, change.namespaceId, change.generation, key).endKey();
-  return writeNewestValue(writer, change);
-}
+const PUT = 0x01;
+const APART = 0x02;
+/** Put right: what was told of the key, and its link, come in place of the link. */
+const REPAIRED = 0x04;
 
-/** The value of a `newest` record, by itself. */
-export function writeNewestRow(writer: RecordWriter, change: VersionChange): RecordWriter {
-  return writeNewestValue(writer.beginRow(), change);
-}
+const NEVER: Version = { modRevision: 0, record: null, isApart: false };
 
-function writeNewestValue(writer: RecordWriter, change: VersionChange): RecordWriter {
-  if (change.kind === "delete") return writer.u8(DELETED).varint(change.revision);
-  return writeMeta(writer.u8(PUT).varint(change.revision), change.record).bytes(change.record.value);
-}
-
-/** Whether the value of a `newest` record, with its checksum or without, is that of a key that is there. */
-export function isPutOfNewest(value: Uint8Array): boolean {
-  return value[0] === PUT;
-}
-
-/** @param stored empty for a key that never was; the value of the record is a view of it */
-export function readNewest(key: Uint8Array, stored: Uint8Array): NewestVersion {
-  if (stored.length === 0) return NEVER;
-  const reader = new RecordReader(stored);
-  const put = reader.u8() === PUT;
-  const modRevision = reader.varint();
-  return { modRevision, record: put ? readPut(key, modRevision, reader) : null };
+/** The value of the `newest` row that a change makes. @param before the one that it takes the place of */
+export function writeNewestRow(
+  writer: RecordWriter,
+  change: VersionChange & { readonly ordinal: number },
+  before: Uint8Array,
+): RecordWriter {
+  writer.beginRow().u8(marksOf(change)).varint(change.revision);
+  writeLink(writer, linkAfter(linkOf(before), change));
+  return writeRecord(writer, change);
 }
 
 /**
- * Reads a `newest` record of which perhaps no more than the header is at hand, from memory that changes: the value is a
- * copy, or empty where it is not wanted.
+ * The same of one that is put right.
  *
- * @returns undefined where the value is wanted and not at hand
+ * @param before the row that it takes the place of: what was told of the key stays known
+ * @param link of the change that made this version, where the history names it; else null
  */
-export function readCachedNewest(
-  key: Uint8Array,
-  { memory, start, heldBytes, rowBytes }: CachedRow,
-  withValue: boolean,
-): NewestVersion | undefined {
-  if (rowBytes === 0) return NEVER;
-  const reader = new RecordReader(memory, start);
-  const put = reader.u8() === PUT;
+export function writeRepairedRow(
+  writer: RecordWriter,
+  change: VersionChange,
+  { before, link }: { readonly before: Uint8Array; readonly link: ChainLink | null },
+): RecordWriter {
+  const told = isRepaired(before) ? toldOf(before) : before;
+  writer.beginRow();
+  // What was told at last is at the end of the chain, or else nothing leads to it.
+  if (link !== null && linkOf(told).revision <= link.revision) {
+    writer.u8(marksOf(change)).varint(change.revision);
+    writeLink(writer, link);
+  } else {
+    writer.u8(marksOf(change) | REPAIRED).varint(change.revision);
+    writer.varint(told.length).bytes(told);
+  }
+  return writeRecord(writer, change);
+}
+
+/** Puts a value of `newest` under its key. */
+export function writeNewest(writer: RecordWriter, change: VersionChange, row: Uint8Array): RecordWriter {
+  return newestKey(writer, change.namespaceId, change.generation, keyOfChange(change)).endKey().bytes(row);
+}
+
+/** Of a put whose value lies apart. */
+export function writeValue(writer: RecordWriter, change: VersionChange): RecordWriter {
+  assert(isApartOf(change), "a value lies apart where its row says so");
+  const { namespaceId, generation, revision, record } = change;
+  return valueKey(writer, { namespaceId, generation, key: record.key, revision })
+    .endKey()
+    .bytes(record.value);
+}
+
+export function isApartOf(
+  change: VersionChange,
+): change is VersionChange & { readonly kind: "put"; readonly record: StoredRecord } {
+  return change.kind === "put" && change.record.value.length > INLINE_VALUE_BYTES_MAX;
+}
+
+/** Whether the value of a `newest` record, with its checksum or without, is that of a key that is there. */
+export function isPut(row: Uint8Array): boolean {
+  return ((row[0] ?? 0) & PUT) !== 0;
+}
+
+/** A value that lies apart. */
+export interface ApartValue {
+  readonly revision: number;
+  readonly bytes: number;
+}
+
+/** Those of the versions that a row is of: what was told of one that was put right, too. */
+export function valuesApart(row: Uint8Array): readonly ApartValue[] {
+  if (!mayHaveApart(row)) return [];
+  const told = isRepaired(row) ? valuesApart(toldOf(row)) : [];
+  const { isApart, modRevision: revision, record } = readVersion(EMPTY_BYTES, row);
+  return isApart && record !== null ? [{ revision, bytes: record.valueBytes }, ...told] : told;
+}
+
+export function mayHaveApart(row: Uint8Array): boolean {
+  return ((row[0] ?? 0) & (APART | REPAIRED)) !== 0;
+}
+
+/** The value of the record is a view. */
+export function readVersion(key: Uint8Array, row: Uint8Array): Version {
+  return row.length === 0 ? NEVER : readFrom(new RecordReader(row), key);
+}
+
+/** The row of a cache that has all of it, as a view; undefined where it has not. */
+export function wholeRow({ memory, start, heldBytes, rowBytes }: CachedRow): Uint8Array | undefined {
+  if (heldBytes < rowBytes) return undefined;
+  return rowBytes === 0 ? EMPTY_BYTES : new Uint8Array(memory.buffer, memory.byteOffset + start, rowBytes);
+}
+
+function readFrom(reader: RecordReader, key: Uint8Array): Version {
+  const marks = reader.u8();
   const modRevision = reader.varint();
-  if (!put) return { modRevision, record: null };
-  if (withValue && heldBytes < rowBytes) return undefined;
+  if ((marks & PUT) === 0) return { modRevision, record: null, isApart: false };
+  if ((marks & REPAIRED) === 0) skipLink(reader);
+  else reader.bytes(reader.varint());
   const createRevision = reader.varint();
   const version = reader.varint();
   const leaseId = reader.varint();
-  const valueBytes = start + rowBytes - reader.position;
-  const value = withValue && valueBytes > 0 ? copyOf(memory, reader.position, valueBytes) : EMPTY_BYTES;
-  return { modRevision, record: { key, value, valueBytes, createRevision, modRevision, version, leaseId } };
+  const isApart = (marks & APART) !== 0;
+  const valueBytes = isApart ? reader.varint() : 0;
+  const value = isApart ? EMPTY_BYTES : reader.rest();
+  const record = {
+    key,
+    value,
+    valueBytes: valueBytes + value.length,
+    createRevision,
+    modRevision,
+    version,
+    leaseId,
+  };
+  return { modRevision, record, isApart };
 }
 
-/** A key that never was is as one that was deleted before the first revision. */
-export const NEVER: NewestVersion = { modRevision: 0, record: null };
-
-/** Of a pool, where it is small: an array with memory of its own takes 350 bytes besides. */
-function copyOf(memory: Uint8Array, start: number, length: number): Uint8Array {
-  const copy = Buffer.allocUnsafe(length);
-  copy.set(new Uint8Array(memory.buffer, memory.byteOffset + start, length));
-  return copy;
+/** 0 of a key that never was. */
+export function modRevisionOf(row: Uint8Array): number {
+  return row.length === 0 ? 0 : new RecordReader(row, 1).varint();
 }
 
-/** Of a put or a delete: the `version` record. */
-export function writeVersion(writer: RecordWriter, change: VersionChange): RecordWriter {
-  const key = keyOfChange(change);
-  versionKey(writer, change.namespaceId, change.generation, key, change.revision).endKey();
-  if (change.kind === "delete") return writer.u8(DELETED);
-  return writeMeta(writer.u8(PUT), change.record).bytes(change.record.value);
+/** Of what was told of the key. */
+export function linkOf(row: Uint8Array): ChainLink {
+  if (row.length === 0) return NO_LINK;
+  if (isRepaired(row)) return linkOf(toldOf(row));
+  const reader = new RecordReader(row, 1);
+  return readLink(reader, reader.varint());
 }
 
-/** The record of a version, or null for a deletion. */
-export function readVersion(key: Uint8Array, modRevision: number, value: Uint8Array): StoredRecord | null {
-  const reader = new RecordReader(value);
-  return reader.u8() === PUT ? readPut(key, modRevision, reader) : null;
+export function isRepaired(row: Uint8Array): boolean {
+  return ((row[0] ?? 0) & REPAIRED) !== 0;
+}
+
+/** What a key that was put right was before, as it was told. */
+export function toldOf(row: Uint8Array): Uint8Array {
+  assert(isRepaired(row), "what was told is apart only of a key that was put right");
+  const reader = new RecordReader(row, 1);
+  reader.varint();
+  return reader.bytes(reader.varint());
 }
 
 export function withoutValue(record: StoredRecord): StoredRecord {
   return record.value.length === 0 ? record : { ...record, value: EMPTY_BYTES };
 }
 
-export function revisionOfVersionKey(storedKey: Uint8Array): number {
-  return new RecordReader(storedKey, storedKey.length - VERSION_SUFFIX_BYTES).u64Descending();
+function marksOf(change: VersionChange): number {
+  if (change.kind === "delete") return 0;
+  return isApartOf(change) ? PUT | APART : PUT;
 }
 
-function readPut(key: Uint8Array, modRevision: number, reader: RecordReader): StoredRecord {
-  const createRevision = reader.varint();
-  const version = reader.varint();
-  const leaseId = reader.varint();
-  const value = reader.rest();
-  return { key, value, valueBytes: value.length, createRevision, modRevision, version, leaseId };
-}
-
-function writeMeta(writer: RecordWriter, record: StoredRecord): RecordWriter {
-  return writer.varint(record.createRevision).varint(record.version).varint(record.leaseId);
+function writeRecord(writer: RecordWriter, change: VersionChange): RecordWriter {
+  if (change.kind === "delete") return writer;
+  const { createRevision, version, leaseId, value } = change.record;
+  writer.varint(createRevision).varint(version).varint(leaseId);
+  return isApartOf(change) ? writer.varint(value.length) : writer.bytes(value);
 }

@@ -1,10 +1,9 @@
 import { assert } from "#std";
 import type { ChainedBatch, DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
-import { GatheredWrites, type WrittenKeys } from "./gathered-writes";
+import { GatheredWrites, type WrittenKeys, type WrittenVersion } from "./gathered-writes";
 import type { KeySpace } from "./key-hash";
 import { KeyTable } from "./key-table";
-import type { VersionChange } from "./version-records";
 
 /** How much is gathered before LevelDB gets it, and for how long at most. */
 export interface GatheringLimits {
@@ -76,7 +75,7 @@ export class WriteBehind {
   }
 
   /** What was written of a key at last; undefined where LevelDB has it. */
-  newestOf(hash: number, space: KeySpace, key: Uint8Array): VersionChange | undefined {
+  newestOf(hash: number, space: KeySpace, key: Uint8Array): WrittenVersion | undefined {
     const gathered = this.gathered?.newest.get(hash, space, key);
     if (gathered !== undefined) return gathered;
     for (let at = this.waiting.length - 1; at >= 0; at -= 1) {

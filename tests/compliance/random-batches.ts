@@ -75,7 +75,9 @@ export class RandomBatches {
   }
 
   private record(key: Uint8Array, revision: number): StoredRecord {
-    const value = bytes(`${revision}-`.repeat(this.random.below(20)));
+    // Now and then so long that a store may keep it in a place of its own.
+    const bytesMin = this.random.below(25) === 0 ? 4200 : 0;
+    const value = bytes(`${revision}-`.repeat(this.random.below(20)).padEnd(bytesMin, "."));
     return {
       key,
       value,

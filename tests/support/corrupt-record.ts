@@ -34,27 +34,22 @@ export async function corruptStoredRecords(
 }
 
 const PUT = 1;
+/** From so many changes of a key on its row names some that lie further back: a count, and two numbers each. */
+const ANCHORED_DEPTH = 8;
 
 async function corrupt(database: ClassicLevel<Buffer, Buffer>, corruption: Corruption): Promise<void> {
   const { namespaceId, generation, key, value } = corruption;
   const newestKey = Buffer.concat([spaceKey(0x10, namespaceId, generation), key]);
   const stored = await database.get(newestKey);
-  const [kind, ...varints] = stored === undefined ? [PUT, 1, 1, 1, 0] : fieldsOf(stored);
   if (value === null) {
-    if (kind !== PUT) throw new Error("there is no such key");
+    if (stored?.[0] !== PUT) throw new Error("there is no such key");
     await database.del(newestKey);
     return;
   }
-  const [modRevision = 1, createRevision = 1, version = 1, leaseId = 0] = varints;
-  const meta = [createRevision, version, leaseId].map(varint);
-  const newest = Buffer.concat([Buffer.of(PUT), varint(modRevision), ...meta, value]);
+  // Its revision, where it stands among the key's changes, and what else is known of it, as it was.
+  const fields = stored === undefined ? [1, 0, 1, 1, 1, 0] : fieldsOf(stored);
+  const newest = Buffer.concat([Buffer.of(PUT), ...fields.map(varint), value]);
   await database.put(newestKey, checked(newestKey, newest));
-  const versionKey = Buffer.concat([
-    spaceKey(0x11, namespaceId, generation),
-    escaped(key),
-    descending(modRevision),
-  ]);
-  await database.put(versionKey, checked(versionKey, Buffer.concat([Buffer.of(PUT), ...meta, value])));
 }
 
 function spaceKey(kind: number, namespaceId: number, generation: number): Buffer {
@@ -65,31 +60,23 @@ function spaceKey(kind: number, namespaceId: number, generation: number): Buffer
   return key;
 }
 
-function escaped(key: Uint8Array): Buffer {
-  const bytes = [...key].flatMap((byte) => (byte === 0 ? [0, 0xff] : [byte]));
-  return Buffer.from([...bytes, 0, 1]);
-}
-
-function descending(revision: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE((1n << 64n) - 1n - BigInt(revision));
-  return bytes;
-}
-
-/** The kind, and the varints that follow it: up to the value, or the checksum. */
+/** What precedes the value of a row that is short or deleted, all varints. */
 function fieldsOf(stored: Buffer): readonly number[] {
-  const fields: number[] = [stored[0] as number];
-  const count = stored[0] === PUT ? 4 : 1;
-  for (let at = 1; fields.length <= count; ) {
+  let at = 1;
+  const next = (): number => {
     let value = 0;
     for (let weight = 1; ; weight *= 0x80) {
       const byte = stored[at++] as number;
       value += (byte & 0x7f) * weight;
-      if (byte < 0x80) break;
+      if (byte < 0x80) return value;
     }
-    fields.push(value);
-  }
-  return fields;
+  };
+  const link = [next(), next(), next()];
+  const anchors = (link[2] as number) >= ANCHORED_DEPTH ? [next()] : [];
+  for (let left = (anchors[0] ?? 0) * 2; left > 0; left -= 1) anchors.push(next());
+  // Of one that is deleted no more is known.
+  const meta = stored[0] === PUT ? [next(), next(), next()] : [1, 1, 0];
+  return [...link, ...anchors, ...meta];
 }
 
 function varint(value: number): Buffer {
