@@ -10,6 +10,7 @@ import { type ChainLink, linkAfter } from "./version-chain";
 import {
   isApartOf,
   isPut,
+  isRepaired,
   linkOf,
   modRevisionOf,
   type VersionChange,
@@ -76,7 +77,7 @@ export class RecordRepairs {
   ): number {
     const { row } = writeRepairedRow(this.rowWriter, change, place);
     let { bytes } = writeNewest(this.writer, change, row).putInto(batch);
-    if (isApartOf(change)) bytes += writeValue(this.writer, change).putInto(batch).bytes;
+    if (isApartOf(change) && !isRepaired(row)) bytes += writeValue(this.writer, change).putInto(batch).bytes;
     return bytes;
   }
 

@@ -76,11 +76,12 @@ export function writeRepairedRow(
   if (link !== null && linkOf(told).revision <= link.revision) {
     writer.u8(marksOf(change)).varint(change.revision);
     writeLink(writer, link);
-  } else {
-    writer.u8(marksOf(change) | REPAIRED).varint(change.revision);
-    writer.varint(told.length).bytes(told);
+    return writeRecord(writer, change);
   }
-  return writeRecord(writer, change);
+  // However long its value is, it is in the row: one that lies apart goes with the change that was told to replace it.
+  writer.u8((change.kind === "put" ? PUT : 0) | REPAIRED).varint(change.revision);
+  writer.varint(told.length).bytes(told);
+  return change.kind === "put" ? writeFields(writer, change.record).bytes(change.record.value) : writer;
 }
 
 /** Puts a value of `newest` under its key. */
@@ -197,7 +198,11 @@ function marksOf(change: VersionChange): number {
 
 function writeRecord(writer: RecordWriter, change: VersionChange): RecordWriter {
   if (change.kind === "delete") return writer;
-  const { createRevision, version, leaseId, value } = change.record;
-  writer.varint(createRevision).varint(version).varint(leaseId);
+  const { value } = change.record;
+  writeFields(writer, change.record);
   return isApartOf(change) ? writer.varint(value.length) : writer.bytes(value);
+}
+
+function writeFields(writer: RecordWriter, record: StoredRecord): RecordWriter {
+  return writer.varint(record.createRevision).varint(record.version).varint(record.leaseId);
 }

@@ -337,6 +337,26 @@ describe.each([
     expect(await rowsOfKind(REVISION_KIND)).toBe(0);
     expect(await pairs(state)).toEqual(["extra=2", "gone=2", "missing=2", "wrong=3"]);
   });
+
+  it.each([
+    ["changed", put("k", "2", 2)],
+    ["deleted", remove("k", 2)],
+  ])(
+    "a key that a fault %s keeps the long value that it is given back, whatever is given up",
+    async (_fault, wrong) => {
+      const long = "x".repeat(5000);
+      await state.write(batch(1, [put("k", long, 1), wrong, put("other", "1", 3)]));
+      await state.repair([{ ...space, key: bytes("k"), record: record("k", long, 1) }]);
+      await state.write(batch(2, [], { meta: meta(3, { compactedRevision: 3 }) }));
+      await rig.settle();
+      await reopen();
+      expect(await get(state, "k")).toBe(long);
+      await state.write(batch(3, [put("k", "4", 4)], { meta: meta(4, { compactedRevision: 3 }) }));
+      await rig.settle();
+      await reopen();
+      expect([await get(state, "k", 3), await get(state, "k")]).toEqual([long, "4"]);
+    },
+  );
 });
 
 describe("a key that was lost, as by a fault of the software", () => {
