@@ -172,14 +172,17 @@ cluster.test(
       });
     }
     await load.stop();
-    const seen = await Promise.all(
-      cluster.numbers.map(async (node) => {
-        const { voters: voting, learners, votersOutgoing } = await cluster.status(node);
-        return JSON.stringify({ voting, learners, votersOutgoing });
-      }),
-    );
+    // Who was restarted last may still have to be told.
+    await inTime("all know of one configuration", async () => {
+      const seen = await Promise.all(
+        cluster.numbers.map(async (node) => {
+          const { voters: voting, learners, votersOutgoing } = await cluster.status(node);
+          return JSON.stringify({ voting, learners, votersOutgoing });
+        }),
+      );
+      return new Set(seen).size === 1;
+    });
     await cluster.agree();
-    expect(new Set(seen).size).toBe(1);
     await expectNothingLost(client.kv, load);
   },
 );
