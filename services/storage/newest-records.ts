@@ -168,10 +168,11 @@ export class NewestRecords {
     const snapshot = isWritten ? await this.writer.snapshot(revision) : this.handle.database.snapshot();
     try {
       const rows = await this.source.newestRows(reads, snapshot);
-      const isOfNow = !isWritten && writeCount === this.writeCount;
       const loaded: (StoredRecord | null)[] = [];
       for (const positions of bySpace(reads)) {
         const found = await this.versionsOf(reads, rows, { positions, revision, snapshot });
+        // Asked now: what is written while older versions are looked for counts too.
+        const isOfNow = !isWritten && writeCount === this.writeCount;
         for (let next = 0; next < positions.length; next += 1) {
           const at = positions[next] as number;
           const row = rows[at] as Uint8Array;

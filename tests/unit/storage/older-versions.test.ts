@@ -95,6 +95,23 @@ describe.each([
     };
   }
 
+  /** Runs something once, when a row of changes is looked for. */
+  function onNextSeek(run: () => void): void {
+    const { database } = (state as unknown as { present: { handle: { database: Iterating } } }).present
+      .handle;
+    const iterator = database.iterator.bind(database);
+    const spy = jest.spyOn(database, "iterator").mockImplementation((given) => {
+      spy.mockRestore();
+      const made = iterator(given);
+      const seek = made.seek.bind(made);
+      made.seek = (key) => {
+        run();
+        seek(key);
+      };
+      return made;
+    });
+  }
+
   async function rowsOfKind(kind: number): Promise<number> {
     await rig.close();
     let count = 0;
@@ -159,6 +176,22 @@ describe.each([
       // A step for each round since, in which the 7 rows or so of one are read, and one more where chunks meet.
       expect(seeks()).toBeLessThanOrEqual((5 - round) * 20);
     }
+  });
+
+  it("are looked for while keys beside them change, and what these are now is what is read next", async () => {
+    await state.write(batch(1, [put("a", "1", 1), put("b", "2", 2), put("a", "3", 3)]));
+    await reopen();
+    let writing = Promise.resolve();
+    onNextSeek(() => {
+      writing = state.write(batch(2, [put("b", "4", 4)]));
+    });
+    const keys = [bytes("a"), bytes("b")];
+    const found = await state.records({ ...space, keys, revision: 2, keysOnly: false });
+    expect(found.map((each) => (each === null ? null : text(each.value)))).toEqual(["1", "2"]);
+    await writing;
+    expect(await get(state, "b")).toBe("4");
+    const view = await state.read({ keys: [{ ...space, key: bytes("b"), withValue: true }], ranges: [] });
+    expect(view.get(NAMESPACE_ID, GENERATION, bytes("b"))).toEqual(record("b", "4", 4));
   });
 
   it("are read and told from the floor on when what lies below is removed, and after a restart", async () => {
