@@ -31,12 +31,21 @@ function closureOf(workspace: string): ReadonlySet<string> {
   return names;
 }
 
-test("the client installs without LevelDB and without any server code", () => {
+test("the client installs without LevelDB, without another gRPC and without any server code", () => {
   const names = closureOf("clients/typescript");
   expect([...names]).toEqual(
-    expect.arrayContaining(["@quorate/proto", "@grpc/grpc-js", "@bufbuild/protobuf"]),
+    expect.arrayContaining(["@quorate/proto", "nice-grpc-common", "@bufbuild/protobuf"]),
   );
-  for (const name of ["level", "classic-level", "abstract-level", "@quorate/services", "pino", "commander"]) {
+  for (const name of [
+    "level",
+    "classic-level",
+    "abstract-level",
+    "@grpc/grpc-js",
+    "nice-grpc",
+    "@quorate/services",
+    "pino",
+    "commander",
+  ]) {
     expect([...names]).not.toContain(name);
   }
 });
