@@ -34,6 +34,7 @@ export class CallingConnection {
   private calls = 0;
   private phase: "connecting" | "ready" | "closed" = "connecting";
   private fault: string | null = null;
+  private isDestroyed = false;
 
   constructor(options: CallingConnectionOptions, listener: ConnectionListener) {
     this.options = options;
@@ -72,9 +73,11 @@ export class CallingConnection {
    *
    * @param path such as "/quorate.kv.v1.KvService/Put"
    * @param headers metadata of the call, in lower case
+   * @throws where the connection has ended
    */
   call(path: string, headers: OutgoingHttpHeaders, listener: CallingListener): CallingStream {
     const { session } = this;
+    if (this.isDestroyed) throw new Error("the connection was closed");
     const stream = session.request({
       ...headers,
       ":method": "POST",
@@ -102,10 +105,13 @@ export class CallingConnection {
     else if (!this.session.closed) this.session.close();
   }
 
-  /** Ends at once, with all calls. Safe to call twice. */
+  /** Ends after this turn of the event loop, with all calls. Safe to call twice. */
   destroy(): void {
     this.leave("it was closed");
-    this.session.destroy(undefined, constants.NGHTTP2_CANCEL);
+    if (this.isDestroyed) return;
+    this.isDestroyed = true;
+    // It may be what a message brings about, and Node (20) frees what it reads with when its session is destroyed.
+    setImmediate(() => this.session.destroy(undefined, constants.NGHTTP2_CANCEL));
   }
 
   private begin(): void {

@@ -132,6 +132,27 @@ describe("a connection for calls", () => {
     expect([told.ready, told.closed.length]).toEqual([0, 1]);
   });
 
+  test("may be destroyed by what a message brings about, with more of them in what is being read", async () => {
+    server.handle(PATH, (call) => {
+      call.listen({ message: () => {}, end: () => {}, cancelled: () => {} });
+      for (let nth = 0; nth < 500; nth += 1) call.write(Buffer.alloc(100));
+    });
+    for (let round = 0; round < 10; round += 1) {
+      const ended: EndStatus[] = [];
+      const { connection, told } = dial();
+      connection.call(
+        PATH,
+        {},
+        { message: () => connection.destroy(), ended: (said) => void ended.push(said) },
+      );
+      await eventually("its call is over", () => ended.length === 1);
+      expect(ended).toMatchObject([{ code: Status.UNAVAILABLE }]);
+      expect(told.closed).toEqual(["it was closed"]);
+      expect(() => connection.call(PATH, {}, listening().call)).toThrow("closed");
+    }
+    await eventually("its sockets are gone", () => sockets.every(({ destroyed }) => destroyed));
+  });
+
   test("takes no more calls once the other side is to close it, and those that it has go on", async () => {
     const calls = echo();
     const { connection, told } = dial();
