@@ -5,6 +5,8 @@ import type {
   PipelineResponse,
 } from "./gen/quorate/kv/v1/kv_service";
 
+export { OpenCalls } from "./open-calls";
+
 /*
  * The frames of KvService.Pipeline, byte for byte as the generated code has them. By hand, since they are most of what a
  * pipelined call costs besides its own work: sizes are known before a frame is made, nothing of a body is copied when one

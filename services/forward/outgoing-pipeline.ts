@@ -3,6 +3,7 @@ import { ErrorReason, Outcome, type PipelinedAnswer, type PipelinedCall } from "
 import {
   decodePipelineResponse,
   encodePipelineRequest,
+  OpenCalls,
   PIPELINE_FRAME_BYTES_MAX,
   pipelinedCallBytes,
 } from "@quorate/proto/pipeline";
@@ -51,7 +52,7 @@ export class OutgoingPipeline {
   };
   /** In the order in which they are to be written. */
   private waiting = new Set<SentCall>();
-  private readonly written = new Map<number, SentCall>();
+  private readonly written = new OpenCalls<SentCall>();
   private cancelled: number[] = [];
   private bytes = 0;
   private lastId = UNWRITTEN;
@@ -137,8 +138,10 @@ export class OutgoingPipeline {
       this.lastId = call.id;
       sent.id = call.id;
       this.waiting.delete(sent);
-      this.written.set(sent.id, sent);
+      this.written.add(sent.id, sent);
     }
+    // One that is used on and on would keep calls that have left: see OpenCalls.
+    if (this.waiting.size === 0) this.waiting = new Set();
     const { cancelled } = this;
     this.cancelled = [];
     return encodePipelineRequest({ calls, cancelled });
@@ -174,12 +177,10 @@ export class OutgoingPipeline {
 
   private expire(nowMs: number): void {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const calls of [this.waiting, this.written.values()]) {
-      for (const sent of calls) {
-        const { deadlineMs } = sent.call;
-        if (deadlineMs <= nowMs) this.giveUp(sent, deadlineExceeded());
-        else nextMs = Math.min(nextMs, deadlineMs);
-      }
+    for (const sent of [...this.waiting, ...this.written.oldestFirst(this.lastId)]) {
+      const { deadlineMs } = sent.call;
+      if (deadlineMs <= nowMs) this.giveUp(sent, deadlineExceeded());
+      else nextMs = Math.min(nextMs, deadlineMs);
     }
     this.deadlines.watch(nextMs);
     // A server answers before a deadline passes. One that says nothing may have lost sight of this stream alone.
@@ -200,7 +201,7 @@ export class OutgoingPipeline {
 
   private forget(sent: SentCall): void {
     this.waiting.delete(sent);
-    this.written.delete(sent.id);
+    this.written.take(sent.id);
     this.bytes -= sent.call.body.length;
     sent.cancelling.removeEventListener("abort", sent.cancel);
   }
@@ -215,7 +216,7 @@ export class OutgoingPipeline {
     if (this.phase === "over") return;
     this.phase = "over";
     this.deadlines.stop();
-    const written = [...this.written.values()];
+    const written = this.written.oldestFirst(this.lastId);
     const waiting = [...this.waiting];
     for (const sent of [...written, ...waiting]) this.forget(sent);
     const said = this.said;

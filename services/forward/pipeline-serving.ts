@@ -4,6 +4,7 @@ import {
   decodePipelineRequest,
   encodePipelineResponse,
   MalformedFrameError,
+  OpenCalls,
   PIPELINE_FRAME_BYTES_MAX,
   pipelinedAnswerBytes,
 } from "@quorate/proto/pipeline";
@@ -50,7 +51,7 @@ export class PipelineServing {
   private readonly onOver: () => void;
   private readonly deadlines = new DeadlineTimer((nowMs) => this.expire(nowMs));
   private readonly flush = (): void => this.sendAnswers();
-  private readonly open = new Map<number, ByteCall>();
+  private readonly open = new OpenCalls<ByteCall>();
   /** Those that have not gone out yet. */
   private answers: PipelinedAnswer[] = [];
   /** Of the requests that are open and of the answers that have not gone out. */
@@ -121,7 +122,7 @@ export class PipelineServing {
     const deadlineMs =
       said.deadlineMs === 0 ? nowMs + this.defaultDeadlineMs : ownDeadlineMs(nowMs + said.deadlineMs, nowMs);
     const call = new ByteCall({ method, body, headers: said, connection: this.stream, deadlineMs });
-    this.open.set(id, call);
+    this.open.add(id, call);
     this.heldBytes += body.length;
     this.deadlines.watch(deadlineMs);
     this.service.unary(call).then(
@@ -149,14 +150,14 @@ export class PipelineServing {
   }
 
   private close(id: number, call: ByteCall): void {
-    this.open.delete(id);
+    this.open.take(id);
     this.heldBytes -= call.body.length;
     call.abort();
   }
 
   private expire(nowMs: number): void {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const [id, call] of this.open) {
+    for (const [id, call] of this.open.entries()) {
       if (call.deadlineMs <= nowMs) this.end(id, call, deadlinePassed(call), NO_BYTES);
       else nextMs = Math.min(nextMs, call.deadlineMs);
     }
@@ -230,7 +231,7 @@ export class PipelineServing {
     if (this.phase === "over") return;
     this.conclude();
     this.answers = [];
-    for (const id of [...this.open.keys()]) this.cancel(id);
+    for (const [id] of this.open.entries()) this.cancel(id);
   }
 
   private conclude(): void {

@@ -4,6 +4,7 @@ import { KvServiceDefinition, type PipelinedAnswer, type PipelinedCall } from "@
 import {
   decodePipelineResponse,
   encodePipelineRequest,
+  OpenCalls,
   PIPELINE_FRAME_BYTES_MAX,
   pipelinedCallBytes,
 } from "@quorate/proto/pipeline";
@@ -63,8 +64,8 @@ export class PipelineStream implements Carrier {
   readonly #stream: CallingStream;
   readonly #timing: Timing;
   readonly #onEnd: (end: StreamEnd) => void;
-  /** Written, by their ids, in the order of those. */
-  readonly #open = new Map<number, OutgoingCall>();
+  /** Written, by their ids. */
+  readonly #open = new OpenCalls<OutgoingCall>();
   #waiting: OutgoingCall[] = [];
   /** Ids of written calls that nobody waits for any more, to be told. */
   #givenUp: number[] = [];
@@ -130,7 +131,7 @@ export class PipelineStream implements Carrier {
 
   /** Whether it had left. */
   #forget(call: OutgoingCall): boolean {
-    if (!this.#open.delete(call.id)) return false;
+    if (this.#open.take(call.id) === undefined) return false;
     this.#openBytes -= call.body.length;
     this.#givenUp.push(call.id);
     this.#planFlush();
@@ -180,7 +181,7 @@ export class PipelineStream implements Carrier {
       calls.push(message);
       this.#lastId = message.id;
       call.id = message.id;
-      this.#open.set(call.id, call);
+      this.#open.add(call.id, call);
       this.#openBytes += call.body.length;
     }
     this.#waiting = at === this.#waiting.length ? [] : this.#waiting.slice(at);
@@ -212,10 +213,9 @@ export class PipelineStream implements Carrier {
   }
 
   #answer({ id, body, code, message, statusDetails }: PipelinedAnswer): void {
-    const call = this.#open.get(id);
+    const call = this.#open.take(id);
     // Given up while its answer was on the way.
     if (call === undefined) return;
-    this.#open.delete(id);
     this.#openBytes -= call.body.length;
     if (code === Status.OK) call.answer(body);
     else call.fail(failureOfStatus({ code, message, statusDetails }));
@@ -235,15 +235,13 @@ export class PipelineStream implements Carrier {
     const dueAtMs = this.#timing.nowMs() + DEADLINE_GRAIN_MS;
     let nextAtMs = Number.POSITIVE_INFINITY;
     let hasExpired = false;
-    for (const calls of [this.#open.values(), this.#waiting]) {
-      for (const call of calls) {
-        if (call.isOver) continue;
-        if (call.deadlineAtMs > dueAtMs) {
-          nextAtMs = Math.min(nextAtMs, call.deadlineAtMs);
-        } else {
-          this.#expire(call);
-          hasExpired = true;
-        }
+    for (const call of [...this.#open.oldestFirst(this.#lastId), ...this.#waiting]) {
+      if (call.isOver) continue;
+      if (call.deadlineAtMs > dueAtMs) {
+        nextAtMs = Math.min(nextAtMs, call.deadlineAtMs);
+      } else {
+        this.#expire(call);
+        hasExpired = true;
       }
     }
     if (nextAtMs < this.#alarmAtMs) this.#ringAt(nextAtMs);
@@ -305,7 +303,7 @@ export class PipelineStream implements Carrier {
     this.#isRetired = true;
     this.#cancelAlarm();
     this.#cancelIdle();
-    const written = [...this.#open.values()];
+    const written = this.#open.oldestFirst(this.#lastId);
     const waiting = this.#waiting.filter((call) => !call.isOver);
     this.#open.clear();
     this.#waiting = [];
