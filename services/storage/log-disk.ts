@@ -9,8 +9,8 @@ export interface LogDisk {
   names(): Promise<readonly string[]>;
   /** All of a file. */
   read(name: string): Promise<Uint8Array>;
-  /** Makes a file that is not there; durable, its name included, when it resolves. */
-  create(name: string, bytes: Uint8Array): Promise<LogFile>;
+  /** Makes a file that is not there, with zeros behind its bytes; durable, its name included, when it resolves. */
+  create(name: string, bytes: Uint8Array, sizeBytes: number): Promise<LogFile>;
   open(name: string): Promise<LogFile>;
   /** Not durable: a crash may bring the file back. */
   remove(name: string): Promise<void>;
@@ -20,8 +20,8 @@ export interface LogDisk {
 export interface LogFile {
   /** Writes all of it at an offset; durable when it resolves. The bytes may not change until then. */
   write(bytes: Uint8Array, offset: number): Promise<void>;
-  /** Cuts the file off; durable when it resolves. */
-  truncate(bytes: number): Promise<void>;
+  /** Cuts the file off, or makes it longer by zeros that take no space; durable when it resolves. */
+  resize(bytes: number): Promise<void>;
   /** Fewer bytes where the file ends. Throws errors of the file system. */
   read(offset: number, length: number): Uint8Array;
   close(): Promise<void>;
@@ -47,10 +47,11 @@ export class DirectoryLogDisk implements LogDisk {
     return new Uint8Array(buffer, byteOffset, length);
   }
 
-  async create(name: string, bytes: Uint8Array): Promise<LogFile> {
+  async create(name: string, bytes: Uint8Array, sizeBytes: number): Promise<LogFile> {
     const file = await this.opened(name, ACCESS | constants.O_CREAT | constants.O_EXCL);
     try {
       await file.write(bytes, 0);
+      if (sizeBytes > bytes.length) await file.resize(sizeBytes);
       await syncDirectory(this.path);
       return file;
     } catch (error) {
@@ -97,7 +98,7 @@ class DescriptorFile implements LogFile {
     });
   }
 
-  async truncate(bytes: number): Promise<void> {
+  async resize(bytes: number): Promise<void> {
     await done((callback) => ftruncate(this.descriptor, bytes, callback));
     await done((callback) => fsync(this.descriptor, callback));
   }

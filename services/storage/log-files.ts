@@ -136,7 +136,10 @@ export class LogFiles {
   private async makeNext(): Promise<void> {
     const { header, bytes } = newHeader(this.current.header.number + 1);
     try {
-      this.next = { header, file: await this.disk.create(segmentName(header.number), bytes) };
+      this.next = {
+        header,
+        file: await this.disk.create(segmentName(header.number), bytes, this.segmentBytesMax),
+      };
     } catch (error) {
       this.ending.fault("could not be given another segment", error);
     }

@@ -56,7 +56,7 @@ export async function createLogOn(disk: LogDisk, { term, index }: EntryId): Prom
   const hardState = { ...EMPTY_HARD_STATE, term, commit: index };
   writer.begin({ begin, after: begin, entries: [], hardState });
   const record = writer.finish({ salt: header.salt, crcBefore: 0, seals: false }).bytes;
-  const file = await disk.create(segmentName(header.number), Uint8Array.of(...bytes, ...record));
+  const file = await disk.create(segmentName(header.number), Uint8Array.of(...bytes, ...record), 0);
   await file.close();
 }
 
@@ -92,7 +92,7 @@ export async function openLogOn(
     for (const header of found.headers) {
       segments.push({ header, file: await disk.open(segmentName(header.number)) });
     }
-    await mend(disk, found, segments);
+    await mend(disk, found, { segments, segmentBytesMax });
     const files = new LogFiles(disk, ending, { ...found, segments }, segmentBytesMax);
     await files.prepareNext();
     ending.check();
@@ -120,15 +120,22 @@ async function scanned(disk: LogDisk, path: string, contents: LogContents): Prom
 }
 
 /**
- * Cuts off what a crash tore, and writes the last record once more: it may be one that the system has in memory and the
- * disk has not, for its process was killed, or its sync had failed; and from now on it counts. Those before it were durable
- * when it was begun.
+ * Cuts off what a crash tore, gives the segment that is written to its size, and writes the last record once more: it may
+ * be one that the system has in memory and the disk has not, for its process was killed, or its sync had failed; and from
+ * now on it counts. Those before it were durable when it was begun.
  */
-async function mend(disk: LogDisk, found: FoundLog, segments: readonly OpenSegment[]): Promise<void> {
+async function mend(
+  disk: LogDisk,
+  found: FoundLog,
+  open: { readonly segments: readonly OpenSegment[]; readonly segmentBytesMax: number },
+): Promise<void> {
   for (const number of found.torn) await disk.remove(segmentName(number));
-  if (found.isTorn) await segments.at(-1)?.file.truncate(found.offset);
+  const { file } = open.segments.at(-1) as OpenSegment;
+  if (found.isTorn) await file.resize(found.offset);
+  const hasBytes = found.isTorn ? found.offset : found.fileBytes;
+  if (hasBytes < open.segmentBytesMax) await file.resize(open.segmentBytesMax);
   const { place, bytes } = found.last;
-  await segments.find(({ header }) => header.number === place.segment)?.file.write(bytes, place.offset);
+  await open.segments.find(({ header }) => header.number === place.segment)?.file.write(bytes, place.offset);
 }
 
 function damage(path: string, what: string): StoreFailure {

@@ -5,6 +5,7 @@ import type { StoredRecord } from "./log-record";
 import {
   findRecordBehind,
   HEADER_BYTES,
+  isWritten,
   readHeader,
   recordsIn,
   type SegmentHeader,
@@ -19,8 +20,10 @@ export interface FoundLog {
   readonly headers: readonly SegmentHeader[];
   /** Where the next record goes in it. */
   readonly offset: number;
-  /** Whether a crash left something there. */
+  /** Whether a crash left something there; zeros are what nobody wrote. */
   readonly isTorn: boolean;
+  /** Of the whole file that it goes to. */
+  readonly fileBytes: number;
   readonly last: LastRecord & { readonly bytes: Uint8Array };
   /** Segments before those that are read: nothing in them counts any more. */
   readonly leftovers: readonly number[];
@@ -61,7 +64,7 @@ async function readLog(disk: LogDisk, contents: LogContents): Promise<FoundLog> 
   const first = await findFirst(disk, numbers, current);
   const headers: SegmentHeader[] = [];
   let last: FoundLog["last"] | null = null;
-  let end = { offset: HEADER_BYTES, isTorn: false };
+  let end = { offset: HEADER_BYTES, isTorn: false, fileBytes: 0 };
   for (let number = first; number <= current; number += 1) {
     const read = readSegment(number, await disk.read(segmentName(number)), { last, contents });
     // What lies behind the last record of a segment is of a tail that a crash tore, and was cut, and the next brought back.
@@ -73,7 +76,7 @@ async function readLog(disk: LogDisk, contents: LogContents): Promise<FoundLog> 
     if (number === current && read.isSealed) throw new Damage(`${segmentName(current + 1)} is missing`);
     headers.push(read.header);
     ({ last } = read);
-    end = { offset: read.end, isTorn: read.end < read.bytes };
+    end = { offset: read.end, isTorn: read.isTorn, fileBytes: read.bytes };
   }
   if (last === null) throw new Damage("it has no intact record");
   if (contents.knownFrom > contents.begin.index + 1) {
@@ -120,7 +123,7 @@ async function findCurrent(
   const headerBefore = readHeader(bytesBefore, top - 1);
   const isNext = headerBefore !== null && lastRecordIn(bytesBefore, headerBefore)?.seals === true;
   if (isNext) return { current: top, torn: [] };
-  if (bytes.length > HEADER_BYTES) {
+  if (isWritten(bytes, HEADER_BYTES)) {
     throw new Damage(`${segmentName(top)}: damaged at byte ${header === null ? 0 : HEADER_BYTES}`);
   }
   return { current: top - 1, torn: [top] };
@@ -154,6 +157,7 @@ function readSegment(
   readonly last: FoundLog["last"] | null;
   readonly end: number;
   readonly bytes: number;
+  readonly isTorn: boolean;
   readonly isSealed: boolean;
 } {
   const name = segmentName(number);
@@ -175,7 +179,7 @@ function readSegment(
   }
   const behind = findRecordBehind(bytes, end, header);
   if (behind !== null) throw new Damage(`${name}: damaged at byte ${end}, and it goes on at byte ${behind}`);
-  return { header, last, end, bytes: bytes.length, isSealed };
+  return { header, last, end, bytes: bytes.length, isTorn: isWritten(bytes, end), isSealed };
 }
 
 function lastRecordIn(bytes: Uint8Array, header: SegmentHeader): StoredRecord | null {

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { crc32 } from "node:zlib";
-import { readRecord, recordBytes, type StoredRecord } from "./log-record";
+import { readRecord, type StoredRecord } from "./log-record";
 
 /*
  * A segment of the log: a file that is named by its number, numbers without a gap. It begins with a header:
@@ -10,12 +10,13 @@ import { readRecord, recordBytes, type StoredRecord } from "./log-record";
  *   8  salt u32       drawn when it was made
  *  12  checksum u32   of all before
  *
- * Behind it lie records, one after another. A segment is made before the one before it is full; that one's last record
- * says that it is the last. So a segment that is missing is missed.
+ * Behind it lie records, one after another, and behind those zeros up to the size that it was made with. A segment is made
+ * before the one before it is full; that one's last record says that it is the last. So a segment that is missing is missed.
  */
 
 export const HEADER_BYTES = 16;
 const MAGIC = 0x514c4f47;
+const SALT_BYTES = 4;
 
 export interface SegmentHeader {
   readonly number: number;
@@ -73,8 +74,18 @@ export function* recordsIn(
  * every byte.
  */
 export function findRecordBehind(bytes: Uint8Array, place: number, { salt }: SegmentHeader): number | null {
-  for (let offset = place + 1; offset < bytes.length; offset += 1) {
-    if (recordBytes(bytes, offset, salt) !== null && readRecord(bytes, offset, salt) !== null) return offset;
+  const searched = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const start = Buffer.alloc(SALT_BYTES);
+  start.writeUInt32BE(salt);
+  for (let offset = place; ; ) {
+    offset = searched.indexOf(start, offset + 1);
+    if (offset < 0) return null;
+    if (readRecord(bytes, offset, salt) !== null) return offset;
   }
-  return null;
+}
+
+/** Whether anything but zeros lies from a place on. */
+export function isWritten(bytes: Uint8Array, from: number): boolean {
+  for (let offset = from; offset < bytes.length; offset += 1) if (bytes[offset] !== 0) return true;
+  return false;
 }

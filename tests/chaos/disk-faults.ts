@@ -1,8 +1,9 @@
 import { execFile } from "node:child_process";
-import { cp, open, readdir, rm, stat } from "node:fs/promises";
+import { cp, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { eventually } from "../support/eventually";
+import { writtenOf } from "../unit/storage/damaged-files";
 import { type Arena, named, STORE_FAILURE_EXIT_CODE } from "./arena";
 import { type Fault, FaultMissed, type Underway } from "./fault";
 
@@ -163,7 +164,7 @@ async function removeSegment(log: string): Promise<string> {
 async function longestSegment(log: string): Promise<{ readonly name: string; readonly bytes: number }> {
   const names = (await readdir(log)).filter((name) => name.endsWith(".log"));
   const sized = await Promise.all(
-    names.map(async (name) => ({ name, bytes: (await stat(join(log, name))).size })),
+    names.map(async (name) => ({ name, bytes: (await writtenOf(join(log, name))).length })),
   );
   const [longest] = sized.sort((left, right) => right.bytes - left.bytes);
   if (longest === undefined || longest.bytes === 0) throw new FaultMissed(`${log} has no segment`);

@@ -1,6 +1,6 @@
-import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "@jest/globals";
+import { diskBytes } from "@quorate/services/storage";
 import { clusterOfFile, isLongRun, type TestCluster } from "../support";
 import { cutLog } from "./cut-log";
 import { expectNothingLost, Load } from "./load";
@@ -17,18 +17,6 @@ const ENTRIES_MAX = 100;
 const SHORT_LOG = ["--log-entries-max", String(ENTRIES_MAX), "--log-entries-kept", String(KEPT)];
 // With the fast timing a busy machine elects now and then, and a write without a request id has an unknown outcome.
 const cluster = clusterOfFile({ profile: "default", nodeArgs: () => SHORT_LOG });
-
-/** Bytes of the files of a directory, which may be changing. */
-async function sizeOf(directory: string): Promise<number> {
-  let bytes = 0;
-  for (const name of await readdir(directory)) {
-    bytes += await stat(join(directory, name)).then(
-      ({ size }) => size,
-      () => 0,
-    );
-  }
-  return bytes;
-}
 
 async function written(
   cluster: TestCluster,
@@ -70,7 +58,7 @@ cluster.test("F1: the log is cut by itself, and its disk use falls", async (clus
   });
   await cutLog(cluster, node, KEPT);
   expect((await cluster.status(node)).logFirstIndex).toBeGreaterThan(writes - 2 * KEPT);
-  await inTime("the space is returned", async () => (await sizeOf(log)) < 8 * 1024 * 1024);
+  await inTime("the space is returned", async () => (await diskBytes(log)) < 8 * 1024 * 1024);
 });
 
 // Before any snapshot is sent: behind one that was, the log is kept for a while.

@@ -28,16 +28,23 @@ export const IDENTITY = {
 
 export const FOUNDING = foundingMembership(IDENTITY.members);
 
+/** Segments have their size from the start, and each copy of a directory copies that. */
+const SEGMENT_BYTES_MAX = 256 * 1024;
+
 /** A data directory of a test, on a real disk. */
 export class LevelRig {
   private opened: { close(): Promise<void> }[] = [];
   private copies = 0;
   private spies: { mockRestore(): void }[] = [];
 
+  private readonly options: Partial<StoreOptions>;
+
   private constructor(
     private readonly root: string,
-    private readonly options: Partial<StoreOptions>,
-  ) {}
+    options: Partial<StoreOptions>,
+  ) {
+    this.options = { logSegmentBytesMax: SEGMENT_BYTES_MAX, ...options };
+  }
 
   static async create(options: Partial<StoreOptions> = {}): Promise<LevelRig> {
     const rig = new LevelRig(await mkdtemp(join(tmpdir(), "quorate-storage-")), options);

@@ -52,10 +52,11 @@ export class CrashingLogDisk {
     return {
       names: async () => this.names(),
       read: async (name) => this.bytesOf(name).slice(),
-      create: async (name, bytes) => {
+      create: async (name, bytes, sizeBytes) => {
         if (this.files.has(name)) throw new Error(`${name} exists`);
-        await this.operation(life, () => this.createInPart(name, bytes));
-        this.files.set(name, { cached: bytes.slice(), durable: bytes.slice() });
+        await this.operation(life, () => this.createInPart(name, bytes, sizeBytes));
+        const stored = resized(bytes, Math.max(bytes.length, sizeBytes));
+        this.files.set(name, { cached: stored, durable: stored });
         this.removed.clear();
         return this.handle(name, life);
       },
@@ -99,12 +100,13 @@ export class CrashingLogDisk {
         put(file, bytes, offset);
         file.durable = placed(file.durable ?? new Uint8Array(), bytes, offset);
       },
-      truncate: async (length) => {
-        const cut = (): void => {
-          file.cached = file.cached.slice(0, length);
-        };
-        await this.operation(life, () => (this.random.below(2) > 0 ? cut() : undefined));
-        cut();
+      resize: async (length) => {
+        await this.operation(life, () => {
+          if (this.random.below(3) === 0) return;
+          file.cached = resized(file.cached, length);
+          if (this.random.below(2) === 0) file.durable = resized(file.durable ?? new Uint8Array(), length);
+        });
+        file.cached = resized(file.cached, length);
         file.durable = file.cached.slice();
       },
       read: (offset, length) => file.cached.slice(offset, offset + length),
@@ -140,10 +142,18 @@ export class CrashingLogDisk {
     }
   }
 
-  private createInPart(name: string, bytes: Uint8Array): void {
-    const file = { cached: bytes.slice(0, this.random.below(bytes.length + 1)), durable: null };
+  /** The size comes when the bytes are durable. */
+  private createInPart(name: string, bytes: Uint8Array, sizeBytes: number): void {
+    const isWhole = this.random.below(2) === 0;
+    const cached = isWhole ? bytes.slice() : bytes.slice(0, this.random.below(bytes.length + 1));
+    const file: StoredFile = { cached, durable: isWhole ? cached : null };
     if (this.random.below(4) > 0) this.files.set(name, file);
-    if (this.random.below(2) > 0) this.store(file, file.cached, 0);
+    if (!isWhole) {
+      if (this.random.below(2) > 0) this.store(file, cached, 0);
+      return;
+    }
+    if (this.random.below(3) > 0) file.cached = resized(cached, Math.max(bytes.length, sizeBytes));
+    if (this.random.below(2) > 0) file.durable = file.cached;
   }
 
   /** What the system has is a part from the start, or all; what the disk has, any sectors of it. */
@@ -166,14 +176,19 @@ export class CrashingLogDisk {
   }
 }
 
+/** Zeros where nothing was. */
+function resized(file: Uint8Array, length: number): Uint8Array {
+  const result = new Uint8Array(length);
+  result.set(file.subarray(0, length));
+  return result;
+}
+
 function put(file: StoredFile, bytes: Uint8Array, offset: number): void {
   file.cached = placed(file.cached, bytes, offset);
 }
 
-/** Zeros where nothing was. */
 function placed(file: Uint8Array, bytes: Uint8Array, offset: number): Uint8Array {
-  const result = new Uint8Array(Math.max(file.length, offset + bytes.length));
-  result.set(file);
+  const result = resized(file, Math.max(file.length, offset + bytes.length));
   result.set(bytes, offset);
   return result;
 }

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
@@ -185,6 +185,9 @@ describe("data directory", () => {
     await create();
     await writeFile(join(path, "log", "ballast"), Buffer.alloc(100_000));
     expect(await diskBytes(path)).toBeGreaterThan(100_000);
+    expect(await diskBytes(path)).toBeLessThan(200_000);
+    // What nobody wrote takes none.
+    await truncate(join(path, "log", "ballast"), 10_000_000);
     expect(await diskBytes(path)).toBeLessThan(200_000);
   });
 

@@ -1,4 +1,4 @@
-import { appendFile, cp, mkdtemp, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { appendFile, cp, mkdtemp, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
@@ -6,10 +6,11 @@ import { LevelRig } from "../../compliance/level-rig";
 import { allEntries, entry, ids } from "../../compliance/log-store";
 import { batch, put } from "../../compliance/state-samples";
 import { isLongRun } from "../../support/long-run";
-import { cutTail, filesOf, flipBit, lastSegment, recordsOf, segmentsOf } from "./damaged-files";
+import { cutTail, filesOf, flipBit, lastSegment, recordsOf, segmentsOf, writtenOf } from "./damaged-files";
 
 const SYNC = { sync: true };
 const SEGMENTED_ENTRIES = 60;
+const SEGMENT_BYTES_MAX = 256 * 1024;
 /** The entry whose append brings a vote. */
 const VOTE_AT = 5;
 
@@ -20,6 +21,12 @@ interface Range {
 
 /** Where a bit flips, of twentieths. */
 const PLACES = Array.from({ length: 19 }, (_, at) => at + 1).filter((at) => isLongRun || at % 4 === 1);
+
+/** Gives a record a length that reaches up to the end of the file. */
+function lengthened(bytes: Buffer, from: number): Buffer {
+  bytes.writeUInt32BE(bytes.length - from, from + 8);
+  return bytes;
+}
 
 describe("damage to the log", () => {
   let rig: LevelRig;
@@ -34,7 +41,7 @@ describe("damage to the log", () => {
   afterAll(() => rm(originals, { recursive: true }));
 
   beforeEach(async () => {
-    rig = await LevelRig.create();
+    rig = await LevelRig.create({ logSegmentBytesMax: SEGMENT_BYTES_MAX });
   });
 
   afterEach(() => rig.dispose());
@@ -100,26 +107,102 @@ describe("damage to the log", () => {
     },
   );
 
-  it("E8: a tail that the file system made longer, and never wrote, is cut", async () => {
-    await writeAndKill(10);
-    const path = await lastSegment(logPath());
-    const { length } = await readFile(path);
-    await truncate(path, length + 5000);
-    expect((await rig.openLog()).lastIndex()).toBe(10);
-    expect((await readFile(path)).length).toBe(length);
+  it("E8: what a segment was given of bytes, and nobody wrote, is no tail, and neither more of it nor less", async () => {
+    for (const bytes of [0, 1, 5000, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MAX + 1]) {
+      await writeAndKill(10);
+      const path = await lastSegment(logPath());
+      const written = await writtenOf(path);
+      await truncate(path, written.length + bytes);
+      expect((await rig.openLog()).lastIndex()).toBe(10);
+      expect(await writtenOf(path)).toEqual(written);
+      expect((await stat(path)).size).toBe(Math.max(SEGMENT_BYTES_MAX, written.length + bytes));
+      await rig.close();
+    }
   });
 
-  it.each([0, 5, 16])(
+  it.each([
+    ["its first bytes", (bytes: Buffer, { from }: Range) => bytes.fill(0, from, from + 40)],
+    ["its salt", (bytes: Buffer, { from }: Range) => bytes.fill(0, from, from + 4)],
+    ["its length", (bytes: Buffer, { from }: Range) => bytes.fill(0, from + 8, from + 12)],
+    ["its midst", (bytes: Buffer, { from, to }: Range) => bytes.fill(0, from + 100, to - 10)],
+    ["its last bytes", (bytes: Buffer, { from, to }: Range) => bytes.fill(0, from + 30, to)],
+    ["all but its last byte", (bytes: Buffer, { from, to }: Range) => bytes.fill(0, from, to - 1)],
+    ["the first bytes of a length", (bytes: Buffer, { from }: Range) => bytes.fill(0xff, from + 8, from + 9)],
+    ["a length as long as the file", (bytes: Buffer, { from }: Range) => lengthened(bytes, from)],
+  ])("E8: an append whose write a crash ended is cut where zeros lie behind it: %s", async (_, tear) => {
+    await writeAndKill(10);
+    await editSegment((bytes, records) => tear(bytes, records.at(-1) as Range));
+    const log = await rig.openLog();
+    expect(ids(log)).toMatch(/1\/9$/);
+    // Nothing of it lies behind what comes in its place, however short that is.
+    const path = await lastSegment(logPath());
+    expect((await recordsOf(path)).length).toBe(10);
+    expect((await writtenOf(path)).length).toBeLessThanOrEqual((await recordsOf(path)).at(-1)?.to as number);
+    await log.append({ entries: [entry(10, 2, "")], hardState: null }, SYNC);
+    await rig.kill();
+    expect(ids(await rig.openLog())).toMatch(/1\/9 2\/10$/);
+  });
+
+  it.each([
+    ["its first bytes", (bytes: Buffer, { from }: Range) => bytes.fill(0, from, from + 40)],
+    ["its length", (bytes: Buffer, { from }: Range) => bytes.fill(0, from + 8, from + 12)],
+    ["a length as long as the file", (bytes: Buffer, { from }: Range) => lengthened(bytes, from)],
+    ["all of it", (bytes: Buffer, { from, to }: Range) => bytes.fill(0, from, to)],
+  ])(
+    "E8: of an append that has another behind it, and zeros behind that, nothing may be lost: %s",
+    async (_, tear) => {
+      await writeAndKill(10);
+      await editSegment((bytes, records) => tear(bytes, records.at(-2) as Range));
+      await expect(rig.openLog()).rejects.toMatchObject({
+        dataLoss: true,
+        message: expect.stringMatching(/damaged at byte [0-9]+, and it goes on at byte [0-9]+/),
+      });
+    },
+  );
+
+  it("E8: a segment that has the next one's appends behind it, and whose last append is damaged, is refused", async () => {
+    await writeSegmentsAndKill();
+    const paths = await segmentsOf(logPath());
+    const [before, last] = paths.slice(-2) as [string, string];
+    const { to } = (await recordsOf(before)).at(-1) as Range;
+    const bytes = await readFile(before);
+    bytes.fill(0, to - 100);
+    await writeFile(before, bytes);
+    await expect(rig.openLog()).rejects.toMatchObject({ dataLoss: true });
+    // Nor where a crash tore the only append of the next, before another was made.
+    for (const path of await filesOf(logPath(), ".log")) if (path > last) await rm(path);
+    const next = await readFile(last);
+    const first = (await recordsOf(last))[0] as Range;
+    await writeFile(last, next.fill(0, first.from + 50));
+    await expect(rig.openLog()).rejects.toMatchObject({
+      dataLoss: true,
+      message: expect.stringMatching(/damaged at byte 16/),
+    });
+  });
+
+  it.each([0, 5, 16, 17, 5000, SEGMENT_BYTES_MAX])(
     "E8: of the segment that was being made %s bytes are no damage, and it is made anew",
     async (count) => {
       await writeAndKill(10);
       const made = join(logPath(), "0000000002.log");
       await truncate(made, count);
       if (count > 0) await flipBit(made, 0.5);
+      const damaged = await readFile(made);
       expect((await rig.openLog()).lastIndex()).toBe(10);
-      expect((await readFile(made)).length).toBe(16);
+      expect((await writtenOf(made)).length).toBeLessThanOrEqual(16);
+      expect(damaged.equals(await readFile(made))).toBe(false);
+      expect((await stat(made)).size).toBe(SEGMENT_BYTES_MAX);
     },
   );
+
+  it("E8: what lies in the next segment says that the present one was full", async () => {
+    await writeAndKill(10);
+    const made = join(logPath(), "0000000002.log");
+    const bytes = await readFile(made);
+    bytes[1000] = 1;
+    await writeFile(made, bytes);
+    await expect(rig.openLog()).rejects.toMatchObject({ dataLoss: true });
+  });
 
   it.each([0, 0.05, 0.3, 0.6, 0.9])(
     "E8: a flipped bit at %s of a segment, with entries following, is refused",
@@ -160,7 +243,7 @@ describe("damage to the log", () => {
   it("E8: a missing segment is refused, whichever it is, and not replaced by an empty one", async () => {
     await writeSegmentsAndKill();
     for (const path of await filesOf(logPath(), ".log")) {
-      const isNext = (await readFile(path)).length <= 16;
+      const isNext = (await writtenOf(path)).length <= 16;
       if (isNext) continue;
       const away = `${path}.away`;
       await rename(path, away);
@@ -254,7 +337,7 @@ describe("damage to the log", () => {
   it("E8: entries that look like a record are none", async () => {
     await writeAndKill(10);
     const path = await lastSegment(logPath());
-    const image = await readFile(path);
+    const image = await writtenOf(path);
     // As another member would have it, whose salt is another.
     for (const { from } of await recordsOf(path)) {
       image.writeUInt32BE((image.readUInt32BE(from) + 1) >>> 0, from);

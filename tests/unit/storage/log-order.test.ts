@@ -18,7 +18,7 @@ class HeldWrites {
         if (this.isHolding) await new Promise<void>((resolve) => this.asked.push(resolve));
         await file.write(bytes, offset);
       },
-      truncate: (bytes) => file.truncate(bytes),
+      resize: (bytes) => file.resize(bytes),
       read: (offset, length) => file.read(offset, length),
       close: () => file.close(),
     };
