@@ -5,7 +5,8 @@ import type { StoreFailure } from "#replica";
 import { FAULT_EXIT_CODE, faultLine } from "#settings";
 import { backupVerdict } from "./backup-check";
 import { type NodeConfig, nodeConfig, PROGRAM_NAME } from "./config";
-import { boundGarbage } from "./garbage";
+
+import { tuneEngine } from "./engine";
 import { Node, type ServedAddresses } from "./node";
 import { startFault } from "./start-fault";
 import type { StartRefusal } from "./start-refusal";
@@ -40,7 +41,7 @@ async function main(): Promise<void> {
 }
 
 async function run(config: NodeConfig): Promise<void> {
-  boundGarbage();
+  tuneEngine();
   const written = pino.destination(2);
   const log = pino({ level: config.logLevel, base: { node: config.id } }, written);
   let node: Node | null = null;
