@@ -79,6 +79,13 @@ export class ByteCall {
   }
 }
 
+/** A call that is told itself how it ends. Neither may throw, and only the first counts. */
+export interface EndingCall extends ByteCall {
+  answered(body: Uint8Array): void;
+  /** @param error whatever CallFailure.from() takes */
+  failed(error: unknown): void;
+}
+
 /** Takes the messages of a streamed answer. */
 export interface ByteSink {
   /** Resolves when there is room for the next message; rejects with a CANCELLED failure when nobody listens any more. */
@@ -88,6 +95,11 @@ export interface ByteSink {
 /** Serves calls as bytes: decodes and answers them, or passes them on. Rejects with whatever CallFailure.from() takes. */
 export interface ByteService {
   unary(call: ByteCall): Promise<Uint8Array>;
+  /**
+   * The same without promises, each of which takes as much memory as the call, where a service has a way to do without them.
+   * Throws nothing.
+   */
+  begin?(call: EndingCall): void;
   /** The stream ends when the promise settles. */
   stream(call: ByteCall, sink: ByteSink): Promise<void>;
   /**

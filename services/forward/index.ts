@@ -2,7 +2,7 @@ export { asBuffer } from "./as-buffer";
 export { ByteChannel, type Cancelling, type OutgoingCall } from "./byte-channel";
 export { ByteChannels } from "./byte-channels";
 export { ByteServer, type ByteServerOptions } from "./byte-server";
-export { ByteCall, type ByteService, type ByteSink } from "./call";
+export { ByteCall, type ByteService, type ByteSink, type EndingCall } from "./call";
 export type { CallChannel, CallChannels } from "./call-channel";
 export { callerLeft, deadlinePassed, toldToCaller } from "./call-failures";
 export { type CallHeaders, LazyHeaders, NO_HEADERS } from "./call-headers";

@@ -10,7 +10,7 @@ import {
 } from "@quorate/proto/pipeline";
 import type { ServerCall } from "#grpc";
 import { asBuffer } from "./as-buffer";
-import { ByteCall, type ByteService } from "./call";
+import { ByteCall, type ByteService, type EndingCall } from "./call";
 import { callerLeft, deadlinePassed, shuttingDown } from "./call-failures";
 import { DeadlineTimer } from "./deadline-timer";
 import type { EndedCalls } from "./ended-calls";
@@ -26,8 +26,10 @@ export interface PipelineLimits {
 
 export const PIPELINE_LIMITS_DEFAULT: PipelineLimits = { callsMax: 4096, bytesMax: 16 * 1024 * 1024 };
 
+type UnaryService = Pick<ByteService, "unary" | "begin">;
+
 export interface PipelineServingOptions {
-  readonly service: Pick<ByteService, "unary">;
+  readonly service: UnaryService;
   readonly ended: EndedCalls;
   /** What a call gets that brings no deadline. */
   readonly defaultDeadlineMs: number;
@@ -38,20 +40,44 @@ export interface PipelineServingOptions {
 
 const NO_BYTES = Buffer.alloc(0);
 
+/** One of a stream, which tells that how it ends. */
+class CallOfStream extends ByteCall implements EndingCall {
+  readonly id: number;
+  private readonly end: (call: CallOfStream, failure: CallFailure | null, body: Uint8Array) => void;
+
+  constructor(
+    fields: ConstructorParameters<typeof ByteCall>[0],
+    id: number,
+    end: (call: CallOfStream, failure: CallFailure | null, body: Uint8Array) => void,
+  ) {
+    super(fields);
+    this.id = id;
+    this.end = end;
+  }
+
+  answered(body: Uint8Array): void {
+    this.end(this, null, body);
+  }
+
+  failed(error: unknown): void {
+    this.end(this, CallFailure.from(error), NO_BYTES);
+  }
+}
+
 /**
  * Serves the calls of one Pipeline stream: each is a call like one by itself for the service below. Answers that are there at
  * once leave together.
  */
 export class PipelineServing {
   private readonly stream: ServerCall;
-  private readonly service: Pick<ByteService, "unary">;
+  private readonly service: UnaryService;
   private readonly ended: EndedCalls;
   private readonly defaultDeadlineMs: number;
   private readonly limits: PipelineLimits;
   private readonly onOver: () => void;
   private readonly deadlines = new DeadlineTimer((nowMs) => this.expire(nowMs));
   private readonly flush = (): void => this.sendAnswers();
-  private readonly open = new OpenCalls<ByteCall>();
+  private readonly open = new OpenCalls<CallOfStream>();
   /** Those that have not gone out yet. */
   private answers: PipelinedAnswer[] = [];
   /** Of the requests that are open and of the answers that have not gone out. */
@@ -121,44 +147,49 @@ export class PipelineServing {
     const body = asBuffer(said.body);
     const deadlineMs =
       said.deadlineMs === 0 ? nowMs + this.defaultDeadlineMs : ownDeadlineMs(nowMs + said.deadlineMs, nowMs);
-    const call = new ByteCall({ method, body, headers: said, connection: this.stream, deadlineMs });
+    const connection = this.stream;
+    const call = new CallOfStream({ method, body, headers: said, connection, deadlineMs }, id, this.end);
     this.open.add(id, call);
     this.heldBytes += body.length;
     this.deadlines.watch(deadlineMs);
+    if (this.service.begin !== undefined) {
+      this.service.begin(call);
+      return;
+    }
     this.service.unary(call).then(
-      (answer) => this.end(id, call, null, answer),
-      (error: unknown) => this.end(id, call, CallFailure.from(error), NO_BYTES),
+      (answer) => call.answered(answer),
+      (error: unknown) => call.failed(error),
     );
   }
 
-  private end(id: number, call: ByteCall, failure: CallFailure | null, body: Uint8Array): void {
+  private readonly end = (call: CallOfStream, failure: CallFailure | null, body: Uint8Array): void => {
     if (call.aborted) return;
-    this.close(id, call);
+    this.close(call);
     if (failure === null) {
       this.ended.answered(call);
-      this.answer({ id, body, code: status.OK, message: "", statusDetails: NO_BYTES });
+      this.answer({ id: call.id, body, code: status.OK, message: "", statusDetails: NO_BYTES });
     } else {
-      this.answer(failed(id, this.ended.failed(call, failure)));
+      this.answer(failed(call.id, this.ended.failed(call, failure)));
     }
-  }
+  };
 
   private cancel(id: number): void {
     const call = this.open.get(id);
     if (call === undefined) return;
-    this.close(id, call);
+    this.close(call);
     this.ended.failed(call, callerLeft());
   }
 
-  private close(id: number, call: ByteCall): void {
-    this.open.take(id);
+  private close(call: CallOfStream): void {
+    this.open.take(call.id);
     this.heldBytes -= call.body.length;
     call.abort();
   }
 
   private expire(nowMs: number): void {
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const [id, call] of this.open.entries()) {
-      if (call.deadlineMs <= nowMs) this.end(id, call, deadlinePassed(call), NO_BYTES);
+    for (const [, call] of this.open.entries()) {
+      if (call.deadlineMs <= nowMs) this.end(call, deadlinePassed(call), NO_BYTES);
       else nextMs = Math.min(nextMs, call.deadlineMs);
     }
     this.deadlines.watch(nextMs);

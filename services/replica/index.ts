@@ -52,6 +52,7 @@ export {
   StoreFailure,
   type Transport,
 } from "./ports";
+export type { QueuedCommand } from "./proposals";
 export { Replica, type SubmitOptions } from "./replica";
 export { type Receiving, SnapshotReceiver } from "./snapshot-receiver";
 export type { ReplicaStatus } from "./status";

@@ -6,12 +6,13 @@ import type { NotAppliedReason, SubmitOutcome, UnknownReason } from "./outcome";
 /** A command that waits to be proposed. */
 export interface QueuedCommand {
   readonly data: Uint8Array;
-  readonly settle: (outcome: SubmitOutcome) => void;
+  /** Called once, perhaps before it is queued. Must not throw, nor call the replica. */
+  settle(outcome: SubmitOutcome): void;
 }
 
 interface PendingCommand {
   readonly term: Term;
-  readonly settle: (outcome: SubmitOutcome) => void;
+  readonly command: QueuedCommand;
 }
 
 /**
@@ -63,27 +64,28 @@ export class Proposals {
       // A place can be given twice: an own entry of an earlier term was replaced while its outcome was still open.
       const replaced = this.pending.get(index);
       assert(replaced === undefined || replaced.term < first.term, "a place in a term's log is given once");
-      replaced?.settle(notApplied("superseded", null));
-      this.pending.set(index, { term: first.term, settle: commands[offset]!.settle });
+      replaced?.command.settle(notApplied("superseded", null));
+      this.pending.set(index, { term: first.term, command: commands[offset]! });
     }
   }
 
   /** The entry was applied here with this answer. */
   applied(entry: EntryId, answer: Answer | null): void {
-    const command = this.pending.get(entry.index);
-    if (command === undefined) return;
+    const pending = this.pending.get(entry.index);
+    if (pending === undefined) return;
+    const { term, command } = pending;
     this.pending.delete(entry.index);
-    if (command.term === entry.term && answer !== null) {
+    if (term === entry.term && answer !== null) {
       command.settle({ kind: "applied", answer, entry });
       return;
     }
-    assert(command.term !== entry.term, "an own command has an answer");
+    assert(term !== entry.term, "an own command has an answer");
     command.settle(notApplied("superseded", null));
   }
 
   /** A state that has applied all up to there was installed: what became of its commands is not known here. */
   installedUpTo(index: Index): void {
-    for (const [at, command] of [...this.pending]) {
+    for (const [at, { command }] of [...this.pending]) {
       if (at > index) continue;
       this.pending.delete(at);
       command.settle({ kind: "unknown", reason: "leadership_lost" });
@@ -115,7 +117,7 @@ export class Proposals {
   private settlePending(reason: UnknownReason): void {
     const open = [...this.pending.values()];
     this.pending.clear();
-    for (const command of open) command.settle({ kind: "unknown", reason });
+    for (const { command } of open) command.settle({ kind: "unknown", reason });
   }
 }
 

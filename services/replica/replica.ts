@@ -30,7 +30,7 @@ import type { OutgoingImages } from "./outgoing-images";
 import { Participation } from "./participation";
 import { makeParts, type ReplicaParts } from "./parts";
 import type { OpenedState, StateStore, StoreFailure } from "./ports";
-import { notApplied } from "./proposals";
+import { notApplied, type QueuedCommand } from "./proposals";
 import { type ReplicaStatus, statusOf } from "./status";
 import { mostUpToDateVoter } from "./transfers";
 import { TurnLoop } from "./turn-loop";
@@ -167,19 +167,21 @@ export class Replica {
 
   /** Replicates an encoded command. Never rejects: what happened is in the outcome. */
   submit(command: Uint8Array, options: SubmitOptions = {}): Promise<SubmitOutcome> {
-    assert(command.length > 0, "a proposal carries a command");
-    if (this.condition !== "running")
-      return Promise.resolve(notApplied("stopping", this.leadership.leaderId));
-    if (this.isLeader && !this.parts.space.hasMajority && options.evenWithoutSpace !== true) {
-      return Promise.resolve(notApplied("no_space", this.leadership.leaderId));
-    }
-    return new Promise((settle) => {
-      if (this.parts.proposals.push({ data: command, settle }) === "full") {
-        settle(notApplied("backlog_full", this.leadership.leaderId));
-        return;
-      }
+    return new Promise((settle) => this.enqueue({ data: command, settle }, options));
+  }
+
+  /** The same for a command that is told its outcome itself. Without a promise, which takes as much memory as the command. */
+  enqueue(command: QueuedCommand, options: SubmitOptions = {}): void {
+    assert(command.data.length > 0, "a proposal carries a command");
+    if (this.condition !== "running") {
+      command.settle(notApplied("stopping", this.leadership.leaderId));
+    } else if (this.isLeader && !this.parts.space.hasMajority && options.evenWithoutSpace !== true) {
+      command.settle(notApplied("no_space", this.leadership.leaderId));
+    } else if (this.parts.proposals.push(command) === "full") {
+      command.settle(notApplied("backlog_full", this.leadership.leaderId));
+    } else {
       this.turns.planForInput();
-    });
+    }
   }
 
   /** Finds out from where in the state a read may be answered, and waits until it can be. Never rejects. */

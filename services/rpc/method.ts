@@ -38,19 +38,6 @@ export function unaryMethod<Request, Response>(
   };
 }
 
-/**
- * The same for the commonest calls, whose messages are decoded and encoded by hand.
- *
- * @param decodePlain the request where it is a plain one, else null: then the generated code decides what it is
- */
-export function frequentMethod<Request>(
-  decodePlain: (bytes: Uint8Array) => Request | null,
-  requestType: Decodes<Request>,
-  handle: (node: NodeContext, request: Request, call: ByteCall) => Promise<Uint8Array>,
-): UnaryMethod {
-  return (node, call) => handle(node, decodePlain(call.body) ?? decodeRequest(requestType, call.body), call);
-}
-
 /** The request, or the failure that says that it is not one. */
 export function decodeRequest<Request>(type: Decodes<Request>, body: Uint8Array): Request {
   if (!isWellFormedMessage(body)) throw malformed("its bytes are not a sequence of fields");

@@ -12,7 +12,7 @@ import type { WriteOrder } from "./write-order";
 /** The part of a replica that its services need. */
 export type ServedReplica = Pick<
   Replica,
-  | "submit"
+  | "enqueue"
   | "readPoint"
   | "transferLeadership"
   | "status"

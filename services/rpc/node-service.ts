@@ -12,6 +12,7 @@ import {
   type ByteSink,
   type CallChannels,
   CallFailure,
+  type EndingCall,
   forwardDuplex,
   forwardStream,
   methodPath,
@@ -44,7 +45,7 @@ import { wellFormedRequestId } from "./request-id";
 import { scan } from "./scan";
 import { verificationMethods } from "./verification-methods";
 import { watch } from "./watch";
-import { writeMethods } from "./write-methods";
+import { directPut, writeMethods } from "./write-methods";
 
 type KvMethod = keyof (typeof KvServiceDefinition)["methods"];
 type LeaseMethod = keyof (typeof LeaseServiceDefinition)["methods"];
@@ -93,6 +94,8 @@ const streamMethods: ReadonlyMap<string, StreamMethod> = new Map([
   [methodPath(ClusterServiceDefinition, "backup"), backup],
 ]);
 
+const PUT_PATH = methodPath(KvServiceDefinition, "put");
+
 /** Where a call is to be served. */
 type Place =
   | { readonly kind: "here" }
@@ -116,6 +119,28 @@ export class NodeService implements ByteService {
     this.channels = channels;
     this.gets = new Gets(node);
   }
+
+  begin(call: EndingCall): void {
+    if (call.method.path !== PUT_PATH || !this.leadsFor(call)) {
+      tell(this.unary(call), call);
+      return;
+    }
+    try {
+      this.put(this.node, call);
+    } catch (error) {
+      this.tellAfter(error, call);
+    }
+  }
+
+  /** Whether place() says of a call that belongs to the leader that it is to be served here. */
+  private leadsFor({ body }: ByteCall): boolean {
+    const { directory, limits, memberId } = this.node;
+    return directory.knownLeaderId === memberId && body.length <= limits.requestBytesMax;
+  }
+
+  private readonly tellAfter = (error: unknown, call: EndingCall): void =>
+    tell(this.afterFailure(error, call), call);
+  private readonly put = directPut(this.tellAfter);
 
   /** No async function, as little as those on the way of a put or a get, of which each takes more memory than the call. */
   unary(call: ByteCall): Promise<Uint8Array> {
@@ -261,6 +286,13 @@ export class NodeService implements ByteService {
     call.isSubmitted = true;
     return this.channels.to(address).unary(outgoingCall(call), call);
   }
+}
+
+function tell(answer: Promise<Uint8Array>, call: EndingCall): void {
+  answer.then(
+    (body) => call.answered(body),
+    (error: unknown) => call.failed(error),
+  );
 }
 
 function failureOf(error: unknown): CallFailure {

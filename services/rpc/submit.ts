@@ -2,7 +2,7 @@ import { ErrorReason, Outcome, type ResponseHeader } from "@quorate/proto/kv";
 import { type Answer, type Command, type Done, Refusal, type RequestId } from "@quorate/proto/log";
 import { type ByteCall, CallFailure } from "#forward";
 import { type CommandSource, encodeCommand, type WriteId } from "#kv";
-import type { SubmitOutcome } from "#replica";
+import type { QueuedCommand, SubmitOutcome } from "#replica";
 import { assert, unreachable } from "#std";
 import { responseHeader } from "./header";
 import type { NodeContext } from "./node-context";
@@ -30,7 +30,7 @@ interface Carried {
 }
 
 /** What the state machine answered to a command. */
-interface Answered {
+export interface Answered {
   readonly result: NonNullable<Answer["result"]>;
   readonly term: number;
   readonly revision: bigint;
@@ -42,22 +42,6 @@ type Wording<T> = (node: NodeContext, answered: Answered) => T;
 /** Replicates a command; throws what a caller is told when it was not carried out. */
 export function submit(node: NodeContext, call: ByteCall, command: Command): Promise<Carried> {
   return decideEncoded(node, call, encodeCommand(command), idOf(command), makesSpace(command), carried);
-}
-
-/**
- * The same for a command that is encoded, and makes no space.
- *
- * @param id that of the command
- * @param wording of what was done, unless it was refused
- */
-export function submitEncoded<T>(
-  node: NodeContext,
-  call: ByteCall,
-  command: Uint8Array,
-  id: WriteId | null,
-  wording: Wording<T>,
-): Promise<T> {
-  return decideEncoded(node, call, command, id, false, wording);
 }
 
 /** Throws the refusal where that is what was answered. */
@@ -116,7 +100,6 @@ function writeIdOf({ clientId, sequence, firstUnanswered, follows }: RequestId):
   return follows === undefined ? id : { ...id, follows: Number(follows) };
 }
 
-/** No async function, for it is on the way of each put: one takes as much memory as all else that is made here. */
 function decideEncoded<T>(
   node: NodeContext,
   call: ByteCall,
@@ -125,23 +108,93 @@ function decideEncoded<T>(
   evenWithoutSpace: boolean,
   wording: Wording<T>,
 ): Promise<T> {
-  const replicate = (): Promise<T> => {
-    call.isSubmitted = true;
-    const ended = node.commands?.submitted(command, call);
-    const submitted = node.replica.submit(command, { evenWithoutSpace });
-    node.writeOrder?.gone(id);
-    return submitted.then((outcome) => {
-      ended?.(outcome);
-      return wording(node, answerOf(node, call, id, outcome));
-    });
-  };
-  const turn = node.writeOrder?.turn(id, call) ?? null;
-  if (turn === null) return replicate();
-  return turn.then(() => {
-    if (!call.aborted) return replicate();
-    throw new CallFailure(ErrorReason.CANCELLED, "the caller left", { outcome: Outcome.NOT_APPLIED });
+  return new Promise((answered, failed) => {
+    new Submission(node, call, { command, id, evenWithoutSpace }, { wording, answered, failed }).begin();
   });
 }
+
+/** A command that is encoded, as a call brings it. */
+export interface EncodedWrite {
+  readonly command: Uint8Array;
+  readonly id: WriteId | null;
+  /** Whether it is taken even while there is no space for more. */
+  readonly evenWithoutSpace: boolean;
+}
+
+/** How a call is told its end: one of the two, once. */
+export interface Telling<T, Call> {
+  readonly wording: Wording<T>;
+  answered(answer: T, call: Call): void;
+  failed(error: unknown, call: Call): void;
+}
+
+/** A command on its way through the replica, which it is handed to as it is: a put makes nothing else for that. */
+export class Submission<T, Call extends ByteCall> implements QueuedCommand {
+  readonly data: Uint8Array;
+  private readonly node: NodeContext;
+  private readonly call: Call;
+  private readonly id: WriteId | null;
+  private readonly evenWithoutSpace: boolean;
+  private readonly telling: Telling<T, Call>;
+  private ended: ((outcome: SubmitOutcome) => void) | undefined = undefined;
+
+  constructor(
+    node: NodeContext,
+    call: Call,
+    { command, id, evenWithoutSpace }: EncodedWrite,
+    telling: Telling<T, Call>,
+  ) {
+    this.data = command;
+    this.node = node;
+    this.call = call;
+    this.id = id;
+    this.evenWithoutSpace = evenWithoutSpace;
+    this.telling = telling;
+  }
+
+  /** Hands it to the replica when its turn has come, which mostly is at once. */
+  begin(): void {
+    const { call, id, node } = this;
+    const turn = node.writeOrder?.turn(id, call) ?? null;
+    if (turn === null) this.replicate();
+    else turn.then(() => this.replicateUnlessLeft()).catch((error: unknown) => this.fail(error));
+  }
+
+  settle(outcome: SubmitOutcome): void {
+    const { call, id, node, telling } = this;
+    let answer: T;
+    try {
+      this.ended?.(outcome);
+      answer = telling.wording(node, answerOf(node, call, id, outcome));
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    telling.answered(answer, call);
+  }
+
+  private replicateUnlessLeft(): void {
+    if (this.call.aborted) {
+      throw new CallFailure(ErrorReason.CANCELLED, "the caller left", { outcome: Outcome.NOT_APPLIED });
+    }
+    this.replicate();
+  }
+
+  private replicate(): void {
+    const { call, data, evenWithoutSpace, id, node } = this;
+    call.isSubmitted = true;
+    this.ended = node.commands?.submitted(data, call);
+    // Before it may be refused, which takes that back; what waits for it goes on in a turn of its own.
+    node.writeOrder?.gone(id);
+    node.replica.enqueue(this, evenWithoutSpace ? EVEN_WITHOUT_SPACE : undefined);
+  }
+
+  private fail(error: unknown): void {
+    this.telling.failed(error, this.call);
+  }
+}
+
+const EVEN_WITHOUT_SPACE = { evenWithoutSpace: true };
 
 /** Throws what a caller is told where there is none. */
 function answerOf(node: NodeContext, call: ByteCall, id: WriteId | null, outcome: SubmitOutcome): Answered {

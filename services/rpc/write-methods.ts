@@ -21,7 +21,7 @@ import {
   TruncateRequest,
   TruncateResponse,
 } from "@quorate/proto/kv";
-import type { ByteCall } from "#forward";
+import type { ByteCall, EndingCall } from "#forward";
 import {
   appendCommand,
   closeSessionCommand,
@@ -34,7 +34,7 @@ import {
   truncateCommand,
 } from "#kv";
 import { plainHeader, recordOfAnswer } from "./header";
-import { frequentMethod, type UnaryMethod, unaryMethod } from "./method";
+import { decodeRequest, type UnaryMethod, unaryMethod } from "./method";
 import type { NodeContext } from "./node-context";
 import {
   checkCondition,
@@ -47,7 +47,15 @@ import {
   checkValue,
   invalid,
 } from "./request-fields";
-import { doneOf, sourceOf, submit, submitEncoded } from "./submit";
+import {
+  type Answered,
+  doneOf,
+  type EncodedWrite,
+  Submission,
+  sourceOf,
+  submit,
+  type Telling,
+} from "./submit";
 import { txn } from "./txn";
 
 /** Each turns a request into a command, has it replicated, and words the answer of the state machine. */
@@ -68,20 +76,10 @@ export const writeMethods = {
     return { header };
   }),
 
-  put: frequentMethod(decodePutRequest, PutRequest, (node, request, call) => {
-    const source = sourceOf(node, request, call);
-    const command = encodePutCommand(source, {
-      key: checkKey(request.key, node.limits),
-      value: checkValue(request.value, node.limits),
-      leaseId: checkNotNegative(request.leaseId, "lease_id"),
-      returnPrevious: request.returnPrevious,
-      expectedModRevision: checkCondition(request.expectedModRevision),
-    });
-    return submitEncoded(node, call, command, source.requestId, (_, answered) => {
-      const { previous } = doneOf(answered);
-      return encodePutResponse(plainHeader(node, answered.term, answered.revision), previous ?? null);
-    });
-  }),
+  put: (node, call) =>
+    new Promise((answered, failed) => {
+      new Submission(node, call, putOf(node, call), { wording: putAnswer, answered, failed }).begin();
+    }),
 
   delete: unaryMethod(DeleteRequest, DeleteResponse, async (node, request, call) => {
     const command = deleteCommand(sourceOf(node, request, call), {
@@ -130,6 +128,36 @@ export const writeMethods = {
     return { header };
   }),
 } as const satisfies Record<string, UnaryMethod>;
+
+/** Put for calls that are told their ends themselves. Throws a refusal at once. */
+export function directPut(
+  failed: (error: unknown, call: EndingCall) => void,
+): (node: NodeContext, call: EndingCall) => void {
+  const telling: Telling<Uint8Array, EndingCall> = {
+    wording: putAnswer,
+    answered: (body, call) => call.answered(body),
+    failed,
+  };
+  return (node, call) => new Submission(node, call, putOf(node, call), telling).begin();
+}
+
+function putOf(node: NodeContext, call: ByteCall): EncodedWrite {
+  const request = decodePutRequest(call.body) ?? decodeRequest(PutRequest, call.body);
+  const source = sourceOf(node, request, call);
+  const command = encodePutCommand(source, {
+    key: checkKey(request.key, node.limits),
+    value: checkValue(request.value, node.limits),
+    leaseId: checkNotNegative(request.leaseId, "lease_id"),
+    returnPrevious: request.returnPrevious,
+    expectedModRevision: checkCondition(request.expectedModRevision),
+  });
+  return { command, id: source.requestId, evenWithoutSpace: false };
+}
+
+function putAnswer(node: NodeContext, answered: Answered): Uint8Array {
+  const { previous } = doneOf(answered);
+  return encodePutResponse(plainHeader(node, answered.term, answered.revision), previous ?? null);
+}
 
 async function append(
   node: NodeContext,

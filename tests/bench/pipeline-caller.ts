@@ -10,7 +10,7 @@ export class PipelineCaller {
   private openCount = 0;
   private allAnswered: () => void = () => {};
 
-  constructor(service: Pick<ByteService, "unary">) {
+  constructor(service: Pick<ByteService, "unary" | "begin">) {
     const stream = {
       listen: (listener: CallListener) => {
         this.listener = listener;

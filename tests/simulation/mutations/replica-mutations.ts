@@ -80,7 +80,7 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/replica/proposals.ts",
-        find: "if (command.term === entry.term && answer !== null) {",
+        find: "if (term === entry.term && answer !== null) {",
         replace: "if (answer !== null) {",
       },
     ],

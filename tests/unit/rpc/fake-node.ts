@@ -164,11 +164,13 @@ export class FakeNode {
       softwareVersion: "0.0.0",
       members: [],
       replica: {
-        submit: (bytes, options) => {
-          const command = decodeCommand(bytes)!;
+        enqueue: (queued, options) => {
+          const command = decodeCommand(queued.data)!;
           this.commands.push(command);
           if (options?.evenWithoutSpace === true) this.withoutSpace.push(command);
-          return Promise.resolve(typeof this.submitted === "function" ? this.submitted() : this.submitted);
+          const { submitted } = this;
+          const outcome = typeof submitted === "function" ? submitted() : submitted;
+          void Promise.resolve(outcome).then((settled) => queued.settle(settled));
         },
         readPoint: (request) => {
           this.reads.push(request);
