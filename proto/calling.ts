@@ -5,5 +5,5 @@ export {
 } from "./calling/calling-connection";
 export type { CallingListener, CallingStream } from "./calling/calling-stream";
 export type { EndStatus } from "./calling/end-status";
-export { type KeepaliveTimes, keepAlive } from "./calling/keepalive";
-export { FlagError, framed, MessageSplitter, MessageTooLongError } from "./calling/messages";
+export { type KeepaliveTimes, keepAlive, type Probed } from "./calling/keepalive";
+export { FlagError, framed, MessageSplitter, MessageTooLongError, prefixOf } from "./calling/messages";

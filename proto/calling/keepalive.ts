@@ -1,4 +1,11 @@
-import type { Http2Session } from "node:http2";
+/** A connection as it is probed: a session of Node, or one of ours. */
+export interface Probed {
+  readonly destroyed: boolean;
+  destroy(): void;
+  /** @param answered called when the other side has answered */
+  ping(answered: () => void): unknown;
+  once(event: "close", run: () => void): unknown;
+}
 
 export interface KeepaliveTimes {
   /** How often a connection is probed. */
@@ -13,7 +20,7 @@ export interface KeepaliveTimes {
  * @param isNeeded whether a probe that is due is to be sent; by default each is
  */
 export function keepAlive(
-  session: Http2Session,
+  session: Probed,
   { timeMs, timeoutMs }: KeepaliveTimes,
   isNeeded: () => boolean = () => true,
 ): void {

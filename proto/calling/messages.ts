@@ -10,10 +10,25 @@ const PART_BYTES_MIN = 4096;
 /** A message as gRPC sends it: not compressed, behind its length. */
 export function framed(message: Uint8Array): Buffer {
   const bytes = Buffer.allocUnsafe(PREFIX_BYTES + message.length);
-  bytes[0] = 0;
-  bytes.writeUInt32BE(message.length, 1);
+  writePrefix(bytes, message.length);
   bytes.set(message, PREFIX_BYTES);
   return bytes;
+}
+
+const prefix = Buffer.alloc(PREFIX_BYTES);
+
+/** What goes before a message that is not compressed; it holds until the next one is asked for. */
+export function prefixOf(message: Uint8Array): Buffer {
+  writePrefix(prefix, message.length);
+  return prefix;
+}
+
+function writePrefix(bytes: Buffer, length: number): void {
+  bytes[0] = 0;
+  bytes[1] = length >>> 24;
+  bytes[2] = length >>> 16;
+  bytes[3] = length >>> 8;
+  bytes[4] = length;
 }
 
 /** Said of a message that is longer than is taken, before any of it is kept. */
@@ -37,9 +52,11 @@ export class FlagError extends Error {
 /** Takes the messages of one direction of a stream out of the chunks that they come in. */
 export class MessageSplitter {
   private readonly bytesMax: number;
-  private readonly prefix = Buffer.allocUnsafe(PREFIX_BYTES);
+  /** Of the message that has begun: how much of its prefix has come, and what that says. */
   private prefixLength = 0;
-  /** Of the message that has begun, as far as it has come: no room is made for what is only promised. */
+  private flag = 0;
+  private length = 0;
+  /** As far as it has come: no room is made for what is only promised. */
   private parts: Buffer[] = [];
   private partsLength = 0;
 
@@ -62,9 +79,8 @@ export class MessageSplitter {
     while (at < chunk.length) {
       at += this.readPrefix(chunk, at);
       if (this.prefixLength < PREFIX_BYTES) return;
-      const flag = this.prefix[0] as number;
+      const { flag, length } = this;
       if (flag > 1) throw new FlagError(flag);
-      const length = this.prefix.readUInt32BE(1);
       if (length > this.bytesMax) throw new MessageTooLongError(length, this.bytesMax);
       const part = chunk.subarray(at, at + length - this.partsLength);
       at += part.length;
@@ -72,9 +88,12 @@ export class MessageSplitter {
         if (part.length > 0) this.keep(part);
         return;
       }
-      const message = this.parts.length === 0 ? part : Buffer.concat([...this.parts, part], length);
-      this.parts = [];
-      this.partsLength = 0;
+      let message = part;
+      if (this.parts.length > 0) {
+        message = Buffer.concat([...this.parts, part], length);
+        this.parts = [];
+        this.partsLength = 0;
+      }
       this.prefixLength = 0;
       take(message, flag === 1);
     }
@@ -96,8 +115,14 @@ export class MessageSplitter {
   /** @returns how many bytes of the chunk belong to it */
   private readPrefix(chunk: Buffer, from: number): number {
     const length = Math.min(PREFIX_BYTES - this.prefixLength, chunk.length - from);
-    for (let at = 0; at < length; at += 1) {
-      this.prefix[this.prefixLength] = chunk[from + at] as number;
+    for (let at = from; at < from + length; at += 1) {
+      const byte = chunk[at] as number;
+      if (this.prefixLength === 0) {
+        this.flag = byte;
+        this.length = 0;
+      } else {
+        this.length = this.length * 256 + byte;
+      }
       this.prefixLength += 1;
     }
     return length;

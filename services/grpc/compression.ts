@@ -1,9 +1,9 @@
 import { gunzipSync, inflateSync } from "node:zlib";
-import { status } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import type { CallStatus } from "./status";
 
 /** What is understood of grpc-encoding. Answers are never compressed. */
-export const ENCODINGS = "identity,deflate,gzip";
+const ENCODINGS = "identity,deflate,gzip";
 
 /**
  * A message that came compressed. At once, in the order of messages, since hardly any caller compresses; the limit holds for
@@ -26,10 +26,7 @@ export function decompressed(
       case null:
         return fault(status.INTERNAL, "Received a message that says it is compressed, without an encoding");
       default:
-        return fault(
-          status.UNIMPLEMENTED,
-          `Received message compressed with unsupported encoding "${encoding}"`,
-        );
+        return unsupported(encoding);
     }
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE"
@@ -39,6 +36,14 @@ export function decompressed(
         )
       : fault(status.INTERNAL, "Failed to decompress message");
   }
+}
+
+/** With what is, so that the caller may choose. */
+function unsupported(encoding: string): { readonly fault: CallStatus } {
+  const metadata = new Metadata();
+  metadata.set("grpc-accept-encoding", ENCODINGS);
+  const details = `Received message compressed with unsupported encoding "${encoding}"`;
+  return { fault: { code: status.UNIMPLEMENTED, details, metadata } };
 }
 
 function fault(code: status, details: string): { readonly fault: CallStatus } {

@@ -1,12 +1,13 @@
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type ServerHttp2Session,
-  type ServerHttp2Stream,
-} from "node:http2";
 import type { Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { type KeepaliveTimes, keepAlive } from "@quorate/proto/calling";
+import {
+  errorCode,
+  type Headers,
+  type OutgoingField,
+  ServingConnection,
+  type Stream,
+} from "@quorate/proto/http2";
 import { assert } from "#std";
 import { OUTFLOW_BOUNDS_DEFAULT, Outflow, type OutflowBounds } from "./outflow";
 import { type CallOrigin, ServerCall } from "./server-call";
@@ -41,6 +42,8 @@ export const STREAMS_MAX = 16_384;
 /** With a suffix such as "+proto", or parameters, or neither; "application/grpc-web" is another protocol. */
 const GRPC_CONTENT_TYPE = /^application\/grpc(?:\+[^;]*)?\s*(?:;.*)?$/i;
 
+const NO_GRPC: readonly OutgoingField[] = [[":status", "415"]];
+
 /** Serves a call: listens to it before it returns. */
 export type CallHandler = (call: ServerCall) => void;
 
@@ -48,25 +51,12 @@ export type CallHandler = (call: ServerCall) => void;
 export class GrpcServer {
   private readonly options: GrpcServerOptions;
   private readonly handlers = new Map<string, CallHandler>();
-  private readonly sessions = new Set<ServerHttp2Session>();
-  private readonly server;
+  private readonly connections = new Set<ServingConnection>();
   private isClosing = false;
   private onEmpty: (() => void) | null = null;
 
   constructor(options: GrpcServerOptions) {
     this.options = options;
-    const { windows } = options;
-    this.server = createServer({
-      // Where its limits of memory are reached, Node refuses streams in ways that callers cannot tell from a fault.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-      maxSendHeaderBlockLength: Number.MAX_SAFE_INTEGER,
-      settings: {
-        maxConcurrentStreams: STREAMS_MAX,
-        ...(windows === undefined ? {} : { initialWindowSize: windows.callBytes }),
-      },
-    });
-    this.server.setTimeout(0);
-    this.server.on("session", (session) => this.begin(session));
   }
 
   /** @param path such as "/quorate.kv.v1.KvService/Put" */
@@ -77,8 +67,8 @@ export class GrpcServer {
 
   /** Takes over a connection. */
   accept(socket: Socket): void {
-    if (this.isClosing) socket.destroy();
-    else this.server.emit("connection", socket);
+    if (this.isClosing || socket.destroyed) socket.destroy();
+    else this.begin(socket);
   }
 
   /** Takes no more calls. Once. @param onEmpty called when those under way have ended, with their connections */
@@ -86,47 +76,51 @@ export class GrpcServer {
     assert(!this.isClosing, "a server is drained once");
     this.isClosing = true;
     this.onEmpty = onEmpty;
-    for (const session of this.sessions) session.close();
-    if (this.sessions.size === 0) onEmpty();
+    for (const connection of this.connections) connection.close();
+    if (this.connections.size === 0) onEmpty();
   }
 
   /** Ends all connections, with what is under way on them. */
   cut(): void {
     this.isClosing = true;
-    for (const session of this.sessions) session.destroy();
+    for (const connection of [...this.connections]) connection.destroy();
   }
 
-  private begin(session: ServerHttp2Session): void {
-    // Its caller was gone before it could be told of.
-    if (session.destroyed) return;
+  private begin(socket: Socket): void {
     const { keepalive, windows, messageBytesMax, outflow: bounds = OUTFLOW_BOUNDS_DEFAULT } = this.options;
-    const { socket } = session;
     const host = socket.remoteFamily === "IPv6" ? `[${socket.remoteAddress}]` : socket.remoteAddress;
     const peer = `${host}:${socket.remotePort}`;
     const outflow = new Outflow(bounds, (why) => {
-      session.destroy();
+      connection.destroy();
       this.options.onCut?.(peer, why);
     });
     const origin = { peer, messageBytesMax, outflow, onRefused: this.options.onRefused };
-    this.sessions.add(session);
-    session.once("close", () => {
-      this.sessions.delete(session);
-      outflow.close();
-      if (this.sessions.size === 0) this.onEmpty?.();
-    });
-    session.on("stream", (stream, headers) => this.take(stream, headers, origin));
-    if (windows !== undefined) session.setLocalWindowSize(windows.connectionBytes);
-    keepAlive(session, keepalive);
+    const connection: ServingConnection = new ServingConnection(
+      socket,
+      { streamsMax: STREAMS_MAX, windows },
+      {
+        stream: (stream, headers) => this.take(stream, headers, origin),
+        wrote: (bytes) => outflow.wrote(bytes),
+        took: (bytes) => outflow.took(bytes),
+        closed: () => {
+          this.connections.delete(connection);
+          outflow.close();
+          if (this.connections.size === 0) this.onEmpty?.();
+        },
+      },
+    );
+    this.connections.add(connection);
+    keepAlive(connection, keepalive);
   }
 
-  private take(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, origin: CallOrigin): void {
-    // Followed by "close", which says all that can be done about it; unheard it would end the process, also where no call comes
-    // of the stream.
-    stream.on("error", () => {});
-    // It was reset before it could be told.
-    if (stream.destroyed || stream.closed) return;
-    if (!GRPC_CONTENT_TYPE.test(headers["content-type"] ?? "")) {
-      stream.respond({ ":status": 415 }, { endStream: true });
+  private take(stream: Stream, headers: Headers, origin: CallOrigin): void {
+    if (headers.get(":method") === null || headers.get(":path") === null) {
+      stream.reset(errorCode.protocol);
+      return;
+    }
+    if (!GRPC_CONTENT_TYPE.test(headers.get("content-type") ?? "")) {
+      stream.sendHeaders(NO_GRPC);
+      stream.end([]);
       return;
     }
     const call = new ServerCall(stream, headers, origin);
@@ -140,13 +134,13 @@ export class GrpcServer {
       return;
     }
     // Not the reading of the connection: what is read there makes the room that this call waits for.
+    stream.pause();
     const goOn = (): void => {
-      stream.removeListener("close", forget);
-      if (!call.hasEnded) this.serve(call);
+      this.serve(call);
+      stream.resume();
     };
-    const forget = (): void => outflow.forget(goOn);
     outflow.whenRoom(goOn);
-    stream.once("close", forget);
+    call.whenClosed(() => outflow.forget(goOn));
   }
 
   private serve(call: ServerCall): void {

@@ -119,7 +119,7 @@ export class Outflow {
   private end(why: string): void {
     if (this.isOver) return;
     this.close();
-    // A write may come from what is just being read, and Node frees what it reads with when its session is destroyed.
+    // Who writes is not to find its connection gone while it does.
     setImmediate(() => this.cut(why));
   }
 }

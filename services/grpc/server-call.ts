@@ -1,13 +1,14 @@
-import {
-  constants,
-  type IncomingHttpHeaders,
-  type OutgoingHttpHeaders,
-  type ServerHttp2Stream,
-} from "node:http2";
 import { status } from "@grpc/grpc-js";
-import { FlagError, framed, MessageSplitter, MessageTooLongError } from "@quorate/proto/calling";
+import { FlagError, MessageSplitter, MessageTooLongError, prefixOf } from "@quorate/proto/calling";
+import {
+  type Headers,
+  KeptField,
+  type OutgoingField,
+  type Stream,
+  type StreamListener,
+} from "@quorate/proto/http2";
 import { assert } from "#std";
-import { decompressed, ENCODINGS } from "./compression";
+import { decompressed } from "./compression";
 import type { Outflow } from "./outflow";
 import { type CallStatus, OK_TRAILERS, trailersOf } from "./status";
 import { timeoutMs } from "./timeout";
@@ -34,49 +35,40 @@ export interface CallOrigin {
   readonly onRefused?: ((call: ServerCall, why: string) => void) | undefined;
 }
 
-/** How much may be written before the transport has taken it. */
-const WRITE_AHEAD_BYTES_MAX = 256 * 1024;
-
 /** Beyond this many milliseconds a timer of Node fires at once. */
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-const RESPONSE_HEADERS: OutgoingHttpHeaders = {
-  ":status": 200,
-  "content-type": "application/grpc+proto",
-  "grpc-accept-encoding": ENCODINGS,
-};
-
-const WITH_TRAILERS = { waitForTrailers: true };
+/** As little as gRPC allows: what is understood of compression is said where it was not. */
+const RESPONSE_HEADERS: readonly OutgoingField[] = [
+  new KeptField(":status", "200"),
+  new KeptField("content-type", "application/grpc+proto"),
+];
 
 /** One call as its server sees it: messages as bytes in both directions, and at the end a status. */
-export class ServerCall {
+export class ServerCall implements StreamListener {
   /** Such as "/quorate.kv.v1.KvService/Put". */
   readonly path: string;
   /** host:port of the caller. */
   readonly peer: string;
   /** As Date.now() counts; infinite where the caller sets none, NaN where what it says is none. Nothing ends at it by itself: see endAtDeadline. */
   readonly deadlineMs: number;
-  private readonly stream: ServerHttp2Stream;
-  private readonly headers: IncomingHttpHeaders;
+  private readonly stream: Stream;
+  private readonly headers: Headers;
   private readonly splitter: MessageSplitter;
   private readonly messageBytesMax: number;
   private readonly outflow: Outflow;
   private readonly onRefused: CallOrigin["onRefused"];
-  /** Of what was written, and of that what the transport has not taken. */
-  private unsentBytes = 0;
   private listener: CallListener | null = null;
   private timer: NodeJS.Timeout | undefined;
+  private onClose: (() => void)[] | null = null;
   private hasResponded = false;
   private isOver = false;
 
-  constructor(
-    stream: ServerHttp2Stream,
-    headers: IncomingHttpHeaders,
-    { peer, messageBytesMax, outflow, onRefused }: CallOrigin,
-  ) {
+  constructor(stream: Stream, headers: Headers, { peer, messageBytesMax, outflow, onRefused }: CallOrigin) {
     this.stream = stream;
+    stream.listener = this;
     this.headers = headers;
-    this.path = headers[":path"] ?? "";
+    this.path = headers.get(":path") ?? "";
     this.peer = peer;
     this.messageBytesMax = messageBytesMax;
     this.outflow = outflow;
@@ -89,12 +81,7 @@ export class ServerCall {
 
   /** Whether the answer was given, or nobody waits for it any more. */
   get hasEnded(): boolean {
-    return this.isOver || this.isGone;
-  }
-
-  /** The stream may have been reset a while before it says that it is closed, and ends as if its caller had said all. */
-  private get isGone(): boolean {
-    return this.stream.destroyed || this.stream.closed;
+    return this.isOver;
   }
 
   getPeer(): string {
@@ -103,24 +90,19 @@ export class ServerCall {
 
   /** What the caller says beside its messages under a key in lower case, or null. */
   header(name: string): string | null {
-    const value = this.headers[name];
-    if (value === undefined) return null;
-    return typeof value === "string" ? value : value.join(", ");
+    return this.headers.get(name);
   }
 
   /** Begins to read; once, in the turn in which its handler is given the call. */
   listen(listener: CallListener): void {
     assert(this.listener === null, "a call has one listener");
     this.listener = listener;
-    const { stream } = this;
-    stream.on("data", (chunk: Buffer) => this.take(chunk));
-    stream.on("end", () => this.takeEnd());
-    stream.on("close", () => {
-      this.took(this.unsentBytes);
-      this.outflow.forget(this.tellDrained);
-      this.leave();
-    });
-    if (listener.drained !== undefined) stream.on("drain", this.tellDrained);
+  }
+
+  /** @param run called when nothing more of the call is sent or received */
+  whenClosed(run: () => void): void {
+    this.onClose ??= [];
+    this.onClose.push(run);
   }
 
   /** From now on the call ends with DEADLINE_EXCEEDED at its deadline. */
@@ -145,19 +127,13 @@ export class ServerCall {
    * @returns whether the transport has room for more; else `drained` tells
    */
   write(message: Uint8Array, flushed?: () => void): boolean {
-    if (this.hasEnded) {
+    if (this.isOver) {
       if (flushed !== undefined) process.nextTick(flushed);
       return false;
     }
     this.respond();
-    const bytes = framed(message);
-    const { length } = bytes;
-    this.wrote(length);
-    this.stream.write(bytes, () => {
-      this.took(length);
-      flushed?.();
-    });
-    if (!this.outflow.isFull) return this.hasRoom;
+    const hasRoom = this.stream.write(prefixOf(message), message, flushed ?? null);
+    if (!this.outflow.isFull) return hasRoom;
     if (this.listener?.drained !== undefined) this.outflow.whenRoom(this.tellDrained);
     return false;
   }
@@ -168,112 +144,43 @@ export class ServerCall {
    * @returns null where it need not; else resolves when it may look again, or the call has ended
    */
   room(): Promise<void> | null {
-    const { outflow, stream } = this;
-    if (!outflow.isFull || this.hasEnded) return null;
+    const { outflow } = this;
+    if (!outflow.isFull || this.isOver) return null;
     return new Promise((resolve) => {
       const goOn = (): void => {
         outflow.forget(goOn);
-        stream.removeListener("close", goOn);
         resolve();
       };
       outflow.whenRoom(goOn);
-      stream.once("close", goOn);
+      this.whenClosed(goOn);
     });
   }
 
   /** The one message of the answer, and with it the status OK. */
   answer(message: Uint8Array): void {
-    if (this.hasEnded) return;
+    if (this.isOver) return;
     this.respond();
-    this.finish(OK_TRAILERS, framed(message));
+    this.stream.write(prefixOf(message), message, null);
+    this.finish(OK_TRAILERS);
   }
 
   /** Ends the answer with OK. */
   end(): void {
-    if (this.hasEnded) return;
-    if (this.hasResponded) this.finish(OK_TRAILERS);
-    else this.respondWith(OK_TRAILERS);
+    if (this.isOver) return;
+    this.finish(OK_TRAILERS);
   }
 
   /** Ends the answer with a failure; what was written before is delivered. */
   fail(said: CallStatus): void {
-    if (this.hasEnded) return;
-    const trailers = trailersOf(said);
-    if (this.hasResponded) this.finish(trailers);
-    else this.respondWith(trailers);
+    if (this.isOver) return;
+    this.finish(trailersOf(said));
   }
 
-  private get hasRoom(): boolean {
-    return this.stream.writableLength < WRITE_AHEAD_BYTES_MAX;
-  }
-
-  private readonly tellDrained = (): void => {
-    if (this.hasEnded) return;
-    if (this.outflow.isFull) this.outflow.whenRoom(this.tellDrained);
-    else if (this.hasRoom) this.listener?.drained?.();
-  };
-
-  private wrote(bytes: number): void {
-    this.unsentBytes += bytes;
-    this.outflow.wrote(bytes);
-  }
-
-  /** More than is under way where the stream was closed before. */
-  private took(bytes: number): void {
-    const taken = Math.min(bytes, this.unsentBytes);
-    this.unsentBytes -= taken;
-    this.outflow.took(taken);
-  }
-
-  private respond(): void {
-    if (this.hasResponded) return;
-    this.hasResponded = true;
-    this.stream.respond(RESPONSE_HEADERS, WITH_TRAILERS);
-  }
-
-  private finish(trailers: OutgoingHttpHeaders, last?: Buffer): void {
-    const { stream } = this;
-    this.markOver();
-    stream.once("wantTrailers", () => {
-      if (this.isGone) return;
-      stream.sendTrailers(trailers);
-      this.releaseStream();
-    });
-    if (last === undefined) {
-      stream.end();
-      return;
-    }
-    const { length } = last;
-    this.wrote(length);
-    stream.end(last, () => this.took(length));
-  }
-
-  private respondWith(trailers: OutgoingHttpHeaders): void {
-    this.markOver();
-    this.stream.respond({ ...RESPONSE_HEADERS, ...trailers }, { endStream: true });
-    this.releaseStream();
-  }
-
-  /** After the status: a caller that has not ended its half need not, and would keep the stream as long as it likes. */
-  private releaseStream(): void {
-    if (this.stream.readableEnded) return;
-    // In a turn of its own, for the frame that resets the stream must come behind that of the status.
-    setImmediate(() => {
-      if (!this.isGone && !this.stream.readableEnded) this.stream.close(constants.NGHTTP2_NO_ERROR);
-    });
-  }
-
-  private markOver(): void {
-    this.isOver = true;
-    clearTimeout(this.timer);
-    // What the caller still sends is dropped: it would keep the stream.
-    this.stream.resume();
-  }
-
-  private take(chunk: Buffer): void {
-    if (this.hasEnded) return;
+  /** Told by its stream. */
+  onData(chunk: Buffer): void {
+    if (this.isOver) return;
     try {
-      this.splitter.push(chunk, (message, isCompressed) => this.takeMessage(message, isCompressed));
+      this.splitter.push(chunk, this.takeMessage);
     } catch (error) {
       // What a listener throws is a fault of ours, and ends the process as it does where it is thrown at the end of a request.
       if (error instanceof MessageTooLongError) {
@@ -286,8 +193,51 @@ export class ServerCall {
     }
   }
 
-  private takeMessage(message: Buffer, isCompressed: boolean): void {
-    if (this.hasEnded) return;
+  /** Told by its stream. */
+  onEnd(): void {
+    if (this.isOver) return;
+    if (this.splitter.isBetweenMessages) this.listener?.end();
+    else this.refuse({ code: status.INTERNAL, details: "The last message is not whole" });
+  }
+
+  /** Told by its stream. */
+  onDrained(): void {
+    this.tellDrained();
+  }
+
+  /** Told by its stream. */
+  onClosed(): void {
+    this.outflow.forget(this.tellDrained);
+    const { onClose } = this;
+    this.onClose = null;
+    if (onClose !== null) for (const run of onClose) run();
+    if (this.isOver) return;
+    this.markOver();
+    this.listener?.cancelled();
+  }
+
+  private readonly tellDrained = (): void => {
+    if (this.isOver) return;
+    if (this.outflow.isFull) this.outflow.whenRoom(this.tellDrained);
+    else if (this.stream.hasRoom) this.listener?.drained?.();
+  };
+
+  private respond(): void {
+    if (this.hasResponded) return;
+    this.hasResponded = true;
+    this.stream.sendHeaders(RESPONSE_HEADERS);
+  }
+
+  /** An answer that has nothing else is its trailers alone. */
+  private finish(trailers: readonly OutgoingField[]): void {
+    this.markOver();
+    // What the caller still sends is dropped, for it would keep the window.
+    this.stream.resume();
+    this.stream.end(this.hasResponded ? trailers : [...RESPONSE_HEADERS, ...trailers]);
+  }
+
+  private readonly takeMessage = (message: Buffer, isCompressed: boolean): void => {
+    if (this.isOver) return;
     if (!isCompressed) {
       this.listener?.message(message);
       return;
@@ -295,13 +245,7 @@ export class ServerCall {
     const result = decompressed(message, this.header("grpc-encoding"), this.messageBytesMax);
     if ("fault" in result) this.refuse(result.fault);
     else this.listener?.message(result.message);
-  }
-
-  private takeEnd(): void {
-    if (this.hasEnded) return;
-    if (this.splitter.isBetweenMessages) this.listener?.end();
-    else this.refuse({ code: status.INTERNAL, details: "The last message is not whole" });
-  }
+  };
 
   private refuse(said: CallStatus): void {
     this.onRefused?.(this, said.details);
@@ -310,15 +254,13 @@ export class ServerCall {
 
   /** Ends the call from this side of the listener. */
   private breakOff(said: CallStatus): void {
-    if (this.hasEnded) return;
+    if (this.isOver) return;
     this.fail(said);
     this.listener?.cancelled();
   }
 
-  private leave(): void {
-    if (this.isOver) return;
+  private markOver(): void {
     this.isOver = true;
     clearTimeout(this.timer);
-    this.listener?.cancelled();
   }
 }

@@ -1,5 +1,5 @@
-import type { OutgoingHttpHeaders } from "node:http2";
 import type { Metadata, status } from "@grpc/grpc-js";
+import { KeptField, type OutgoingField } from "@quorate/proto/http2";
 
 /** How a call ended. */
 export interface CallStatus {
@@ -10,11 +10,18 @@ export interface CallStatus {
   readonly metadata?: Metadata | null;
 }
 
-export const OK_TRAILERS: OutgoingHttpHeaders = { "grpc-status": "0" };
+export const OK_TRAILERS: readonly OutgoingField[] = [new KeptField("grpc-status", "0")];
 
 /** The trailers that say it. */
-export function trailersOf({ code, details, metadata }: CallStatus): OutgoingHttpHeaders {
-  return { "grpc-status": code, "grpc-message": percentEncoded(details), ...metadata?.toHttp2Headers() };
+export function trailersOf({ code, details, metadata }: CallStatus): OutgoingField[] {
+  const trailers: OutgoingField[] = [
+    ["grpc-status", String(code)],
+    ["grpc-message", percentEncoded(details)],
+  ];
+  for (const [name, values] of Object.entries(metadata?.toHttp2Headers() ?? {})) {
+    for (const value of Array.isArray(values) ? values : [values]) trailers.push([name, String(value)]);
+  }
+  return trailers;
 }
 
 /** A lone surrogate, for which no UTF-8 stands, must not cost the caller the status. */

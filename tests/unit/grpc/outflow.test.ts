@@ -76,6 +76,19 @@ function answerLarge(begun: ServerCall[]): (call: ServerCall) => void {
   };
 }
 
+/** Answers once there are so many calls, which then are beyond what would be begun. */
+function answerTogether(count: number): (call: ServerCall) => void {
+  const asked: ServerCall[] = [];
+  return (call) =>
+    readRequest(call, {
+      request: () => {
+        asked.push(call);
+        if (asked.length === count) for (const each of asked) each.answer(ANSWER);
+      },
+      cancelled: () => {},
+    });
+}
+
 /** As many calls as are begun while none is read, and as many behind them. */
 async function overfill(begun: readonly unknown[]): Promise<ClientHttp2Stream[]> {
   const already = begun.length;
@@ -200,17 +213,19 @@ describe("a caller that does not read its answers", () => {
   });
 
   test("is ended where it takes next to nothing of far too much", async () => {
-    await serve({ stalledBytesMax: 20 * ANSWER.length, stalledMs: 50 });
-    server.handle("/t.T/Large", answerLarge([]));
-    for (let sent = 0; sent < 30; sent += 1) begin("/t.T/Large");
+    await serve({ stalledBytesMax: 10 * ANSWER.length, stalledMs: 50 });
+    const calls = 40;
+    server.handle("/t.T/Large", answerTogether(calls));
+    for (let sent = 0; sent < calls; sent += 1) begin("/t.T/Large");
     await eventually("it is ended", () => isClosed);
     expect(cuts).toEqual([expect.stringContaining("hardly taken")]);
   });
 
   test("is ended at once where it is more than can be borne", async () => {
     await serve({ cutBytesMax: 20 * ANSWER.length });
-    server.handle("/t.T/Large", answerLarge([]));
-    for (let sent = 0; sent < 30; sent += 1) begin("/t.T/Large");
+    const calls = 40;
+    server.handle("/t.T/Large", answerTogether(calls));
+    for (let sent = 0; sent < calls; sent += 1) begin("/t.T/Large");
     await eventually("it is ended", () => isClosed);
     expect(cuts).toEqual([expect.stringContaining("not taken")]);
   });

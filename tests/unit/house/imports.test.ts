@@ -19,6 +19,7 @@ interface Room {
 
 const rooms: Record<string, Room> = {
   "proto/calling": { uses: ["nice-grpc-common"] },
+  "proto/http2": { uses: [] },
   "services/std": { uses: [], isPure: true },
   "services/raft": { uses: ["#std"], isPure: true },
   "services/kv": { uses: ["#std", "@quorate/proto/log"], isPure: true },
@@ -31,7 +32,7 @@ const rooms: Record<string, Room> = {
   "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
   "services/backup": { uses: ["#std"], types: ["#raft", "#replica"] },
   "services/settings": { uses: ["commander", "yaml"] },
-  "services/grpc": { uses: ["#std", "@quorate/proto/calling", "@grpc/grpc-js"] },
+  "services/grpc": { uses: ["#std", "@quorate/proto/calling", "@quorate/proto/http2", "@grpc/grpc-js"] },
   "services/forward": {
     uses: [
       "#std",
@@ -83,7 +84,7 @@ const rooms: Record<string, Room> = {
   "services/launcher": { uses: ["#std", "commander", "nice-grpc", "nice-grpc-server-health"] },
   // Its folders reach its files by #client, for nothing goes up by "../".
   "clients/typescript/src": {
-    uses: ["#client", "@quorate/proto", "@grpc/grpc-js", "nice-grpc", "nice-grpc-common"],
+    uses: ["#client", "@quorate/proto", "nice-grpc-common"],
   },
   "clients/cli/src": {
     uses: [

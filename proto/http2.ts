@@ -1,0 +1,9 @@
+export { errorCode } from "./http2/frames";
+export { KeptField, type OutgoingField } from "./http2/header-encoder";
+export type { Headers } from "./http2/headers";
+export {
+  ServingConnection,
+  type ServingConnectionListener,
+  type ServingConnectionOptions,
+} from "./http2/serving-connection";
+export type { Stream, StreamListener } from "./http2/stream";

@@ -1,0 +1,165 @@
+import { errorCode } from "./frames";
+import type { OutgoingField } from "./header-encoder";
+
+/** What comes of a stream. Nothing does once it is closed. None of it may throw. */
+export interface StreamListener {
+  /** It views the chunk that it came in. */
+  onData(bytes: Buffer): void;
+  /** The other side has said all. */
+  onEnd(): void;
+  /** There is room again, where a write said that there is none. */
+  onDrained(): void;
+  /** It is over. @param code of a reset, one of `errorCode`; null where its connection is lost */
+  onClosed(code: number | null): void;
+}
+
+/** Data that waits for a window, or for the transport. */
+export interface PendingData {
+  readonly bytes: Uint8Array;
+  sent: number;
+  readonly taken: (() => void) | null;
+}
+
+/** The connection as its streams need it. */
+export interface StreamCarrier {
+  sendHeaders(stream: Stream, fields: readonly OutgoingField[]): void;
+  sendData(stream: Stream, head: Uint8Array, body: Uint8Array, taken: (() => void) | null): void;
+  reset(stream: Stream, code: number): void;
+  /** What it was given of a stream has been taken care of, so that more may come. */
+  credit(stream: Stream, bytes: number): void;
+  /** Its trailers, or its end without any; what it has of data is sent. */
+  sendEnd(stream: Stream): void;
+  hasRoom(stream: Stream): boolean;
+}
+
+/** How much of a stream may wait to be sent before it says that there is no room. */
+export const WRITE_AHEAD_BYTES_MAX = 256 * 1024;
+
+/** One stream of a connection, both ways. */
+export class Stream {
+  readonly id: number;
+  private readonly carrier: StreamCarrier;
+  listener: StreamListener | null = null;
+  /** How much the other side may send, and how much of what it has sent is taken care of and was not said yet. */
+  receiveWindow: number;
+  uncredited = 0;
+  /** How much may be sent. Below 0 where the other side has made its windows smaller. */
+  sendWindow: number;
+  readonly pending: PendingData[] = [];
+  pendingBytes = 0;
+  /** The trailers, where they wait for data; empty where there are none; null before the end. */
+  trailers: readonly OutgoingField[] | null = null;
+  hasRemoteEnded = false;
+  hasLocalEnded = false;
+  isClosed = false;
+  private isPaused = false;
+  /** What came while it was paused. */
+  private held: Buffer[] = [];
+  private isDelivering = false;
+  private isEndTold = false;
+
+  constructor(id: number, carrier: StreamCarrier, receiveWindow: number, sendWindow: number) {
+    this.id = id;
+    this.carrier = carrier;
+    this.receiveWindow = receiveWindow;
+    this.sendWindow = sendWindow;
+  }
+
+  /** Whether the other side has said all, and all of it was told. */
+  get isReadToEnd(): boolean {
+    return this.hasRemoteEnded && this.held.length === 0;
+  }
+
+  get hasRoom(): boolean {
+    return this.pendingBytes < WRITE_AHEAD_BYTES_MAX;
+  }
+
+  sendHeaders(fields: readonly OutgoingField[]): void {
+    if (this.isClosed || this.hasLocalEnded) return;
+    this.carrier.sendHeaders(this, fields);
+  }
+
+  /**
+   * @param head goes right before the body; neither may change where they are still to be sent, which `taken` tells
+   * @param taken called when the transport has taken it, or never will
+   * @returns whether there is room for more; else `drained` tells
+   */
+  write(head: Uint8Array, body: Uint8Array, taken: (() => void) | null): boolean {
+    if (this.isClosed || this.trailers !== null || this.hasLocalEnded) {
+      if (taken !== null) process.nextTick(taken);
+      return false;
+    }
+    this.carrier.sendData(this, head, body, taken);
+    return this.carrier.hasRoom(this);
+  }
+
+  /** All is said. @param trailers none where empty */
+  end(trailers: readonly OutgoingField[]): void {
+    if (this.isClosed || this.trailers !== null || this.hasLocalEnded) return;
+    this.trailers = trailers;
+    if (this.pending.length === 0) this.carrier.sendEnd(this);
+  }
+
+  /** Safe to call twice. */
+  reset(code: number = errorCode.cancel): void {
+    if (!this.isClosed) this.carrier.reset(this, code);
+  }
+
+  /** What comes is held, and the other side not given more room. */
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.isPaused) return;
+    this.isPaused = false;
+    if (this.isDelivering || (this.held.length === 0 && !this.hasRemoteEnded)) return;
+    this.isDelivering = true;
+    // Not from within what its owner does just now.
+    process.nextTick(() => {
+      this.isDelivering = false;
+      this.deliverHeld();
+    });
+  }
+
+  /** The connection has read a part of its data. */
+  take(bytes: Buffer, isLast: boolean): void {
+    if (isLast) this.hasRemoteEnded = true;
+    if (this.isPaused || this.isDelivering) {
+      // A copy where little of the chunk is meant, which would be kept otherwise.
+      if (bytes.length > 0)
+        this.held.push(bytes.length < bytes.buffer.byteLength / 2 ? Buffer.from(bytes) : bytes);
+      return;
+    }
+    this.deliver(bytes);
+    this.tellEndIfDue();
+  }
+
+  close(code: number | null): void {
+    this.isClosed = true;
+    this.held = [];
+    const { pending } = this;
+    this.pendingBytes = 0;
+    this.listener?.onClosed(code);
+    for (const { taken } of pending) taken?.();
+    pending.length = 0;
+  }
+
+  private deliverHeld(): void {
+    while (this.held.length > 0 && !this.isPaused && !this.isClosed)
+      this.deliver(this.held.shift() as Buffer);
+    this.tellEndIfDue();
+  }
+
+  private deliver(bytes: Buffer): void {
+    if (bytes.length === 0 || this.isClosed) return;
+    this.carrier.credit(this, bytes.length);
+    this.listener?.onData(bytes);
+  }
+
+  private tellEndIfDue(): void {
+    if (this.isEndTold || !this.isReadToEnd || this.isPaused || this.isClosed) return;
+    this.isEndTold = true;
+    this.listener?.onEnd();
+  }
+}
