@@ -1,4 +1,5 @@
 import { getTextEncoding } from "@bufbuild/protobuf/wire";
+import type { SharedMemory } from "./shared-memory";
 
 /*
  * The wire format of Protobuf for the few messages that are encoded and decoded by hand, because they come with every call.
@@ -70,13 +71,6 @@ export class MessageWriter {
     if (memory.length <= MEMORY_BYTES_KEPT) return memory.slice(at);
     this.take(new Uint8Array(MEMORY_BYTES_MIN));
     return memory.subarray(at);
-  }
-
-  /** The message, in memory that it shares with others of its time: for those who soon let it go. */
-  finishShared(): Buffer {
-    const message = Buffer.from(this.memory.subarray(this.at));
-    if (this.memory.length > MEMORY_BYTES_KEPT) this.memory = new Uint8Array(MEMORY_BYTES_MIN);
-    return message;
   }
 
   /** How much is written so far: see message(). */
@@ -221,7 +215,7 @@ export class MessageReader {
   private at = 0;
   private end = 0;
   private isOdd = false;
-  /** What bytes() views: the source, or a copy of the part of it that begins at `viewedFrom`. */
+  /** What bytes() views: the source, or what holds a copy of a part of it. Its first byte stands for the source's `viewedFrom`. */
   private viewed: Uint8Array = EMPTY_BYTES;
   private viewedFrom = 0;
 
@@ -312,6 +306,15 @@ export class MessageReader {
     const copyEnd = isLong ? end : Math.min(at + sharedBytes, source.length);
     this.viewed = new Uint8Array(source.subarray(at, copyEnd));
     this.viewedFrom = at;
+  }
+
+  /** Has bytes() view a copy of what is left of the message that was entered. */
+  copiedTo(memory: SharedMemory): void {
+    if (this.isOdd) return;
+    const { source, at, end } = this;
+    const start = memory.copy(source, at, end);
+    this.viewed = memory.latest;
+    this.viewedFrom = at - start;
   }
 
   text(): string {

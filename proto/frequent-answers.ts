@@ -7,13 +7,23 @@ import {
   PutResponse,
   ScanResponse,
 } from "./gen/quorate/kv/v1/kv_service";
+import { SharedMemory } from "./shared-memory";
 
 /*
  * Put, Get and the parts of Scan by hand as their caller has them: the other side of frequent-calls.ts. Integers of answers are numbers, where
  * a number holds them.
  */
 
-/** The answer to a Get, or to a Put: then the record is what was there before. */
+/** A Get as its caller has it: a key that is text stands for its bytes in UTF-8, and holds no lone surrogate. */
+export type PlainGetRequest = Omit<GetRequest, "key"> & { readonly key: Uint8Array | string };
+
+/** A Put likewise. */
+export type PlainPutRequest = Omit<PutRequest, "key"> & { readonly key: Uint8Array | string };
+
+/**
+ * The answer to a Get, or to a Put: then the record is what was there before. It is in memory apart from the message's: small
+ * ones that follow on one another share up to 8 KiB.
+ */
 export interface PlainAnswer {
   readonly header: PlainHeader | undefined;
   readonly record: PlainRecord | undefined;
@@ -34,46 +44,54 @@ const SHARED_BYTES = 16 * 1024;
 /** A record that is longer has memory of its own. */
 const OWN_BYTES_MIN = 4 * 1024;
 
-const writer = new MessageWriter();
+// Of calls that wait for their answers: all of a time come and go together.
+const writer = new MessageWriter("together");
+const memory = new SharedMemory();
 const reader = new MessageReader();
 
-export function encodePutRequest(request: PutRequest): Buffer {
+export function encodePutRequest(request: PlainPutRequest): Uint8Array {
   const { namespace, key, value, leaseId, returnPrevious, expectedModRevision } = request;
-  return writer
+  writer
     .begin()
     .optionalCount(countTag(6), expectedModRevision)
     .flag(countTag(5), returnPrevious)
     .count(countTag(4), leaseId)
-    .bytes(bytesTag(3), value)
-    .bytes(bytesTag(2), key)
-    .text(bytesTag(1), namespace)
-    .finishShared();
+    .bytes(bytesTag(3), value);
+  return writeKey(key, namespace).finish();
 }
 
-export function encodeGetRequest(request: GetRequest): Buffer {
+export function encodeGetRequest(request: PlainGetRequest): Uint8Array {
   const { namespace, key, consistency, minRevision, maxStalenessMs, revision } = request;
-  return writer
+  writer
     .begin()
     .count(countTag(13), revision)
     .count(countTag(12), maxStalenessMs)
     .count(countTag(11), minRevision)
-    .count(countTag(10), consistency)
-    .bytes(bytesTag(2), key)
-    .text(bytesTag(1), namespace)
-    .finishShared();
+    .count(countTag(10), consistency);
+  return writeKey(key, namespace).finish();
 }
 
-/** Byte fields are views. Throws where the generated code does. */
+/** The fields that both begin with. */
+function writeKey(key: Uint8Array | string, namespace: string): MessageWriter {
+  if (typeof key === "string") writer.text(bytesTag(2), key);
+  else writer.bytes(bytesTag(2), key);
+  return writer.text(bytesTag(1), namespace);
+}
+
+/** Throws where the generated code does. */
 export function decodePutAnswer(bytes: Uint8Array): PlainAnswer {
   const plain = decodeAnswer(bytes);
   if (plain !== null) return plain;
   const { header, previous } = PutResponse.decode(bytes);
-  return { header, record: previous };
+  return { header, record: previous && ownRecord(previous) };
 }
 
-/** Byte fields are views. Throws where the generated code does. */
+/** Throws where the generated code does. */
 export function decodeGetAnswer(bytes: Uint8Array): PlainAnswer {
-  return decodeAnswer(bytes) ?? GetResponse.decode(bytes);
+  const plain = decodeAnswer(bytes);
+  if (plain !== null) return plain;
+  const { header, record } = GetResponse.decode(bytes);
+  return { header, record: record && ownRecord(record) };
 }
 
 /** Throws where the generated code does. */
@@ -108,12 +126,12 @@ export function decodeScanPart(bytes: Uint8Array): PlainScanPart {
 
 function decodeOddScanPart(bytes: Uint8Array): PlainScanPart {
   const part = ScanResponse.decode(bytes);
-  const records = part.records.map((record) => ({
-    ...record,
-    key: new Uint8Array(record.key),
-    value: new Uint8Array(record.value),
-  }));
-  return { ...part, records, nextCursor: new Uint8Array(part.nextCursor) };
+  return { ...part, records: part.records.map(ownRecord), nextCursor: new Uint8Array(part.nextCursor) };
+}
+
+/** What the generated code decodes views the message. */
+function ownRecord(record: PlainRecord): PlainRecord {
+  return { ...record, key: new Uint8Array(record.key), value: new Uint8Array(record.value) };
 }
 
 /** null where the generated code is to decode it: see MessageReader. */
@@ -130,6 +148,7 @@ function decodeAnswer(bytes: Uint8Array): PlainAnswer | null {
       reader.leave(end);
     } else if (tag === bytesTag(2) && record === undefined) {
       const end = reader.enter();
+      reader.copiedTo(memory);
       record = readRecord();
       reader.leave(end);
     } else {

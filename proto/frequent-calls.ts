@@ -49,6 +49,8 @@ const scanResponse = {
 };
 
 const writer = new MessageWriter();
+// Of answers that are gone as soon as the transport has taken them.
+const answerWriter = new MessageWriter("together");
 const reader = new MessageReader();
 
 export function encodePutResponse(header: PlainHeader, previous: PlainRecord | null): Uint8Array {
@@ -67,9 +69,9 @@ export function encodeScanResponse(response: {
 }): Uint8Array {
   writer.begin().bytes(scanResponse.nextCursor, response.nextCursor).flag(scanResponse.more, response.more);
   for (let at = response.records.length - 1; at >= 0; at -= 1) {
-    writeRecord(scanResponse.records, response.records[at] as PlainRecord);
+    writeRecord(writer, scanResponse.records, response.records[at] as PlainRecord);
   }
-  writeHeader(scanResponse.header, response.header);
+  writeHeader(writer, scanResponse.header, response.header);
   return writer.finish();
 }
 
@@ -148,27 +150,28 @@ export function decodeGetRequest(bytes: Uint8Array): GetRequest | null {
 }
 
 function encodeAnswer(header: PlainHeader, record: PlainRecord | null): Uint8Array {
-  writer.begin();
-  if (record !== null) writeRecord(answer.record, record);
-  writeHeader(answer.header, header);
-  // Gone as soon as the transport has taken it.
-  return writer.finishShared();
+  answerWriter.begin();
+  if (record !== null) writeRecord(answerWriter, answer.record, record);
+  writeHeader(answerWriter, answer.header, header);
+  return answerWriter.finish();
 }
 
-function writeHeader(tag: number, { clusterId, memberId, term, revision }: PlainHeader): void {
-  const from = writer.length;
-  writer
-    .count(header.revision, revision)
+function writeHeader(
+  to: MessageWriter,
+  tag: number,
+  { clusterId, memberId, term, revision }: PlainHeader,
+): void {
+  const from = to.length;
+  to.count(header.revision, revision)
     .count(header.term, term)
     .text(header.memberId, memberId)
     .text(header.clusterId, clusterId)
     .message(tag, from);
 }
 
-function writeRecord(tag: number, fields: PlainRecord): void {
-  const from = writer.length;
-  writer
-    .count(record.leaseId, fields.leaseId)
+function writeRecord(to: MessageWriter, tag: number, fields: PlainRecord): void {
+  const from = to.length;
+  to.count(record.leaseId, fields.leaseId)
     .count(record.version, fields.version)
     .count(record.modRevision, fields.modRevision)
     .count(record.createRevision, fields.createRevision)

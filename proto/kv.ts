@@ -5,6 +5,8 @@ export {
   encodeGetRequest,
   encodePutRequest,
   type PlainAnswer,
+  type PlainGetRequest,
+  type PlainPutRequest,
   type PlainScanPart,
 } from "./frequent-answers";
 export {

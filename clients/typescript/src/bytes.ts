@@ -5,10 +5,17 @@ export type BytesLike = string | Uint8Array;
 
 /** The bytes of a key or value. A string with a lone surrogate has no UTF-8 form and is refused. */
 export function toBytes(value: BytesLike): Uint8Array {
-  if (typeof value !== "string") return value;
-  if (/\p{Surrogate}/u.test(value))
-    throw invalidArgument("a string holds a lone surrogate and has no UTF-8 form");
-  return Buffer.from(value, "utf8");
+  return typeof value === "string" ? Buffer.from(checkedText(value), "utf8") : value;
+}
+
+/** The same, for who encodes strings as well as bytes. */
+export function checkedBytes(value: BytesLike): BytesLike {
+  return typeof value === "string" ? checkedText(value) : value;
+}
+
+function checkedText(text: string): string {
+  if (text.isWellFormed()) return text;
+  throw invalidArgument("a string holds a lone surrogate and has no UTF-8 form");
 }
 
 const strictDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -70,11 +70,19 @@ const CONSISTENCY_OF = {
 
 /** The fields of a request that say how fresh its answer must be. */
 export interface FreshnessFields {
-  consistency: Consistency;
-  minRevision: bigint;
-  maxStalenessMs: bigint;
-  revision: bigint;
+  readonly consistency: Consistency;
+  readonly minRevision: bigint;
+  readonly maxStalenessMs: bigint;
+  readonly revision: bigint;
 }
+
+/** What is asked for where no option says anything, which is nearly always. */
+const LINEARIZABLE: FreshnessFields = {
+  consistency: Consistency.LINEARIZABLE,
+  minRevision: 0n,
+  maxStalenessMs: 0n,
+  revision: 0n,
+};
 
 /**
  * The freshness that the options ask for, as the request's fields.
@@ -82,16 +90,19 @@ export interface FreshnessFields {
  * @param seenRevision the highest revision that this client has seen in the namespace
  */
 export function freshnessFields(options: ReadOptions, seenRevision: number): FreshnessFields {
-  const { consistency = "linearizable" } = options;
+  const { consistency = "linearizable", minRevision, maxStalenessMs, revision } = options;
+  const isPlain = minRevision === undefined && maxStalenessMs === undefined && revision === undefined;
+  if (isPlain && consistency === "linearizable") return LINEARIZABLE;
   if (!Object.hasOwn(CONSISTENCY_OF, consistency)) {
     throw invalidArgument(`consistency is "linearizable", "stale" or "session", not "${consistency}"`);
   }
-  const asked = toCount(options.minRevision, "minRevision");
+  const asked = toCount(minRevision, "minRevision");
+  const seen = consistency === "session" ? BigInt(seenRevision) : 0n;
   return {
     consistency: CONSISTENCY_OF[consistency],
-    minRevision: consistency === "session" && seenRevision > asked ? BigInt(seenRevision) : asked,
-    maxStalenessMs: toCount(options.maxStalenessMs, "maxStalenessMs"),
-    revision: toCount(options.revision, "revision"),
+    minRevision: seen > asked ? seen : asked,
+    maxStalenessMs: toCount(maxStalenessMs, "maxStalenessMs"),
+    revision: toCount(revision, "revision"),
   };
 }
 

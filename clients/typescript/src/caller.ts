@@ -27,8 +27,18 @@ export class Caller {
     request: Request,
     plan: CallPlan,
   ): Promise<Response> {
-    if (this.#tracer === undefined) return this.#repeat(method, request, plan);
-    return inSpan(this.#tracer, method, plan, (traced) => this.#repeat(method, request, traced));
+    return this.readAs(method, request, plan, asIs<Response>);
+  }
+
+  /** The same. @param take makes of the answer what the call resolves with */
+  readAs<Request, Response, Result>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    take: (response: Response) => Result,
+  ): Promise<Result> {
+    if (this.#tracer === undefined) return this.#read(method, request, plan, take);
+    return inSpan(this.#tracer, method, plan, (traced) => this.#read(method, request, traced, take));
   }
 
   /** A call that changes something, under a request id, so that sending it again does not do it again. */
@@ -39,10 +49,18 @@ export class Caller {
     sessions: Sessions,
     namespace: string,
   ): Promise<Response> {
-    if (this.#tracer === undefined) return this.#write(method, request, plan, sessions, namespace);
-    return inSpan(this.#tracer, method, plan, (traced) =>
-      this.#write(method, request, traced, sessions, namespace),
-    );
+    return this.writeAs(method, request, plan, { sessions, namespace, take: asIs<Response> });
+  }
+
+  /** The same, with what makes of the answer what the call resolves with. */
+  writeAs<Request, Response, Result>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    write: SessionWrite<Response, Result>,
+  ): Promise<Result> {
+    if (this.#tracer === undefined) return this.#write(method, request, plan, write);
+    return inSpan(this.#tracer, method, plan, (traced) => this.#write(method, request, traced, write));
   }
 
   /**
@@ -59,19 +77,47 @@ export class Caller {
     return inSpan(this.#tracer, method, plan, (traced) => this.#change(method, request, traced));
   }
 
-  async #write<Request, Response>(
+  /** Nearly every write is done with its first attempt, which takes no async function: each costs as much as to encode it. */
+  #write<Request, Response, Result>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    { sessions, namespace, take }: SessionWrite<Response, Result>,
+  ): Promise<Result> {
+    const repetition = new Repetition(this.#pool, this.#timing, plan);
+    const ticket = sessions.tryBegin(namespace);
+    const goOn = (begun: Attempt<Response> | null): Promise<Response> =>
+      this.#repeatInSession(method, request, plan, sessions, namespace, { repetition, ticket, begun });
+    if (ticket?.isItsTurn !== true || this.#isGivenUp(plan)) return goOn(null).then(take);
+    const begun = this.#begin(method, request, plan, repetition.firstAttemptMs, ticket);
+    return begun.answer.then(
+      (response) => {
+        ticket.end();
+        return take(response);
+      },
+      () => goOn(begun).then(take),
+    );
+  }
+
+  async #repeatInSession<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     plan: CallPlan,
     sessions: Sessions,
     namespace: string,
+    first: {
+      readonly repetition: Repetition;
+      readonly ticket: WriteTicket | undefined;
+      readonly begun: Attempt<Response> | null;
+    },
   ): Promise<Response> {
-    const repetition = new Repetition(this.#pool, this.#timing, plan);
-    let ticket = sessions.tryBegin(namespace) ?? (await sessions.begin(namespace, repetition));
+    const { repetition } = first;
+    let { begun } = first;
+    let ticket = first.ticket ?? (await sessions.begin(namespace, repetition));
     try {
       for (;;) {
         try {
-          return await this.#repeatInOrder(method, request, plan, repetition, ticket);
+          return await this.#repeatInOrder(method, request, plan, repetition, ticket, begun);
         } catch (thrown) {
           const error = QuorateError.from(thrown);
           const isLost = error.reason === "SESSION_EXPIRED";
@@ -83,35 +129,57 @@ export class Caller {
         }
         // Nothing was applied under the lost session, so the write can begin anew under the next one.
         ticket = await sessions.beginAnew(namespace, ticket, repetition);
+        begun = null;
       }
     } finally {
       ticket.end();
     }
   }
 
-  /** Each attempt under the request id as it stands by then, and not before it is the write's turn. */
+  /**
+   * Each attempt under the request id as it stands by then, and not before it is the write's turn.
+   *
+   * @param begun the first one, where it is under way or over
+   */
   async #repeatInOrder<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     plan: CallPlan,
     repetition: Repetition,
     ticket: WriteTicket,
+    begun: Attempt<Response> | null,
   ): Promise<Response> {
-    for (;;) {
-      while (!ticket.isItsTurn) await this.#turnOf(ticket, repetition);
-      repetition.throwIfGivenUp();
-      const endpoint = this.#endpointOf(plan);
+    for (let attempt = begun; ; attempt = null) {
+      if (attempt === null) {
+        while (!ticket.isItsTurn) await this.#turnOf(ticket, repetition);
+        repetition.throwIfGivenUp();
+        attempt = this.#begin(method, request, plan, repetition.attemptMs(), ticket);
+      }
       try {
-        return await endpoint.connection.unary(method, request, {
-          metadata: withRequestId(plan.metadata, ticket.send()),
-          timeoutMs: repetition.attemptMs(),
-          signal: plan.signal,
-        });
+        return await attempt.answer;
       } catch (thrown) {
         const error = QuorateError.from(thrown);
-        if (!ticket.failed(error.reason)) await repetition.afterFailure(error, endpoint.address);
+        if (!ticket.failed(error.reason)) await repetition.afterFailure(error, attempt.address);
       }
     }
+  }
+
+  /** An attempt, as a write's where there is a ticket. */
+  #begin<Request, Response>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    timeoutMs: number,
+    ticket: WriteTicket | null,
+  ): Attempt<Response> {
+    const { address, connection } = this.#endpointOf(plan);
+    const answer = connection.unary(method, request, {
+      metadata:
+        ticket === null ? (plan.metadata ?? NO_METADATA) : withRequestId(plan.metadata, ticket.send()),
+      timeoutMs,
+      signal: plan.signal,
+    });
+    return { answer, address };
   }
 
   #turnOf(ticket: WriteTicket, repetition: Repetition): Promise<void> {
@@ -144,25 +212,45 @@ export class Caller {
     }
   }
 
+  /** As #write(). */
+  #read<Request, Response, Result>(
+    method: Method<Request, Response>,
+    request: Request,
+    plan: CallPlan,
+    take: (response: Response) => Result,
+  ): Promise<Result> {
+    const repetition = new Repetition(this.#pool, this.#timing, plan);
+    const goOn = (begun: Attempt<Response> | null): Promise<Response> =>
+      this.#repeat(method, request, plan, repetition, begun);
+    if (this.#isGivenUp(plan)) return goOn(null).then(take);
+    const begun = this.#begin(method, request, plan, repetition.firstAttemptMs, null);
+    return begun.answer.then(take, () => goOn(begun).then(take));
+  }
+
+  /** @param begun the first attempt, where it is under way or over */
   async #repeat<Request, Response>(
     method: Method<Request, Response>,
     request: Request,
     plan: CallPlan,
+    repetition: Repetition,
+    begun: Attempt<Response> | null,
   ): Promise<Response> {
-    const repetition = new Repetition(this.#pool, this.#timing, plan);
-    for (;;) {
-      repetition.throwIfGivenUp();
-      const endpoint = this.#endpointOf(plan);
+    for (let attempt = begun; ; attempt = null) {
+      if (attempt === null) {
+        repetition.throwIfGivenUp();
+        attempt = this.#begin(method, request, plan, repetition.attemptMs(), null);
+      }
       try {
-        return await endpoint.connection.unary(method, request, {
-          metadata: plan.metadata ?? NO_METADATA,
-          timeoutMs: repetition.attemptMs(),
-          signal: plan.signal,
-        });
+        return await attempt.answer;
       } catch (thrown) {
-        await repetition.afterFailure(QuorateError.from(thrown), endpoint.address);
+        await repetition.afterFailure(QuorateError.from(thrown), attempt.address);
       }
     }
+  }
+
+  /** Whether there is no first attempt: to say why is left to who makes the others. */
+  #isGivenUp({ signal }: CallPlan): boolean {
+    return signal?.aborted === true || this.#pool.isClosed;
   }
 
   #endpointOf({ address }: CallPlan): Endpoint {
@@ -170,6 +258,23 @@ export class Caller {
       ? this.#pool.current()
       : { address, connection: this.#pool.connectionTo(address) };
   }
+}
+
+/** An attempt at a call that was made. */
+interface Attempt<Response> {
+  readonly answer: Promise<Response>;
+  readonly address: string;
+}
+
+/** The session that a write is in, by its namespace, and what makes of its answer what it resolves with. */
+interface SessionWrite<Response, Result> {
+  readonly sessions: Sessions;
+  readonly namespace: string;
+  readonly take: (response: Response) => Result;
+}
+
+function asIs<Response>(response: Response): Response {
+  return response;
 }
 
 type CallMetadata = Readonly<Record<string, string>>;

@@ -52,6 +52,10 @@ export class EndpointPool {
     this.#observer = observer;
   }
 
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
   /** How many there are to try. */
   get size(): number {
     return this.#addresses.length;

@@ -8,7 +8,7 @@ import {
   type PlainHeader,
   type TxnRequest,
 } from "@quorate/proto/kv";
-import { type BytesLike, toBytes, toText } from "./bytes";
+import { type BytesLike, checkedBytes, toBytes, toText } from "./bytes";
 import {
   type CallOptions,
   type ConditionalWriteOptions,
@@ -18,7 +18,6 @@ import {
   freshnessFields,
   headerOf,
   type ReadOptions,
-  type ReplyHeader,
   type WriteOptions,
 } from "./call-options";
 import type { Codec } from "./codec";
@@ -27,7 +26,7 @@ import { Counter } from "./collections";
 import type { Core } from "./core";
 import { toCount, toInt64, toNumber } from "./numbers";
 import { type KeyRange, rangeFields } from "./range";
-import { type KvRecord, recordOf } from "./record";
+import { type KvRecord, recordOf, recordOfAnswer } from "./record";
 import { type ScanOptions, scanRecords } from "./scan";
 import { type Method, methodOf } from "./transport";
 import { type Transaction, type TransactOptions, Txn, transact } from "./txn";
@@ -48,6 +47,8 @@ const METHODS = {
   txn: methodOf(KvServiceDefinition, KvServiceDefinition.methods.txn),
   compact: methodOf(KvServiceDefinition, KvServiceDefinition.methods.compact),
 };
+
+const NO_OPTIONS: CallOptions = {};
 
 /** What a put takes. */
 export interface PutOptions extends ConditionalWriteOptions {
@@ -102,28 +103,53 @@ export class Kv {
   }
 
   /** Writes a value. */
-  async put(key: BytesLike, value: BytesLike, options: PutOptions = {}): Promise<PutResult> {
-    // Field by field: a spread costs as much as all the rest of this function.
-    const request = {
-      namespace: this.#name(options),
-      key: toBytes(key),
-      value: toBytes(value),
-      leaseId: options.leaseId === undefined ? 0n : toInt64(options.leaseId, "leaseId"),
-      returnPrevious: options.returnPrevious ?? false,
-      expectedModRevision: expectedModRevision(options),
-    };
-    const reply = await this.#write(METHODS.put, request, options);
-    return { revision: this.#note(reply, options).revision, previous: recordOf(reply.record) };
+  put(key: BytesLike, value: BytesLike, options: PutOptions = NO_OPTIONS): Promise<PutResult> {
+    // As get(): no async function, and field by field, for a spread costs as much as all the rest of this function.
+    try {
+      const request = {
+        namespace: this.#name(options),
+        key: checkedBytes(key),
+        value: toBytes(value),
+        leaseId: options.leaseId === undefined ? 0n : toInt64(options.leaseId, "leaseId"),
+        returnPrevious: options.returnPrevious ?? false,
+        expectedModRevision: expectedModRevision(options),
+      };
+      const { caller, sessions } = this.#core;
+      return caller.writeAs(METHODS.put, request, this.#core.plan(options), {
+        sessions,
+        namespace: request.namespace,
+        take: (reply) => ({
+          revision: this.#note(reply, options),
+          previous: recordOfAnswer(reply.record),
+        }),
+      });
+    } catch (refusal) {
+      return Promise.reject(refusal);
+    }
   }
 
   /** The record of a key, or undefined when there is no such key. */
-  async get(key: BytesLike, options: ReadOptions = {}): Promise<KvRecord | undefined> {
-    const { consistency, minRevision, maxStalenessMs, revision } = this.#freshness(options);
-    const namespace = this.#name(options);
-    const request = { namespace, key: toBytes(key), consistency, minRevision, maxStalenessMs, revision };
-    const reply = await this.#read(METHODS.get, request, options);
-    this.#note(reply, options);
-    return recordOf(reply.record);
+  get(key: BytesLike, options: ReadOptions = NO_OPTIONS): Promise<KvRecord | undefined> {
+    // Each async function on the way of a call costs as much as to encode it.
+    try {
+      const { consistency, minRevision, maxStalenessMs, revision } = this.#freshness(options);
+      const namespace = this.#name(options);
+      const request = {
+        namespace,
+        key: checkedBytes(key),
+        consistency,
+        minRevision,
+        maxStalenessMs,
+        revision,
+      };
+      const take = (reply: PlainAnswer): KvRecord | undefined => {
+        this.#note(reply, options);
+        return recordOfAnswer(reply.record);
+      };
+      return this.#core.caller.readAs(METHODS.get, request, this.#core.plan(options), take);
+    } catch (refusal) {
+      return Promise.reject(refusal);
+    }
   }
 
   /** The value of a key as text, or undefined when there is no such key. */
@@ -153,7 +179,7 @@ export class Kv {
     const request = { namespace: this.#name(options), key: toBytes(key), ...conditionFields(options) };
     const reply = await this.#write(METHODS.delete, request, options);
     return {
-      revision: this.#note(reply, options).revision,
+      revision: this.#note(reply, options),
       deleted: reply.deleted > 0n,
       previous: recordOf(reply.previous),
     };
@@ -163,7 +189,7 @@ export class Kv {
   async deleteRange(range: KeyRange, options: WriteOptions = {}): Promise<DeleteRangeResult> {
     const request = { namespace: this.#name(options), ...rangeFields(range) };
     const reply = await this.#write(METHODS.deleteRange, request, options);
-    return { revision: this.#note(reply, options).revision, deleted: toNumber(reply.deleted) };
+    return { revision: this.#note(reply, options), deleted: toNumber(reply.deleted) };
   }
 
   /**
@@ -228,7 +254,7 @@ export class Kv {
   /** Empties the namespace at once, however large it is. */
   async truncate(options: WriteOptions = {}): Promise<DeleteRangeResult> {
     const reply = await this.#write(METHODS.truncate, { namespace: this.#name(options) }, options);
-    return { revision: this.#note(reply, options).revision, deleted: toNumber(reply.deleted) };
+    return { revision: this.#note(reply, options), deleted: toNumber(reply.deleted) };
   }
 
   /**
@@ -308,7 +334,8 @@ export class Kv {
   }
 
   #freshness(options: ReadOptions): FreshnessFields {
-    return freshnessFields(options, this.#core.seen.of(this.#name(options)));
+    const isSession = options.consistency === "session";
+    return freshnessFields(options, isSession ? this.#core.seen.of(this.#name(options)) : 0);
   }
 
   #read<Request, Response>(
@@ -328,12 +355,12 @@ export class Kv {
     return caller.write(method, request, this.#core.plan(options), sessions, request.namespace);
   }
 
-  /** What each reply tells besides: for whoever asked, and for reads of the guarantee "session". */
-  #note(reply: Reply, options: CallOptions): ReplyHeader {
-    const header = headerOf(reply.header);
-    this.#core.seen.note(this.#name(options), header.revision);
-    options.onHeader?.(header);
-    return header;
+  /** What each reply tells besides: for whoever asked, and for reads of the guarantee "session". @returns its revision */
+  #note(reply: Reply, options: CallOptions): number {
+    const revision = Number(reply.header?.revision ?? 0);
+    this.#core.seen.note(this.#name(options), revision);
+    options.onHeader?.(headerOf(reply.header));
+    return revision;
   }
 }
 

@@ -50,6 +50,16 @@ export function recordOf(message: PlainRecord | undefined): KvRecord | undefined
   return message === undefined ? undefined : new KvRecord(message);
 }
 
+/** The record of an answer that was decoded into memory which records may keep; undefined where the answer has none. */
+export function recordOfAnswer(message: PlainRecord | undefined): KvRecord | undefined {
+  return message === undefined ? undefined : new KvRecord(message, asDecoded);
+}
+
+/** For a record that was decoded into memory which it may keep. */
+export function asDecoded(bytes: Uint8Array): Uint8Array {
+  return bytes;
+}
+
 /** Memory of its own, for a record that comes alone. */
 function ownBytes(bytes: Uint8Array): Uint8Array {
   return new Uint8Array(bytes);

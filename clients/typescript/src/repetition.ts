@@ -58,7 +58,15 @@ export class Repetition implements Patience {
    * node answers nothing and refuses nothing; twice as long after each round of timeouts, for the call may just be long.
    */
   attemptMs(): number {
-    const remaining = Math.max(1, this.remainingMs);
+    return this.#attemptMs(Math.max(1, this.remainingMs));
+  }
+
+  /** The same of an attempt that is made as soon as there is a call. */
+  get firstAttemptMs(): number {
+    return this.#attemptMs(this.#plan.deadlineMs);
+  }
+
+  #attemptMs(remaining: number): number {
     if (this.#pool.size === 1 || this.#plan.address !== undefined) return remaining;
     const rounds = Math.floor(this.#timeouts / this.#pool.size);
     return Math.min(remaining, Math.max(ATTEMPT_MS_MIN, this.#plan.deadlineMs / 4) * 2 ** rounds);

@@ -12,7 +12,7 @@ import { invalidArgument, QuorateError } from "./errors";
 import { Flattened } from "./flattened";
 import { toCount } from "./numbers";
 import { type KeyRange, rangeFields } from "./range";
-import { KvRecord } from "./record";
+import { asDecoded, KvRecord } from "./record";
 import { Repetition } from "./repetition";
 import { type Method, methodOf } from "./transport";
 
@@ -46,11 +46,6 @@ export function scanRecords(
     scanParts(core, namespace, range, options),
     (record) => new KvRecord(record, asDecoded),
   );
-}
-
-/** The parts of a scan were decoded into memory that records may keep. */
-function asDecoded(bytes: Uint8Array): Uint8Array {
-  return bytes;
 }
 
 /** The range shrinks as parts of it are handed on, so any page can be asked again. */

@@ -55,6 +55,24 @@ describe("requests encoded by hand are those of the generated code, byte for byt
     );
   });
 
+  test("of either with a key that is text", () => {
+    const plain = { namespace: "ns", consistency: 1, minRevision: 0n, maxStalenessMs: 0n, revision: 0n };
+    const write = { namespace: "ns", value: Buffer.of(1), leaseId: 0n, returnPrevious: false };
+    const wellFormed = text.filter((key) => Buffer.from(key).toString() === key);
+    fc.assert(
+      fc.property(wellFormed, (key) => {
+        const bytes = Buffer.from(key);
+        expect(
+          Buffer.compare(encodeGetRequest({ ...plain, key }), encodeGetRequest({ ...plain, key: bytes })),
+        ).toBe(0);
+        const put = { ...write, expectedModRevision: undefined };
+        expect(
+          Buffer.compare(encodePutRequest({ ...put, key }), encodePutRequest({ ...put, key: bytes })),
+        ).toBe(0);
+      }),
+    );
+  });
+
   test("one after another, none of which is changed by the next", () => {
     const request = { namespace: "", consistency: 0, minRevision: 0n, maxStalenessMs: 0n, revision: 0n };
     const first = encodeGetRequest({ ...request, key: Buffer.from("one") });
@@ -103,6 +121,37 @@ function exactRecord(record: PlainRecord): PlainRecord {
     leaseId: BigInt(record.leaseId),
   };
 }
+
+describe("records of answers", () => {
+  const messages = [10, 300, 2000, 5000, 100_000, 3].map((length, at) => {
+    const numbers = { createRevision: 1n, modRevision: 2n, version: 3n, leaseId: 0n };
+    const record = { key: Buffer.from(`key ${at}`), value: Buffer.alloc(length, at), ...numbers };
+    return GetResponse.encode({ header: undefined, record }).finish();
+  });
+
+  test("stay as they are, whatever becomes of the message and of later ones", () => {
+    const records = messages.map((message) => {
+      const { record } = decodeGetAnswer(message);
+      message.fill(0xff);
+      return record;
+    });
+    expect(records.map((record) => Buffer.from(record?.key ?? []).toString())).toEqual(
+      messages.map((_, at) => `key ${at}`),
+    );
+    for (const [at, record] of records.entries()) expect(new Set(record?.value)).toEqual(new Set([at]));
+  });
+
+  test("share memory with those that are small too, and with no more than 8 KiB of them", () => {
+    const answerOf = (length: number): Uint8Array => {
+      const numbers = { createRevision: 1n, modRevision: 2n, version: 3n, leaseId: 0n };
+      const record = { key: Buffer.from("k"), value: Buffer.alloc(length), ...numbers };
+      return decodeGetAnswer(GetResponse.encode({ header: undefined, record }).finish()).record
+        ?.value as Uint8Array;
+    };
+    expect(answerOf(300).buffer.byteLength).toBe(8 * 1024);
+    expect(answerOf(100_000).buffer.byteLength).toBeLessThan(100_100);
+  });
+});
 
 describe.each([
   {

@@ -15,7 +15,7 @@ export interface CallEnd {
 /** One attempt at a unary call, encoded: ends once, whatever it travels on. */
 export class OutgoingCall {
   readonly path: string;
-  readonly body: Buffer;
+  readonly body: Uint8Array;
   readonly metadata: Readonly<Record<string, string>>;
   /** By the client's clock. */
   readonly deadlineAtMs: number;
@@ -88,10 +88,9 @@ export class OutgoingCall {
   }
 }
 
-function encoded(type: MessageEncoder<unknown>, request: unknown): Buffer {
+function encoded(type: MessageEncoder<unknown>, request: unknown): Uint8Array {
   try {
-    const bytes = type.encode(request).finish();
-    return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    return type.encode(request).finish();
   } catch (cause) {
     const message = `the request cannot be encoded: ${String(cause)}`;
     throw new QuorateError(message, { code: "INTERNAL", outcome: "not_applied", cause });
