@@ -21,7 +21,8 @@ function callFor(key: string): ByteCall {
 }
 
 async function valueIn(answer: Promise<Uint8Array>): Promise<string | undefined> {
-  return GetResponse.decode(await answer).record?.value.toString();
+  const value = GetResponse.decode(await answer).record?.value;
+  return value === undefined ? undefined : Buffer.from(value).toString();
 }
 
 async function reasonOf(answer: Promise<Uint8Array>): Promise<string | undefined> {
