@@ -89,6 +89,11 @@ export const definitions = {
     labels: ["outcome"],
   },
   quorate_proposals_pending: { type: "gauge", help: "Commands without an outcome." },
+  quorate_raft_has_lease: { type: "gauge", help: "1 while this leader reads without asking the others." },
+  quorate_raft_lease_reads_total: {
+    type: "counter",
+    help: "Read points that this leader gave by its lease, each for one read or many.",
+  },
   quorate_reads_waiting: { type: "gauge", help: "Reads that wait for the quorum, an index or a revision." },
 
   quorate_log_syncs_total: { type: "counter", help: "Synced writes of the log." },

@@ -136,6 +136,8 @@ export class NodeReadings implements ReplicaListener {
     metrics.set("quorate_raft_has_leader", flag(raft.leaderId !== null));
     for (const role of ROLES) metrics.set("quorate_raft_role", flag(role === own), { role });
     metrics.set("quorate_raft_transferring", flag(raft.transferTarget !== null));
+    metrics.set("quorate_raft_has_lease", flag(raft.hasLease));
+    metrics.setTotal("quorate_raft_lease_reads_total", raft.leaseReads);
     metrics.set("quorate_raft_last_index", raft.last.index);
     metrics.set("quorate_raft_commit_index", raft.commit);
   }

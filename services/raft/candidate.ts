@@ -17,6 +17,7 @@ import type { Role, RoleMessage } from "./role";
 export class Candidate implements Role {
   readonly transferTarget = null;
   readonly hasCommitToTell = false;
+  readonly hasLease = false;
   private readonly votes = new Map<MemberId, boolean>();
 
   constructor(

@@ -1,6 +1,7 @@
 import type { Random } from "#std";
 import { type Configuration, configurationFault, hasNoMembers } from "./configuration";
 import type { HardState, Index, MemberId } from "./entry";
+import type { LeaseClock, LeaseTerms } from "./lease";
 import type { LogReader } from "./log-reader";
 import type { Tracer } from "./trace";
 
@@ -56,10 +57,10 @@ export interface RaftConfig {
   readonly tellsCommitAtOnce: boolean;
   readonly random: Random;
   /**
-   * How reads are made linearizable. "lease" is reserved: such a group ignores forgetLeader(), so that leases can rest
-   * on followers' loyalty, but its reads take the quorum round like any other.
+   * Reads by the leader's lease, where it has one; by a round of the quorum where it has none. null: by a round always. Not the
+   * same in all members need be, nor the terms: a member without pledges nothing, and one with asks for its own.
    */
-  readonly readMode: "quorum" | "lease";
+  readonly lease: (LeaseTerms & { readonly clock: LeaseClock }) | null;
   /** For validating runs against a model; see trace.ts. */
   readonly tracer?: Tracer;
 }
@@ -98,10 +99,17 @@ export function raftConfigFault(config: RaftConfig): RaftConfigFault | null {
   if (!isBound(config.uncommittedBytesMax, 1)) return fault("uncommittedBytesMax", "must be at least 1");
   if (!isWhole(config.waitingReadsMax, 1))
     return fault("waitingReadsMax", "must be a whole number of at least 1");
-  if (config.readMode === "lease" && !config.checkQuorum) {
-    return fault("readMode", "lease needs checkQuorum, for leases rest on followers that refuse to vote");
-  }
+  const leaseProblem = config.lease === null ? null : leaseFault(config.lease, config.checkQuorum);
+  if (leaseProblem !== null) return fault("lease", leaseProblem);
   return stateFault(config);
+}
+
+function leaseFault({ pledgeMs, leaseMs, pledgedMs }: LeaseTerms, checkQuorum: boolean): string | null {
+  // Else a leader that was cut off would go on for ever, and its reads wait for nothing.
+  if (!checkQuorum) return "needs checkQuorum";
+  if (!isWhole(pledgeMs, 1)) return "its pledgeMs must be a whole number of at least 1";
+  if (!(leaseMs > 0 && leaseMs <= pledgeMs)) return "its leaseMs must be above 0 and at most pledgeMs";
+  return isWhole(pledgedMs, 0) ? null : "its pledgedMs must be a whole number of at least 0";
 }
 
 function isBlank({ appliedIndex, configuration, log }: RaftConfig): boolean {

@@ -1,4 +1,4 @@
-import { isLoyal, onVoteRequest } from "./election";
+import { isLoyal, isPledgedAgainst, onVoteRequest } from "./election";
 import type { Member } from "./member";
 import type { Message } from "./message";
 import type { StepOutcome } from "./outcome";
@@ -12,6 +12,8 @@ export function deliver(member: Member, message: Message): StepOutcome {
       answerOldTerm(member, message);
       return "stepped";
     }
+    const isRequest = message.kind === "vote" || message.kind === "pre_vote";
+    if (isRequest && isPledgedAgainst(member, message)) return "stepped";
     if (message.term > member.term && !joinNewerTerm(member, message)) return "stepped";
   }
   switch (message.kind) {

@@ -13,6 +13,8 @@ export type CampaignKind = "pre_election" | "election" | "transfer";
 export function tickElection(member: Member): void {
   member.electionElapsedTicks += 1;
   if (member.electionElapsedTicks < member.randomizedElectionTicks) return;
+  // It has promised to wait, by the clock: the tick after that will do.
+  if (member.isPledged && member.isPromotable) return;
   member.electionElapsedTicks = 0;
   // A hint is good for one try: whoever else has lost the leader tries as well, and chance decides from then on.
   if (member.isHasty) member.drawElectionTimeout();
@@ -48,9 +50,9 @@ export function hasten(member: Member, lost: MemberId): void {
  * not disturbed.
  */
 export function hastenFirst(member: Member): void {
-  const { preVote, readMode, heartbeatTicks } = member.config;
+  const { preVote, lease, heartbeatTicks } = member.config;
   // A leader that reads by its lease counts on all it heard from to wait for an election timeout, started anew or not.
-  if (!preVote || readMode === "lease" || member.role.name !== "follower" || member.leaderId !== null) return;
+  if (!preVote || lease !== null || member.role.name !== "follower" || member.leaderId !== null) return;
   takeTurn(member, member.membership.voterIds, 2 * heartbeatTicks);
 }
 
@@ -78,12 +80,14 @@ export function answerPutOff(member: Member): void {
 /** Campaigns, unless this member leads, may not, or does not know the configuration that it would campaign in. */
 export function startElection(member: Member, kind: CampaignKind): void {
   if (member.role.name === "leader" || !member.isPromotable) return;
+  if (member.isPledged && kind !== "transfer") return;
   if (member.log.hasUnappliedConfigurationChange()) return;
   campaign(member, kind);
 }
 
 export function campaign(member: Member, kind: CampaignKind): void {
   assert(member.isPromotable, "only a voter campaigns");
+  assert(kind === "transfer" || !member.isPledged, "whoever is pledged campaigns for its leader only");
   const isPre = kind === "pre_election";
   if (isPre) member.becomePreCandidate();
   else member.becomeCandidate();
@@ -113,6 +117,14 @@ export function isLoyal(member: Member, request: VoteMessage | PreVoteMessage): 
     member.leaderId !== null &&
     member.electionElapsedTicks < member.config.electionTicks
   );
+}
+
+/**
+ * Whether not to look at a request for a vote for the sake of a lease. Whatever the terms say: a leader of any term before may
+ * count on it. Only where that leader calls for the election itself has it given its lease up before.
+ */
+export function isPledgedAgainst(member: Member, request: VoteMessage | PreVoteMessage): boolean {
+  return member.isPledged && !(request.kind === "vote" && request.transfer);
 }
 
 /**

@@ -17,6 +17,7 @@ export class Follower implements Role {
   readonly name = "follower";
   readonly transferTarget = null;
   readonly hasCommitToTell = false;
+  readonly hasLease = false;
 
   /**
    * The leader bade it campaign while it did not know in which configuration: for so many ticks more it still would. Later
@@ -95,7 +96,8 @@ export class Follower implements Role {
   }
 
   forgetLeader(): void {
-    if (this.member.config.readMode === "lease") return;
+    // Its pledge would keep it from voting all the same, and it would only know less.
+    if (this.member.config.lease !== null) return;
     this.member.leaderId = null;
   }
 
@@ -162,6 +164,7 @@ export class Follower implements Role {
   private onHeartbeat(message: HeartbeatMessage): void {
     const { id: from, log, outbox, term } = this.member;
     log.commitTo(message.commit);
+    const pledgedRound = message.pledge === undefined ? 0 : this.member.pledgeItself(message.pledge);
     outbox.send({
       kind: "heartbeat_response",
       from,
@@ -169,6 +172,7 @@ export class Follower implements Role {
       term,
       readSequence: message.readSequence,
       lowOnSpace: this.member.isLowOnSpace,
+      ...(pledgedRound === 0 ? {} : { pledgedRound }),
     });
   }
 

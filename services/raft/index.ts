@@ -21,6 +21,7 @@ export {
 } from "./entry";
 // The parts that the core is made of, for tests of each and for whoever builds another core of them.
 export { Inflights } from "./inflights";
+export { Lease, type LeaseClock, type LeaseTerms, leaseTermsOf } from "./lease";
 export { RaftLog } from "./log";
 export type { LogReader } from "./log-reader";
 export { LogTail } from "./log-tail";
@@ -32,6 +33,7 @@ export {
   type Message,
   type MessageKind,
   messageKindNames,
+  type PledgeRequest,
   type PreVoteMessage,
   type PreVoteResponseMessage,
   type Proposal,
@@ -53,6 +55,7 @@ export type {
   StepOutcome,
   TransferOutcome,
 } from "./outcome";
+export { Pledge } from "./pledge";
 export { Progress } from "./progress";
 export { committedIndex, type VoteResult, voteResult } from "./quorum";
 export { Raft } from "./raft";

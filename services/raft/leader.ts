@@ -2,6 +2,7 @@ import { assert, EMPTY_BYTES, unreachable } from "#std";
 import type { Configuration } from "./configuration";
 import { configurationStepFault } from "./configuration-change";
 import type { Entry, EntryId, Index, MemberId } from "./entry";
+import { Lease } from "./lease";
 import type { Member } from "./member";
 import type { AppendResponseMessage, HeartbeatResponseMessage, Proposal } from "./message";
 import type {
@@ -24,6 +25,7 @@ export class Leader implements Role {
   readonly name = "leader";
   private readonly replication: Replication;
   private readonly reads: ReadQueue;
+  private readonly lease: Lease | null;
   private heartbeatElapsedTicks = 0;
   private target: MemberId | null = null;
   /** Up to where tellCommit() has told: whom it did not reach hears of it by a heartbeat. */
@@ -40,7 +42,9 @@ export class Leader implements Role {
   constructor(private readonly member: Member) {
     this.pendingConfigurationIndex = member.log.lastIndex;
     this.replication = new Replication(member);
-    this.reads = new ReadQueue(member.id, member.config.waitingReadsMax);
+    const { lease, waitingReadsMax } = member.config;
+    this.reads = new ReadQueue(member.id, waitingReadsMax);
+    this.lease = lease === null ? null : new Lease(member.id, lease, lease.clock);
   }
 
   /** Begins the term with an empty entry: committing it commits what earlier leaders left (Raft paper, 5.4.2 and 8). */
@@ -51,6 +55,10 @@ export class Leader implements Role {
 
   get transferTarget(): MemberId | null {
     return this.target;
+  }
+
+  get hasLease(): boolean {
+    return this.lease?.isHeld ?? false;
   }
 
   tick(): void {
@@ -69,7 +77,7 @@ export class Leader implements Role {
     }
     if (this.heartbeatElapsedTicks >= config.heartbeatTicks) {
       this.heartbeatElapsedTicks = 0;
-      this.replication.broadcastHeartbeat(this.reads.latestSequence);
+      this.replication.broadcastHeartbeat(this.reads.latestSequence, this.lease?.ask() ?? null);
       // It may have been refused while leadership was to be handed over.
       this.leaveJoint();
     }
@@ -175,6 +183,7 @@ export class Leader implements Role {
   onConfiguration(): void {
     const { member, replication } = this;
     replication.configure();
+    this.lease?.reconfigured();
     if (this.commitByCounting()) {
       this.startPostponedReads();
       replication.broadcastAppend();
@@ -297,6 +306,9 @@ export class Leader implements Role {
     progress.isRecentlyActive = true;
     progress.isLowOnSpace = message.lowOnSpace;
     this.replication.answerOrder.answered(message.from);
+    const { pledgedRound = 0 } = message;
+    if (pledgedRound > 0)
+      this.lease?.pledgedBy(message.from, pledgedRound, this.member.membership.configuration);
     if (progress.isAnswerDue || this.member.config.readsAsk === "all")
       this.speakAgain(message.from, progress);
     if (message.readSequence === 0) return;
@@ -335,6 +347,12 @@ export class Leader implements Role {
     const { log, membership, term } = this.member;
     const isCurrent = log.hasCommittedIn(term);
     if (isCurrent && membership.isSingleVoter) {
+      this.answerRead(request, log.commit);
+      return "accepted";
+    }
+    // The clock is read after the read was asked for: what was committed by then, no other than this leader committed.
+    if (isCurrent && this.hasLease) {
+      this.member.leaseReads += 1;
       this.answerRead(request, log.commit);
       return "accepted";
     }
@@ -407,6 +425,8 @@ export class Leader implements Role {
 
   private sendTimeoutNow(to: MemberId): void {
     const { id: from, outbox, term } = this.member;
+    // Whoever is asked for its vote then breaks its pledge.
+    this.lease?.giveUp();
     outbox.send({ kind: "timeout_now", from, to, term });
   }
 }

@@ -6,8 +6,9 @@ import type { EntryId, HardState, MemberId, Term } from "./entry";
 import { Follower } from "./follower";
 import { Leader } from "./leader";
 import { RaftLog } from "./log";
-import type { Message, PreVoteMessage } from "./message";
+import type { Message, PledgeRequest, PreVoteMessage } from "./message";
 import { Outbox } from "./outbox";
+import { Pledge } from "./pledge";
 import type { ReadState, SnapshotOffer } from "./ready";
 import type { Role } from "./role";
 import { messageEventNames, type TraceChange, type TraceEventName, traceEventOf } from "./trace";
@@ -23,6 +24,8 @@ export class Member {
   /** The latest since the last Ready. */
   snapshotOffer: SnapshotOffer | null = null;
   isLowOnSpace = false;
+  /** Reads that it answered by a lease, in whatever term. */
+  leaseReads = 0;
   term: Term;
   vote: MemberId | null;
   leaderId: MemberId | null = null;
@@ -34,9 +37,10 @@ export class Member {
   /** A question that loyalty to the leader has left unanswered, since that leader was last heard. */
   putOffPreVote: PreVoteMessage | null = null;
   role: Role;
+  private readonly pledge: Pledge | null;
 
   constructor(readonly config: RaftConfig) {
-    const { hardState, log } = config;
+    const { hardState, lease, log } = config;
     const snapshotIndex = log.firstIndex() - 1;
     const applied = Math.max(config.appliedIndex, snapshotIndex);
     this.id = config.id;
@@ -66,6 +70,7 @@ export class Member {
       this.term = lastTerm;
       this.vote = null;
     }
+    this.pledge = lease === null ? null : new Pledge(lease, lease.clock);
     this.randomizedElectionTicks = this.drawElectionTicks();
     this.role = new Follower(this);
     this.trace("InitState");
@@ -78,6 +83,16 @@ export class Member {
   /** Whether it may campaign: a voter of the configuration that it knows. */
   get isPromotable(): boolean {
     return this.membership.isVoter(this.id);
+  }
+
+  /** Whether, at this moment, it votes for nobody, itself included, for its leader may read by a lease. */
+  get isPledged(): boolean {
+    return this.pledge?.isBinding ?? false;
+  }
+
+  /** Its leader asks for a pledge. Returns the round in which it is given; 0: it is not. */
+  pledgeItself(request: PledgeRequest): number {
+    return this.pledge?.give(request) ?? 0;
   }
 
   /** Takes part in that configuration from now on. */

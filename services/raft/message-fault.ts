@@ -1,6 +1,6 @@
 import { unreachable } from "#std";
 import type { EntryId, Term } from "./entry";
-import type { AppendMessage, Message } from "./message";
+import type { AppendMessage, Message, PledgeRequest } from "./message";
 
 /**
  * What makes a message that came from outside unfit for step(), in words, or null when it is well-formed. The core
@@ -29,12 +29,16 @@ export function messageFault(message: Message): string | null {
       return message.last.term <= message.term ? null : "its last entry is newer than its term";
     case "heartbeat":
       if (!isWhole(message.commit)) return "its commit index is not a whole number";
-      return isWhole(message.readSequence) ? null : "its read sequence is not a whole number";
+      if (!isWhole(message.readSequence)) return "its read sequence is not a whole number";
+      return message.pledge === undefined || isPledgeRequest(message.pledge)
+        ? null
+        : "its pledge is not one of a round and a time";
     case "snapshot":
       if (!isEntryId(message.last) || message.last.index === 0) return "its last entry is not an entry id";
       return message.last.term <= message.term ? null : "its last entry is newer than its term";
     case "heartbeat_response":
-      return isWhole(message.readSequence) ? null : "its read sequence is not a whole number";
+      if (!isWhole(message.readSequence)) return "its read sequence is not a whole number";
+      return isWhole(message.pledgedRound ?? 0) ? null : "its pledged round is not a whole number";
     case "read_index_response":
       return isWhole(message.index) ? null : "its index is not a whole number";
     case "pre_vote_response":
@@ -74,6 +78,10 @@ function appendFault({ previous, entries, commit, term }: AppendMessage): string
 
 function isEntryId({ term, index }: EntryId): boolean {
   return isWhole(term) && isWhole(index);
+}
+
+function isPledgeRequest({ round, ms }: PledgeRequest): boolean {
+  return isWhole(round) && round > 0 && isWhole(ms) && ms > 0;
 }
 
 function isWhole(value: number): boolean {

@@ -67,6 +67,16 @@ export interface HeartbeatMessage extends Envelope {
   readonly kind: "heartbeat";
   readonly commit: Index;
   readonly readSequence: number;
+  /** What the leader's lease wants of the receiver; absent where it wants nothing. */
+  readonly pledge?: PledgeRequest;
+}
+
+/** Vote for no other for so long, from when you hear this, and say so by naming the round (see lease.ts). */
+export interface PledgeRequest {
+  /** At least 1; grows within a term. */
+  readonly round: number;
+  /** A whole number above 0. */
+  readonly ms: number;
 }
 
 /** Echoes the heartbeat's `readSequence` (MsgHeartbeatResp). */
@@ -75,6 +85,8 @@ export interface HeartbeatResponseMessage extends Envelope {
   readonly readSequence: number;
   /** The sender's disk is nearly full. */
   readonly lowOnSpace: boolean;
+  /** The round in which the sender has pledged itself; absent where it has not. */
+  readonly pledgedRound?: number;
 }
 
 /**

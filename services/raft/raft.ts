@@ -283,6 +283,8 @@ export class Raft {
       last: member.log.last,
       configuration: member.membership.configuration,
       transferTarget: member.role.transferTarget,
+      hasLease: member.role.hasLease,
+      leaseReads: member.leaseReads,
       randomizedElectionTicks: member.randomizedElectionTicks,
       progress: member.role.progressStatus(),
     };

@@ -2,6 +2,7 @@ import { assert } from "#std";
 import { AnswerOrder } from "./answer-order";
 import { type Index, type MemberId, payloadBytes } from "./entry";
 import type { Member } from "./member";
+import type { PledgeRequest } from "./message";
 import { Progress } from "./progress";
 import { committedIndex, voteResult } from "./quorum";
 import type { ProgressStatus } from "./status";
@@ -114,12 +115,12 @@ export class Replication {
     }
   }
 
-  broadcastHeartbeat(readSequence: number): void {
+  broadcastHeartbeat(readSequence: number, pledge: PledgeRequest | null = null): void {
     this.answerOrder.began();
     for (const [id, progress] of this.progressOf) {
       if (id === this.member.id) continue;
       progress.isAnswerDue = true;
-      this.sendHeartbeat(id, progress, readSequence);
+      this.sendHeartbeat(id, progress, readSequence, pledge);
     }
   }
 
@@ -212,11 +213,24 @@ export class Replication {
     return true;
   }
 
-  private sendHeartbeat(id: MemberId, progress: Progress, readSequence: number): void {
+  private sendHeartbeat(
+    id: MemberId,
+    progress: Progress,
+    readSequence: number,
+    pledge: PledgeRequest | null = null,
+  ): void {
     const { log, outbox, term } = this.member;
     // A follower must not commit what it may hold in another version, so it hears of no more than is known to match.
     const commit = Math.min(progress.match, log.commit);
-    outbox.send({ kind: "heartbeat", from: this.member.id, to: id, term, commit, readSequence });
+    outbox.send({
+      kind: "heartbeat",
+      from: this.member.id,
+      to: id,
+      term,
+      commit,
+      readSequence,
+      ...(pledge === null ? {} : { pledge }),
+    });
     progress.onHeartbeatSent(commit);
   }
 }

@@ -36,5 +36,7 @@ export interface Role {
   tellCommit(): void;
   readonly hasCommitToTell: boolean;
   readonly transferTarget: MemberId | null;
+  /** Whether it may read, at this moment, without asking anybody. */
+  readonly hasLease: boolean;
   progressStatus(): readonly ProgressStatus[] | null;
 }

@@ -41,6 +41,10 @@ export interface RaftStatus {
   readonly configuration: Configuration;
   /** The member that this leader is handing over to, else null. */
   readonly transferTarget: MemberId | null;
+  /** Whether this leader reads by its lease at this moment. */
+  readonly hasLease: boolean;
+  /** How many reads this member has answered by a lease. */
+  readonly leaseReads: number;
   /** The present election timeout of this member, in ticks. */
   readonly randomizedElectionTicks: number;
   /** Sorted by id on a leader, null on any other. */

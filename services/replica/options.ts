@@ -1,5 +1,5 @@
 import type { ResidentState, StateMachine } from "#kv";
-import type { MemberId, RaftConfig } from "#raft";
+import type { LeaseTerms, MemberId, RaftConfig } from "#raft";
 import type { Random } from "#std";
 import type { HistoryLimits } from "./history-keeper";
 import type { LogKeeping } from "./log-keeper";
@@ -29,6 +29,8 @@ export interface ReplicaOptions {
   readonly bounds?: Partial<ReplicaBounds>;
   /** Whom a leader asks for reads; "quorum" by default. */
   readonly readsAsk?: RaftConfig["readsAsk"];
+  /** Reads by the leader's lease, on these terms; by rounds of the quorum alone by default. */
+  readonly lease?: LeaseTerms;
   /** Which history is kept; all of it by default. */
   readonly history?: HistoryLimits;
   /** How much of the log is kept. */
@@ -118,6 +120,6 @@ export function raftConfigOf(options: ReplicaOptions, bounds: ReplicaBounds): Ra
     tellsCommitAtOnce: false,
     readsAsk: options.readsAsk ?? "quorum",
     random: options.random.fork(),
-    readMode: "quorum",
+    lease: options.lease === undefined ? null : { ...options.lease, clock: options.clock },
   };
 }

@@ -81,6 +81,10 @@ export class FrameEncoder {
 
   private write(message: Message): void {
     const { writer } = this;
+    if (isOfLease(message)) {
+      this.writeGenerated(message);
+      return;
+    }
     switch (message.kind) {
       case "append":
         writer
@@ -102,7 +106,7 @@ export class FrameEncoder {
         writer.flag(fields.lowOnSpace, message.lowOnSpace).count(fields.readSequence, message.readSequence);
         break;
       default:
-        writer.raw(WireMessageType.encode(messageToWire(message, this.traces)).finish());
+        this.writeGenerated(message);
         return;
     }
     writer
@@ -111,6 +115,10 @@ export class FrameEncoder {
       .text(fields.to, message.to)
       .count(fields.type, typesByKind[message.kind])
       .count(fields.groupId, GROUP_ID);
+  }
+
+  private writeGenerated(message: Message): void {
+    this.writer.raw(WireMessageType.encode(messageToWire(message, this.traces)).finish());
   }
 
   /** The fields of the entries. An entry never changes, so the same ones have the same bytes. */
@@ -137,6 +145,18 @@ export class FrameEncoder {
         .message(fields.entries, from);
     }
     return writer.finish();
+  }
+}
+
+/** Ten a second or so, of fields that are not encoded by hand. */
+function isOfLease(message: Message): boolean {
+  switch (message.kind) {
+    case "heartbeat":
+      return message.pledge !== undefined;
+    case "heartbeat_response":
+      return message.pledgedRound !== undefined;
+    default:
+      return false;
   }
 }
 

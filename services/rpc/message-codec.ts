@@ -4,7 +4,7 @@ import {
   type Entry as WireEntry,
   type Message as WireMessage,
 } from "@quorate/proto/raft";
-import type { Entry, EntryId, EntryKind, Message, MessageKind, Proposal } from "#raft";
+import type { Entry, EntryId, EntryKind, Message, MessageKind, PledgeRequest, Proposal } from "#raft";
 import { EMPTY_BYTES, unreachable } from "#std";
 
 /** The one Raft group of today; a later version hosts several. */
@@ -61,6 +61,8 @@ export function messageToWire(message: Message, traces: EntryTraces | null = nul
     transfer: false,
     readSequence: 0n,
     lowOnSpace: false,
+    pledgeRound: 0n,
+    pledgeMs: 0n,
   };
   switch (message.kind) {
     case "propose":
@@ -94,10 +96,15 @@ export function messageToWire(message: Message, traces: EntryTraces | null = nul
     case "heartbeat":
       wire.commit = BigInt(message.commit);
       wire.readSequence = BigInt(message.readSequence);
+      if (message.pledge !== undefined) {
+        wire.pledgeRound = BigInt(message.pledge.round);
+        wire.pledgeMs = BigInt(message.pledge.ms);
+      }
       return wire;
     case "heartbeat_response":
       wire.readSequence = BigInt(message.readSequence);
       wire.lowOnSpace = message.lowOnSpace;
+      wire.pledgeRound = BigInt(message.pledgedRound ?? 0);
       return wire;
     case "read_index":
       wire.context = message.context;
@@ -155,15 +162,24 @@ export function messageFromWire(wire: WireMessage, traces: EntryTraces | null = 
     case MessageType.HEARTBEAT: {
       const commit = Number(wire.commit);
       const readSequence = Number(wire.readSequence);
-      if (!areSafe(commit, readSequence)) return null;
-      return { kind: "heartbeat", from, to, term, commit, readSequence };
+      const pledge: PledgeRequest = { round: Number(wire.pledgeRound), ms: Number(wire.pledgeMs) };
+      if (!areSafe(commit, readSequence, pledge.round, pledge.ms)) return null;
+      return { kind: "heartbeat", from, to, term, commit, readSequence, ...askedFor(pledge) };
     }
     case MessageType.HEARTBEAT_RESPONSE: {
       const readSequence = Number(wire.readSequence);
+      const pledgedRound = Number(wire.pledgeRound);
       const { lowOnSpace } = wire;
-      return areSafe(readSequence)
-        ? { kind: "heartbeat_response", from, to, term, readSequence, lowOnSpace }
-        : null;
+      if (!areSafe(readSequence, pledgedRound)) return null;
+      return {
+        kind: "heartbeat_response",
+        from,
+        to,
+        term,
+        readSequence,
+        lowOnSpace,
+        ...pledgedIn(pledgedRound),
+      };
     }
     case MessageType.READ_INDEX:
       return { kind: "read_index", from, to, term: 0, context: wire.context };
@@ -186,6 +202,16 @@ export function messageFromWire(wire: WireMessage, traces: EntryTraces | null = 
 /** What a vote's answer says to be committed; a member of an earlier version says nothing of it. */
 function committedAt(place: EntryId): { readonly committed?: EntryId } {
   return place.index === 0 ? {} : { committed: place };
+}
+
+/** What a heartbeat asks for; a leader that wants nothing, or is of an earlier version, names no round. */
+function askedFor(pledge: PledgeRequest): { readonly pledge?: PledgeRequest } {
+  return pledge.round === 0 ? {} : { pledge };
+}
+
+/** The same of its answer. */
+function pledgedIn(pledgedRound: number): { readonly pledgedRound?: number } {
+  return pledgedRound === 0 ? {} : { pledgedRound };
 }
 
 function setPlace(wire: WireMessage, { term, index }: EntryId): void {

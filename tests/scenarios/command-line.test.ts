@@ -228,7 +228,7 @@ describe("bad input is exit code 2 and one line that names it", () => {
     [
       "lease reads alone",
       ["add-nodes 1 voters=(1) index=2 read-only=lease-based"],
-      "readMode lease needs checkQuorum",
+      "lease needs checkQuorum",
     ],
     [
       "a number that is none",

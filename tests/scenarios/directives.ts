@@ -167,7 +167,7 @@ function addNodes(stage: Stage, given: Arguments): readonly string[] {
     snapshotIndex,
     preVote: given.flag("prevote"),
     checkQuorum: given.flag("checkquorum"),
-    readMode: toReadMode(given, given.text("read-only") ?? "safe"),
+    readsByLease: isLeaseBased(given, given.text("read-only") ?? "safe"),
     inflightMessagesMax: given.number("inflight") ?? 0x7fffffff,
     appendBytesMax: given.number("append-bytes") ?? Number.POSITIVE_INFINITY,
     // Zero stands for no limit there, as in etcd's config.
@@ -309,9 +309,9 @@ function toLevel(given: Arguments, word: string): LogLevel {
   return level ?? given.fail(`a log level is one of ${logLevels.join(", ")}, not "${word}"`);
 }
 
-function toReadMode(given: Arguments, word: string): "quorum" | "lease" {
-  if (word === "safe") return "quorum";
-  if (word === "lease-based") return "lease";
+function isLeaseBased(given: Arguments, word: string): boolean {
+  if (word === "safe") return false;
+  if (word === "lease-based") return true;
   return given.fail(`argument read-only is safe or lease-based, not "${word}"`);
 }
 

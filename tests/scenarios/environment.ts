@@ -4,6 +4,8 @@ import {
   changedConfiguration,
   type Entry,
   type EntryId,
+  type LeaseClock,
+  type LeaseTerms,
   leftConfiguration,
   type MemberChange,
   type MemberId,
@@ -38,7 +40,8 @@ export interface NodeSettings {
   readonly snapshotIndex: number;
   readonly preVote: boolean;
   readonly checkQuorum: boolean;
-  readonly readMode: RaftConfig["readMode"];
+  /** A node's clock shows a millisecond for each of its ticks. */
+  readonly readsByLease: boolean;
   readonly inflightMessagesMax: number;
   readonly committedBytesPerReadyMax: number;
   readonly appendBytesMax: number;
@@ -65,6 +68,9 @@ export interface Recipient {
 export const electionTicks = 3;
 export const heartbeatTicks = 1;
 
+/** A leader goes by what it was pledged one tick less than its followers do. */
+const leaseTerms: LeaseTerms = { pledgeMs: electionTicks, leaseMs: electionTicks - 1, pledgedMs: 0 };
+
 /** Beyond this many rounds a `stabilize` is taken for one that never ends. */
 const stabilizeRoundsMax = 1_000;
 
@@ -76,6 +82,8 @@ export class Environment {
   readonly nodes: ScenarioNode[] = [];
   messages: Message[] = [];
   #events: ScenarioEvent[] = [];
+  /** By node, since it was added. */
+  readonly #ticks = new Map<number, number>();
   readonly #tracer: Tracer | null;
 
   constructor(tracer: Tracer | null = null) {
@@ -136,7 +144,10 @@ export class Environment {
   }
 
   tick(node: ScenarioNode, count: number): void {
-    for (let ticked = 0; ticked < count; ticked++) node.raft.tick();
+    for (let ticked = 0; ticked < count; ticked++) {
+      this.#ticks.set(node.id, (this.#ticks.get(node.id) ?? 0) + 1);
+      node.raft.tick();
+    }
   }
 
   /** A client's proposal on any node: one that does not lead forwards it as MsgProp. */
@@ -309,7 +320,9 @@ export class Environment {
     stored: StoredLog,
     applied: number,
   ): RaftConfig {
-    const config = configOf(id, settings, configuration, stored, applied);
+    const nowMs = (): number => this.#ticks.get(id) ?? 0;
+    const clock = { monotonicMs: nowMs, wallMs: nowMs };
+    const config = configOf(id, settings, configuration, stored, applied, clock);
     return this.#tracer === null ? config : { ...config, tracer: this.#tracer };
   }
 
@@ -331,6 +344,7 @@ function configOf(
   configuration: Configuration,
   stored: StoredLog,
   applied: number,
+  clock: LeaseClock,
 ): RaftConfig {
   return {
     id: memberIdOf(id),
@@ -342,7 +356,7 @@ function configOf(
     heartbeatTicks,
     preVote: settings.preVote,
     checkQuorum: settings.checkQuorum,
-    readMode: settings.readMode,
+    lease: settings.readsByLease ? { ...leaseTerms, clock } : null,
     inflightMessagesMax: settings.inflightMessagesMax,
     inflightBytesMax: Number.POSITIVE_INFINITY,
     appendBytesMax: settings.appendBytesMax,

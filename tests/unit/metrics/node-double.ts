@@ -56,6 +56,8 @@ export function nodeDouble(): NodeDouble {
         last: { term: 3, index: 45 },
         configuration,
         transferTarget: null,
+        hasLease: false,
+        leaseReads: 0,
         randomizedElectionTicks: 12,
         progress: [{ ...peer, id: "n1", match: 45 }, peer],
       },

@@ -7,6 +7,7 @@ import {
   raftConfigFault,
 } from "@quorate/services/raft";
 import { configOf, logOf } from "./group";
+import { leaseOf, TestClock } from "./lease-terms";
 
 describe("a config", () => {
   test("as the tests use it has no fault", () => {
@@ -26,7 +27,11 @@ describe("a config", () => {
     ["committedBytesPerReadyMax", { committedBytesPerReadyMax: 0 }],
     ["uncommittedBytesMax", { uncommittedBytesMax: 0 }],
     ["waitingReadsMax", { waitingReadsMax: 0 }],
-    ["readMode", { readMode: "lease", checkQuorum: false }],
+    ["lease", { lease: leaseOf(new TestClock()) }],
+    ["lease", { checkQuorum: true, lease: leaseOf(new TestClock(), { pledgeMs: 0 }) }],
+    ["lease", { checkQuorum: true, lease: leaseOf(new TestClock(), { leaseMs: 0 }) }],
+    ["lease", { checkQuorum: true, lease: leaseOf(new TestClock(), { leaseMs: 101 }) }],
+    ["lease", { checkQuorum: true, lease: leaseOf(new TestClock(), { pledgedMs: -1 }) }],
     ["hardState", { hardState: { term: -1, vote: null, commit: 0 } }],
     ["hardState", { log: logOf(1, 1), hardState: { term: 1, vote: null, commit: 3 } }],
     ["appliedIndex", { log: logOf(1, 1), appliedIndex: 3 }],

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { configurationOf, type Message } from "@quorate/services/raft";
 import { ELECTION_TICKS, Group, HEARTBEAT_TICKS, idOf, logOf, member, type NodeConfig } from "./group";
+import { leaseOf, TestClock } from "./lease-terms";
 
 const GUARDED = { preVote: true, checkQuorum: true } as const;
 
@@ -425,15 +426,15 @@ describe("check-quorum (thesis 6.2)", () => {
     expect(group.raft("n2").status()).toMatchObject({ role: "follower", term: 1, leaderId: "n1" });
   });
 
-  test.each([{ preVote: false }, { readMode: "lease" }] as const)(
-    "with %j a start waits as long as ever",
-    (config) => {
-      const group = new Group(3, { ...GUARDED, ...config });
-      const before = group.raft("n1").status();
-      group.raft("n1").reportStarted();
-      expect(group.raft("n1").status()).toEqual(before);
-    },
-  );
+  test.each([
+    ["without pre-votes", { preVote: false }],
+    ["with lease reads", { lease: leaseOf(new TestClock()) }],
+  ])("%s a start waits as long as ever", (_, config) => {
+    const group = new Group(3, { ...GUARDED, ...config });
+    const before = group.raft("n1").status();
+    group.raft("n1").reportStarted();
+    expect(group.raft("n1").status()).toEqual(before);
+  });
 
   test("the reset of another's connection, or of one to a leader of the past, means nothing", () => {
     const group = new Group(3, GUARDED);
@@ -464,7 +465,7 @@ describe("check-quorum (thesis 6.2)", () => {
   });
 
   test("with lease reads nobody forgets its leader", () => {
-    const group = new Group(3, { ...GUARDED, readMode: "lease" });
+    const group = new Group(3, { ...GUARDED, lease: leaseOf(new TestClock()) });
     group.elect("n1");
     group.raft("n2").forgetLeader();
     group.raft("n2").reportReset("n1");

@@ -65,7 +65,7 @@ export function configOf(
     tellsCommitAtOnce: true,
     readsAsk: "all",
     random: seededRandom(Number(id.slice(1))),
-    readMode: "quorum",
+    lease: null,
     ...changes,
   };
 }

@@ -11,6 +11,16 @@ const entry = fc.record({ term: number, index: number, kind, data: bytes });
 const envelope = { from: id, to: id, term: number };
 const is = <K extends string>(name: K) => fc.constant(name);
 
+const round = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
+const pledge = fc.record({ round, ms: number });
+const heartbeat = { ...envelope, kind: is("heartbeat"), commit: number, readSequence: number };
+const heartbeatResponse = {
+  ...envelope,
+  kind: is("heartbeat_response"),
+  readSequence: number,
+  lowOnSpace: fc.boolean(),
+};
+
 /** One generator a kind: a new kind does not compile until it has one. */
 export const arbitraryMessages = {
   append: fc.record({
@@ -36,13 +46,11 @@ export const arbitraryMessages = {
     fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean() }),
     fc.record({ ...envelope, kind: is("vote_response"), rejected: fc.boolean(), committed }),
   ),
-  heartbeat: fc.record({ ...envelope, kind: is("heartbeat"), commit: number, readSequence: number }),
-  heartbeat_response: fc.record({
-    ...envelope,
-    kind: is("heartbeat_response"),
-    readSequence: number,
-    lowOnSpace: fc.boolean(),
-  }),
+  heartbeat: fc.oneof(fc.record(heartbeat), fc.record({ ...heartbeat, pledge })),
+  heartbeat_response: fc.oneof(
+    fc.record(heartbeatResponse),
+    fc.record({ ...heartbeatResponse, pledgedRound: round }),
+  ),
   propose: fc.record({
     ...envelope,
     term: fc.constant(0 as const),

@@ -87,6 +87,8 @@ export const RAFT_STATUS: RaftStatus = {
     autoLeave: false,
   },
   transferTarget: null,
+  hasLease: false,
+  leaseReads: 0,
   randomizedElectionTicks: 10,
   progress: null,
 };

@@ -345,6 +345,13 @@ export interface Message {
   readSequence: bigint;
   /** In the answer to a heartbeat: the sender's disk is nearly full. */
   lowOnSpace: boolean;
+  /**
+   * In a heartbeat: the number of the round in which the leader asks for a pledge, 0 for none; in its answer: the round in
+   * which it is given.
+   */
+  pledgeRound: bigint;
+  /** In a heartbeat: for how many milliseconds the receiver is to vote for no other. */
+  pledgeMs: bigint;
 }
 
 function createBaseFetchSnapshotRequest(): FetchSnapshotRequest {
@@ -1935,6 +1942,8 @@ function createBaseMessage(): Message {
     transfer: false,
     readSequence: 0n,
     lowOnSpace: false,
+    pledgeRound: 0n,
+    pledgeMs: 0n,
   };
 }
 
@@ -2002,6 +2011,18 @@ export const Message: MessageFns<Message> = {
     }
     if (message.lowOnSpace !== false) {
       writer.uint32(120).bool(message.lowOnSpace);
+    }
+    if (message.pledgeRound !== 0n) {
+      if (BigInt.asUintN(64, message.pledgeRound) !== message.pledgeRound) {
+        throw new globalThis.Error("value provided for field message.pledgeRound of type uint64 too large");
+      }
+      writer.uint32(128).uint64(message.pledgeRound);
+    }
+    if (message.pledgeMs !== 0n) {
+      if (BigInt.asUintN(64, message.pledgeMs) !== message.pledgeMs) {
+        throw new globalThis.Error("value provided for field message.pledgeMs of type uint64 too large");
+      }
+      writer.uint32(136).uint64(message.pledgeMs);
     }
     return writer;
   },
@@ -2137,6 +2158,22 @@ export const Message: MessageFns<Message> = {
             }
 
             message.lowOnSpace = reader.bool();
+            continue;
+          }
+          case 16: {
+            if (tag !== 128) {
+              break;
+            }
+
+            message.pledgeRound = reader.uint64() as bigint;
+            continue;
+          }
+          case 17: {
+            if (tag !== 136) {
+              break;
+            }
+
+            message.pledgeMs = reader.uint64() as bigint;
             continue;
           }
         }
