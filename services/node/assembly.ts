@@ -9,6 +9,7 @@ import {
   Reflection,
 } from "#forward";
 import { StateMachine } from "#kv";
+import { leaseTermsOf } from "#raft";
 import { Replica } from "#replica";
 import {
   AlarmBoard,
@@ -92,7 +93,7 @@ export interface NodeEvents {
 export function assemble(
   config: NodeConfig,
   log: LeveledLog,
-  given: { readonly stores: OpenedStores; readonly own: PeerIdentity },
+  given: { readonly stores: OpenedStores; readonly own: PeerIdentity; readonly pledgedMs: number },
   events: NodeEvents,
   seams: NodeSeams,
 ): NodeParts {
@@ -153,6 +154,7 @@ export function assemble(
     bounds: { imagesMax: config.snapshotsSendingMax },
     history: config.history,
     logKeeping: config.logKeeping,
+    ...(config.leaseReads ? { lease: leaseTermsOf(profile.electionTimeoutMs, given.pledgedMs) } : {}),
   });
 
   const verificationPeers = new PeerVerification({

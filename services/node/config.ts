@@ -31,6 +31,8 @@ export interface NodeConfig {
   readonly tracing: boolean;
   readonly profile: Profile;
   readonly forwarding: boolean;
+  /** Whether it reads by a lease while it leads, and helps other leaders to theirs. */
+  readonly leaseReads: boolean;
   readonly logLevel: LogLevel;
   readonly limits: Limits;
   readonly history: HistoryLimits;
@@ -119,6 +121,7 @@ function configOf(values: NodeValues): NodeConfig {
     tracing: () => values.choice("tracing", ["on", "off"], "off") === "on",
     profile: () => profileOf(values),
     forwarding: () => values.choice("forwarding", ["on", "off"], "on") === "on",
+    leaseReads: () => values.choice("lease-reads", ["on", "off"], "off") === "on",
     logLevel: () => values.choice("log-level", logLevels, "info"),
     limits: () => limitsOf(values),
     history: () => historyOf(values),

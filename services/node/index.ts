@@ -6,6 +6,7 @@ export { type Admission, admission, type JoiningConfig } from "./joining";
 export { Node, type NodeOwner, type OpenOutcome, type ServedAddresses } from "./node";
 export { type DataOutcome, openData } from "./opening";
 export { sha256Digest, systemClock, turnScheduler } from "./platform";
+export { type PledgingOutcome, rememberPledges } from "./pledging";
 export { HEARTBEAT_TICKS, type Profile, type ProfileName, profiles, ticksOf } from "./profile";
 export type { NodeSeams } from "./seams";
 export { secondBootstrap } from "./second-bootstrap";

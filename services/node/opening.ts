@@ -17,6 +17,7 @@ import { type BringingContext, join, repairState } from "./bringing";
 import type { NodeConfig } from "./config";
 import { forceNewCluster, isForceDue } from "./forced-cluster";
 import { systemClock } from "./platform";
+import { rememberPledges } from "./pledging";
 import { restore } from "./restoring";
 import { dataRefusal, removedRefusal, type StartRefusal, startRefusal } from "./start-refusal";
 
@@ -26,6 +27,8 @@ export type DataOutcome =
       readonly directory: DataDirectory;
       readonly stores: OpenedStores;
       readonly own: PeerIdentity;
+      /** For how long this member may have pledged itself to a leader before it was started. */
+      readonly pledgedMs: number;
     }
   | StartRefusal
   | { readonly kind: "aborted" };
@@ -56,7 +59,13 @@ export async function openData(config: NodeConfig, log: Log, signal: AbortSignal
     await stores.close();
     return own;
   }
-  return { kind: "opened", directory, stores, own: own.identity };
+  // Not before the directory is locked: another process may be running on it, and lean on what is remembered there.
+  const pledging = await rememberPledges(config, directory, context);
+  if (pledging.kind !== "known") {
+    await stores.close();
+    return pledging;
+  }
+  return { kind: "opened", directory, stores, own: own.identity, pledgedMs: pledging.pledgedMs };
 }
 
 /** What makes a directory goes on with one that is there: whoever starts a node need not know whether it ran before. */

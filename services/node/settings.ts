@@ -106,6 +106,12 @@ export const settings = [
     description: "whether calls that belong to the leader are forwarded to it; on by default",
   },
   {
+    name: "lease-reads",
+    argument: "on|off",
+    description:
+      "whether a leader reads without asking the others while its lease lasts: only where no clock differs from true time by more than a twentieth; off by default; the same on each node",
+  },
+  {
     name: "log-level",
     argument: "LEVEL",
     description: "debug, info, warn, error or silent; info by default",

@@ -34,6 +34,7 @@ export {
   openLogOn,
   openLogStore,
 } from "./log-open";
+export { type PledgeRead, pledgePath, readPledgedMs, writePledgedMs } from "./pledge-file";
 export { type CachedRow, RecordCache } from "./record-cache";
 export { snappyUncompress } from "./snappy";
 export { openStateStore, type StateStoreOpened } from "./state-open";

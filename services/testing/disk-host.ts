@@ -88,6 +88,7 @@ export class DiskHost implements Host {
       joinTimeoutMs: 10_000,
       profile: frame.profile,
       forwarding: true,
+      leaseReads: false,
       logLevel: "silent",
       listenClient: own.clientAddress,
       listenPeer: own.peerAddress,
