@@ -2,7 +2,15 @@ import type { CrashEvent } from "../judge/durability-check";
 import type { HistoryRecord } from "../judge/history";
 import { type Clients, type ClientWatcher, startClients } from "./clients";
 import { guardAgainstRejections } from "./crash-guard";
-import { applySchedule, drawSchedule, type FaultKind, type ProfileName, type Schedule } from "./faults";
+import {
+  applySchedule,
+  drawSchedule,
+  type FaultKind,
+  type Profile,
+  type ProfileName,
+  profiles,
+  type Schedule,
+} from "./faults";
 import {
   checkAnswers,
   checkHistory,
@@ -83,7 +91,8 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   const { seed, profile } = options;
   const trace = new Trace(options.traceSink ?? null);
   const nodes = options.schedule?.nodes ?? options.nodes ?? nodesOf(seed);
-  const world = new SimulatedWorld({ seed, nodes, trace });
+  const { readsByLease = false }: Profile = profiles[profile];
+  const world = new SimulatedWorld({ seed, nodes, trace, readsByLease });
   const durations = world.random("durations");
   const durationUs = SAFETY_US_MIN + durations.below(SAFETY_US_MAX - SAFETY_US_MIN);
   const schedule =

@@ -98,6 +98,8 @@ export interface World {
   readonly history: HistoryLimits;
   /** How much of their logs replicas keep. */
   readonly logKeeping: LogKeeping;
+  /** Whether replicas read by their leader's lease. */
+  readonly readsByLease: boolean;
   /** Whether members that compare themselves read all that they have in each round. */
   readonly comparesAll: boolean;
   /** For whoever needs chance: an independent generator for each name, whatever the others draw. */

@@ -12,6 +12,8 @@ export interface Profile {
   readonly isSwarm: boolean;
   /** How many faults come in one storm, at most. */
   readonly stormFaultsMax: number;
+  /** Whether replicas read by their leader's lease, on clocks as different as that allows. */
+  readonly readsByLease?: boolean;
 }
 
 export const profiles = {
@@ -201,6 +203,27 @@ export const profiles = {
     hasRoughClients: false,
     isSwarm: false,
     stormFaultsMax: 6,
+  },
+  lease_reads: {
+    summary: "leaders read by their lease; leadership goes to and fro, messages and processes are late",
+    kinds: [
+      "leadership_transfer",
+      "exponential_delay",
+      "reordering",
+      "isolation",
+      "one_way_partition",
+      "majority_split",
+      "stream_reset",
+      "pause",
+      "stalls",
+      "crash",
+      "clock_jump",
+      "member_changes",
+    ],
+    hasRoughClients: false,
+    isSwarm: false,
+    stormFaultsMax: 5,
+    readsByLease: true,
   },
 } as const satisfies Record<string, Profile>;
 

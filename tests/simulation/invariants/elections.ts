@@ -13,6 +13,8 @@ export class Elections {
   private readonly votes = new Map<string, MemberId>();
   /** By "term candidate": whose votes arrived. */
   private readonly arrived = new Map<string, Set<MemberId>>();
+  /** The highest term that was led. */
+  private newestTerm: Term = 0;
   private latest: { readonly leader: MemberId; readonly term: Term } | null = null;
 
   constructor(
@@ -60,10 +62,20 @@ export class Elections {
     }
     if (leader === undefined) {
       this.leaders.set(term, member);
+      this.newestTerm = Math.max(this.newestTerm, term);
       this.checkMajority(member, term);
       this.cluster.onElected(term);
     }
     this.latest = { leader: member, term };
+  }
+
+  /** The member reads by its lease at this moment: what is committed is known to it alone (thesis 6.4.1). */
+  holdsLease(member: MemberId, term: Term): void {
+    if (term === this.newestTerm) return;
+    broken(
+      "nobody else is elected during a lease",
+      `${member}, leading term ${term}, holds a lease while ${this.leaders.get(this.newestTerm)} leads term ${this.newestTerm}`,
+    );
   }
 
   private voted(member: MemberId, term: Term, candidate: MemberId, how: string): void {

@@ -185,7 +185,7 @@ class Watch implements Observer, ClientWatcher {
     this.voteRule.sent(message);
     this.claimedBy(message);
     this.readRule.sent(message);
-    this.readRounds.sent(message);
+    if (!this.world.readsByLease) this.readRounds.sent(message);
   }
 
   delivered(message: Message): void {
@@ -216,6 +216,7 @@ class Watch implements Observer, ClientWatcher {
     if (replica === null || seat.isStrange) return;
     const status = replica.status();
     if (status.raft.role === "leader") this.elections.leads(seat.id, status.raft.term);
+    if (status.raft.hasLease) this.elections.holdsLease(seat.id, status.raft.term);
     const { configuration, applied } = status.raft;
     this.configurations.actsBy(seat.id, configuration, [applied, status.appliedIndex]);
     this.progressOf(seat).stepped(status);

@@ -22,6 +22,7 @@ export const invariantNumbers = {
   "commit by a durable majority": 3,
   "read index": 3,
   "read quorum": 3,
+  "nobody else is elected during a lease": 3,
   "equal state": 4,
   "what a command changes": 4,
   linearizable: 5,

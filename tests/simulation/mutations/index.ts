@@ -1,4 +1,5 @@
 import { kvMutations } from "./kv-mutations";
+import { leaseMutations } from "./lease-mutations";
 import { membershipMutations } from "./membership-mutations";
 import { modelMutations } from "./model-mutations";
 import type { Mutation } from "./mutation";
@@ -13,6 +14,7 @@ export type { Catcher, Edit, Mutation } from "./mutation";
 /** The deliberate bugs, by what they are bugs of. */
 export const mutationsByArea = {
   raft: raftMutations,
+  leases: leaseMutations,
   kv: kvMutations,
   model: modelMutations,
   replica: replicaMutations,

@@ -17,6 +17,7 @@ const MS_MAX = 900_000;
 /** Of each area one that shows soon after the start of a run. */
 const QUICKLY_FOUND = {
   raft: "vote-leaves-before-disk",
+  leases: "lease-survives-a-transfer",
   kv: "session-keeps-no-answer",
   model: "refused-txn-is-not-rolled-back",
   replica: "apply-before-the-log",

@@ -21,6 +21,7 @@ export interface Surroundings {
   readonly chance: NamedChance;
   readonly chronicle: Chronicle;
   readonly limits: WorldLimits;
+  readonly readsByLease: boolean;
   readonly network: Network;
   readonly imageStreams: ImageStreams;
   readonly seats: readonly SimulatedSeat[];

@@ -21,9 +21,9 @@ function details(message: Message): string {
     case "vote_response":
       return message.rejected ? " no" : " yes";
     case "heartbeat":
-      return ` commit ${message.commit} read ${message.readSequence}`;
+      return ` commit ${message.commit} read ${message.readSequence}${pledgeText(message.pledge?.round)}`;
     case "heartbeat_response":
-      return ` read ${message.readSequence}${message.lowOnSpace ? " low on space" : ""}`;
+      return ` read ${message.readSequence}${message.lowOnSpace ? " low on space" : ""}${pledgeText(message.pledgedRound)}`;
     case "snapshot":
       return ` of ${idText(message.last)}`;
     case "propose":
@@ -36,6 +36,10 @@ function details(message: Message): string {
     case "timeout_now":
       return "";
   }
+}
+
+function pledgeText(round: number | undefined): string {
+  return round === undefined ? "" : ` pledge ${round}`;
 }
 
 function idText({ term, index }: EntryId): string {

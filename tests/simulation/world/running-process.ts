@@ -1,5 +1,5 @@
 import { StateMachine } from "@quorate/services/kv";
-import type { Message } from "@quorate/services/raft";
+import { leaseTermsOf, type Message } from "@quorate/services/raft";
 import { Replica, type StoreFailure, type Transport } from "@quorate/services/replica";
 import { type Verifier, verifyReplica } from "@quorate/services/verification";
 import { watchReplica } from "@quorate/services/watch";
@@ -12,6 +12,11 @@ import { DIGEST, VerificationWire } from "./verification-wire";
 export const CONFIGURATION = { electionTicks: 10, heartbeatTicks: 1, tickUs: 100_000 } as const;
 /** Two election timeouts. */
 const NO_LEADER_MS = (2 * CONFIGURATION.electionTicks * CONFIGURATION.tickUs) / 1000;
+/** The least time in which a follower without a leader campaigns; each may have pledged itself for so long before its start. */
+const PLEDGE_MS = (CONFIGURATION.electionTicks * CONFIGURATION.tickUs) / 1000;
+/** Where leaders read by lease it must be pledges, and not ticks, that put elections off. */
+const HASTY_ELECTION_TICKS = 8;
+const LEASE_TERMS = leaseTermsOf(PLEDGE_MS, PLEDGE_MS);
 /** One of so many that are removed does not heed it for a while. */
 const STUBBORN_ONE_OF = 3;
 const STUBBORN_US_MAX = 20_000_000;
@@ -59,11 +64,11 @@ export class RunningProcess {
 
   private newReplica(): Replica {
     const { seat, log, state } = this.life;
-    const { chance, imageStreams, limits } = this.surroundings;
+    const { chance, imageStreams, limits, readsByLease } = this.surroundings;
     return new Replica({
       id: seat.id,
       storeId: seat.storeId,
-      timing: CONFIGURATION,
+      timing: readsByLease ? { ...CONFIGURATION, electionTicks: HASTY_ELECTION_TICKS } : CONFIGURATION,
       log,
       state,
       machineOf: (resident) => new StateMachine(resident),
@@ -79,6 +84,7 @@ export class RunningProcess {
       logKeeping: limits.logKeeping,
       snapshots: imageStreams.sourceFor(seat),
       addresses: seat.addresses,
+      ...(readsByLease ? { lease: LEASE_TERMS } : {}),
     });
   }
 

@@ -1,4 +1,4 @@
-import { type ImageFilter, ImageInterference, Network } from "@quorate/services/faults";
+import { delay, type ImageFilter, ImageInterference, Network, when } from "@quorate/services/faults";
 import { foundingMembership, type MembershipState } from "@quorate/services/kv";
 import type { MemberId } from "@quorate/services/raft";
 import type { HistoryLimits, LogKeeping, Replica, ReplicaBounds } from "@quorate/services/replica";
@@ -23,7 +23,14 @@ export interface WorldOptions {
   /** How many the cluster begins with. */
   readonly nodes: number;
   readonly trace: Trace;
+  /** Whether replicas read by their leader's lease; not by default. */
+  readonly readsByLease?: boolean;
 }
+
+/** Clocks differ so much at most, to either side, where leaders read by their lease. */
+const LEASE_RATE_RANGE = 0.05;
+/** What a message takes longer to who hears late: some heartbeats, and less than an election timeout. */
+const LATE_MS = 300;
 
 /** What a message takes at least; filters of the network add to it. */
 const LATENCY_US_MIN = 50;
@@ -37,6 +44,7 @@ export class SimulatedWorld implements World {
   readonly seats: readonly SimulatedSeat[];
   readonly configuration = CONFIGURATION;
   readonly founding: MembershipState;
+  readonly readsByLease: boolean;
   private readonly limits: WorldLimits;
   private readonly chance: NamedChance;
   private readonly chronicle: Chronicle;
@@ -44,8 +52,9 @@ export class SimulatedWorld implements World {
   private readonly images: ImageInterference;
   private readonly supervisor: Supervisor;
 
-  constructor({ seed, nodes, trace }: WorldOptions) {
+  constructor({ seed, nodes, trace, readsByLease = false }: WorldOptions) {
     this.seed = seed;
+    this.readsByLease = readsByLease;
     this.chance = new NamedChance(seed);
     this.chronicle = new Chronicle(trace, this.timeline);
     this.loop = new EventLoop(this.timeline, this.chronicle);
@@ -69,6 +78,7 @@ export class SimulatedWorld implements World {
     const ids = Array.from({ length: nodes + MORE_SEATS }, (_, at) => `n${at + 1}`);
     this.founding = foundingMembership(ids.slice(0, nodes).map((id) => ({ id, ...addressesOf(id, 0) })));
     this.seats = ids.map((id, at) => this.newSeat(id, at < nodes ? this.founding : null));
+    if (readsByLease) this.setMembersApart();
     const { timeline, chance, chronicle, limits, network, seats } = this;
     const seatOf = (id: MemberId): SimulatedSeat => this.seat(id);
     const imageStreams = new ImageStreams({
@@ -83,6 +93,7 @@ export class SimulatedWorld implements World {
       chance,
       chronicle,
       limits,
+      readsByLease,
       network,
       imageStreams,
       seats,
@@ -283,6 +294,20 @@ export class SimulatedWorld implements World {
   /** Someone outside the events found something wrong. */
   fail(error: Error): void {
     this.chronicle.fail(error);
+  }
+
+  /**
+   * What reads by lease must bear at least: of three clocks one is as fast as it may be and one as slow; and one of three
+   * members hears everything late, be it that it was promised something or that another was elected meanwhile.
+   */
+  private setMembersApart(): void {
+    const random = this.random("members apart");
+    const late = new Set<MemberId>();
+    for (const { id, clock } of this.seats) {
+      clock.rate = 1 + LEASE_RATE_RANGE * (random.below(3) - 1);
+      if (random.below(3) === 0) late.add(id);
+    }
+    this.network.add(when(({ to }) => late.has(to), delay(LATE_MS)));
   }
 
   private newSeat(id: MemberId, founding: MembershipState | null): SimulatedSeat {
