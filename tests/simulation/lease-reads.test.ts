@@ -3,13 +3,14 @@ import { type Finding, type RunOptions, runSeed } from "./run";
 
 /** A run takes some seconds on a busy machine. */
 const MS_MAX = 600_000;
-const SEEDS = 12;
+const SEEDS_SOUND = 8;
+const SEEDS_BEYOND = 40;
 
 type Plant = NonNullable<RunOptions["plant"]>;
 
-/** What the first of some seeds finds that finds anything. */
-async function firstFinding(plant: Plant): Promise<Finding | null> {
-  for (let seed = 1; seed <= SEEDS; seed += 1) {
+/** What the first of so many seeds finds that finds anything. */
+async function firstFinding(seeds: number, plant: Plant): Promise<Finding | null> {
+  for (let seed = 1; seed <= seeds; seed += 1) {
     const { finding } = await runSeed({
       seed,
       profile: "lease_reads",
@@ -28,7 +29,9 @@ describe("reads by the leader's lease", () => {
     "are sound on clocks as different as they may be",
     async () => {
       const rates: number[] = [];
-      const finding = await firstFinding(({ seats }) => rates.push(...seats.map(({ clock }) => clock.rate)));
+      const finding = await firstFinding(SEEDS_SOUND, ({ seats }) =>
+        rates.push(...seats.map(({ clock }) => clock.rate)),
+      );
       expect(finding).toBeNull();
       expect(Math.max(...rates) / Math.min(...rates)).toBeGreaterThan(1.1);
     },
@@ -38,8 +41,9 @@ describe("reads by the leader's lease", () => {
   it(
     "are found not to be on clocks that differ by more",
     async () => {
-      const finding = await firstFinding(({ seats }) => {
-        for (const [at, { clock }] of seats.entries()) clock.rate = at % 2 === 0 ? 0.6 : 1.6;
+      const finding = await firstFinding(SEEDS_BEYOND, ({ seats }) => {
+        // One alone is slow: a quorum without it must have no other slow pledge to wait for.
+        for (const { id, clock } of seats) clock.rate = id === "n1" ? 0.6 : 1.6;
       });
       expect(finding?.invariant).toBe("nobody else is elected during a lease");
     },
