@@ -1,5 +1,10 @@
 const SLAB_BYTES = 32 * 1024;
 
+const NO_BYTES = Buffer.alloc(0);
+
+/** One that nobody uses just now: connections that say nothing hold none, and mostly one after the other says something. */
+let spare: Buffer | null = null;
+
 /** Gathers what is to leave together, so that many small frames are one write. */
 export class OutgoingBytes {
   /** Where what is added goes: from `reserve()` on. */
@@ -18,7 +23,7 @@ export class OutgoingBytes {
   reserve(bytes: number): number {
     if (this.slab.length - this.at < bytes) {
       this.closeSegment();
-      this.slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, bytes));
+      this.slab = slabOf(bytes);
       this.start = 0;
       this.at = 0;
     }
@@ -28,13 +33,6 @@ export class OutgoingBytes {
   /** @param end where in `slab` what was written ends */
   commit(end: number): void {
     this.at = end;
-  }
-
-  /** Adds bytes as they are; they must not change any more. */
-  add(bytes: Buffer): void {
-    this.closeSegment();
-    this.full.push(bytes);
-    this.fullBytes += bytes.length;
   }
 
   /** @returns all that was added */
@@ -48,7 +46,9 @@ export class OutgoingBytes {
 
   /** What was taken is not needed any more. */
   recycle(): void {
-    if (this.full.length > 0 || this.start !== this.at) return;
+    if (this.length > 0) return;
+    if (this.slab.length === SLAB_BYTES) spare = this.slab;
+    this.slab = NO_BYTES;
     this.start = 0;
     this.at = 0;
   }
@@ -61,4 +61,9 @@ export class OutgoingBytes {
   }
 }
 
-const NO_BYTES = Buffer.alloc(0);
+function slabOf(bytes: number): Buffer {
+  if (bytes > SLAB_BYTES) return Buffer.allocUnsafeSlow(bytes);
+  const slab = spare ?? Buffer.allocUnsafeSlow(SLAB_BYTES);
+  spare = null;
+  return slab;
+}

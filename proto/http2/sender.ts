@@ -225,7 +225,8 @@ export class Sender {
   private readonly taken = (): void => {
     if (this.isOver) return;
     this.isInTransit = false;
-    this.out.recycle();
+    // Where it is finished, another write follows this one.
+    if (!this.isFinished) this.out.recycle();
     const { transitBytes, transitTaken } = this;
     this.transitBytes = 0;
     this.transitTaken = NOBODY;
