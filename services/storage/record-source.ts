@@ -127,6 +127,7 @@ export class RecordSource {
   async *rowChunks(
     options: KeyRange & {
       readonly rowsPerRead: number;
+      readonly reverse?: boolean;
       readonly snapshot: DatabaseSnapshot;
       readonly highWaterMarkBytes: number;
     },
