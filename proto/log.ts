@@ -39,4 +39,10 @@ export {
   UpdateMember,
   Verify,
 } from "./gen/quorate/log/v1/command";
-export { decodePutCommand, encodePutCommand, type PlainCommand, type PlainPut } from "./put-command";
+export {
+  decodePutCommand,
+  encodePlainAnswer,
+  encodePutCommand,
+  type PlainCommand,
+  type PlainPut,
+} from "./put-command";

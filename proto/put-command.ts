@@ -2,8 +2,8 @@ import { bytesTag, type Count, countTag, MessageReader, MessageWriter } from "./
 import type { Command, Put, RequestId } from "./gen/quorate/log/v1/command";
 
 /*
- * The commonest command by hand, for it is encoded once for each put and decoded once on each replica. Its bytes are those of
- * the generated code, as all that is on disk for ever.
+ * The commonest command by hand, for it is encoded once for each put and decoded once on each replica, and the answer that nearly
+ * all commands have, which each replica keeps. Their bytes are those of the generated code, as all that is on disk for ever.
  */
 
 /** What a Command that puts says beside the put. */
@@ -50,7 +50,11 @@ const put = {
   expectedModRevision: countTag(5),
 };
 
+const answer = { revision: countTag(1), done: bytesTag(2) };
+
 const writer = new MessageWriter("together");
+/** Answers are kept one by one, each for as long as its client likes. */
+const answerWriter = new MessageWriter();
 const reader = new MessageReader();
 
 /** The bytes share memory with those of the puts before and after. */
@@ -75,6 +79,11 @@ export function encodePutCommand(fields: PlainCommand, said: PlainPut): Uint8Arr
       .message(command.requestId, from);
   }
   return writer.count(command.wallTimeMs, fields.wallTimeMs).finish();
+}
+
+/** The bytes of an Answer that says no more than that its command was carried out. */
+export function encodePlainAnswer(revision: Count): Uint8Array {
+  return answerWriter.begin().message(answer.done, 0).count(answer.revision, revision).finish();
 }
 
 /** null for another command, and where the generated code is to decode it: see MessageReader. Byte fields are views. */

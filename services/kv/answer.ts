@@ -1,4 +1,4 @@
-import { Answer, type AnswerRecord, type Done, Refusal } from "@quorate/proto/log";
+import { Answer, type AnswerRecord, type Done, encodePlainAnswer, Refusal } from "@quorate/proto/log";
 import { assert, EMPTY_BYTES } from "#std";
 import { encoderOf } from "./encoder";
 import type { StoredRecord } from "./record";
@@ -6,7 +6,7 @@ import type { StoredRecord } from "./record";
 const encode = encoderOf(Answer, { revision: 0n, result: undefined });
 
 export function encodeAnswer(answer: Answer): Uint8Array {
-  return encode(answer);
+  return answer.result === DONE ? encodePlainAnswer(answer.revision) : encode(answer);
 }
 
 /** The answer that encodeAnswer made the bytes of. Byte fields share memory with `bytes`. */

@@ -1,4 +1,5 @@
 import { assert } from "#std";
+import { KeptAnswers } from "./kept-answers";
 import {
   SESSION_ANSWER_BYTES_MAX,
   SESSION_ANSWER_OVERHEAD_BYTES,
@@ -40,15 +41,14 @@ interface Session {
   /** See SessionState. */
   deadlineMs: number | null;
   firstUnanswered: number;
-  /** By sequence. */
-  readonly answers: Map<number, Uint8Array>;
+  readonly answers: KeptAnswers;
   /** The highest sequence among the answers, or one that is below firstUnanswered by now. */
   lastAnswered: number;
   answerBytes: number;
   /** Whether it is in `touched`. */
   isTouched: boolean;
-  /** The sequences whose answers came since the writes were last taken. */
-  readonly unwritten: Set<number>;
+  /** The sequences whose answers came since the writes were last taken; some of them may be dropped by now. */
+  readonly unwritten: number[];
 }
 
 /** What sessions keep at most when idle ones had to give way. */
@@ -83,8 +83,7 @@ export class SessionTable {
       assert(session !== undefined, "an answer belongs to a session");
       assert(sequence >= session.firstUnanswered, "an answer is kept until the client has it");
       assert(sequence < session.firstUnanswered + SESSION_WINDOW_MAX, "an answer is within the window");
-      assert(!session.answers.has(sequence), "a sequence has one answer");
-      session.answers.set(sequence, answer);
+      session.answers.add({ sequence, bytes: answer, isWritten: true });
       session.lastAnswered = Math.max(session.lastAnswered, sequence);
       session.answerBytes += answer.length;
     }
@@ -134,7 +133,7 @@ export class SessionTable {
       };
     }
     const answer = session.answers.get(sequence);
-    if (answer !== undefined) return { kind: "answered", answer };
+    if (answer !== undefined) return { kind: "answered", answer: answer.bytes };
     this.raiseFirstUnanswered(session, request.firstUnanswered);
     const { firstUnanswered } = session;
     const disorder = disorderOf(request, session);
@@ -165,12 +164,11 @@ export class SessionTable {
   keep(request: SessionRequest, answer: Uint8Array): void {
     const session = this.sessions.get(request.clientId);
     if (session === undefined) return;
-    assert(!session.answers.has(request.sequence), "a fresh request has no answer yet");
     assert(session.deadlineMs === null, "a session in use has no deadline");
-    session.answers.set(request.sequence, answer);
+    session.answers.add({ sequence: request.sequence, bytes: answer, isWritten: false });
     session.answerBytes += answer.length;
     this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;
-    session.unwritten.add(request.sequence);
+    session.unwritten.push(request.sequence);
     session.lastAnswered = Math.max(session.lastAnswered, request.sequence);
     this.touch(session);
     assert(
@@ -222,8 +220,7 @@ export class SessionTable {
       // Of a session that ended, the store needs to know no more than that.
       if (this.sessions.get(session.clientId) !== session) continue;
       sessions.push(stateOf(session));
-      for (const sequence of session.unwritten) answers.push(answerOf(session, sequence));
-      session.unwritten.clear();
+      takeUnwritten(session, answers);
     }
     const ended = this.ended;
     const gone = new Set(ended);
@@ -239,7 +236,9 @@ export class SessionTable {
   resident(): { readonly sessions: readonly SessionState[]; readonly answers: readonly SessionAnswer[] } {
     const sorted = [...this.sessions.values()].sort(byClientId);
     const answers: SessionAnswer[] = [];
-    for (const session of sorted) pushAnswers(session, answers);
+    for (const { clientId, answers: kept } of sorted) {
+      for (const { sequence, bytes } of kept.inOrder()) answers.push({ clientId, sequence, answer: bytes });
+    }
     return { sessions: sorted.map(stateOf), answers };
   }
 
@@ -251,11 +250,11 @@ export class SessionTable {
       ttlMs: state.ttlMs,
       deadlineMs: state.deadlineMs,
       firstUnanswered: state.firstUnanswered,
-      answers: new Map(),
+      answers: new KeptAnswers(),
       lastAnswered: 0,
       answerBytes: 0,
       isTouched: false,
-      unwritten: new Set(),
+      unwritten: [],
     };
     this.sessions.set(session.clientId, session);
     if (session.deadlineMs === null) this.undated.add(session);
@@ -282,25 +281,20 @@ export class SessionTable {
     if (firstUnanswered <= before) return;
     session.firstUnanswered = firstUnanswered;
     this.touch(session);
-    if (firstUnanswered - before <= session.answers.size) {
-      for (let sequence = before; sequence < firstUnanswered; sequence += 1) this.drop(session, sequence);
-      return;
-    }
-    // A client may skip far more sequences than it has answers; those that are there are walked instead.
-    for (const sequence of session.answers.keys()) {
-      if (sequence < firstUnanswered) this.drop(session, sequence);
-    }
+    // A client may skip far more sequences than there can be answers.
+    const end = Math.min(firstUnanswered, session.lastAnswered + 1);
+    for (let sequence = before; sequence < end; sequence += 1) this.drop(session, sequence);
   }
 
   private drop(session: Session, sequence: number): void {
-    const answer = session.answers.get(sequence);
+    const answer = session.answers.take(sequence);
     if (answer === undefined) return;
     assert(session.deadlineMs === null, "a session in use has no deadline");
-    session.answers.delete(sequence);
-    session.answerBytes -= answer.length;
-    this.keptBytes -= answer.length + SESSION_ANSWER_OVERHEAD_BYTES;
+    const { length } = answer.bytes;
+    session.answerBytes -= length;
+    this.keptBytes -= length + SESSION_ANSWER_OVERHEAD_BYTES;
     // An answer that the store never saw needs no word to be dropped.
-    if (!session.unwritten.delete(sequence)) this.dropped.push({ clientId: session.clientId, sequence });
+    if (answer.isWritten) this.dropped.push({ clientId: session.clientId, sequence });
   }
 
   private end(session: Session): void {
@@ -374,26 +368,13 @@ function stateOf(session: Session): SessionState {
   return { clientId, namespaceId, ttlMs, deadlineMs, firstUnanswered };
 }
 
-/**
- * Appends the answers of a session by sequence. All that are kept are asked for in one turn of the event loop, so it counts that
- * they are mostly in order already: sorting each anyway took ten times as long.
- */
-function pushAnswers({ clientId, answers }: Session, all: SessionAnswer[]): void {
-  const from = all.length;
-  let isSorted = true;
-  let last = 0;
-  for (const [sequence, answer] of answers) {
-    if (sequence < last) isSorted = false;
-    last = sequence;
-    all.push({ clientId, sequence, answer });
+/** Appends the answers that came since the last time and were not dropped meanwhile, in the order of their coming. */
+function takeUnwritten({ clientId, answers, unwritten }: Session, all: SessionAnswer[]): void {
+  for (const sequence of unwritten) {
+    const answer = answers.get(sequence);
+    if (answer === undefined) continue;
+    answer.isWritten = true;
+    all.push({ clientId, sequence, answer: answer.bytes });
   }
-  if (isSorted) return;
-  const sorted = all.splice(from).sort((left, right) => left.sequence - right.sequence);
-  for (const answer of sorted) all.push(answer);
-}
-
-function answerOf(session: Session, sequence: number): SessionAnswer {
-  const answer = session.answers.get(sequence);
-  assert(answer !== undefined, "a kept sequence has its answer");
-  return { clientId: session.clientId, sequence, answer };
+  unwritten.length = 0;
 }

@@ -8,7 +8,7 @@ export const kvMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/session-table.ts",
-        find: "    session.answers.set(request.sequence, answer);\n    session.answerBytes += answer.length;\n    this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;\n    session.unwritten.add(request.sequence);",
+        find: "    session.answers.add({ sequence: request.sequence, bytes: answer, isWritten: false });\n    session.answerBytes += answer.length;\n    this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;\n    session.unwritten.push(request.sequence);",
         replace: "",
       },
     ],
@@ -20,7 +20,7 @@ export const kvMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/session-table.ts",
-        find: "    session.answers.set(request.sequence, answer);\n    session.answerBytes += answer.length;\n    this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;\n    session.unwritten.add(request.sequence);",
+        find: "    session.answers.add({ sequence: request.sequence, bytes: answer, isWritten: false });\n    session.answerBytes += answer.length;\n    this.keptBytes += answer.length + SESSION_ANSWER_OVERHEAD_BYTES;\n    session.unwritten.push(request.sequence);",
         replace: "",
       },
     ],
@@ -34,7 +34,7 @@ export const kvMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/session-table.ts",
-        find: "for (const sequence of session.unwritten) answers.push(answerOf(session, sequence));",
+        find: "takeUnwritten(session, answers);",
         replace: "",
       },
     ],
@@ -46,13 +46,8 @@ export const kvMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/session-table.ts",
-        find: "if (sequence < firstUnanswered) this.drop(session, sequence);",
-        replace: "if (sequence <= firstUnanswered) this.drop(session, sequence);",
-      },
-      {
-        file: "services/kv/session-table.ts",
-        find: "for (let sequence = before; sequence < firstUnanswered; sequence += 1)",
-        replace: "for (let sequence = before; sequence <= firstUnanswered; sequence += 1)",
+        find: "Math.min(firstUnanswered, session.lastAnswered + 1)",
+        replace: "Math.min(firstUnanswered, session.lastAnswered) + 1",
       },
     ],
     expected: ["the same answer", "applied once"],

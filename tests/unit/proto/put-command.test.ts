@@ -1,5 +1,14 @@
 import { describe, expect, test } from "@jest/globals";
-import { Command, decodePutCommand, encodePutCommand, type Put, type RequestId } from "@quorate/proto/log";
+import {
+  Answer,
+  Command,
+  Done,
+  decodePutCommand,
+  encodePlainAnswer,
+  encodePutCommand,
+  type Put,
+  type RequestId,
+} from "@quorate/proto/log";
 import { encodeCommand, encodePutCommand as encodeOfKv, putCommand } from "@quorate/services/kv";
 import fc from "fast-check";
 import { bytesField, int64, text } from "./arbitrary-fields";
@@ -143,5 +152,20 @@ describe("the command of a put", () => {
       fc.uint8Array({ maxLength: 30 }),
     );
     fc.assert(fc.property(garbled, agrees), { numRuns: 500 });
+  });
+});
+
+describe("the answer of most commands", () => {
+  test("is encoded by hand as by the generated code, byte for byte", () => {
+    fc.assert(
+      fc.property(int64, (revision) => {
+        const answer = {
+          revision,
+          result: { $case: "done" as const, value: Done.decode(new Uint8Array(0)) },
+        };
+        const generated = Answer.encode(answer).finish();
+        expect(Buffer.compare(encodePlainAnswer(revision), generated)).toBe(0);
+      }),
+    );
   });
 });
