@@ -1,6 +1,6 @@
 import type { Answer } from "#kv";
 import type { EntryId, Index, MemberId, Term } from "#raft";
-import { assert } from "#std";
+import { assert, BoundedQueue } from "#std";
 import type { NotAppliedReason, SubmitOutcome, UnknownReason } from "./outcome";
 
 /** A command that waits to be proposed. */
@@ -11,6 +11,7 @@ export interface QueuedCommand {
 }
 
 interface PendingCommand {
+  readonly index: Index;
   readonly term: Term;
   readonly command: QueuedCommand;
 }
@@ -25,7 +26,10 @@ interface PendingCommand {
 export class Proposals {
   private queued: QueuedCommand[] = [];
   private queuedBytes = 0;
-  private readonly pending = new Map<Index, PendingCommand>();
+  /** By index. */
+  private readonly pending: BoundedQueue<PendingCommand>;
+  /** That of the last one that is pending, if there is any. */
+  private lastIndex: Index = 0;
   private graceTicksLeft = 0;
 
   constructor(
@@ -34,11 +38,13 @@ export class Proposals {
       readonly bytesMax: number;
       readonly graceTicks: number;
     },
-  ) {}
+  ) {
+    this.pending = new BoundedQueue(bounds.commandsMax);
+  }
 
   /** Commands without an outcome. */
   get size(): number {
-    return this.queued.length + this.pending.size;
+    return this.queued.length + this.pending.length;
   }
 
   push(command: QueuedCommand): "accepted" | "full" {
@@ -59,36 +65,39 @@ export class Proposals {
 
   /** The commands have consecutive places in the log from `first` on. */
   placed(commands: readonly QueuedCommand[], first: EntryId): void {
+    if (this.pending.length > 0 && this.lastIndex >= first.index) this.giveUpFrom(first);
     for (let offset = 0; offset < commands.length; offset += 1) {
-      const index = first.index + offset;
-      // A place can be given twice: an own entry of an earlier term was replaced while its outcome was still open.
-      const replaced = this.pending.get(index);
-      assert(replaced === undefined || replaced.term < first.term, "a place in a term's log is given once");
-      replaced?.command.settle(notApplied("superseded", null));
-      this.pending.set(index, { term: first.term, command: commands[offset]! });
+      const command = commands[offset]!;
+      this.lastIndex = first.index + offset;
+      const taken = this.pending.push({ index: this.lastIndex, term: first.term, command });
+      assert(taken === "accepted", "those that are queued and those that are pending are bounded together");
     }
   }
 
-  /** The entry was applied here with this answer. */
+  /** The entry was applied here with this answer. To be told of each entry, in their order. */
   applied(entry: EntryId, answer: Answer | null): void {
-    const pending = this.pending.get(entry.index);
-    if (pending === undefined) return;
-    const { term, command } = pending;
-    this.pending.delete(entry.index);
-    if (term === entry.term && answer !== null) {
+    const pending = this.pending.peek();
+    if (pending === undefined || pending.index > entry.index) return;
+    assert(pending.index === entry.index, "no entry is left out");
+    this.pending.shift();
+    const { command } = pending;
+    if (pending.term === entry.term && answer !== null) {
       command.settle({ kind: "applied", answer, entry });
       return;
     }
-    assert(term !== entry.term, "an own command has an answer");
+    assert(pending.term !== entry.term, "an own command has an answer");
     command.settle(notApplied("superseded", null));
   }
 
   /** A state that has applied all up to there was installed: what became of its commands is not known here. */
   installedUpTo(index: Index): void {
-    for (const [at, { command }] of [...this.pending]) {
-      if (at > index) continue;
-      this.pending.delete(at);
-      command.settle({ kind: "unknown", reason: "leadership_lost" });
+    for (
+      let next = this.pending.peek();
+      next !== undefined && next.index <= index;
+      next = this.pending.peek()
+    ) {
+      this.pending.shift();
+      next.command.settle({ kind: "unknown", reason: "leadership_lost" });
     }
   }
 
@@ -114,10 +123,24 @@ export class Proposals {
     this.settlePending(pendingReason);
   }
 
+  /**
+   * A place can be given twice: an own entry of an earlier term is no more in this log, while its outcome is still open. Nor is
+   * it known to be gone: another member may hold it, and lead with the votes of those who have heard neither of the leader
+   * that took it out of this log nor of this one. For that it takes five voters.
+   */
+  private giveUpFrom(first: EntryId): void {
+    for (const pending of this.pending.drain()) {
+      if (pending.index < first.index) {
+        this.pending.push(pending);
+        continue;
+      }
+      assert(pending.term < first.term, "a place in a term's log is given once");
+      pending.command.settle({ kind: "unknown", reason: "leadership_lost" });
+    }
+  }
+
   private settlePending(reason: UnknownReason): void {
-    const open = [...this.pending.values()];
-    this.pending.clear();
-    for (const { command } of open) command.settle({ kind: "unknown", reason });
+    for (const { command } of this.pending.drain()) command.settle({ kind: "unknown", reason });
   }
 }
 

@@ -80,7 +80,7 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/replica/proposals.ts",
-        find: "if (term === entry.term && answer !== null) {",
+        find: "if (pending.term === entry.term && answer !== null) {",
         replace: "if (answer !== null) {",
       },
     ],

@@ -68,7 +68,7 @@ describe("proposals", () => {
     expect(outcomes[0]).toEqual({ kind: "unknown", reason: "leadership_lost" });
   });
 
-  it("stay open for a leader that won again, and are superseded when their place is given anew", () => {
+  it("stay open for a leader that won again, and are unknown when their place is given anew, for others may hold them", () => {
     const { queue, outcomes, push, place } = proposals({ graceTicks: 1 });
     push();
     place({ term: 2, index: 10 });
@@ -78,7 +78,25 @@ describe("proposals", () => {
     expect(outcomes[0]).toBeNull();
     push();
     place({ term: 4, index: 10 });
-    expect(outcomes).toEqual([{ kind: "not_applied", reason: "superseded", leaderId: null }, null]);
+    expect(outcomes).toEqual([{ kind: "unknown", reason: "leadership_lost" }, null]);
+    queue.applied({ term: 4, index: 10 }, ANSWER);
+    expect(outcomes[1]).toEqual({ kind: "applied", answer: ANSWER, entry: { term: 4, index: 10 } });
+  });
+
+  it("before a place that is given anew stay open", () => {
+    const { queue, outcomes, push, place } = proposals();
+    push();
+    push();
+    push();
+    place({ term: 2, index: 10 });
+    queue.leadershipLost();
+    queue.leadershipWon();
+    push();
+    place({ term: 4, index: 11 });
+    const unknown = { kind: "unknown", reason: "leadership_lost" };
+    expect(outcomes).toEqual([null, unknown, unknown, null]);
+    queue.applied({ term: 2, index: 10 }, ANSWER);
+    expect(outcomes[0]).toEqual({ kind: "applied", answer: ANSWER, entry: { term: 2, index: 10 } });
   });
 
   it("beyond the bound on commands or bytes are refused at once, and room returns", () => {
