@@ -93,7 +93,7 @@ export class Batch {
     }
     if (!stage.isEmpty) {
       namespace.count(stage.keysDelta, stage.bytesDelta);
-      stage.each((staged) => this.settle(staged, namespace));
+      stage.each(this.settle);
       stage.clear();
     }
     this.endCommand();
@@ -213,10 +213,12 @@ export class Batch {
     this.commandOrigin = null;
   }
 
-  private settle({ id, before, after }: StagedKey, namespace: Namespace): void {
+  /** A field, so that a command makes no closure. */
+  private readonly settle = ({ id, before, after }: StagedKey): void => {
     const record = after ?? before;
     if (record === null) return;
     const { key } = record;
+    const { namespace } = this;
     const { id: namespaceId, generation } = namespace;
     this.overlay(namespace).records.set(id, after);
     const leaseBefore = before === null ? 0 : before.leaseId;
@@ -232,7 +234,7 @@ export class Batch {
     } else {
       this.changes.push({ kind: "put", namespaceId, generation, revision, ordinal, record: after, origin });
     }
-  }
+  };
 
   private get nextOrdinal(): number {
     return this.changes.length - this.changesBefore;
