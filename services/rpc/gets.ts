@@ -1,5 +1,5 @@
 import { decodeGetRequest, encodeGetResponse, GetRequest } from "@quorate/proto/kv";
-import type { ByteCall } from "#forward";
+import type { ByteCall, EndingCall } from "#forward";
 import type { Cancellation, ReadRequest } from "#replica";
 import { plainHeader } from "./header";
 import { decodeRequest } from "./method";
@@ -11,11 +11,29 @@ import { checkKey } from "./request-fields";
 /** So many keys are looked up at a time; the next when these are answered. */
 const KEYS_PER_READ = 128;
 
+/** A Get that waits for its answer. */
 interface Get {
   readonly call: ByteCall;
   readonly key: Uint8Array;
-  readonly resolve: (answer: Uint8Array) => void;
-  readonly reject: (failure: unknown) => void;
+  answered(answer: Uint8Array): void;
+  failed(failure: unknown): void;
+}
+
+/** Of a call that is told itself how it ends. */
+class DirectGet implements Get {
+  constructor(
+    readonly call: EndingCall,
+    readonly key: Uint8Array,
+    private readonly tellFailure: (failure: unknown, call: EndingCall) => void,
+  ) {}
+
+  answered(answer: Uint8Array): void {
+    this.call.answered(answer);
+  }
+
+  failed(failure: unknown): void {
+    this.tellFailure(failure, this.call);
+  }
 }
 
 /**
@@ -24,25 +42,39 @@ interface Get {
  */
 export class Gets {
   private readonly node: NodeContext;
+  private readonly tellFailure: (failure: unknown, call: EndingCall) => void;
   private newest: GetsTogether | null = null;
 
-  constructor(node: NodeContext) {
+  /** @param tellFailure tells a call that was begun that it failed, whatever it failed with */
+  constructor(node: NodeContext, tellFailure: (failure: unknown, call: EndingCall) => void) {
     this.node = node;
+    this.tellFailure = tellFailure;
   }
 
   /** Throws, too, what a caller is told of a request that is refused. */
   serve(call: ByteCall): Promise<Uint8Array> {
-    const { node } = this;
-    const fields = decodeGetRequest(call.body) ?? decodeRequest(GetRequest, call.body);
-    const key = checkKey(fields.key, node.limits);
-    const together = this.newest?.takes(fields) === true ? this.newest : this.begin(fields);
-    refuseUnlessLeader(node, together.request, call);
-    return new Promise((resolve, reject) => {
-      together.gets.push({ call, key, resolve, reject });
+    const { key, together } = this.placed(call);
+    return new Promise((answered, failed) => {
+      together.gets.push({ call, key, answered, failed });
     });
   }
 
-  private begin(fields: ReadFields): GetsTogether {
+  /** The same without a promise. Throws what a caller is told of a request that is refused. */
+  begin(call: EndingCall): void {
+    const { key, together } = this.placed(call);
+    together.gets.push(new DirectGet(call, key, this.tellFailure));
+  }
+
+  private placed(call: ByteCall): { readonly key: Uint8Array; readonly together: GetsTogether } {
+    const { node } = this;
+    const fields = decodeGetRequest(call.body) ?? decodeRequest(GetRequest, call.body);
+    const key = checkKey(fields.key, node.limits);
+    const together = this.newest?.takes(fields) === true ? this.newest : this.together(fields);
+    refuseUnlessLeader(node, together.request, call);
+    return { key, together };
+  }
+
+  private together(fields: ReadFields): GetsTogether {
     const together = new GetsTogether(this.node, fields);
     this.newest = together;
     // Not queueMicrotask(), which fake timers of a test runner replace: a cluster in such a test goes on.
@@ -61,7 +93,9 @@ class GetsTogether implements Cancellation {
   private readonly fields: ReadFields;
   readonly request: ReadRequest;
   private onAbort: (() => void) | null = null;
-  /** All before this one are cancelled. */
+  /** How many of the first have been told how they end. */
+  private answered = 0;
+  /** All before this one are answered or cancelled. */
   private firstOpen = 0;
 
   constructor(node: NodeContext, fields: ReadFields) {
@@ -85,25 +119,25 @@ class GetsTogether implements Cancellation {
     const { node, request } = this;
     if (this.aborted) return this.fail(readFailure({ kind: "cancelled" }, request));
     const point = await node.replica.readPoint(request, this);
-    if (point.kind !== "ready") {
-      for (const { reject } of this.gets) reject(readFailure(point, request));
-      return;
-    }
+    if (point.kind !== "ready") return this.fail(readFailure(point, request));
     const header = plainHeader(node, point.term, point.revision);
-    for (let from = 0; from < this.gets.length && !this.aborted; from += KEYS_PER_READ) {
-      const gets = this.gets.slice(from, from + KEYS_PER_READ);
+    while (this.answered < this.gets.length) {
+      if (this.aborted) return this.fail(readFailure({ kind: "cancelled" }, request));
+      const gets = this.gets.slice(this.answered, this.answered + KEYS_PER_READ);
       const keys = gets.map(({ key }) => key);
       const records = await node.replica.state.records({ ...placeOf(point), keys, keysOnly: false });
       for (let at = 0; at < gets.length; at += 1) {
-        (gets[at] as Get).resolve(encodeGetResponse(header, records[at] ?? null));
+        (gets[at] as Get).answered(encodeGetResponse(header, records[at] ?? null));
+        this.answered += 1;
       }
     }
-    if (this.aborted) this.fail(readFailure({ kind: "cancelled" }, request));
   }
 
   /** Those that have no answer yet. */
   fail(failure: unknown): void {
-    for (const { reject } of this.gets) reject(failure);
+    const gets = this.gets.slice(this.answered);
+    this.answered = this.gets.length;
+    for (const get of gets) get.failed(failure);
   }
 
   get aborted(): boolean {

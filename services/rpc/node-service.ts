@@ -117,16 +117,19 @@ export class NodeService implements ByteService {
   constructor(node: NodeContext, channels: CallChannels) {
     this.node = node;
     this.channels = channels;
-    this.gets = new Gets(node);
+    this.gets = new Gets(node, this.tellAfter);
   }
 
   begin(call: EndingCall): void {
-    if (call.method.path !== PUT_PATH || !this.leadsFor(call)) {
+    const { path } = call.method;
+    const isPut = path === PUT_PATH && this.leadsFor(call);
+    if (!isPut && !(path === GET_PATH && this.isReadHere(call))) {
       tell(this.unary(call), call);
       return;
     }
     try {
-      this.put(this.node, call);
+      if (isPut) this.put(this.node, call);
+      else this.gets.begin(call);
     } catch (error) {
       this.tellAfter(error, call);
     }
@@ -136,6 +139,12 @@ export class NodeService implements ByteService {
   private leadsFor({ body }: ByteCall): boolean {
     const { directory, limits, memberId } = this.node;
     return directory.knownLeaderId === memberId && body.length <= limits.requestBytesMax;
+  }
+
+  /** Whether place() says so of a call that asks for what its member holds. */
+  private isReadHere({ body, headers }: ByteCall): boolean {
+    const { limits, memberId } = this.node;
+    return (headers.member === "" || headers.member === memberId) && body.length <= limits.requestBytesMax;
   }
 
   private readonly tellAfter = (error: unknown, call: EndingCall): void =>

@@ -1,19 +1,48 @@
 import { describe, expect, test } from "@jest/globals";
 import { Consistency, ErrorReason, GetResponse } from "@quorate/proto/kv";
-import { ByteCall, CallFailure, methodRoutes, NO_HEADERS } from "@quorate/services/forward";
+import { ByteCall, CallFailure, type EndingCall, methodRoutes, NO_HEADERS } from "@quorate/services/forward";
 import type { Cancellation, ReadOutcome } from "@quorate/services/replica";
 import { NodeService } from "@quorate/services/rpc";
+import { eventually } from "../../support/eventually";
 import { FakeNode, READY, stored } from "./fake-node";
 import { get, KV, none } from "./node-rig";
 
-function callOf(body: Uint8Array, forward = ""): ByteCall {
-  return new ByteCall({
+function fieldsOf(body: Uint8Array, forward = ""): ConstructorParameters<typeof ByteCall>[0] {
+  return {
     method: methodRoutes.get(`${KV}Get`)!,
     body: Buffer.from(body),
     headers: { ...NO_HEADERS, forward },
     connection: { getPeer: () => "nobody" },
     deadlineMs: Number.POSITIVE_INFINITY,
-  });
+  };
+}
+
+function callOf(body: Uint8Array, forward = ""): ByteCall {
+  return new ByteCall(fieldsOf(body, forward));
+}
+
+/** A call of a pipeline: notes what it is told. */
+class ToldCall extends ByteCall implements EndingCall {
+  readonly told: string[] = [];
+
+  private readonly onAnswer: () => void;
+
+  constructor(key: string, onAnswer: () => void) {
+    super(fieldsOf(get({ key: Buffer.from(key) })));
+    this.onAnswer = onAnswer;
+  }
+
+  answered(body: Uint8Array): void {
+    this.onAnswer();
+    const value = GetResponse.decode(body).record?.value;
+    this.told.push(value === undefined ? "nothing" : Buffer.from(value).toString());
+    this.abort();
+  }
+
+  failed(error: unknown): void {
+    this.told.push(ErrorReason[CallFailure.from(error).reason]);
+    this.abort();
+  }
 }
 
 function callFor(key: string): ByteCall {
@@ -97,6 +126,48 @@ describe("gets of one turn", () => {
     node.read = READY;
     node.storeFails = new Error("broken");
     expect(await both()).toEqual(["INTERNAL", "INTERNAL"]);
+  });
+});
+
+describe("gets of a pipeline are told how they end, once:", () => {
+  /** @param keys as many calls, begun in one turn */
+  async function begun(node: FakeNode, keys: readonly string[], onAnswer = () => {}): Promise<string[][]> {
+    const service = node.service();
+    const calls = keys.map((key) => new ToldCall(key, onAnswer));
+    for (const call of calls) service.begin(call);
+    await eventually("all are told", () => calls.every(({ told }) => told.length > 0));
+    return calls.map(({ told }) => told);
+  }
+
+  test("what is there, and that nothing is", async () => {
+    const node = new FakeNode();
+    node.records = [stored("a")];
+    expect(await begun(node, ["a", "b"])).toEqual([["value of a"], ["nothing"]]);
+  });
+
+  test("that they are refused", async () => {
+    const node = new FakeNode();
+    node.records = [stored("a")];
+    expect(await begun(node, ["", "a"])).toEqual([["INVALID_ARGUMENT"], ["value of a"]]);
+  });
+
+  test("that there is no read point, and that the store fails", async () => {
+    const node = new FakeNode();
+    node.read = { kind: "no_leader" };
+    expect(await begun(node, ["a", "b"])).toEqual([["NO_LEADER"], ["NO_LEADER"]]);
+    node.read = READY;
+    node.storeFails = new Error("broken");
+    expect(await begun(node, ["a", "b"])).toEqual([["INTERNAL"], ["INTERNAL"]]);
+  });
+
+  test("those that were answered before the store failed hear nothing of that", async () => {
+    const node = new FakeNode();
+    node.records = [stored("a")];
+    const ends = await begun(node, [...new Array<string>(128).fill("a"), "b"], () => {
+      node.storeFails = new Error("broken");
+    });
+    expect(ends.slice(0, 128)).toEqual(new Array(128).fill(["value of a"]));
+    expect(ends.slice(128)).toEqual([["INTERNAL"]]);
   });
 });
 
