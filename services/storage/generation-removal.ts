@@ -33,7 +33,7 @@ export class GenerationRemoval {
   private async removeRange(range: KeyRange): Promise<void> {
     const { handle, stateWriter } = this.parts;
     handle.check();
-    this.space.noteRemoved(await handle.database.approximateSize(range.gte, range.lt));
+    this.space.noteRemoved(range, await handle.database.approximateSize(range.gte, range.lt));
     const iterator = handle.database.keys(range);
     try {
       for (;;) {

@@ -9,6 +9,7 @@ import {
   type KeyRange,
   marksOfRevisionsKey,
   newestKey,
+  rangeOfGeneration,
   rangeOfHistoryEndingIn,
   valueKey,
 } from "./state-layout";
@@ -86,7 +87,7 @@ export class HistoryRemoval {
   private async removeRows(namespaceId: number, range: KeyRange): Promise<void> {
     const { handle } = this.parts;
     handle.check();
-    this.space.noteRemoved(await handle.database.approximateSize(range.gte, range.lt));
+    this.space.noteRemoved(range, await handle.database.approximateSize(range.gte, range.lt));
     const iterator = handle.database.keys(range);
     try {
       for (;;) {
@@ -123,7 +124,7 @@ export class HistoryRemoval {
     for (const apart of valuesApart(replaced)) {
       const place = { namespaceId, generation, key, revision: apart.revision };
       bytes += valueKey(this.writer, place).deleteFrom(batch);
-      this.space.noteRemoved(apart.bytes);
+      this.space.noteRemoved(rangeOfGeneration(this.writer, "value", namespaceId, generation), apart.bytes);
     }
     if (kind === "delete" && this.isDeletedAt({ namespaceId, generation, key, revision })) {
       bytes += newestKey(this.writer, namespaceId, generation, key).deleteFrom(batch);

@@ -25,7 +25,7 @@ export interface DataIdentity {
 }
 
 /** The layout of the data directory and of all keys and values in it. */
-export const FORMAT_VERSION = 6;
+export const FORMAT_VERSION = 7;
 
 const IDENTITY_FILE = "identity.json";
 

@@ -1,5 +1,6 @@
 import { crc32 } from "node:zlib";
 import { type ImageChunk, ImageDamaged, type ImageHeader } from "#replica";
+import { EMPTY_BYTES } from "#std";
 import { checkedValue, RecordWriter } from "./record-writer";
 import { headKey, kindOfKey, NEWEST_PREFIX_BYTES } from "./state-layout";
 import { readHead, type StateHead } from "./state-records";
@@ -11,7 +12,7 @@ import { isPut } from "./version-records";
  * (u64) and the last key, so that a chunk that is left out or doubled is seen whatever its rows hold.
  */
 
-export const LEVEL_IMAGE_FORMAT = "level-6";
+export const LEVEL_IMAGE_FORMAT = "level-7";
 
 export type ImageRow = readonly [key: Uint8Array, value: Uint8Array];
 
@@ -137,15 +138,17 @@ export class ImageReader {
   /** Returns the head where it is among them. */
   private checkRows(rows: readonly ImageRow[]): StateHead | null {
     let head: StateHead | null = null;
-    let before = this.lastKey;
+    let before = positionInOrder(this.lastKey);
     for (const [key, stored] of rows) {
       const kind = kindOfKey(key);
       if (kind === null || kind === "batch") throw new ImageDamaged("a row is of no kind that an image has");
-      if (Buffer.compare(before, key) >= 0) throw new ImageDamaged("its rows are not in order");
+      const isInOrder =
+        kind === "head" ? this.rowCount === 0 && head === null && before.length === 0 : isBefore(before, key);
+      if (!isInOrder) throw new ImageDamaged("its rows are not in order");
       const value = checkedValue(key, stored);
       if (value === null) throw new ImageDamaged("the checksum of a row does not match");
       if (kind === "head") head = this.checkHead(readHead(value));
-      before = key;
+      before = positionInOrder(key);
     }
     if (this.foundHead === null && rows.length > 0 && head === null)
       throw new ImageDamaged("its head is missing");
@@ -202,6 +205,15 @@ export function headOfImage(head: StateHead): StateHead {
 }
 
 /** The key that an image begins with. */
+/** The head comes before all others, wherever its key sorts. */
+function positionInOrder(key: Uint8Array): Uint8Array {
+  return kindOfKey(key) === "head" ? EMPTY_BYTES : key;
+}
+
+function isBefore(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) < 0;
+}
+
 export const HEAD_KEY: Uint8Array = headKey(new RecordWriter()).takeKey();
 
 function rowsIn(data: Uint8Array): readonly ImageRow[] {

@@ -36,7 +36,9 @@ export {
 } from "./log-open";
 export { type PledgeRead, pledgePath, readPledgedMs, writePledgedMs } from "./pledge-file";
 export { type CachedRow, RecordCache } from "./record-cache";
+export { RemovedRows } from "./removed-rows";
 export { snappyUncompress } from "./snappy";
+export type { KeyRange } from "./state-layout";
 export { openStateStore, type StateStoreOpened } from "./state-open";
 export {
   DEFAULT_STORE_OPTIONS,

@@ -1,11 +1,12 @@
 import type { Database } from "./database";
 import type { DatabaseHandle } from "./database-handle";
-import { type KeyRange, RANGE_OF_RECORDS } from "./state-layout";
+import { RemovedRows } from "./removed-rows";
+import { type KeyRange, RANGE_OF_RECORDS, RANGE_OF_REVISIONS } from "./state-layout";
 import type { StateWriter } from "./state-writer";
 
 /** Below this it is not worth it: LevelDB merges its tables by itself as others are written. */
 const REMOVED_BYTES_MIN = 8 * 1024 * 1024;
-/** What was removed comes to so much of what the tables take. */
+/** What was removed comes to so much of what the tables take of its kind. */
 const REMOVED_SHARE_MIN = 0.5;
 /** What is compacted in one go: others' compactions, and the checkpoint, wait until it is done. */
 const PIECE_BYTES_MAX = 16 * 1024 * 1024;
@@ -13,12 +14,13 @@ const PIECE_BYTES_MAX = 16 * 1024 * 1024;
 /**
  * Makes LevelDB give back the space of what was removed: to LevelDB a removal is one more record, and the space comes
  * back when the tables that hold both are merged. It does so by itself as more is written, never while nothing is. By
- * the share that was removed, so that rewriting the tables costs at most a few bytes for each that was removed. What a
+ * the share that was removed, so that rewriting the tables costs at most a few bytes for each that was removed; and only
+ * where something was, so that of history what is still kept is left alone, for it lies behind. What a
  * snapshot can still see LevelDB moves to its last level instead, and does not look at again when it is asked to compact
  * (DBImpl::CompactRange); so those that were open when there was enough to return are waited for, and no later ones.
  */
 export class SpaceReturn {
-  private removedBytes = 0;
+  private readonly removed = [new RemovedRows(RANGE_OF_REVISIONS), new RemovedRows(RANGE_OF_RECORDS)];
   /** What is open and keeps LevelDB from giving up what it can still see. */
   private readonly open: Set<object> = new Set();
   /** Of them those that were open when there was enough to return, and are waited for; null where there is not enough. */
@@ -29,8 +31,9 @@ export class SpaceReturn {
     private readonly stateWriter: Pick<StateWriter, "flush">,
   ) {}
 
-  noteRemoved(bytes: number): void {
-    this.removedBytes += bytes;
+  /** @param range in which it lay @param bytes of what was removed in it */
+  noteRemoved(range: KeyRange, bytes: number): void {
+    this.removed.find(({ whole }) => includes(whole, range))?.add(range, bytes);
   }
 
   /** A state was frozen: what is removed from now on it can still see. */
@@ -46,26 +49,36 @@ export class SpaceReturn {
 
   /** Returns space if enough was removed; whether it did. */
   async returnDue(): Promise<boolean> {
-    if (this.removedBytes < REMOVED_BYTES_MIN) return false;
-    const { database } = this.handle;
-    await this.stateWriter.flush();
-    const { gte, lt } = RANGE_OF_RECORDS;
-    const bytes = await database.approximateSize(gte, lt);
-    if (this.removedBytes < bytes * REMOVED_SHARE_MIN) {
+    const due: RemovedRows[] = [];
+    for (const rows of this.removed) if (await this.isDue(rows)) due.push(rows);
+    if (due.length === 0) {
       this.awaited = null;
       return false;
     }
     this.awaited ??= new Set(this.open);
     if (this.awaited.size > 0) return false;
     this.awaited = null;
-    this.removedBytes = 0;
-    for await (const piece of piecesOf(database, RANGE_OF_RECORDS)) {
-      this.handle.check();
-      await database.compactRange(piece.gte, piece.lt);
+    const { database } = this.handle;
+    for (const range of due.flatMap((rows) => rows.takeRanges())) {
+      for await (const piece of piecesOf(database, range)) {
+        this.handle.check();
+        await database.compactRange(piece.gte, piece.lt);
+      }
     }
     this.handle.check();
     return true;
   }
+
+  private async isDue({ bytes, whole }: RemovedRows): Promise<boolean> {
+    if (bytes < REMOVED_BYTES_MIN) return false;
+    await this.stateWriter.flush();
+    const storedBytes = await this.handle.database.approximateSize(whole.gte, whole.lt);
+    return bytes >= storedBytes * REMOVED_SHARE_MIN;
+  }
+}
+
+function includes(whole: KeyRange, { gte, lt }: KeyRange): boolean {
+  return Buffer.compare(whole.gte, gte) <= 0 && Buffer.compare(lt, whole.lt) <= 0;
 }
 
 /** A range in parts of at most PIECE_BYTES_MAX, nearly, in order and without gaps. */

@@ -11,9 +11,11 @@ import type { RecordWriter } from "./record-writer";
  */
 
 const KIND = {
-  head: 0x01,
-  /** One a batch since the last checkpoint, so that a hole in LevelDB's log is seen. */
-  batch: 0x02,
+  /**
+   * First: LevelDB merges a young table with all that lie between its least key and its greatest, and what was written of
+   * history before lies before the first, where it is left alone.
+   */
+  revision: 0x01,
   namespace: 0x03,
   session: 0x04,
   answer: 0x05,
@@ -24,7 +26,9 @@ const KIND = {
   leaseKey: 0x09,
   newest: 0x10,
   value: 0x11,
-  revision: 0x12,
+  head: 0x20,
+  /** One a batch since the last checkpoint, so that a hole in LevelDB's log is seen. */
+  batch: 0x21,
 } as const;
 
 export type KeyKind = keyof typeof KIND;
@@ -37,15 +41,19 @@ export interface KeyRange {
 /** Sorts after every key: compacting this range touches no table, and still makes one of what is in memory. */
 export const RANGE_WITHOUT_KEYS = [Uint8Array.of(0xfe), Uint8Array.of(0xff)] as const;
 
-/** All that an image holds besides the head: batch numbers are of this directory alone. */
+/** All that an image holds behind the head: batch numbers are of this directory alone. */
 export const RANGE_OF_IMAGE: KeyRange = {
-  gte: Uint8Array.of(KIND.namespace),
-  lt: Uint8Array.of(KIND.revision + 1),
+  gte: Uint8Array.of(KIND.revision),
+  lt: Uint8Array.of(KIND.value + 1),
 };
 
-/** All kinds that grow with the keys of users and their history. */
+/** The kinds that grow with the keys of users, and that which grows with their history. */
 export const RANGE_OF_RECORDS: KeyRange = {
   gte: Uint8Array.of(KIND.leaseKey),
+  lt: Uint8Array.of(KIND.value + 1),
+};
+export const RANGE_OF_REVISIONS: KeyRange = {
+  gte: Uint8Array.of(KIND.revision),
   lt: Uint8Array.of(KIND.revision + 1),
 };
 

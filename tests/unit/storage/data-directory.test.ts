@@ -29,7 +29,7 @@ describe("data directory", () => {
       created: true,
       directory: {
         path,
-        identity: { formatVersion: 6, clusterId: "c1", memberId: "n1", members: IDENTITY.members },
+        identity: { formatVersion: 7, clusterId: "c1", memberId: "n1", members: IDENTITY.members },
       },
     });
     const storeId = created.kind === "opened" ? created.directory.identity.storeId : "";
@@ -114,7 +114,7 @@ describe("data directory", () => {
       expect(await act()).toMatchObject({
         kind: "refused",
         reason: "unknown_format",
-        message: expect.stringContaining("has format 9, this version reads 6"),
+        message: expect.stringContaining("has format 9, this version reads 7"),
       });
     }
   });

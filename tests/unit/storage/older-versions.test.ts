@@ -446,7 +446,7 @@ test("what thousands of changes at once take the place of is there at the revisi
 });
 
 const VALUE_KIND = 0x11;
-const REVISION_KIND = 0x12;
+const REVISION_KIND = 0x01;
 
 interface Iterating {
   iterator(options: object): { seek(key: Uint8Array): void };

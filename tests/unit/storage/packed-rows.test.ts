@@ -20,9 +20,9 @@ import {
 import { isLongRun } from "../../support/long-run";
 import { cutTail, editDatabase, largestFile } from "./damaged-files";
 
-const BATCH_KIND = 0x02;
+const BATCH_KIND = 0x21;
 const ANSWER_KIND = 0x05;
-const REVISION_KIND = 0x12;
+const REVISION_KIND = 0x01;
 
 let rig: LevelRig;
 

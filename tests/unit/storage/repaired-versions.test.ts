@@ -23,7 +23,7 @@ import { editDatabase } from "./damaged-files";
 const space = { namespaceId: NAMESPACE_ID, generation: GENERATION };
 const NEWEST_KIND = 0x10;
 const VALUE_KIND = 0x11;
-const REVISION_KIND = 0x12;
+const REVISION_KIND = 0x01;
 const DAMAGED = { name: "StoreFailure", dataLoss: true };
 const LONG = "x".repeat(5000);
 

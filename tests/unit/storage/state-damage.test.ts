@@ -73,7 +73,7 @@ describe("crashes of and damage to the state", () => {
   it("E8: a hole in the batches is found: an empty state takes its place, to be built anew from the log", async () => {
     await writeBatches(await rig.openState(), 1, 10);
     await rig.kill();
-    const lost = Buffer.from("020000000000000004", "hex");
+    const lost = Buffer.from("210000000000000004", "hex");
     await editDatabase(statePath(), (database) => database.del(lost));
     const { state, rebuiltBecause } = await opened();
     expect(rebuiltBecause).toBe("batch 4 of the state was lost, yet a later one was there");

@@ -317,7 +317,7 @@ describe("a state that takes another's place, in a data directory", () => {
         "a batch is missing",
         () =>
           editDatabase(join(rig.path, "state-1"), (database) =>
-            database.put(Buffer.from("01", "hex"), Buffer.of(0)),
+            database.put(Buffer.from("20", "hex"), Buffer.of(0)),
           ),
         /damaged/,
       ],
