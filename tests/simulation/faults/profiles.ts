@@ -1,4 +1,5 @@
 import { FAULT_KINDS, type FaultKind } from "./fault";
+import type { PlotName } from "./plots";
 
 /** What a run may be attacked with. */
 export interface Profile {
@@ -12,6 +13,8 @@ export interface Profile {
   readonly isSwarm: boolean;
   /** How many faults come in one storm, at most. */
   readonly stormFaultsMax: number;
+  /** One of these comes in each storm beside its faults. */
+  readonly plots?: readonly PlotName[];
   /** Whether replicas read by their leader's lease, on clocks as different as that allows. */
   readonly readsByLease?: boolean;
 }
@@ -213,16 +216,19 @@ export const profiles = {
       "isolation",
       "one_way_partition",
       "majority_split",
+      "bridge",
       "stream_reset",
       "pause",
       "stalls",
       "crash",
+      "crash_loop",
       "clock_jump",
       "member_changes",
     ],
     hasRoughClients: false,
     isSwarm: false,
-    stormFaultsMax: 5,
+    stormFaultsMax: 3,
+    plots: ["leaders_fall", "bridge_breaks", "bridge_restarts", "late_successors"],
     readsByLease: true,
   },
 } as const satisfies Record<string, Profile>;

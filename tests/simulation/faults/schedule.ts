@@ -4,6 +4,7 @@ import { CALM_CLIENTS, type ClientFaults, drawClientFaults } from "./client-faul
 import { Draw, type Storm } from "./draw";
 import { endOf, type Fault, type FaultKind } from "./fault";
 import { menu } from "./menu";
+import { plots } from "./plots";
 import { type Profile, type ProfileName, profiles } from "./profiles";
 
 /** All that a run is attacked with. Plain data: what JSON.parse gives back is the same schedule. */
@@ -70,11 +71,17 @@ export function drawSchedule(random: Random, options: ScheduleOptions): Schedule
 
   const faults: Fault[] = [];
   for (const storm of storms(times, durationUs, electionTimeoutUs)) {
-    const count = kinds.length === 0 ? 0 : 1 + times.below(profile.stormFaultsMax);
+    // What a plot is after may come to nothing by whatever else happens.
+    const least = profile.plots === undefined ? 1 : 0;
+    const count = kinds.length === 0 ? 0 : least + times.below(profile.stormFaultsMax);
     for (let drawn = 0; drawn < count; drawn += 1) {
       const [kind, intensity] = kinds[times.below(kinds.length)]!;
       const among = times.below(ALL_SEATS_ONE_OF) === 0 ? seats : members;
       faults.push(menu[kind](new Draw(times, among, seats, victims, storm, electionTimeoutUs, intensity)));
+    }
+    if (profile.plots !== undefined) {
+      const draw = new Draw(times, members, seats, victims, storm, electionTimeoutUs, 1);
+      faults.push(...plots[draw.pick(profile.plots)](draw));
     }
   }
   return {

@@ -216,13 +216,22 @@ class Watch implements Observer, ClientWatcher {
     if (replica === null || seat.isStrange) return;
     const status = replica.status();
     if (status.raft.role === "leader") this.elections.leads(seat.id, status.raft.term);
-    if (status.raft.hasLease) this.elections.holdsLease(seat.id, status.raft.term);
+    if (this.world.readsByLease) this.checkLeases();
     const { configuration, applied } = status.raft;
     this.configurations.actsBy(seat.id, configuration, [applied, status.appliedIndex]);
     this.progressOf(seat).stepped(status);
     this.bounds.stepped(seat.id, status);
     this.lowSpace.stepped(seat.id, status, replica.isLeader ? replica.leader.term : null);
     this.bounds.received(seat.id, seat.chunksWaiting);
+  }
+
+  /** Of all that lead, and not of the one that has just done something alone: whoever is elected breaks another's lease. */
+  private checkLeases(): void {
+    for (const { id, replica, isStrange } of this.world.seats) {
+      if (replica === null || isStrange || !replica.isLeader) continue;
+      const { hasLease, term } = replica.status().raft;
+      if (hasLease) this.elections.holdsLease(id, term);
+    }
   }
 
   submitted({ command }: SubmitEvent): void {

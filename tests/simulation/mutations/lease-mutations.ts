@@ -15,6 +15,32 @@ export const leaseMutations: readonly Mutation[] = [
     expected: [LEASE, ...STALE],
   },
   {
+    name: "restarted-member-forgets-its-pledge",
+    why: "A member that was started anew votes at once, although its leader may count on what it pledged before.",
+    profile: "lease_reads",
+    edits: [
+      {
+        file: "services/raft/pledge.ts",
+        find: "this.untilMs = clock.monotonicMs() + terms.pledgedMs;",
+        replace: "this.untilMs = 0;",
+      },
+    ],
+    expected: [LEASE, ...STALE],
+  },
+  {
+    name: "pledge-counts-from-when-it-was-asked-for-last",
+    why: "A pledge is not renewed: it counts from the first that the member gave.",
+    profile: "lease_reads",
+    edits: [
+      {
+        file: "services/raft/pledge.ts",
+        find: "this.untilMs = Math.max(this.untilMs, this.clock.monotonicMs() + ms);",
+        replace: "if (!this.isBinding) this.untilMs = this.clock.monotonicMs() + ms;",
+      },
+    ],
+    expected: [LEASE, ...STALE],
+  },
+  {
     name: "lease-is-judged-by-ticks",
     why: "A leader judges its lease by the time of its last tick, which a process that stood still has missed.",
     profile: "lease_reads",

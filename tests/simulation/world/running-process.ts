@@ -15,7 +15,7 @@ const NO_LEADER_MS = (2 * CONFIGURATION.electionTicks * CONFIGURATION.tickUs) / 
 /** The least time in which a follower without a leader campaigns; each may have pledged itself for so long before its start. */
 const PLEDGE_MS = (CONFIGURATION.electionTicks * CONFIGURATION.tickUs) / 1000;
 /** Where leaders read by lease it must be pledges, and not ticks, that put elections off. */
-const HASTY_ELECTION_TICKS = 8;
+const HASTY_ELECTION_TICKS = 4;
 const LEASE_TERMS = leaseTermsOf(PLEDGE_MS, PLEDGE_MS);
 /** One of so many that are removed does not heed it for a while. */
 const STUBBORN_ONE_OF = 3;

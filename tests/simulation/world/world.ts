@@ -29,8 +29,8 @@ export interface WorldOptions {
 
 /** Clocks differ so much at most, to either side, where leaders read by their lease. */
 const LEASE_RATE_RANGE = 0.05;
-/** What a message takes longer to who hears late: some heartbeats, and less than an election timeout. */
-const LATE_MS = 300;
+/** What a message takes longer to who hears late: more than a lease is shorter than a pledge, and little for an election. */
+const LATE_MS = 120;
 
 /** What a message takes at least; filters of the network add to it. */
 const LATENCY_US_MIN = 50;
@@ -297,15 +297,15 @@ export class SimulatedWorld implements World {
   }
 
   /**
-   * What reads by lease must bear at least: of three clocks one is as fast as it may be and one as slow; and one of three
-   * members hears everything late, be it that it was promised something or that another was elected meanwhile.
+   * What reads by lease must bear at least: each clock is as fast as it may be, or as slow; and one of three members hears
+   * everything late, be it that it was promised something or that another was elected meanwhile.
    */
   private setMembersApart(): void {
     const random = this.random("members apart");
     const late = new Set<MemberId>();
-    for (const { id, clock } of this.seats) {
-      clock.rate = 1 + LEASE_RATE_RANGE * (random.below(3) - 1);
-      if (random.below(3) === 0) late.add(id);
+    for (const seat of this.seats) {
+      seat.clock.rate = 1 + LEASE_RATE_RANGE * (random.below(2) === 0 ? -1 : 1);
+      if (random.below(3) === 0) late.add(seat.id);
     }
     this.network.add(when(({ to }) => late.has(to), delay(LATE_MS)));
   }

@@ -1,5 +1,12 @@
 import { describe, expect, test } from "@jest/globals";
-import { configurationOf, Lease, type LeaseTerms, type MemberId, type Message } from "@quorate/services/raft";
+import {
+  configurationOf,
+  Lease,
+  type LeaseTerms,
+  leaseTermsOf,
+  type MemberId,
+  type Message,
+} from "@quorate/services/raft";
 import { ELECTION_TICKS, Group, member, type NodeConfig } from "./group";
 import { leaseOf, TestClock } from "./lease-terms";
 
@@ -278,6 +285,18 @@ describe("a member that has pledged itself", () => {
     expect(raft.status().role).toBe("follower");
   });
 
+  test("counts anew from each time that it is asked", () => {
+    const group = new LeaseGroup(3).leads();
+    group.wait(60);
+    group.tick(1, "n1");
+    group.wait(60);
+    group.raft("n2").campaign();
+    expect(group.raft("n2").status().role).toBe("follower");
+    group.wait(40);
+    group.raft("n2").campaign();
+    expect(group.raft("n2").status().role).toBe("pre_candidate");
+  });
+
   test("waits after a restart, for it has forgotten when it pledged itself", () => {
     const clock = new TestClock();
     const node = member("n2", 3, { ...GUARDED, lease: leaseOf(clock, { pledgedMs: 100 }) });
@@ -301,6 +320,10 @@ describe("a member that has pledged itself", () => {
     raft.tick();
     expect(raft.status().role).toBe("pre_candidate");
   });
+});
+
+test("a lease is a tenth shorter than its pledges, for clocks that are not equally fast", () => {
+  expect(leaseTermsOf(1_000, 500)).toEqual({ pledgeMs: 1_000, leaseMs: 900, pledgedMs: 500 });
 });
 
 describe("rounds of pledges", () => {
