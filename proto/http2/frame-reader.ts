@@ -2,8 +2,8 @@ import { ConnectionError, errorCode, FRAME_BYTES_MAX, FRAME_HEAD_BYTES, flag, fr
 
 /** What comes of the bytes of a connection. */
 export interface FrameListener {
-  /** DATA has begun. @param bytes how many count for the windows */
-  dataBegun(streamId: number, bytes: number): void;
+  /** DATA has begun. @param bytes how many count for the windows @param paddingBytes how many of them are told no more */
+  dataBegun(streamId: number, bytes: number, paddingBytes: number): void;
   /** A part of what it carries, which views the chunk. @param isLast whether the stream ends with it */
   data(streamId: number, part: Buffer, isLast: boolean): void;
   /** Any other frame, whole. */
@@ -66,7 +66,7 @@ export class FrameReader {
 
   /** Not held back until it is whole, for of large messages each chunk would be copied. */
   private beginData(streamId: number, length: number, endsStream: boolean): void {
-    this.listener.dataBegun(streamId, length);
+    this.listener.dataBegun(streamId, length, 0);
     if (length === 0) {
       this.listener.data(streamId, NO_BYTES, endsStream);
       return;
@@ -84,8 +84,9 @@ export class FrameReader {
   }
 
   private takePadded(streamId: number, flags: number, payload: Buffer): void {
-    this.listener.dataBegun(streamId, payload.length);
-    this.listener.data(streamId, withoutPadding(payload), (flags & flag.endStream) !== 0);
+    const part = withoutPadding(payload);
+    this.listener.dataBegun(streamId, payload.length, payload.length - part.length);
+    this.listener.data(streamId, part, (flags & flag.endStream) !== 0);
   }
 }
 

@@ -40,8 +40,11 @@ export interface ServingConnectionListener {
 /** What one header may take of the wire. */
 const HEADER_BLOCK_BYTES_MAX = 64 * 1024;
 
-/** How long the other side may take to close a connection that has ended. */
+/** How long the other side may take to close a connection that has ended, once it has taken what was said on it. */
 const LINGER_MS = 1000;
+
+/** How long it may take for that. */
+const LEAVING_MS = 10_000;
 
 /** A header whose frames have not all come. */
 interface UnfinishedHeader {
@@ -61,6 +64,8 @@ export class ServingConnection implements StreamCarrier {
   private readonly reader: FrameReader;
   private readonly decoder = new HeaderDecoder();
   private readonly resets = new ResetBudget();
+  /** How often windows of all streams are changed is bounded alike. */
+  private readonly widenings = new ResetBudget();
   private readonly streamWindowMax: number;
   private readonly windowMax: number;
   private window: number;
@@ -68,12 +73,17 @@ export class ServingConnection implements StreamCarrier {
   /** What has come of the preface; null once it is whole. */
   private preface: Buffer | null = NO_BYTES;
   private hasSettings = false;
+  /** The last one that the other side has begun, and the last that was taken: those it begins behind our farewell are not. */
   private lastStreamId = 0;
+  private lastTakenId = 0;
   private header: UnfinishedHeader | null = null;
   /** Who is told of the answers to our probes, in the order of these. */
   private readonly pings: (() => void)[] = [];
   private readonly onClose: (() => void)[] = [];
   private isClosing = false;
+  /** All of its streams have ended, and so does it. */
+  private isEnding = false;
+  private isFlooded = false;
   private isOver = false;
 
   /** @param socket one that nothing was read from or written to */
@@ -90,10 +100,10 @@ export class ServingConnection implements StreamCarrier {
       wrote: (bytes) => listener.wrote(bytes),
       took: (bytes) => listener.took(bytes),
       finished: (stream) => this.finish(stream),
-      flooded: () => this.destroy(),
+      flooded: () => this.destroySoon(),
     });
     this.reader = new FrameReader({
-      dataBegun: (streamId, bytes) => this.beginData(streamId, bytes),
+      dataBegun: (streamId, bytes, paddingBytes) => this.beginData(streamId, bytes, paddingBytes),
       data: (streamId, part, isLast) => this.streams.get(streamId)?.take(part, isLast),
       frame: (type, flags, streamId, payload) => this.take(type, flags, streamId, payload),
     });
@@ -129,14 +139,23 @@ export class ServingConnection implements StreamCarrier {
   /** Takes no more streams, and ends when those that there are have ended. Safe to call twice. */
   close(): void {
     if (this.isClosing || this.isOver) return;
-    this.sender.goaway(this.lastStreamId, errorCode.none);
-    this.leave();
+    this.sender.goaway(this.lastTakenId, errorCode.none);
+    this.isClosing = true;
+    this.endIfDone();
   }
 
   /** Ends at once, with all streams. Safe to call twice. */
   destroy(): void {
     this.socket.destroy();
     this.conclude();
+  }
+
+  /** Who writes just now is not to find its stream gone while it does. */
+  private destroySoon(): void {
+    if (this.isFlooded) return;
+    this.isFlooded = true;
+    this.reader.stop();
+    setImmediate(() => this.destroy());
   }
 
   sendHeaders(stream: Stream, fields: readonly OutgoingField[]): void {
@@ -210,8 +229,10 @@ export class ServingConnection implements StreamCarrier {
         this.takeWindowUpdate(streamId, payload);
         return;
       case frameType.goaway:
+        if (streamId !== 0) throw protocolError("a farewell of a stream");
+        if (payload.length < GOAWAY_BYTES_MIN) throw frameSizeError();
         // No more streams come; what there is goes on, and who gives that up closes its socket.
-        this.leave();
+        this.close();
         return;
       case frameType.priority:
         if (streamId === 0) throw protocolError("a priority of the connection");
@@ -232,7 +253,7 @@ export class ServingConnection implements StreamCarrier {
     }
   }
 
-  private beginData(streamId: number, bytes: number): void {
+  private beginData(streamId: number, bytes: number, paddingBytes: number): void {
     this.checkTurn(frameType.data, streamId);
     if (streamId === 0 || streamId > this.lastStreamId) throw protocolError("data of no stream");
     this.window -= bytes;
@@ -250,6 +271,7 @@ export class ServingConnection implements StreamCarrier {
     stream.receiveWindow -= bytes;
     if (stream.hasRemoteEnded) this.refuse(stream, errorCode.streamClosed);
     else if (stream.receiveWindow < 0) throw flowControlError();
+    else if (paddingBytes > 0) this.credit(stream, paddingBytes);
   }
 
   private takeHeaders(flags: number, streamId: number, payload: Buffer): void {
@@ -287,8 +309,10 @@ export class ServingConnection implements StreamCarrier {
       return;
     }
     // One that is over here, or that is to be begun elsewhere.
-    if (streamId <= this.lastStreamId || this.isClosing) return;
+    if (streamId <= this.lastStreamId) return;
     this.lastStreamId = streamId;
+    if (this.isClosing) return;
+    this.lastTakenId = streamId;
     const stream = new Stream(streamId, this, this.streamWindowMax, this.sender.initialWindow);
     stream.hasRemoteEnded = endsStream;
     this.streams.set(streamId, stream);
@@ -320,6 +344,15 @@ export class ServingConnection implements StreamCarrier {
     this.sender.settingsAck();
   }
 
+  /** Of all streams, which costs us by far more than who says it. */
+  private widenAll(bytes: number): void {
+    if (bytes === 0) return;
+    if (this.widenings.spend()) throw new ConnectionError(errorCode.enhanceYourCalm, "too many settings");
+    for (const stream of this.streams.values()) {
+      if (!this.sender.widenStream(stream, bytes)) throw flowControlError();
+    }
+  }
+
   private set(id: number, value: number): void {
     switch (id) {
       case setting.headerTableSize:
@@ -329,9 +362,7 @@ export class ServingConnection implements StreamCarrier {
         if (value > WINDOW_BYTES_MAX) throw flowControlError();
         const more = value - this.sender.initialWindow;
         this.sender.initialWindow = value;
-        for (const stream of this.streams.values()) {
-          if (!this.sender.widenStream(stream, more)) throw flowControlError();
-        }
+        this.widenAll(more);
         return;
       }
       case setting.maxFrameSize:
@@ -389,22 +420,30 @@ export class ServingConnection implements StreamCarrier {
     this.endIfDone();
   }
 
-  private leave(): void {
-    this.isClosing = true;
-    this.endIfDone();
+  private endIfDone(): void {
+    if (!this.isClosing || this.isOver || this.isEnding || this.streams.size > 0) return;
+    this.isEnding = true;
+    // What it still says asks for nothing, and answers to it would be kept for no one.
+    this.reader.stop();
+    this.sender.finish();
+    this.linger(LEAVING_MS);
   }
 
-  private endIfDone(): void {
-    if (!this.isClosing || this.isOver || this.streams.size > 0) return;
-    this.sender.finish();
-    setTimeout(() => this.socket.destroy(), LINGER_MS).unref();
+  /** What was said leaves, and then the other side may close; neither for as long as that likes. */
+  private linger(leavingMs: number): void {
+    const { socket } = this;
+    const destroy = (): void => {
+      socket.destroy();
+    };
+    socket.once("finish", () => setTimeout(destroy, LINGER_MS).unref());
+    setTimeout(destroy, leavingMs).unref();
   }
 
   private fail(code: number): void {
     if (this.isOver) return;
-    this.sender.goaway(this.lastStreamId, code);
+    this.sender.goaway(this.lastTakenId, code);
     this.sender.finish();
-    this.socket.destroySoon();
+    this.linger(LINGER_MS);
     this.conclude();
   }
 
@@ -412,8 +451,9 @@ export class ServingConnection implements StreamCarrier {
     if (this.isOver) return;
     this.isOver = true;
     this.reader.stop();
-    this.sender.stop();
+    // Before those are told whose data was on its way, so that they say nothing more.
     for (const stream of [...this.streams.values()]) this.closeStream(stream, null);
+    this.sender.stop();
     for (const run of this.onClose) run();
     this.listener.closed();
   }
@@ -423,6 +463,7 @@ const NO_BYTES = Buffer.alloc(0);
 const PRIORITY_BYTES = 5;
 const SETTING_BYTES = 6;
 const PING_BYTES = 8;
+const GOAWAY_BYTES_MIN = 8;
 
 function protocolError(what: string): ConnectionError {
   return new ConnectionError(errorCode.protocol, what);

@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { type Headers, KeptField, ServingConnection, type Stream } from "@quorate/proto/http2";
 import { eventually } from "../../../support/eventually";
@@ -44,6 +44,7 @@ const NO_BYTES = Buffer.alloc(0);
 
 let listener: Server;
 let connection: ServingConnection;
+let sockets: Socket[];
 /** What the serving end was told of each stream, by its number. */
 let told: Map<
   number,
@@ -61,9 +62,11 @@ beforeEach(async () => {
   wrote = 0;
   took = 0;
   accepted = 0;
+  sockets = [];
   closed = 0;
   listener = createServer((socket) => {
     accepted += 1;
+    sockets.push(socket);
     connection = new ServingConnection(
       socket,
       { streamsMax: STREAMS_MAX },
@@ -239,6 +242,15 @@ describe("a connection is ended, with the reason,", () => {
       [frame(WINDOW_UPDATE, 0, 1, number32(1))],
     ],
     ["by a window that is cut off", code.frameSize, [frame(WINDOW_UPDATE, 0, 0, Buffer.alloc(3))]],
+    [
+      "by more changes of all windows than anyone needs",
+      code.enhanceYourCalm,
+      Array.from({ length: 1100 }, (_, nth) =>
+        frame(SETTINGS, 0, 0, Buffer.concat([Buffer.of(0, INITIAL_WINDOW_SIZE), number32(nth)])),
+      ),
+    ],
+    ["by a farewell of a stream", code.protocol, [frame(GOAWAY, 0, 1, Buffer.alloc(8))]],
+    ["by a farewell that is cut off", code.frameSize, [frame(GOAWAY, 0, 0, Buffer.alloc(7))]],
     ["by a promise", code.protocol, [frame(PUSH_PROMISE, END_HEADERS, 1, BLOCK)]],
     ["by a priority of the connection", code.protocol, [frame(PRIORITY, 0, 0, Buffer.alloc(5))]],
   ])("%s", async (_name, expected, parts) => {
@@ -365,6 +377,18 @@ describe("what comes is taken", () => {
       room -= 16_384;
     }
     await eventually("all is there", () => Buffer.concat(seen.data).length === 50 * 16_384);
+  });
+
+  test("as much as it wants, where most of it is padding", async () => {
+    const caller = call().say(headers(1));
+    const seen = await begun(1);
+    let room = 65_535;
+    for (let sent = 0; sent < 1000; sent += 1) {
+      for (; room < 257; room += (await caller.next(WINDOW_UPDATE, 1)).payload.readUInt32BE(0));
+      caller.say(frame(DATA, PADDED, 1, Buffer.concat([Buffer.of(255, 1), Buffer.alloc(255)])));
+      room -= 257;
+    }
+    await eventually("all is there", () => Buffer.concat(seen.data).length === 1000);
   });
 
   test("but nothing of a stream that is over here", async () => {
@@ -500,6 +524,52 @@ describe("the end of a connection", () => {
     seen.stream.end([]);
     await eventually("it is closed", () => caller.isClosed && closed === 1);
     expect(await caller.next(DATA, 1)).toMatchObject({ flags: END_STREAM });
+  });
+
+  test("is none for its streams where others were on their way, with all that is said of them", async () => {
+    const caller = call().say(headers(1, END_HEADERS | END_STREAM));
+    const seen = await begun(1);
+    connection.close();
+    await caller.next(GOAWAY, 0);
+    caller.say(
+      headers(3),
+      frame(DATA, 0, 3, Buffer.of(1)),
+      frame(WINDOW_UPDATE, 0, 3, number32(1)),
+      frame(RST_STREAM, 0, 3, number32(code.cancel)),
+      headers(5),
+      frame(DATA, END_STREAM, 5, Buffer.of(1)),
+    );
+    await passed(caller);
+    expect([told.size, seen.closed]).toEqual([1, []]);
+    seen.stream.end([]);
+    expect(await caller.next(DATA, 1)).toMatchObject({ flags: END_STREAM });
+  });
+
+  test("comes where the caller says farewell, and is answered once, whatever it says then", async () => {
+    const farewell = frame(GOAWAY, 0, 0, Buffer.alloc(8));
+    const caller = call().say(headers(1, END_HEADERS | END_STREAM));
+    const seen = await begun(1);
+    caller.say(farewell, farewell, headers(3, END_HEADERS | END_STREAM));
+    expect((await caller.next(GOAWAY, 0)).payload.readUInt32BE(0)).toBe(1);
+    await passed(caller);
+    seen.stream.end([]);
+    caller.say(...Array.from({ length: 1000 }, () => farewell));
+    await eventually("it is closed", () => caller.isClosed && closed === 1);
+    expect([told.size, caller.frames.filter(({ type }) => type === GOAWAY).length]).toEqual([1, 0]);
+  });
+
+  test("comes where who reads nothing does what it must not, whatever waits for it", async () => {
+    const caller = call([[INITIAL_WINDOW_SIZE, 2 ** 31 - 1]]);
+    caller.say(frame(WINDOW_UPDATE, 0, 0, number32(2 ** 30)), headers(1));
+    const seen = await begun(1);
+    caller.stopReading();
+    seen.stream.write(NO_BYTES, Buffer.alloc(32 * 1024 * 1024), null);
+    await new Promise((resolve) => setImmediate(resolve));
+    const isGone = new Promise<void>((resolve) => sockets[0]?.once("close", () => resolve()));
+    caller.say(frame(DATA, 0, 0, NO_BYTES));
+    await eventually("its streams are told", () => closed === 1);
+    await isGone;
+    expect(took).toBe(wrote);
   });
 
   test("is told to streams that are open, once, and so is what they had to say", async () => {
