@@ -52,6 +52,11 @@ export class RawCaller {
     return this;
   }
 
+  /** Says nothing more. */
+  end(): void {
+    this.socket.end();
+  }
+
   close(): void {
     this.socket.destroy();
   }
