@@ -5,6 +5,35 @@ import { batch, bytes, changeOrigin, meta, namespace } from "./state-samples";
 
 const NAMESPACES_MAX = 4;
 
+/** How often of a thousand a command is what it is; the rest changes keys, so many at once about. */
+export interface CommandShares {
+  readonly keysPerChange: number;
+  readonly compact: number;
+  readonly compactAll: number;
+  readonly truncate: number;
+  readonly create: number;
+  readonly delete: number;
+}
+
+const USUAL: CommandShares = {
+  keysPerChange: 2,
+  compact: 80,
+  compactAll: 40,
+  truncate: 30,
+  create: 50,
+  delete: 40,
+};
+
+/** Revisions stay readable for so long that many are read that keys were changed after. */
+export const HISTORY_IS_LONG: CommandShares = {
+  keysPerChange: 8,
+  compact: 10,
+  compactAll: 5,
+  truncate: 2,
+  create: 3,
+  delete: 2,
+};
+
 /** Batches such as the state machine makes: changes, compactions, truncations, namespaces that come and go. */
 export class RandomBatches {
   private meta: StateMeta = meta(0, { timeMs: 0 });
@@ -19,6 +48,7 @@ export class RandomBatches {
   constructor(
     private readonly random: Random,
     private readonly keyNames: readonly string[],
+    private readonly shares: CommandShares = USUAL,
   ) {}
 
   next(): StateBatch {
@@ -36,19 +66,26 @@ export class RandomBatches {
   }
 
   private command(): void {
-    const chance = this.random.below(100);
+    let chance = this.random.below(1000);
     const target = this.pick([...this.namespaces.values()]);
-    if (chance < 76) this.changeKeys(target);
-    else if (chance < 84) this.compact(target);
-    else if (chance < 88) this.compactAll();
-    else if (chance < 91) this.truncate(target);
-    else if (chance < 96) this.create();
-    else this.delete(target);
+    const { shares } = this;
+    const isIt = (share: number): boolean => {
+      chance -= share;
+      return chance < 0;
+    };
+    if (isIt(shares.compact)) this.compact(target);
+    else if (isIt(shares.compactAll)) this.compactAll();
+    else if (isIt(shares.truncate)) this.truncate(target);
+    else if (isIt(shares.create)) this.create();
+    else if (isIt(shares.delete)) this.delete(target);
+    else this.changeKeys(target);
   }
 
   private changeKeys(target: NamespaceState): void {
     const revision = this.advance();
-    const keys = this.keyNames.filter(() => this.random.below(this.keyNames.length) < 2);
+    const keys = this.keyNames.filter(
+      () => this.random.below(this.keyNames.length) < this.shares.keysPerChange,
+    );
     const place = { namespaceId: target.id, generation: target.generation, revision };
     for (const [ordinal, name] of (keys.length === 0 ? [this.pick(this.keyNames)] : keys).entries()) {
       const key = bytes(name);

@@ -1,4 +1,5 @@
 import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
+import { type Random, seededRandom } from "@quorate/services/std";
 import { LevelRig } from "./level-rig";
 import type { StateRig } from "./state-store";
 
@@ -32,7 +33,21 @@ export const STATE_RIGS: readonly (readonly [string, () => Promise<StateRig>])[]
   ["memory", memoryRig],
 ];
 
-async function memoryRig(): Promise<StateRig> {
+/** Limits from nothing to more than is needed, drawn by the seed: what is in memory, gathered and read at once is other in each. */
+export function drawnLevelRig(seed: number): Promise<StateRig> {
+  const random = seededRandom(seed);
+  return levelRig({
+    recordCacheBytesMax: pick(random, [0, 5000, 10_000, 20_000, 40_000, 400_000]),
+    recordRunsBytesMax: pick(random, [0, 5000, 60_000, 8 * 1024 * 1024]),
+    gatheredBytes: pick(random, [0, 0, 0, 2000, 256 * 1024]),
+    gatheredMs: pick(random, [1, 5, 50, 10_000]),
+    scanChunkBytes: pick(random, [500, 5000, 256 * 1024]),
+    checkpointBatches: pick(random, [50, 4096]),
+    checkpointBytes: pick(random, [200_000, 4 * 1024 * 1024]),
+  })();
+}
+
+export async function memoryRig(): Promise<StateRig> {
   const disk = new MemoryStateDisk();
   return {
     open: async () => openMemoryStateStore(disk),
@@ -41,4 +56,8 @@ async function memoryRig(): Promise<StateRig> {
     settle: async () => disk.checkpoint(),
     dispose: async () => {},
   };
+}
+
+function pick(random: Random, items: readonly number[]): number {
+  return items[random.below(items.length)] as number;
 }
