@@ -39,7 +39,9 @@ export class Proposals {
       readonly graceTicks: number;
     },
   ) {
-    this.pending = new BoundedQueue(bounds.commandsMax);
+    // A change of the configuration is given its place without having been queued, however many commands are pending. There
+    // is one at a time: none is accepted until all that was in the log before it is applied, or the one before is.
+    this.pending = new BoundedQueue(bounds.commandsMax + 1);
   }
 
   /** Commands without an outcome. */
@@ -70,7 +72,10 @@ export class Proposals {
       const command = commands[offset]!;
       this.lastIndex = first.index + offset;
       const taken = this.pending.push({ index: this.lastIndex, term: first.term, command });
-      assert(taken === "accepted", "those that are queued and those that are pending are bounded together");
+      assert(
+        taken === "accepted",
+        "those that are queued and pending are bounded together, but for one change of the configuration",
+      );
     }
   }
 

@@ -43,6 +43,20 @@ describe("proposals", () => {
     expect(outcomes).toEqual([superseded, superseded]);
   });
 
+  it("leave room for a change of the configuration, which is placed without being queued", () => {
+    const { queue, outcomes, push, place } = proposals({ commandsMax: 2 });
+    push();
+    push();
+    place({ term: 2, index: 10 });
+    let change: SubmitOutcome | null = null;
+    queue.placed([{ data: DATA, settle: (outcome) => (change = outcome) }], { term: 2, index: 12 });
+    expect(push()).toBe("full");
+    for (const index of [10, 11, 12]) queue.applied({ term: 2, index }, ANSWER);
+    expect(change).toEqual({ kind: "applied", answer: ANSWER, entry: { term: 2, index: 12 } });
+    expect(outcomes[1]).toMatchObject({ kind: "applied" });
+    expect(push()).toBe("accepted");
+  });
+
   it("of a deposed leader can still be applied by the next one", () => {
     const { queue, outcomes, push, place } = proposals({ graceTicks: 3 });
     push();
