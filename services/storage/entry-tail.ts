@@ -99,12 +99,17 @@ export class EntryTail {
     else assert(index === this.nextIndex, "entries come in the order of the log");
     let piece = this.pieces.at(-1);
     let start = piece?.ends.at(-1) ?? 0;
-    if (piece === undefined || piece.isSealed || start + data.length > piece.bytes.length) {
-      piece = this.begin(index, data);
+    if (data.length >= this.pieceBytes) {
+      // In a piece of its own, which it is.
+      piece = this.begin(index, ownBytes(data));
       start = 0;
+    } else {
+      if (piece === undefined || piece.isSealed || start + data.length > piece.bytes.length) {
+        piece = this.begin(index, new Uint8Array(this.pieceBytes));
+        start = 0;
+      }
+      piece.bytes.set(data, start);
     }
-    // One that fills its piece is in it.
-    if (data.length < piece.bytes.length) piece.bytes.set(data, start);
     piece.terms.push(term);
     piece.kinds.push(kind);
     piece.ends.push(start + data.length);
@@ -112,9 +117,7 @@ export class EntryTail {
     this.nextIndex = index + 1;
   }
 
-  /** A piece that has room for the data, or is the data, where that fills it. */
-  private begin(firstIndex: number, data: Uint8Array): Piece {
-    const bytes = data.length < this.pieceBytes ? new Uint8Array(this.pieceBytes) : ownBytes(data);
+  private begin(firstIndex: number, bytes: Uint8Array): Piece {
     const piece = { firstIndex, bytes, terms: [], kinds: [], ends: [], isSealed: false };
     this.pieces.push(piece);
     this.heldBytes += bytes.length;

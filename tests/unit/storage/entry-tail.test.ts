@@ -76,3 +76,10 @@ test("of entries of 300 B a tail of a mebibyte holds 3,000 at least", () => {
   expect(tail.get(7001)).toEqual(entryOf(7001, 1, 300));
   expect(tail.get(1)).toBeUndefined();
 });
+
+test("one that is as long as a piece is held as it is behind entries of no data", () => {
+  const tail = new EntryTail(1024);
+  const entries = [0, 64, 0, 65, 0, 64].map((length, at) => entryOf(at + 1, 1, length));
+  tail.append(entries);
+  expect(entries.map(({ index }) => tail.get(index))).toEqual(entries);
+});
