@@ -1,18 +1,36 @@
 /*
  * Frames of HTTP/2 by hand, for callers that do what no client does.
  */
+import { flag, frameType, setting } from "../../../proto/http2/frames";
 
-/** How a client begins (RFC 9113, section 3.4). */
-export const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+export { errorCode, PREFACE } from "../../../proto/http2/frames";
 
-export const DATA = 0;
-export const HEADERS = 1;
-export const RST_STREAM = 3;
-export const SETTINGS = 4;
-export const PING = 6;
-export const GOAWAY = 7;
-export const END_HEADERS = 4;
-export const ACK = 1;
+export const {
+  data: DATA,
+  headers: HEADERS,
+  priority: PRIORITY,
+  rstStream: RST_STREAM,
+  settings: SETTINGS,
+  pushPromise: PUSH_PROMISE,
+  ping: PING,
+  goaway: GOAWAY,
+  windowUpdate: WINDOW_UPDATE,
+  continuation: CONTINUATION,
+} = frameType;
+
+export const {
+  ack: ACK,
+  endStream: END_STREAM,
+  endHeaders: END_HEADERS,
+  padded: PADDED,
+  priority: HAS_PRIORITY,
+} = flag;
+
+export const {
+  headerTableSize: HEADER_TABLE_SIZE,
+  initialWindowSize: INITIAL_WINDOW_SIZE,
+  maxFrameSize: MAX_FRAME_SIZE,
+} = setting;
 
 /** Of HTTP/2 (RFC 9113, section 4.1). */
 export function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
@@ -22,4 +40,10 @@ export function frame(type: number, flags: number, streamId: number, payload: Bu
   head[4] = flags;
   head.writeUInt32BE(streamId, 5);
   return Buffer.concat([head, payload]);
+}
+
+export function number32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }

@@ -1,92 +1,78 @@
-import { createServer, type Server, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
-import { ServingConnection } from "@quorate/proto/http2";
+import type { Stream } from "@quorate/proto/http2";
 import { eventually } from "../../../support/eventually";
-import { DATA, END_HEADERS, frame, HEADERS, PREFACE, SETTINGS } from "../../grpc/http2-frames";
-import { RawCaller } from "./raw-caller";
+import {
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  HEADERS,
+  number32,
+  RST_STREAM,
+  SETTINGS,
+  WINDOW_UPDATE,
+} from "../../grpc/http2-frames";
+import { ServingRig } from "./serving-rig";
 
 const ROUNDS = 150;
-const END_STREAM = 1;
 
 /** A field of its own, one that is kept, and one that was. */
 const BLOCK = Buffer.from("\x83\x86\x44\x04/a/b\x40\x01a\x01b\xbe\x5f\x10application/grpc", "latin1");
 
-let listener: Server;
-let accepted: Socket[];
-let closed: number;
+let rig: ServingRig;
 let faults: unknown[];
 /** Streams that were told of, less those that were told to be over. */
 let open: number;
-let wrote: number;
-let took: number;
 
 beforeEach(async () => {
-  accepted = [];
-  closed = 0;
   faults = [];
   open = 0;
-  wrote = 0;
-  took = 0;
-  listener = createServer((socket) => {
-    accepted.push(socket);
-    new ServingConnection(
-      socket,
-      { streamsMax: 8 },
-      {
-        stream: (stream) => {
-          open += 1;
-          let isClosed = false;
-          stream.listener = {
-            onData: (bytes) => {
-              if (isClosed) faults.push("data behind the end");
-              if (bytes.length % 3 === 0) stream.pause();
-              stream.write(bytes, Buffer.alloc(1000), null);
-              setImmediate(() => stream.resume());
-            },
-            onEnd: () => {
-              if (isClosed) faults.push("an end behind the end");
-              stream.sendHeaders([[":status", "200"]]);
-              stream.write(Buffer.alloc(5), Buffer.alloc(40_000), null);
-              stream.end([["grpc-status", "0"]]);
-            },
-            onDrained: () => {},
-            onClosed: () => {
-              if (isClosed) faults.push("closed twice");
-              isClosed = true;
-              open -= 1;
-            },
-          };
-        },
-        wrote: (bytes) => {
-          wrote += bytes;
-        },
-        took: (bytes) => {
-          took += bytes;
-        },
-        closed: () => {
-          closed += 1;
-        },
-      },
-    );
-    // Where reading throws, the process would end.
-    for (const read of socket.listeners("data") as ((chunk: Buffer) => void)[]) {
-      socket.off("data", read);
-      socket.on("data", (chunk: Buffer) => {
-        try {
-          read(chunk);
-        } catch (error) {
-          faults.push(error);
-          socket.destroy();
-        }
-      });
-    }
-  });
-  await new Promise<void>((resolve) => listener.listen(0, "127.0.0.1", resolve));
+  rig = new ServingRig({ streamsMax: 8, begun: answer, accepted: catchFaults });
+  await rig.listen();
 });
 
-afterEach(() => {
-  listener.close();
-});
+afterEach(() => rig.close());
+
+function answer(stream: Stream): void {
+  open += 1;
+  let isClosed = false;
+  stream.listener = {
+    onData: (bytes) => {
+      if (isClosed) faults.push("data behind the end");
+      if (bytes.length % 3 === 0) stream.pause();
+      stream.write(bytes, Buffer.alloc(1000), null);
+      setImmediate(() => stream.resume());
+    },
+    onEnd: () => {
+      if (isClosed) faults.push("an end behind the end");
+      stream.sendHeaders([[":status", "200"]]);
+      stream.write(Buffer.alloc(5), Buffer.alloc(40_000), null);
+      stream.end([["grpc-status", "0"]]);
+    },
+    onDrained: () => {},
+    onClosed: () => {
+      if (isClosed) faults.push("closed twice");
+      isClosed = true;
+      open -= 1;
+    },
+  };
+}
+
+/** Where reading throws, the process would end. */
+function catchFaults(socket: Socket): void {
+  for (const read of socket.listeners("data") as ((chunk: Buffer) => void)[]) {
+    socket.off("data", read);
+    socket.on("data", (chunk: Buffer) => {
+      try {
+        read(chunk);
+      } catch (error) {
+        faults.push(error);
+        socket.destroy();
+      }
+    });
+  }
+}
 
 /** Numbers from 0 to below `end` that a seed determines (mulberry32). */
 function drawing(seed: number): (end: number) => number {
@@ -118,12 +104,11 @@ function anyFrame(draw: (end: number) => number): Buffer {
       return frame(SETTINGS, 0, 0, setting);
     }
     case 6: {
-      const window = Buffer.alloc(4);
-      window.writeUInt32BE(draw(100_000));
-      return frame(8, 0, draw(2) * streamId, window);
+      const window = number32(draw(100_000));
+      return frame(WINDOW_UPDATE, 0, draw(2) * streamId, window);
     }
     case 7:
-      return frame(3, 0, streamId, Buffer.alloc(4, draw(9)));
+      return frame(RST_STREAM, 0, streamId, Buffer.alloc(4, draw(9)));
     default:
       return frame(draw(12), draw(256), streamId, bytes);
   }
@@ -150,22 +135,22 @@ test.each([1, 2, 3, 4])(
   async (seed) => {
     const draw = drawing(seed);
     for (let round = 0; round < ROUNDS; round += 1) {
-      const caller = new RawCaller((listener.address() as { port: number }).port);
+      const caller = rig.connect();
       const frames = Buffer.concat(Array.from({ length: 1 + draw(40) }, () => anyFrame(draw)));
       const said = draw(2) === 0 ? spoilt(frames, draw) : frames;
-      caller.say(PREFACE, frame(SETTINGS, 0, 0, Buffer.alloc(0)));
+      caller.begin();
       for (let at = 0; at < said.length; ) {
         const end = at + 1 + draw(draw(2) === 0 ? 30 : said.length);
         caller.say(said.subarray(at, end));
         at = end;
         await new Promise((resolve) => setImmediate(resolve));
       }
-      await eventually("it was accepted", () => accepted.length === round + 1);
+      await eventually("it was accepted", () => rig.sockets.length === round + 1);
       // All that was said is read once the caller's end is.
       caller.end();
-      await eventually("the connection is over", () => closed === round + 1);
+      await eventually("the connection is over", () => rig.closed === round + 1);
     }
-    expect({ faults, open, unsent: wrote - took }).toEqual({ faults: [], open: 0, unsent: 0 });
+    expect({ faults, open, unsent: rig.wrote - rig.took }).toEqual({ faults: [], open: 0, unsent: 0 });
   },
   60_000,
 );
