@@ -1,3 +1,4 @@
+export { Answers } from "./calling/answers";
 export {
   CallingConnection,
   type CallingConnectionOptions,
@@ -6,4 +7,6 @@ export {
 export type { CallingListener, CallingStream } from "./calling/calling-stream";
 export type { EndStatus } from "./calling/end-status";
 export { type KeepaliveTimes, keepAlive, type Probed } from "./calling/keepalive";
+export { Link, type LinkOptions, type LinkTiming } from "./calling/link";
 export { FlagError, framed, MessageSplitter, MessageTooLongError, prefixOf } from "./calling/messages";
+export { Sending } from "./calling/sending";

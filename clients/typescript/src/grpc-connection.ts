@@ -1,11 +1,8 @@
-import type { CallingConnection } from "@quorate/proto/calling";
-import { Answers } from "./answers";
-import { QuorateError } from "./errors";
-import { Link } from "./link";
+import { Answers, type CallingConnection, type EndStatus, Link, Sending } from "@quorate/proto/calling";
+import { failureOfStatus, QuorateError } from "./errors";
 import { sendAlone } from "./lone-call";
 import { type CallEnd, OutgoingCall } from "./pipeline/outgoing-call";
 import { PipelinedCalls } from "./pipeline/pipelined-calls";
-import { Sending } from "./sending";
 import { systemTiming } from "./timing";
 import type { AttemptOptions, Connection, Method } from "./transport";
 
@@ -22,6 +19,7 @@ export type CallTransport = "pipeline" | "unary";
 
 /** One connection to one endpoint, unencrypted, for calls of all kinds. */
 export class GrpcConnection implements Connection {
+  readonly #address: string;
   readonly #link: Link;
   readonly #pipelined: PipelinedCalls | null;
 
@@ -30,8 +28,9 @@ export class GrpcConnection implements Connection {
    * @param transport how unary calls travel; those that a server refuses on a stream go by themselves all the same
    */
   constructor(address: string, connectTimeoutMs: number, transport: CallTransport = "pipeline") {
-    this.#link = new Link(
-      {
+    this.#address = address;
+    this.#link = new Link({
+      connection: {
         address,
         messageBytesMax: MESSAGE_BYTES_MAX,
         keepalive: KEEPALIVE,
@@ -39,8 +38,9 @@ export class GrpcConnection implements Connection {
         windows: { callBytes: WINDOW_BYTES, connectionBytes: WINDOW_BYTES },
       },
       connectTimeoutMs,
-      systemTiming,
-    );
+      timing: systemTiming,
+      unreachable: (why) => this.#unreachable(why),
+    });
     this.#pipelined =
       transport === "pipeline"
         ? new PipelinedCalls(systemTiming, (...sent) => this.#sendAlone(...sent))
@@ -67,7 +67,7 @@ export class GrpcConnection implements Connection {
     const connection = this.#link.ready ?? (await this.#link.connected(options.timeoutMs));
     const { signal } = options;
     if (signal?.aborted === true) throw givenUp();
-    const answers = new Answers();
+    const answers = new Answers(failureOfEnd);
     const stream = connection.call(method.path, options.metadata, answers);
     answers.begin(stream);
     stream.end(method.requestType.encode(request).finish());
@@ -95,7 +95,7 @@ export class GrpcConnection implements Connection {
     const connection = this.#link.ready ?? (await this.#link.connected(options.timeoutMs));
     const { signal } = options;
     if (signal?.aborted === true) throw givenUp();
-    const answers = new Answers();
+    const answers = new Answers(failureOfEnd);
     const stream = connection.call(method.path, options.metadata, answers);
     answers.begin(stream);
     const cancel = () => answers.fail(cancelled());
@@ -120,7 +120,7 @@ export class GrpcConnection implements Connection {
 
   close(): void {
     this.#pipelined?.retire();
-    this.#link.close();
+    this.#link.close("the client was closed");
   }
 
   /** Sends a call by whichever way it is to take, once there is a connection. Never throws. */
@@ -163,8 +163,20 @@ export class GrpcConnection implements Connection {
 
   /** The connection has ended since it was ready. */
   #failUnsent(call: OutgoingCall, thrown: unknown): void {
-    call.fail(this.#link.unreachable((thrown as Error).message));
+    call.fail(this.#unreachable((thrown as Error).message));
   }
+
+  #unreachable(why: string): QuorateError {
+    return new QuorateError(`cannot reach ${this.#address}: ${why}`, {
+      code: "UNAVAILABLE",
+      retryable: true,
+      outcome: "not_applied",
+    });
+  }
+}
+
+function failureOfEnd({ code, details, statusDetails }: EndStatus): QuorateError {
+  return failureOfStatus({ code, message: details, statusDetails });
 }
 
 function givenUp(): QuorateError {
