@@ -61,3 +61,15 @@ export class ConnectionError extends Error {
     this.code = code;
   }
 }
+
+export function protocolError(what: string): ConnectionError {
+  return new ConnectionError(errorCode.protocol, what);
+}
+
+export function frameSizeError(): ConnectionError {
+  return new ConnectionError(errorCode.frameSize, "a frame of another length than it may have");
+}
+
+export function flowControlError(): ConnectionError {
+  return new ConnectionError(errorCode.flowControl, "a window that was not kept to");
+}

@@ -1,0 +1,422 @@
+import type { Socket } from "node:net";
+import { FrameReader } from "./frame-reader";
+import {
+  ConnectionError,
+  errorCode,
+  FRAME_BYTES_MAX,
+  flag,
+  flowControlError,
+  frameSizeError,
+  frameType,
+  protocolError,
+  setting,
+  WINDOW_BYTES_DEFAULT,
+  WINDOW_BYTES_MAX,
+} from "./frames";
+import { HeaderBlocks } from "./header-blocks";
+import { HEADER_LIST_BYTES_MAX } from "./header-decoder";
+import type { OutgoingField } from "./header-encoder";
+import type { Headers } from "./headers";
+import { ResetBudget } from "./reset-budget";
+import { Sender } from "./sender";
+import type { Stream, StreamCarrier } from "./stream";
+
+/** How much may be under way to here unread. */
+export interface Windows {
+  /** Of one stream, and of all. */
+  readonly callBytes: number;
+  readonly connectionBytes: number;
+}
+
+/** How long the other side may take to close a connection that has ended, once it has taken what was said on it. */
+const LINGER_MS = 1000;
+
+/** How long it may take for that. */
+const LEAVING_MS = 10_000;
+
+/** What both ends of a connection of HTTP/2 over TCP (RFC 9113) do alike. How streams begin and end is the work of each. */
+export abstract class Connection implements StreamCarrier {
+  protected readonly socket: Socket;
+  protected readonly streams = new Map<number, Stream>();
+  protected readonly sender: Sender;
+  protected readonly reader: FrameReader;
+  protected readonly streamWindowMax: number;
+  /** The last stream that was begun: those above it are idle. */
+  protected lastStreamId = 0;
+  /** The last that the other side has begun and that was taken. */
+  protected lastTakenId = 0;
+  protected isClosing = false;
+  protected isOver = false;
+  /** What this end said or met that ended the connection, in words; null as long as nothing was. */
+  protected fault: string | null = null;
+  private readonly blocks = new HeaderBlocks((streamId, endsStream, headers) =>
+    this.takeHeaders(streamId, endsStream, headers),
+  );
+  /** How often windows of all streams are changed is bounded as resets are. */
+  private readonly widenings = new ResetBudget();
+  private readonly windowMax: number;
+  private window: number;
+  private uncredited = 0;
+  private hasSettings = false;
+  /** Who is told of the answers to our probes, in the order of these. */
+  private readonly pings: (() => void)[] = [];
+  private readonly onClose: (() => void)[] = [];
+  /** All of its streams have ended, and so does it. */
+  private isEnding = false;
+  private isFlooded = false;
+
+  /**
+   * @param socket one that nothing was read from or written to
+   * @param streamWindowMax how much of one stream may be under way to here unread, and of all of them
+   * @param outgoing told how many bytes of data were given to be sent, and how many the transport has taken or never will
+   */
+  constructor(
+    socket: Socket,
+    streamWindowMax: number,
+    connectionWindowMax: number,
+    outgoing: { wrote(bytes: number): void; took(bytes: number): void },
+  ) {
+    this.socket = socket;
+    this.streamWindowMax = streamWindowMax;
+    // Not below what the other side takes for granted.
+    this.windowMax = Math.max(WINDOW_BYTES_DEFAULT, connectionWindowMax);
+    this.window = this.windowMax;
+    this.sender = new Sender(socket, {
+      wrote: (bytes) => outgoing.wrote(bytes),
+      took: (bytes) => outgoing.took(bytes),
+      finished: (stream) => this.onSent(stream),
+      flooded: () => this.destroySoon(),
+    });
+    this.reader = new FrameReader({
+      dataBegun: (streamId, bytes, paddingBytes) => this.beginData(streamId, bytes, paddingBytes),
+      data: (streamId, part, isLast) => this.takeData(streamId, part, isLast),
+      frame: (type, flags, streamId, payload) => this.take(type, flags, streamId, payload),
+    });
+    socket.setNoDelay();
+    // Followed by "close".
+    socket.on("error", (error) => {
+      this.fault ??= error.message;
+    });
+    socket.on("close", () => this.conclude());
+    socket.on("data", (chunk: Buffer) => this.read(chunk));
+  }
+
+  get destroyed(): boolean {
+    return this.isOver;
+  }
+
+  /** Probes the other side. @param answered called when it has answered */
+  ping(answered: () => void): void {
+    if (this.isOver) return;
+    this.pings.push(answered);
+    this.sender.ping(null);
+  }
+
+  once(_event: "close", run: () => void): void {
+    this.onClose.push(run);
+  }
+
+  /** Takes no more streams, and ends when those that there are have ended. Safe to call twice. */
+  close(): void {
+    if (this.isClosing || this.isOver) return;
+    this.sender.goaway(this.lastTakenId, errorCode.none);
+    this.isClosing = true;
+    this.endIfDone();
+  }
+
+  /** Ends at once, with all streams. Safe to call twice. */
+  destroy(): void {
+    this.socket.destroy();
+    this.conclude();
+  }
+
+  sendHeaders(stream: Stream, fields: readonly OutgoingField[]): void {
+    this.sender.headers(stream.id, fields, false);
+  }
+
+  sendData(stream: Stream, head: Uint8Array, body: Uint8Array, taken: (() => void) | null): void {
+    this.sender.data(stream, head, body, taken);
+  }
+
+  sendEnd(stream: Stream): void {
+    this.sender.end(stream);
+  }
+
+  hasRoom(stream: Stream): boolean {
+    return this.sender.hasRoom(stream);
+  }
+
+  reset(stream: Stream, code: number): void {
+    this.sender.rstStream(stream.id, code);
+    this.closeStream(stream, code);
+  }
+
+  credit(stream: Stream, bytes: number): void {
+    stream.uncredited += bytes;
+    if (stream.hasRemoteEnded || stream.uncredited < this.streamWindowMax / 2) return;
+    this.sender.windowUpdate(stream.id, stream.uncredited);
+    stream.receiveWindow += stream.uncredited;
+    stream.uncredited = 0;
+  }
+
+  /** A header block has come, whole and in its order. */
+  protected abstract takeHeaders(streamId: number, endsStream: boolean, headers: Headers): void;
+
+  /** The other side takes leave. @param lastTakenId the last of our streams that it goes on with */
+  protected abstract takeGoaway(lastTakenId: number, code: number): void;
+
+  /** The other side has reset one of the streams that have begun, which may be over here. */
+  protected abstract takeReset(stream: Stream | undefined, code: number): void;
+
+  /** All of a stream is sent. */
+  protected abstract onSent(stream: Stream): void;
+
+  /** All of a stream has come. */
+  protected abstract onRead(stream: Stream): void;
+
+  /** A stream was reset for what the other side did. */
+  protected abstract onRefused(): void;
+
+  /** The first word of the other side. */
+  protected abstract onSettings(): void;
+
+  /** Nothing of the connection goes on. Told once, before its streams are closed where there are any. */
+  protected abstract onLost(): void;
+
+  /** Told once, behind the end of all streams. */
+  protected abstract onOver(): void;
+
+  /** One that only one of the two ends heeds. */
+  protected abstract onSetting(id: number, value: number): void;
+
+  /** What comes before the frames of the other side. @returns what comes behind it */
+  protected abstract withoutPreface(chunk: Buffer): Buffer;
+
+  /** @param own settings that only one of the two ends says */
+  protected begin(own: readonly [id: number, value: number]): void {
+    this.sender.settings([
+      own,
+      [setting.initialWindowSize, this.streamWindowMax],
+      [setting.maxHeaderListSize, HEADER_LIST_BYTES_MAX],
+    ]);
+    const more = this.windowMax - WINDOW_BYTES_DEFAULT;
+    if (more > 0) this.sender.windowUpdate(0, more);
+  }
+
+  /** Resets a stream for what the other side did. */
+  protected refuse(stream: Stream, code: number): void {
+    this.reset(stream, code);
+    this.onRefused();
+  }
+
+  protected closeStream(stream: Stream, code: number | null): void {
+    if (!this.streams.delete(stream.id)) return;
+    this.sender.forget(stream);
+    stream.close(code);
+    this.endIfDone();
+  }
+
+  protected endIfDone(): void {
+    if (!this.isClosing || this.isOver || this.isEnding || this.streams.size > 0) return;
+    this.isEnding = true;
+    // What it still says asks for nothing, and answers to it would be kept for no one.
+    this.reader.stop();
+    this.sender.finish();
+    this.linger(LEAVING_MS);
+  }
+
+  protected conclude(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.reader.stop();
+    this.onLost();
+    // Before those are told whose data was on its way, so that they say nothing more.
+    for (const stream of [...this.streams.values()]) this.closeStream(stream, null);
+    this.sender.stop();
+    for (const run of this.onClose) run();
+    this.onOver();
+  }
+
+  /** Who writes just now is not to find its stream gone while it does. */
+  private destroySoon(): void {
+    if (this.isFlooded) return;
+    this.isFlooded = true;
+    this.fault ??= "the other side reads no answers";
+    this.reader.stop();
+    setImmediate(() => this.destroy());
+  }
+
+  private read(chunk: Buffer): void {
+    if (this.isOver) return;
+    try {
+      const frames = this.withoutPreface(chunk);
+      if (frames.length > 0) this.reader.push(frames);
+    } catch (error) {
+      if (!(error instanceof ConnectionError)) throw error;
+      this.fail(error);
+    }
+  }
+
+  private take(type: number, flags: number, streamId: number, payload: Buffer): void {
+    this.checkTurn(type, streamId);
+    switch (type) {
+      case frameType.headers:
+        if (streamId % 2 === 0) throw protocolError("a stream that has an even number");
+        this.blocks.begin(flags, streamId, payload);
+        return;
+      case frameType.continuation:
+        this.blocks.goOn(flags, payload);
+        return;
+      case frameType.rstStream:
+        if (payload.length !== 4) throw frameSizeError();
+        if (streamId === 0 || streamId > this.lastStreamId) throw protocolError("a reset of no stream");
+        this.takeReset(this.streams.get(streamId), payload.readUInt32BE(0));
+        return;
+      case frameType.settings:
+        this.takeSettings(flags, streamId, payload);
+        return;
+      case frameType.ping:
+        this.takePing(flags, streamId, payload);
+        return;
+      case frameType.windowUpdate:
+        this.takeWindowUpdate(streamId, payload);
+        return;
+      case frameType.goaway:
+        if (streamId !== 0) throw protocolError("a farewell of a stream");
+        if (payload.length < GOAWAY_BYTES_MIN) throw frameSizeError();
+        this.takeGoaway(payload.readUInt32BE(0) & WINDOW_BYTES_MAX, payload.readUInt32BE(4));
+        return;
+      case frameType.priority:
+        if (streamId === 0) throw protocolError("a priority of the connection");
+        return;
+      case frameType.pushPromise:
+        throw protocolError("a promise that nobody may make");
+      default:
+        // A kind that is not known means nothing.
+        return;
+    }
+  }
+
+  private checkTurn(type: number, streamId: number): void {
+    if (!this.hasSettings && type !== frameType.settings) throw protocolError("a frame before the settings");
+    this.blocks.checkTurn(type, streamId);
+  }
+
+  private beginData(streamId: number, bytes: number, paddingBytes: number): void {
+    this.checkTurn(frameType.data, streamId);
+    if (streamId === 0 || streamId > this.lastStreamId) throw protocolError("data of no stream");
+    this.window -= bytes;
+    if (this.window < 0) throw flowControlError();
+    // At once, for what waits in one stream must not be in the way of the others: each has a window of its own.
+    this.uncredited += bytes;
+    if (this.uncredited >= this.windowMax / 2) {
+      this.sender.windowUpdate(0, this.uncredited);
+      this.window += this.uncredited;
+      this.uncredited = 0;
+    }
+    const stream = this.streams.get(streamId);
+    // One that is over here, which the other side need not know yet.
+    if (stream === undefined) return;
+    stream.receiveWindow -= bytes;
+    if (stream.hasRemoteEnded) this.refuse(stream, errorCode.streamClosed);
+    else if (stream.receiveWindow < 0) throw flowControlError();
+    else if (paddingBytes > 0) this.credit(stream, paddingBytes);
+  }
+
+  private takeData(streamId: number, part: Buffer, isLast: boolean): void {
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) return;
+    stream.take(part, isLast);
+    if (isLast) this.onRead(stream);
+  }
+
+  private takeSettings(flags: number, streamId: number, payload: Buffer): void {
+    if (streamId !== 0) throw protocolError("settings of a stream");
+    const isAck = (flags & flag.ack) !== 0;
+    if (payload.length % SETTING_BYTES !== 0 || (isAck && payload.length > 0)) throw frameSizeError();
+    if (isAck) return;
+    const isFirst = !this.hasSettings;
+    this.hasSettings = true;
+    for (let at = 0; at < payload.length; at += SETTING_BYTES) {
+      this.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
+    }
+    this.sender.settingsAck();
+    if (isFirst) this.onSettings();
+  }
+
+  /** Of all streams, which costs us by far more than who says it. */
+  private widenAll(bytes: number): void {
+    if (bytes === 0) return;
+    if (this.widenings.spend()) throw new ConnectionError(errorCode.enhanceYourCalm, "too many settings");
+    for (const stream of this.streams.values()) {
+      if (!this.sender.widenStream(stream, bytes)) throw flowControlError();
+    }
+  }
+
+  private set(id: number, value: number): void {
+    switch (id) {
+      case setting.headerTableSize:
+        this.sender.setTableBytesMax(value);
+        return;
+      case setting.initialWindowSize: {
+        if (value > WINDOW_BYTES_MAX) throw flowControlError();
+        const more = value - this.sender.initialWindow;
+        this.sender.initialWindow = value;
+        this.widenAll(more);
+        return;
+      }
+      case setting.maxFrameSize:
+        // Ours are never longer than the least that it may be.
+        if (value < FRAME_BYTES_MAX) throw protocolError("frames that are too short");
+        return;
+      default:
+        this.onSetting(id, value);
+        return;
+    }
+  }
+
+  private takePing(flags: number, streamId: number, payload: Buffer): void {
+    if (payload.length !== PING_BYTES) throw frameSizeError();
+    if (streamId !== 0) throw protocolError("a probe of a stream");
+    if ((flags & flag.ack) === 0) this.sender.ping(payload);
+    else this.pings.shift()?.();
+  }
+
+  private takeWindowUpdate(streamId: number, payload: Buffer): void {
+    if (payload.length !== 4) throw frameSizeError();
+    if (streamId > this.lastStreamId) throw protocolError("a window of no stream");
+    const bytes = payload.readUInt32BE(0) & WINDOW_BYTES_MAX;
+    if (streamId === 0) {
+      if (bytes === 0) throw protocolError("a window that does not grow");
+      if (!this.sender.widen(bytes)) throw flowControlError();
+      return;
+    }
+    const stream = this.streams.get(streamId);
+    if (stream === undefined) return;
+    if (bytes === 0) this.refuse(stream, errorCode.protocol);
+    else if (!this.sender.widenStream(stream, bytes)) this.refuse(stream, errorCode.flowControl);
+  }
+
+  /** What was said leaves, and then the other side may close; neither for as long as that likes. */
+  private linger(leavingMs: number): void {
+    const { socket } = this;
+    const destroy = (): void => {
+      socket.destroy();
+    };
+    socket.once("finish", () => setTimeout(destroy, LINGER_MS).unref());
+    setTimeout(destroy, leavingMs).unref();
+  }
+
+  private fail(error: ConnectionError): void {
+    if (this.isOver) return;
+    this.fault ??= error.message;
+    this.sender.goaway(this.lastTakenId, error.code);
+    this.sender.finish();
+    this.linger(LINGER_MS);
+    this.conclude();
+  }
+}
+
+const SETTING_BYTES = 6;
+const PING_BYTES = 8;
+const GOAWAY_BYTES_MIN = 8;
