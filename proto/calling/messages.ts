@@ -1,11 +1,7 @@
+import { KeptParts } from "../http2/kept-parts";
+
 /** A flag that says whether the message is compressed, and its length. */
 const PREFIX_BYTES = 5;
-
-/**
- * Parts are put together until they come to this: each takes some 100 bytes besides its own, and a sender may make as many
- * as a message has bytes.
- */
-const PART_BYTES_MIN = 4096;
 
 /** A message as gRPC sends it: not compressed, behind its length. */
 export function framed(message: Uint8Array): Buffer {
@@ -57,8 +53,7 @@ export class MessageSplitter {
   private flag = 0;
   private length = 0;
   /** As far as it has come: no room is made for what is only promised. */
-  private parts: Buffer[] = [];
-  private partsLength = 0;
+  private kept: KeptParts | null = null;
 
   /** @param bytesMax the longest message that is taken */
   constructor(bytesMax: number) {
@@ -68,6 +63,16 @@ export class MessageSplitter {
   /** Whether nothing of a message is kept. */
   get isBetweenMessages(): boolean {
     return this.prefixLength === 0;
+  }
+
+  /** How much of a message that is not whole is kept. */
+  get keptBytes(): number {
+    return this.kept === null ? 0 : this.kept.length;
+  }
+
+  /** Nothing of it is kept any more. Nothing may be pushed then. */
+  drop(): void {
+    this.kept = null;
   }
 
   /**
@@ -82,34 +87,21 @@ export class MessageSplitter {
       const { flag, length } = this;
       if (flag > 1) throw new FlagError(flag);
       if (length > this.bytesMax) throw new MessageTooLongError(length, this.bytesMax);
-      const part = chunk.subarray(at, at + length - this.partsLength);
+      const part = chunk.subarray(at, at + length - this.keptBytes);
       at += part.length;
-      if (this.partsLength + part.length < length) {
+      if (this.keptBytes + part.length < length) {
         if (part.length > 0) this.keep(part);
         return;
       }
-      let message = part;
-      if (this.parts.length > 0) {
-        message = Buffer.concat([...this.parts, part], length);
-        this.parts = [];
-        this.partsLength = 0;
-      }
+      const message = this.kept === null || this.kept.length === 0 ? part : this.kept.takeWith(part);
       this.prefixLength = 0;
       take(message, flag === 1);
     }
   }
 
-  /** With those before it that are no longer than it, so that no byte is moved more often than a part can double. */
   private keep(part: Buffer): void {
-    const { parts } = this;
-    this.partsLength += part.length;
-    let kept = part;
-    for (let before = parts.at(-1); before !== undefined; before = parts.at(-1)) {
-      if (before.length > kept.length || before.length >= PART_BYTES_MIN) break;
-      parts.pop();
-      kept = Buffer.concat([before, kept]);
-    }
-    parts.push(kept);
+    this.kept ??= new KeptParts();
+    this.kept.push(part);
   }
 
   /** @returns how many bytes of the chunk belong to it */

@@ -1,10 +1,13 @@
 import { errorCode } from "./frames";
 import type { OutgoingField } from "./header-encoder";
+import { KeptParts } from "./kept-parts";
 
 /** What comes of a stream. Nothing does once it is closed. None of it may throw. */
 export interface StreamListener {
   /** It views the chunk that it came in. */
   onData(bytes: Buffer): void;
+  /** So many bytes are held more than before, since it is paused, or fewer where that is below 0. What is held at its end is not told. */
+  onHeld?(bytes: number): void;
   /** The other side has said all. */
   onEnd(): void;
   /** There is room again, where a write said that there is none. */
@@ -54,7 +57,7 @@ export class Stream {
   isClosed = false;
   private isPaused = false;
   /** What came while it was paused. */
-  private held: Buffer[] = [];
+  private held: KeptParts | null = null;
   private isDelivering = false;
   private isEndTold = false;
 
@@ -67,7 +70,11 @@ export class Stream {
 
   /** Whether the other side has said all, and all of it was told. */
   get isReadToEnd(): boolean {
-    return this.hasRemoteEnded && this.held.length === 0;
+    return this.hasRemoteEnded && this.heldBytes === 0;
+  }
+
+  private get heldBytes(): number {
+    return this.held === null ? 0 : this.held.length;
   }
 
   get hasRoom(): boolean {
@@ -113,7 +120,7 @@ export class Stream {
   resume(): void {
     if (!this.isPaused) return;
     this.isPaused = false;
-    if (this.isDelivering || (this.held.length === 0 && !this.hasRemoteEnded)) return;
+    if (this.isDelivering || (this.heldBytes === 0 && !this.hasRemoteEnded)) return;
     this.isDelivering = true;
     // Not from within what its owner does just now.
     process.nextTick(() => {
@@ -126,9 +133,7 @@ export class Stream {
   take(bytes: Buffer, isLast: boolean): void {
     if (isLast) this.hasRemoteEnded = true;
     if (this.isPaused || this.isDelivering) {
-      // A copy where little of the chunk is meant, which would be kept otherwise.
-      if (bytes.length > 0)
-        this.held.push(bytes.length < bytes.buffer.byteLength / 2 ? Buffer.from(bytes) : bytes);
+      if (bytes.length > 0) this.hold(bytes);
       return;
     }
     this.deliver(bytes);
@@ -137,7 +142,7 @@ export class Stream {
 
   close(code: number | null): void {
     this.isClosed = true;
-    this.held = [];
+    this.held = null;
     const { pending } = this;
     this.pendingBytes = 0;
     this.listener?.onClosed(code);
@@ -146,9 +151,19 @@ export class Stream {
   }
 
   private deliverHeld(): void {
-    while (this.held.length > 0 && !this.isPaused && !this.isClosed)
-      this.deliver(this.held.shift() as Buffer);
+    while (!this.isPaused && !this.isClosed) {
+      const bytes = this.held === null ? null : this.held.shift();
+      if (bytes === null) break;
+      this.listener?.onHeld?.(-bytes.length);
+      this.deliver(bytes);
+    }
     this.tellEndIfDue();
+  }
+
+  private hold(bytes: Buffer): void {
+    this.held ??= new KeptParts();
+    this.held.push(bytes);
+    this.listener?.onHeld?.(bytes.length);
   }
 
   private deliver(bytes: Buffer): void {

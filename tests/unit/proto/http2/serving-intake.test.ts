@@ -79,6 +79,20 @@ describe("what comes is taken", () => {
     expect(Buffer.concat(seen.data)).toHaveLength(2 * 16_384 + 1);
   });
 
+  test("later in few pieces where it is paused, however many it comes in", async () => {
+    const caller = rig.call().say(headers(1));
+    const seen = await rig.begun(1);
+    seen.stream.pause();
+    const sent = Buffer.from(Array.from({ length: 10_000 }, (_, nth) => nth % 251));
+    caller.say(...Array.from(sent, (byte) => frame(DATA, 0, 1, Buffer.of(byte))));
+    caller.say(frame(DATA, END_STREAM, 1, NO_BYTES));
+    await passed(caller);
+    seen.stream.resume();
+    await eventually("it has ended", () => seen.ends === 1);
+    expect(Buffer.concat(seen.data)).toEqual(sent);
+    expect(seen.data.length).toBeLessThan(20);
+  });
+
   test("as much as it wants, where it is read", async () => {
     const caller = rig.call().say(headers(1));
     const seen = await rig.begun(1);
