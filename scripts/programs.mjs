@@ -37,6 +37,31 @@ const MADE_BY = [
 /** For a process that is just starting from files of the build before. */
 const OLD_FILES_MS_MAX = 3_600_000;
 
+const ASKED = Symbol("asked");
+
+/**
+ * Our own modules are taken as they were written, not as they were compiled: of modules of ES the bundler makes one
+ * scope, where a function of another module is called by its name. What is compiled loads it from an object of the module each
+ * time, which is more code and slower, most of all where it runs seldom: with one put at a time under way the nodes take a
+ * fifth less CPU for it.
+ */
+const sources = {
+  name: "sources",
+  setup({ onResolve, resolve: resolved }) {
+    onResolve({ filter: /^(#|@quorate\/)/ }, async ({ path, importer, resolveDir, kind, pluginData }) => {
+      if (pluginData === ASKED) return undefined;
+      const found = await resolved(path, { importer, resolveDir, kind, pluginData: ASKED });
+      return found.errors.length > 0 ? found : { path: sourceOf(found.path) };
+    });
+  },
+};
+
+/** Of a compiled file of ours; what is not compiled is its own source. */
+function sourceOf(path) {
+  const candidates = ["/src/", "/"].map((folder) => path.replace(/\/dist\/(.*)\.js$/, `${folder}$1.ts`));
+  return candidates.find((candidate) => existsSync(candidate)) ?? path;
+}
+
 /** What stays outside the file. */
 const outside = {
   name: "outside",
@@ -56,7 +81,10 @@ const outside = {
 export async function ensurePrograms() {
   for (const [folder, mains] of Object.entries(PROGRAMS)) {
     const entryPoints = Object.fromEntries(
-      Object.entries(mains).filter(([, main]) => existsSync(join(root, main))),
+      Object.entries(mains)
+        .map(([program, main]) => [program, join(root, main)])
+        .filter(([, main]) => existsSync(main))
+        .map(([program, main]) => [program, sourceOf(main)]),
     );
     const stampPath = join(root, folder, "made-of.json");
     if (Object.keys(entryPoints).length > 0 && !isFresh(stampPath))
@@ -85,7 +113,7 @@ async function make(folder, entryPoints, stampPath) {
     metafile: true,
     write: false,
     logLevel: "error",
-    plugins: [outside],
+    plugins: [outside, sources],
   });
   mkdirSync(directory, { recursive: true });
   const names = outputFiles.map(({ path }) => basename(path));
