@@ -1,4 +1,4 @@
-/** grpc-js copies what a serializer returns by a method that only Buffers have. */
+/** The same bytes as a Buffer, which has methods that a Uint8Array lacks. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

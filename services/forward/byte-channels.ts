@@ -1,22 +1,20 @@
-import type { ChannelOptions } from "@grpc/grpc-js";
-import { ByteChannel, type ByteChannelSettings } from "./byte-channel";
+import { ByteChannel } from "./byte-channel";
+import type { ByteChannelOptions } from "./channel-options";
 
 /** One channel for each address, made when it is first needed. */
 export class ByteChannels {
-  private readonly options: ChannelOptions;
-  private readonly settings: ByteChannelSettings;
+  private readonly options: ByteChannelOptions;
   private readonly channels = new Map<string, ByteChannel>();
 
-  constructor(options: ChannelOptions, settings: ByteChannelSettings = {}) {
+  constructor(options: ByteChannelOptions) {
     this.options = options;
-    this.settings = settings;
   }
 
   /** @param address host:port */
   to(address: string): ByteChannel {
     let channel = this.channels.get(address);
     if (channel === undefined) {
-      channel = new ByteChannel(address, this.options, this.settings);
+      channel = new ByteChannel(address, this.options);
       this.channels.set(address, channel);
     }
     return channel;

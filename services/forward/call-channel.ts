@@ -1,4 +1,4 @@
-import type { Cancelling, OutgoingCall } from "./byte-channel";
+import type { Cancelling, OutgoingCall } from "./outgoing-call";
 
 /** A way to one node for calls as bytes. Failures are CallFailures. */
 export interface CallChannel {

@@ -1,4 +1,3 @@
-import { Metadata } from "@grpc/grpc-js";
 import { FORWARD_KEY, HOPS_KEY, hopsOf, MEMBER_KEY, REQUEST_ID_KEY, TRACEPARENT_KEY } from "./routing";
 
 /** What routing needs of a call beside its body, in whichever way it came. A text that is empty says nothing. */
@@ -55,14 +54,4 @@ export class LazyHeaders implements CallHeaders {
   get traceparent(): string {
     return this.source.header(TRACEPARENT_KEY) ?? "";
   }
-}
-
-export function metadataOf({ requestId, forward, member, hops, traceparent }: CallHeaders): Metadata {
-  const metadata = new Metadata();
-  if (requestId !== "") metadata.set(REQUEST_ID_KEY, requestId);
-  if (forward !== "") metadata.set(FORWARD_KEY, forward);
-  if (member !== "") metadata.set(MEMBER_KEY, member);
-  if (traceparent !== "") metadata.set(TRACEPARENT_KEY, traceparent);
-  if (hops > 0) metadata.set(HOPS_KEY, String(hops));
-  return metadata;
 }

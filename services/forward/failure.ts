@@ -1,4 +1,5 @@
-import { Metadata, type ServiceError, type StatusObject, status } from "@grpc/grpc-js";
+import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import type { EndStatus } from "@quorate/proto/calling";
 import {
   ErrorDetail,
   ErrorReason,
@@ -49,19 +50,19 @@ export class CallFailure extends Error {
   /** The failure that anything thrown stands for. What nobody expected is INTERNAL, and tells the caller no more. */
   static from(error: unknown): CallFailure {
     if (error instanceof CallFailure) return error;
-    if (isServiceError(error)) return CallFailure.fromStatus(error);
+    if (isGrpcFailure(error)) return CallFailure.fromStatus(statusIn(error));
     return new CallFailure(ErrorReason.INTERNAL, "the server failed; its log says more", { cause: error });
   }
 
   /** The failure that a gRPC status stands for: by its detail, or by its code where a layer below us made the status. */
-  static fromStatus(received: StatusObject): CallFailure {
-    const details = received.metadata?.get(DETAILS_KEY)[0];
-    const failure = Buffer.isBuffer(details) ? CallFailure.fromDetails(received.details, details) : null;
+  static fromStatus(received: EndStatus): CallFailure {
+    const { code, details, statusDetails } = received;
+    const failure = statusDetails === undefined ? null : CallFailure.fromDetails(details, statusDetails);
     if (failure !== null) return failure;
     const reason = wasReset(received)
       ? ErrorReason.CONNECTION_LOST
-      : (reasonsOfBareCodes.get(received.code) ?? ErrorReason.INTERNAL);
-    return new CallFailure(reason, received.details, { outcome: Outcomes.UNKNOWN });
+      : (reasonsOfBareCodes.get(code) ?? ErrorReason.INTERNAL);
+    return new CallFailure(reason, details, { outcome: Outcomes.UNKNOWN });
   }
 
   /**
@@ -71,8 +72,7 @@ export class CallFailure extends Error {
    * @param details as the trailers of a call by itself have them; not kept, since they view the frame that they came in
    */
   static fromAnswer(code: number, message: string, details: Buffer): CallFailure {
-    const failure = CallFailure.fromDetails(message, Buffer.from(details));
-    return failure ?? CallFailure.fromStatus({ code, details: message, metadata: new Metadata() });
+    return CallFailure.fromStatus({ code, details: message, statusDetails: Buffer.from(details) });
   }
 
   private static fromDetails(message: string, details: Buffer): CallFailure | null {
@@ -129,7 +129,7 @@ export class CallFailure extends Error {
 }
 
 /** A status without our detail was made by gRPC itself: in the other process or in this one, before or after sending. */
-const reasonsOfBareCodes: ReadonlyMap<status, ErrorReason> = new Map([
+const reasonsOfBareCodes: ReadonlyMap<number, ErrorReason> = new Map([
   [status.CANCELLED, ErrorReason.CANCELLED],
   [status.DEADLINE_EXCEEDED, ErrorReason.DEADLINE_EXCEEDED],
   [status.RESOURCE_EXHAUSTED, ErrorReason.TOO_LARGE],
@@ -137,8 +137,8 @@ const reasonsOfBareCodes: ReadonlyMap<status, ErrorReason> = new Map([
   [status.UNAVAILABLE, ErrorReason.CONNECTION_LOST],
 ]);
 
-/** grpc-js reports a stream that the other process reset, as when it is cut at a shutdown, with this text. */
-function wasReset({ code, details }: StatusObject): boolean {
+/** A stream that the other process reset, as when it is cut at a shutdown, is reported with this text; by grpc-js, too. */
+function wasReset({ code, details }: EndStatus): boolean {
   return (code === status.CANCELLED || code === status.INTERNAL) && details.includes("RST_STREAM");
 }
 
@@ -154,8 +154,20 @@ function decodeDetail(details: Buffer): ErrorDetail | null {
   }
 }
 
-function isServiceError(error: unknown): error is ServiceError {
+/** What a call of grpc-js, or of something like it, fails with. */
+interface GrpcFailure extends Error {
+  readonly code: number;
+  readonly details: string;
+  readonly metadata?: { get(key: string): readonly unknown[] } | undefined;
+}
+
+function isGrpcFailure(error: unknown): error is GrpcFailure {
   return (
-    error instanceof Error && typeof (error as Partial<ServiceError>).code === "number" && "details" in error
+    error instanceof Error && typeof (error as Partial<GrpcFailure>).code === "number" && "details" in error
   );
+}
+
+function statusIn({ code, details, metadata }: GrpcFailure): EndStatus {
+  const statusDetails = metadata?.get(DETAILS_KEY)[0];
+  return Buffer.isBuffer(statusDetails) ? { code, details, statusDetails } : { code, details };
 }

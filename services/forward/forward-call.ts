@@ -1,6 +1,6 @@
-import type { OutgoingCall } from "./byte-channel";
 import type { ByteCall, ByteSink } from "./call";
 import type { CallChannel } from "./call-channel";
+import type { OutgoingCall } from "./outgoing-call";
 
 /** The same call for the next node: its bytes, its headers, one hop more, and the deadline that is left. */
 export function outgoingCall(call: ByteCall, deadlineMs = call.deadlineMs): OutgoingCall {

@@ -1,4 +1,4 @@
-import { type Client, type ClientDuplexStream, type StatusObject, status } from "@grpc/grpc-js";
+import type { CallingConnection, CallingStream, EndStatus } from "@quorate/proto/calling";
 import { ErrorReason, Outcome, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
 import {
   decodePipelineResponse,
@@ -7,11 +7,12 @@ import {
   PIPELINE_FRAME_BYTES_MAX,
   pipelinedCallBytes,
 } from "@quorate/proto/pipeline";
+import { Status } from "nice-grpc-common";
 import { asBuffer } from "./as-buffer";
-import type { Cancelling, OutgoingCall } from "./byte-channel";
 import { callerLeft } from "./call-failures";
 import { DeadlineTimer } from "./deadline-timer";
 import { CallFailure } from "./failure";
+import { type Cancelling, deadlineExceeded, type OutgoingCall, openStream } from "./outgoing-call";
 import { PIPELINE_PATH } from "./routing";
 
 /** Half of what a server takes before it reads no more: no call of ours is to wait in a transport that stands still. */
@@ -41,7 +42,7 @@ export interface SentCall {
 
 /** The calling end of one Pipeline stream. What is sent in one turn of the event loop leaves in one frame. */
 export class OutgoingPipeline {
-  private readonly stream: ClientDuplexStream<Buffer, Buffer>;
+  private readonly stream: CallingStream;
   private readonly beganMs = Date.now();
   private readonly refused: (calls: readonly SentCall[]) => void;
   private readonly deadlines = new DeadlineTimer((nowMs) => this.expire(nowMs));
@@ -61,25 +62,22 @@ export class OutgoingPipeline {
   /** As Date.now() counts; null before the first answer. */
   private heardMs: number | null = null;
   private phase: "open" | "retired" | "ending" | "over" = "open";
-  private said: StatusObject | null = null;
 
-  /** @param refused given the calls of a stream that the server does not know how to serve */
-  constructor(client: Client, refused: (calls: readonly SentCall[]) => void) {
+  /**
+   * @param refused given the calls of a stream that the server does not know how to serve
+   * @throws CallFailure where the connection takes no more calls
+   */
+  constructor(connection: CallingConnection, refused: (calls: readonly SentCall[]) => void) {
     this.refused = refused;
-    this.stream = client.makeBidiStreamRequest(PIPELINE_PATH, asBuffer, asBuffer);
-    this.stream.on("data", (frame: Buffer) => this.take(frame));
-    // Said again by the status.
-    this.stream.on("error", () => {});
-    this.stream.on("status", (said: StatusObject) => {
-      this.said = said;
+    this.stream = openStream(connection, PIPELINE_PATH, NO_METADATA, {
+      message: (frame) => this.take(frame),
+      ended: (said) => this.conclude(said),
     });
-    // Not at the status, which overtakes the answers that came before it.
-    this.stream.on("end", () => this.conclude());
   }
 
   /** Whether it takes calls. */
   get isOpen(): boolean {
-    return this.phase === "open" && this.said === null;
+    return this.phase === "open";
   }
 
   hasRoomFor({ body }: OutgoingCall): boolean {
@@ -118,7 +116,7 @@ export class OutgoingPipeline {
 
   private sendCalls(): void {
     this.isFlushPlanned = false;
-    if (this.phase === "over" || this.said !== null) return;
+    if (this.phase === "over") return;
     while (this.hasSomethingToSay && this.framesInTransit < FRAMES_IN_TRANSIT_MAX) {
       this.framesInTransit += 1;
       this.stream.write(this.nextFrame(), this.frameTaken);
@@ -161,6 +159,7 @@ export class OutgoingPipeline {
     } catch {
       // Whatever comes after it, nobody can know to which call it belongs.
       this.stream.cancel();
+      this.conclude({ code: Status.INTERNAL, details: "an answer cannot be read" });
       return;
     }
     this.endWhenAllIsAnswered();
@@ -171,7 +170,7 @@ export class OutgoingPipeline {
     // Given up while its answer was on the way.
     if (sent === undefined) return;
     this.forget(sent);
-    if (code === status.OK) sent.resolve(asBuffer(body));
+    if (code === Status.OK) sent.resolve(asBuffer(body));
     else sent.reject(CallFailure.fromAnswer(code, message, asBuffer(statusDetails)));
   }
 
@@ -212,15 +211,14 @@ export class OutgoingPipeline {
     this.stream.end();
   }
 
-  private conclude(): void {
+  private conclude(said: EndStatus): void {
     if (this.phase === "over") return;
     this.phase = "over";
     this.deadlines.stop();
     const written = this.written.oldestFirst(this.lastId);
     const waiting = [...this.waiting];
     for (const sent of [...written, ...waiting]) this.forget(sent);
-    const said = this.said;
-    if (said?.code === status.UNIMPLEMENTED && this.heardMs === null) {
+    if (said.code === Status.UNIMPLEMENTED && this.heardMs === null) {
       this.refused([...written, ...waiting]);
       return;
     }
@@ -228,6 +226,8 @@ export class OutgoingPipeline {
     for (const { reject } of waiting) reject(failureOfWaiting(said));
   }
 }
+
+const NO_METADATA = {};
 
 function pipelinedCall(
   id: number,
@@ -255,22 +255,22 @@ function leftMs(deadlineMs: number, nowMs: number): number {
 }
 
 /** A server that ends the stream well has answered all that it took. */
-function failureOfWritten(said: StatusObject | null): CallFailure {
-  if (said?.code === status.OK) return shutDown();
-  const why = said === null ? "the stream ended" : said.details;
-  return new CallFailure(ErrorReason.CONNECTION_LOST, `the connection was lost before the answer: ${why}`);
+function failureOfWritten({ code, details }: EndStatus): CallFailure {
+  if (code === Status.OK) return shutDown();
+  return new CallFailure(
+    ErrorReason.CONNECTION_LOST,
+    `the connection was lost before the answer: ${details}`,
+  );
 }
 
-function failureOfWaiting(said: StatusObject | null): CallFailure {
-  if (said?.code === status.OK) return shutDown();
-  const why = said === null ? "the stream ended" : said.details;
-  return new CallFailure(ErrorReason.UNREACHABLE, `the connection was lost before the call was sent: ${why}`);
+function failureOfWaiting({ code, details }: EndStatus): CallFailure {
+  if (code === Status.OK) return shutDown();
+  return new CallFailure(
+    ErrorReason.UNREACHABLE,
+    `the connection was lost before the call was sent: ${details}`,
+  );
 }
 
 function shutDown(): CallFailure {
   return new CallFailure(ErrorReason.SHUTTING_DOWN, "the server shuts down and has not taken the call");
-}
-
-function deadlineExceeded(): CallFailure {
-  return new CallFailure(ErrorReason.DEADLINE_EXCEEDED, "the deadline passed before the answer");
 }

@@ -1,6 +1,5 @@
-import type { Client } from "@grpc/grpc-js";
-import { asBuffer } from "./as-buffer";
-import type { Cancelling, OutgoingCall } from "./byte-channel";
+import type { CallingConnection } from "@quorate/proto/calling";
+import type { Cancelling, OutgoingCall } from "./outgoing-call";
 import { OutgoingPipeline, type SentCall } from "./outgoing-pipeline";
 import { methodRoutes } from "./routing";
 
@@ -27,17 +26,19 @@ export class PipelinedCalls {
     this.alone = alone;
   }
 
-  /** Whether a call may go out without a look at the connection. */
-  get isOpen(): boolean {
-    return this.current?.isOpen === true;
+  /** Sends a call on the stream that is open, without a look at the connection. @returns null where there is none with room */
+  onOpenStream(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> | null {
+    const { current } = this;
+    if (current === null || !current.isOpen || !mayShare(call)) return null;
+    return current.hasRoomFor(call) ? current.send(call, cancelling) : null;
   }
 
-  /** @param client one that is connected @returns null where the call is to go by itself */
-  unary(client: Client, call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> | null {
-    if (call.body.length > BODY_BYTES_MAX || !mayTravel(call.path)) return null;
+  /** @returns null where the call is to go by itself @throws CallFailure where the connection takes no more calls */
+  unary(connection: CallingConnection, call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> | null {
+    if (!mayShare(call)) return null;
     if (this.current === null || !this.current.isOpen) {
       if (this.isClosed || Date.now() < this.notBeforeMs) return null;
-      this.current = new OutgoingPipeline(client, (calls) => this.goAlone(calls));
+      this.current = new OutgoingPipeline(connection, (calls) => this.goAlone(calls));
     }
     return this.current.hasRoomFor(call) ? this.current.send(call, cancelling) : null;
   }
@@ -52,12 +53,13 @@ export class PipelinedCalls {
   private goAlone(calls: readonly SentCall[]): void {
     this.notBeforeMs = Date.now() + UNKNOWN_MS;
     for (const { call, cancelling, resolve, reject } of calls) {
-      this.alone(call, cancelling).then((answer) => resolve(asBuffer(answer)), reject);
+      this.alone(call, cancelling).then(resolve, reject);
     }
   }
 }
 
-function mayTravel(path: string): boolean {
+function mayShare({ path, body }: OutgoingCall): boolean {
+  if (body.length > BODY_BYTES_MAX) return false;
   const method = methodRoutes.get(path);
   return method !== undefined && !method.responseStream;
 }

@@ -1,5 +1,5 @@
-import type { Cancelling } from "./byte-channel";
 import { callerLeft } from "./call-failures";
+import type { Cancelling } from "./outgoing-call";
 
 /** What calls with a streamed answer have. */
 interface WritesMessages {

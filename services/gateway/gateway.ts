@@ -2,7 +2,6 @@ import {
   ByteChannels,
   ByteServer,
   type ByteService,
-  channelOptions,
   Health,
   LeaderDirectory,
   type Log,
@@ -44,7 +43,9 @@ export class Gateway {
     const { nodes, log, random, timing } = options;
     const directory = new LeaderDirectory();
     // A node that was paused answers no ping, which ends the calls that hang on it.
-    this.channels = new ByteChannels(channelOptions(MESSAGE_BYTES_MAX, { timeMs: 1000, timeoutMs: 1000 }), {
+    this.channels = new ByteChannels({
+      messageBytesMax: MESSAGE_BYTES_MAX,
+      keepalive: { timeMs: 1000, timeoutMs: 1000 },
       pipelining: true,
     });
     this.poller = new StatusPoller({

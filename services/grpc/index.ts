@@ -3,3 +3,4 @@ export { type RequestListener, readRequest } from "./one-request";
 export { OutgoingStream, type OutgoingStreamOptions } from "./outgoing-stream";
 export { type CallListener, ServerCall } from "./server-call";
 export type { CallStatus } from "./status";
+export { timeoutText } from "./timeout";

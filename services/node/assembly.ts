@@ -2,7 +2,6 @@ import { randomInt } from "node:crypto";
 import {
   ByteChannels,
   ByteServer,
-  channelOptions,
   Health,
   LeaderDirectory,
   MESSAGE_BYTES_MAX_DEFAULT,
@@ -175,7 +174,9 @@ export function assemble(
   const alarms = new AlarmBoard({ replica, verification: verifier, clock: systemClock });
   const counters = new CallCounters();
   const messageBytesMax = Math.max(MESSAGE_BYTES_MAX_DEFAULT, limits.requestBytesMax + REQUEST_SLACK_BYTES);
-  const channels = new ByteChannels(channelOptions(messageBytesMax, { timeMs: 2000, timeoutMs: 1000 }), {
+  const channels = new ByteChannels({
+    messageBytesMax,
+    keepalive: { timeMs: 2000, timeoutMs: 1000 },
     pipelining: true,
   });
   const context: NodeContext = {

@@ -1,5 +1,5 @@
 import type { Member } from "@quorate/proto/cluster";
-import { ByteChannels, channelOptions, type Log, MESSAGE_BYTES_MAX_DEFAULT } from "#forward";
+import { ByteChannels, type Log, MESSAGE_BYTES_MAX_DEFAULT } from "#forward";
 import type { ImageHeader, StateReceiver } from "#replica";
 import { type PeerIdentity, PeerSnapshotSource, removalIn } from "#rpc";
 import {
@@ -130,9 +130,10 @@ async function withSeeds(
   seeds: readonly string[],
   run: (cluster: SeedCluster) => Promise<BroughtOutcome>,
 ): Promise<BroughtOutcome> {
-  const channels = new ByteChannels(
-    channelOptions(MESSAGE_BYTES_MAX_DEFAULT, { timeMs: 2000, timeoutMs: 1000 }),
-  );
+  const channels = new ByteChannels({
+    messageBytesMax: MESSAGE_BYTES_MAX_DEFAULT,
+    keepalive: { timeMs: 2000, timeoutMs: 1000 },
+  });
   try {
     return await run(new SeedCluster({ seeds, channels, log, timeoutMs: config.joinTimeoutMs, signal }));
   } finally {

@@ -1,5 +1,12 @@
-import type { ClientReadableStream } from "@grpc/grpc-js";
 import type { Cancellation } from "#replica";
+
+/** Messages in order. */
+export interface MessageSource<Message> {
+  /** The next one; null behind the last. One after the other. Rejects where they end with a failure. */
+  next(): Promise<Message | null>;
+  /** Ends them. Safe to call twice. */
+  cancel(): void;
+}
 
 export interface PatientStreamOptions {
   /** How long a message may be waited for, and how long one that has come may wait to be asked for. */
@@ -15,21 +22,17 @@ export interface PatientStreamOptions {
  * whoever takes the messages and forgets about it holds no stream open.
  */
 export class PatientStream<Message> {
-  private readonly call: ClientReadableStream<Message>;
+  private readonly source: MessageSource<Message>;
   private readonly options: PatientStreamOptions;
-  private readonly messages: AsyncIterator<Message, undefined>;
   private readonly cancel = (): void => this.fail(new Error("cancelled"));
   private timer: NodeJS.Timeout;
   private giveUp: ((error: Error) => void) | null = null;
   private failure: Error | null = null;
   private hasEnded = false;
 
-  constructor(call: ClientReadableStream<Message>, options: PatientStreamOptions) {
-    this.call = call;
+  constructor(source: MessageSource<Message>, options: PatientStreamOptions) {
+    this.source = source;
     this.options = options;
-    // A call that is cancelled because its messages are not wanted any more says so when nobody listens.
-    call.on("error", () => {});
-    this.messages = call[Symbol.asyncIterator]() as AsyncIterator<Message, undefined>;
     this.timer = this.patience("the answer was not taken");
     options.cancellation.addEventListener("abort", this.cancel);
   }
@@ -44,9 +47,9 @@ export class PatientStream<Message> {
       this.giveUp = reject;
     });
     try {
-      const { value, done } = await Promise.race([this.messages.next(), waiting]);
-      if (done === true) this.end();
-      return value ?? null;
+      const message = await Promise.race([this.source.next(), waiting]);
+      if (message === null) this.end();
+      return message;
     } catch (error) {
       this.end();
       throw error;
@@ -65,7 +68,7 @@ export class PatientStream<Message> {
     this.hasEnded = true;
     clearTimeout(this.timer);
     this.options.cancellation.removeEventListener("abort", this.cancel);
-    this.call.cancel();
+    this.source.cancel();
     this.options.onEnd();
   }
 

@@ -1,6 +1,4 @@
-import type { ChannelOptions } from "@grpc/grpc-js";
 import type { KeepaliveTimes } from "@quorate/proto/calling";
-import { channelOptions } from "#forward";
 import type { CallWindows } from "#grpc";
 
 /**
@@ -21,13 +19,8 @@ export const PEER_KEEPALIVE: KeepaliveTimes = { timeMs: 2000, timeoutMs: 1000 };
  */
 export const PEER_WINDOWS: CallWindows = { callBytes: 4 * 1024 * 1024, connectionBytes: 8 * 1024 * 1024 };
 
-export const peerChannelOptions: ChannelOptions = channelOptions(PEER_MESSAGE_BYTES_MAX, PEER_KEEPALIVE);
-
 /**
- * For what is large and is pulled over a channel of its own: the 64 KiB that HTTP/2 lets be under way by default is one
+ * For what is large and is pulled over a connection of its own: the 64 KiB that HTTP/2 lets be under way by default is one
  * round trip for each quarter of a chunk.
  */
-export const bulkChannelOptions: ChannelOptions = {
-  ...peerChannelOptions,
-  "grpc-node.flow_control_window": 2 * 1024 * 1024,
-};
+export const BULK_WINDOWS: CallWindows = { callBytes: 2 * 1024 * 1024, connectionBytes: 2 * 1024 * 1024 };

@@ -2,12 +2,13 @@ import { type StatusObject, status } from "@grpc/grpc-js";
 import type { Hello } from "@quorate/proto/raft";
 import { helloFault, type MemberRegister, type PeerIdentity, REMOVED_PREFIX, refusalText } from "./greeting";
 
-/** A call between peers that is not served: what the other side is told. */
+/** A call between peers that came to nothing: what the other side is told of it, or has told. */
 export class PeerRefusal extends Error {
   override readonly name = "PeerRefusal";
-  readonly code: status;
+  /** A gRPC status code. */
+  readonly code: number;
 
-  constructor(code: status, message: string) {
+  constructor(code: number, message: string) {
     super(message);
     this.code = code;
   }
@@ -32,8 +33,7 @@ export function checkCaller(
 
 /** What a peer says of this node's removal from the cluster in refusing a call; null where it says nothing of it. */
 export function removalIn(error: unknown): string | null {
-  if (!(error instanceof Error)) return null;
-  const { code, details } = error as { readonly code?: unknown; readonly details?: unknown };
-  if (code !== status.FAILED_PRECONDITION || typeof details !== "string") return null;
-  return details.startsWith(REMOVED_PREFIX) ? details.slice(REMOVED_PREFIX.length) : null;
+  if (!(error instanceof PeerRefusal) || error.code !== status.FAILED_PRECONDITION) return null;
+  const { message } = error;
+  return message.startsWith(REMOVED_PREFIX) ? message.slice(REMOVED_PREFIX.length) : null;
 }

@@ -1,12 +1,13 @@
-import { Client, Metadata } from "@grpc/grpc-js";
+import { Answers, CallingConnection } from "@quorate/proto/calling";
 import { FetchSnapshotRequest, FetchSnapshotResponse, PeerServiceDefinition } from "@quorate/proto/raft";
-import { asBuffer, channelCredentials, methodPath } from "#forward";
+import { methodPath } from "#forward";
 import type { MemberId } from "#raft";
 import type { Cancellation, ImageChunk, IncomingImage, SnapshotSource } from "#replica";
 import { EMPTY_BYTES } from "#std";
 import { helloTo, type PeerIdentity } from "./greeting";
-import { PatientStream } from "./patient-stream";
-import { bulkChannelOptions } from "./peer-options";
+import { type MessageSource, PatientStream } from "./patient-stream";
+import { BULK_WINDOWS, PEER_KEEPALIVE, PEER_MESSAGE_BYTES_MAX } from "./peer-options";
+import { PeerRefusal } from "./peer-refusal";
 
 export interface PeerSnapshotSourceOptions {
   readonly own: PeerIdentity;
@@ -24,7 +25,7 @@ const PATH = methodPath(PeerServiceDefinition, "fetchSnapshot");
 
 type Frames = PatientStream<FetchSnapshotResponse>;
 
-/** Images of the state from peers, each over a channel of its own, so that messages do not wait behind it. */
+/** Images of the state from peers, each over a connection of its own, so that messages do not wait behind it. */
 export class PeerSnapshotSource implements SnapshotSource {
   private readonly options: PeerSnapshotSourceOptions;
   private readonly open = new Set<Frames>();
@@ -69,30 +70,48 @@ export class PeerSnapshotSource implements SnapshotSource {
     const address = addressOf(from);
     if (address === null) throw new Error(`it is not known where ${from} is reached`);
     if (cancellation.aborted) throw new Error("cancelled");
-    const client = new Client(address, channelCredentials(), bulkChannelOptions);
-    const stream = client.makeServerStreamRequest(
-      PATH,
-      (request: FetchSnapshotRequest) => asBuffer(FetchSnapshotRequest.encode(request).finish()),
-      (bytes: Buffer) => FetchSnapshotResponse.decode(bytes),
-      {
-        hello: helloTo(from, own, epoch()),
-        imageId: BigInt(resume?.imageId ?? 0),
-        position: resume?.position ?? EMPTY_BYTES,
-      },
-      new Metadata({ waitForReady: true }),
-    );
-    const frames: Frames = new PatientStream(stream, {
+    const request = FetchSnapshotRequest.encode({
+      hello: helloTo(from, own, epoch()),
+      imageId: BigInt(resume?.imageId ?? 0),
+      position: resume?.position ?? EMPTY_BYTES,
+    });
+    const frames: Frames = new PatientStream(responses(address, request.finish()), {
       silenceMsMax: silenceMsMax ?? SILENCE_MS_MAX_DEFAULT,
       cancellation,
-      onEnd: () => {
-        this.open.delete(frames);
-        // Not in the turn that made it: grpc-js looks the address up after that, and connects a closed channel for ever.
-        setImmediate(() => client.close());
-      },
+      onEnd: () => this.open.delete(frames),
     });
     this.open.add(frames);
     return frames;
   }
+}
+
+/** What a peer answers, over a connection that begins at once and ends with the answers. */
+function responses(address: string, request: Uint8Array): MessageSource<FetchSnapshotResponse> {
+  const connection = new CallingConnection(
+    {
+      address,
+      messageBytesMax: PEER_MESSAGE_BYTES_MAX,
+      keepalive: PEER_KEEPALIVE,
+      isProbedWhenIdle: false,
+      windows: BULK_WINDOWS,
+    },
+    // What becomes of the connection is told by the end of the call.
+    { ready: () => {}, closed: () => {} },
+  );
+  const answers = new Answers(({ code, details }) => new PeerRefusal(code, details));
+  const stream = connection.call(PATH, {}, answers);
+  answers.begin(stream);
+  stream.end(request);
+  return {
+    next: async () => {
+      const answer = await answers.next();
+      return answer === null ? null : FetchSnapshotResponse.decode(answer);
+    },
+    cancel: () => {
+      stream.cancel();
+      connection.destroy();
+    },
+  };
 }
 
 async function* chunksOf(frames: Frames): AsyncGenerator<ImageChunk, void, undefined> {

@@ -31,7 +31,7 @@ import type {
   VerificationPeers,
 } from "#verification";
 import { helloTo, type PeerIdentity } from "./greeting";
-import { peerChannelOptions } from "./peer-options";
+import { PEER_KEEPALIVE, PEER_MESSAGE_BYTES_MAX } from "./peer-options";
 import {
   bucketsFromWire,
   keysFromWire,
@@ -58,7 +58,10 @@ type PeerMethod = keyof (typeof PeerServiceDefinition)["methods"];
 /** Asks the verifiers of other members, over channels of its own. Rejects with CallFailures. */
 export class PeerVerification implements VerificationPeers {
   private readonly options: PeerVerificationOptions;
-  private readonly channels = new ByteChannels(peerChannelOptions);
+  private readonly channels = new ByteChannels({
+    messageBytesMax: PEER_MESSAGE_BYTES_MAX,
+    keepalive: PEER_KEEPALIVE,
+  });
   private readonly closing = new AbortController();
 
   constructor(options: PeerVerificationOptions) {

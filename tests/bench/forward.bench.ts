@@ -1,11 +1,4 @@
-import {
-  ByteChannel,
-  ByteServer,
-  type ByteService,
-  channelOptions,
-  NO_HEADERS,
-  SILENT_LOG,
-} from "@quorate/services/forward";
+import { ByteChannel, ByteServer, type ByteService, NO_HEADERS, SILENT_LOG } from "@quorate/services/forward";
 
 /*
  * What a unary call costs to carry, both ends in this process, answered at once: CPU microseconds a call, the least of many
@@ -66,7 +59,9 @@ async function main(): Promise<void> {
   const port = await server.listen("127.0.0.1:0");
   const keepalive = { timeMs: DEADLINE_MS, timeoutMs: DEADLINE_MS };
   for (const pipelining of [true, false]) {
-    const channel = new ByteChannel(`127.0.0.1:${port}`, channelOptions(MESSAGE_BYTES_MAX, keepalive), {
+    const channel = new ByteChannel(`127.0.0.1:${port}`, {
+      messageBytesMax: MESSAGE_BYTES_MAX,
+      keepalive,
       pipelining,
     });
     await call(channel);

@@ -144,5 +144,8 @@ export function serviceOf(replica: Replica): NodeService {
     clients: () => [],
     wallMs: () => Date.now(),
   };
-  return new NodeService(context, new ByteChannels({}));
+  return new NodeService(
+    context,
+    new ByteChannels({ messageBytesMax: 0, keepalive: { timeMs: 1000, timeoutMs: 1000 } }),
+  );
 }

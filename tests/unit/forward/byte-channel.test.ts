@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
 import { ByteChannel, NO_HEADERS } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
+import { RefusingServer } from "./refusing-server";
 import { PATIENCE_MS, PATIENT_OPTIONS, patientChannel, patientChannels, Serving, serviceOf } from "./serving";
 
 const PUT = "/quorate.kv.v1.KvService/Put";
@@ -64,7 +65,7 @@ describe("a byte channel", () => {
   test("gives up a connection that never completes, and connects anew when the node is back", async () => {
     const silent = new SilentServer();
     const port = await silent.listen();
-    const channel = new ByteChannel(`127.0.0.1:${port}`, PATIENT_OPTIONS, { connectTimeoutMs: 200 });
+    const channel = new ByteChannel(`127.0.0.1:${port}`, { ...PATIENT_OPTIONS, connectTimeoutMs: 200 });
     closing.push(() => channel.close());
     await expect(channel.unary(call(), new AbortController().signal)).rejects.toMatchObject({
       reason: ErrorReason.UNREACHABLE,
@@ -82,7 +83,8 @@ describe("a byte channel", () => {
     const silent = new SilentServer();
     const port = await silent.listen();
     closing.push(() => silent.close());
-    const channel = new ByteChannel(`127.0.0.1:${port}`, PATIENT_OPTIONS, {
+    const channel = new ByteChannel(`127.0.0.1:${port}`, {
+      ...PATIENT_OPTIONS,
       connectTimeoutMs: 2 * PATIENCE_MS,
     });
     closing.push(() => channel.close());
@@ -132,6 +134,36 @@ describe("a byte channel", () => {
     closing.push(() => open.close());
     await open.unary(call(), new AbortController().signal);
     await eventually("it is not connected", () => sockets.every((socket) => socket.closed));
+  });
+
+  test("one that is closed after a failed attempt to connect makes no more", async () => {
+    const refusing = await RefusingServer.open();
+    closing.push(() => refusing.close());
+    const channel = patientChannel(refusing.address);
+    const { signal } = new AbortController();
+    await expect(channel.unary(call(), signal)).rejects.toMatchObject({ reason: ErrorReason.UNREACHABLE });
+    channel.close();
+    await refusing.settled();
+    const { accepted } = refusing;
+    await expect(channel.unary(call(), signal)).rejects.toMatchObject({
+      reason: ErrorReason.UNREACHABLE,
+      message: expect.stringContaining("its channel is closed"),
+    });
+    await refusing.settled();
+    // But for the one that is made to settle.
+    expect(refusing.accepted).toBe(accepted + 1);
+  });
+
+  test("a text that no header can carry is refused, and nothing is sent", async () => {
+    const serving = await Serving.open(serviceOf((sent) => Promise.resolve(sent.body)));
+    closing.push(() => serving.close());
+    const channel = patientChannel(serving.address);
+    closing.push(() => channel.close());
+    const headers = { ...NO_HEADERS, member: "n1\r\n" };
+    await expect(channel.unary({ ...call(), headers }, new AbortController().signal)).rejects.toMatchObject({
+      reason: ErrorReason.INVALID_ARGUMENT,
+      outcome: Outcome.NOT_APPLIED,
+    });
   });
 
   test("those to other addresses are let go of: what is under way ends, and its connection with it", async () => {

@@ -1,4 +1,4 @@
-import { Metadata, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
 import { CallFailure, type FailureRow, failureTable } from "@quorate/services/forward";
@@ -111,9 +111,7 @@ describe("the table of failures", () => {
     const details = sent.metadata.get("grpc-status-details-bin")[0] as Buffer;
     // A field that this version does not know, at the end of the status.
     const grown = Buffer.concat([details, Buffer.from([0xf8, 0x07, 0x01])]);
-    const metadata = new Metadata();
-    metadata.set("grpc-status-details-bin", grown);
-    const received = CallFailure.fromStatus({ ...sent, metadata });
+    const received = CallFailure.fromStatus({ ...sent, statusDetails: grown });
     expect(received.toStatus().metadata.get("grpc-status-details-bin")[0]).toEqual(grown);
   });
 
@@ -123,7 +121,7 @@ describe("the table of failures", () => {
     [status.CANCELLED, ErrorReason.CANCELLED],
     [status.INTERNAL, ErrorReason.INTERNAL],
   ])("a bare status %s leaves the outcome open", (code, reason) => {
-    const failure = CallFailure.fromStatus({ code, details: "from gRPC itself", metadata: new Metadata() });
+    const failure = CallFailure.fromStatus({ code, details: "from gRPC itself" });
     expect(failure).toMatchObject({ reason, outcome: Outcome.UNKNOWN, message: "from gRPC itself" });
   });
 });

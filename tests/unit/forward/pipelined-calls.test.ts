@@ -93,12 +93,11 @@ describe("calls that share a stream to a node", () => {
     link.targetPort = Number(server.address.split(":")[1]);
     const options = {
       ...PATIENT_OPTIONS,
-      "grpc.keepalive_time_ms": 1000,
-      "grpc.keepalive_timeout_ms": 1000,
-      "grpc.min_reconnect_backoff_ms": 500,
+      keepalive: { timeMs: 1000, timeoutMs: 1000 },
+      connectTimeoutMs: 500,
+      pipelining: true,
     };
-    const settings = { connectTimeoutMs: 500, pipelining: true };
-    const channel = new ByteChannel(`127.0.0.1:${link.port}`, options, settings);
+    const channel = new ByteChannel(`127.0.0.1:${link.port}`, options);
     closing.push(() => channel.close());
     const answering = setInterval(() => {
       for (const { id } of server.calls.splice(0)) server.answer({ id, body: Buffer.of(6) });

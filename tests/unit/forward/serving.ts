@@ -1,11 +1,11 @@
-import { type ChannelOptions, Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
+import { Client, credentials, Metadata, type ServiceError } from "@grpc/grpc-js";
 import {
   ByteChannel,
+  type ByteChannelOptions,
   ByteChannels,
   ByteServer,
   type ByteServerOptions,
   type ByteService,
-  channelOptions,
   type Log,
 } from "@quorate/services/forward";
 
@@ -13,19 +13,20 @@ import {
 export const PATIENCE_MS = 60_000;
 
 /** Of connections that are not given up because a machine stands still for a while, and not probed while a test runs. */
-export const PATIENT_OPTIONS: ChannelOptions = {
-  ...channelOptions(4 * 1024 * 1024, { timeMs: 10 * PATIENCE_MS, timeoutMs: PATIENCE_MS }),
-  "grpc.min_reconnect_backoff_ms": PATIENCE_MS,
+export const PATIENT_OPTIONS: ByteChannelOptions = {
+  messageBytesMax: 4 * 1024 * 1024,
+  keepalive: { timeMs: 10 * PATIENCE_MS, timeoutMs: PATIENCE_MS },
+  connectTimeoutMs: PATIENCE_MS,
 };
 
-/** @param pipelining as ByteChannelSettings have it */
+/** @param pipelining as ByteChannelOptions have it */
 export function patientChannel(address: string, pipelining = false): ByteChannel {
-  return new ByteChannel(address, PATIENT_OPTIONS, { connectTimeoutMs: PATIENCE_MS, pipelining });
+  return new ByteChannel(address, { ...PATIENT_OPTIONS, pipelining });
 }
 
 /** As nodes and gateways have them. */
 export function patientChannels(): ByteChannels {
-  return new ByteChannels(PATIENT_OPTIONS, { connectTimeoutMs: PATIENCE_MS, pipelining: true });
+  return new ByteChannels({ ...PATIENT_OPTIONS, pipelining: true });
 }
 
 /**
