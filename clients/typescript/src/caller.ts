@@ -159,6 +159,7 @@ export class Caller {
         return await attempt.answer;
       } catch (thrown) {
         const error = QuorateError.from(thrown);
+        repetition.note(error);
         if (!ticket.failed(error.reason)) await repetition.afterFailure(error, attempt.address);
       }
     }

@@ -82,13 +82,18 @@ export class Repetition implements Patience {
     });
   }
 
+  /** Takes note of whether a failed attempt may have changed something. */
+  note(error: QuorateError): void {
+    if (leavesOutcomeOpen(error)) this.maybeApplied = true;
+  }
+
   /**
    * Takes note of a failed attempt and waits until the next one is due.
    *
    * @throws QuorateError the failure, when there is no point in or no time for another attempt
    */
   async afterFailure(error: QuorateError, address: string): Promise<void> {
-    if (leavesOutcomeOpen(error)) this.maybeApplied = true;
+    this.note(error);
     this.#failures += 1;
     if (error.code === "DEADLINE_EXCEEDED") this.#timeouts += 1;
     if (error.reason !== "UNSPECIFIED" && error.reason !== "UNREACHABLE") this.#told = error;
@@ -152,10 +157,10 @@ function isWorthRepeating(error: QuorateError): boolean {
 }
 
 /**
- * Whether a failed attempt may have changed something, or may yet. A server's refusal says so itself; SESSION_EXPIRED is
- * about this attempt only.
+ * Whether a failed attempt may have changed something, or may yet. A server's refusal says so itself: a gateway that sent
+ * the attempt on more than once says of any refusal that the outcome is unknown where that of an earlier sending is.
  */
 export function leavesOutcomeOpen(error: QuorateError): boolean {
-  if (error.outcome !== null) return error.outcome === "unknown" && error.reason !== "SESSION_EXPIRED";
+  if (error.outcome !== null) return error.outcome === "unknown";
   return (error.retryable || error.reason === "UNSPECIFIED") && !NEVER_BEGUN.has(error.code);
 }

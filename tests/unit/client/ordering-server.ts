@@ -22,7 +22,10 @@ export interface Weather {
   readonly latencyMsMax: number;
   /** In percent: of requests that never arrive, and of answers that do not. */
   readonly loss: number;
-  /** In percent: of requests that arrive once more, later. */
+  /**
+   * In percent: of requests that arrive once more, later, as those do that a gateway sent on twice. It knows no more of
+   * what comes of the other one than of any answer that it waits for in vain.
+   */
   readonly copies: number;
   /** In percent: of requests that are turned away before they are looked at. */
   readonly refusals: number;
@@ -52,8 +55,11 @@ export class OrderingServer {
         this.timing.schedule(latencyMsMax, () => reject(connectionLost));
         return;
       }
+      const isCopied = draw() < copies;
       this.timing.schedule(this.#latencyMs(), () => {
-        const found = this.#arrive(attempt);
+        const answered = this.#arrive(attempt);
+        const found =
+          isCopied && answered instanceof QuorateError ? answered.withOutcome("unknown") : answered;
         const isLost = draw() < loss;
         this.timing.schedule(this.#latencyMs(), () => {
           if (isLost) reject(connectionLost);
@@ -61,7 +67,7 @@ export class OrderingServer {
           else resolve(found);
         });
       });
-      if (draw() < copies) this.timing.schedule(10 * this.#latencyMs(), () => this.#arrive(attempt));
+      if (isCopied) this.timing.schedule(10 * this.#latencyMs(), () => this.#arrive(attempt));
     });
   }
 

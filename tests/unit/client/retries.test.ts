@@ -1,5 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
 import { DEADLINE_MS, QuorateError } from "@quorate/client";
+import { outOfOrder } from "./ordering-server";
 import {
   connectionLost,
   HEADER,
@@ -375,5 +376,31 @@ describe("sessions", () => {
     const error = await ends.failure(ends.client.kv.put("k", "v"));
     expect([error.reason, error.outcome]).toEqual(["SESSION_EXPIRED", "unknown"]);
     expect(ends.of("Put")).toHaveLength(2);
+  });
+
+  test.each<[string, QuorateError[]]>([
+    ["that it lost the session", [sessionExpired.withOutcome("unknown")]],
+    [
+      "that it came too early, before the session is lost",
+      [outOfOrder.withOutcome("unknown"), sessionExpired],
+    ],
+  ])("where a gateway sent a write twice and tells %s, the write does not begin anew", async (_, answers) => {
+    const left = [...answers];
+    const ends: ScriptedEndpoints = new ScriptedEndpoints(A, ({ method, requestId }) => {
+      if (method !== "Put") return sessionAnswer(method) ?? {};
+      if (requestId?.startsWith("42/2/") === true) {
+        return new Promise((resolve) => ends.timing.schedule(10, () => resolve({ header: HEADER })));
+      }
+      return requestId?.startsWith("42/3/") === true
+        ? (left.shift() ?? { header: HEADER })
+        : { header: HEADER };
+    });
+    await ends.client.kv.put("opens the session", "v");
+    const before = ends.client.kv.put("before it", "v");
+    const failure = ends.failure(ends.client.kv.put("k", "v"));
+    const [error] = await ends.timing.drive(Promise.all([failure, before]));
+    expect(error).toMatchObject({ reason: "SESSION_EXPIRED", outcome: "unknown" });
+    expect(left).toEqual([]);
+    expect(ends.of("OpenSession")).toHaveLength(1);
   });
 });
