@@ -26,6 +26,7 @@ module.exports = {
   modulePathIgnorePatterns: ["<rootDir>/.*/dist/"],
   transform: { "\\.(ts|mjs)$": swc },
   moduleNameMapper: {
+    "^fast-check$": "<rootDir>/tests/support/fast-check.cjs",
     "^#support$": "<rootDir>/tests/support/index.ts",
     "^#(std|raft|kv|replica|memory|faults|storage|grpc|forward|rpc|node|gateway|launcher|settings|watch|metrics|tracing|backup|verification)$":
       "<rootDir>/services/$1/index.ts",

@@ -1,7 +1,7 @@
 // The one entry behind `npm start`, `npm test` and the other scripts: installs what is missing, builds what changed,
 // then runs the task. It needs nothing but Node, so that it works on a fresh clone.
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { root, runJest, summaryLine } from "./jest.mjs";
 import { runMode } from "./mode.mjs";
 import { ensurePrograms } from "./programs.mjs";
@@ -74,11 +74,48 @@ async function mutations(args) {
   runInProcess("tests/dist/simulation/mutations/main.js", args);
 }
 
-/** A fresh batch of seeds over all profiles. Its last line is like "412 passed, 0 failed". */
+/**
+ * What draws, under fresh seeds: all properties, then the simulator over all profiles. The last line, like "412 passed, 0
+ * failed", counts the tests and the seeds of the simulator.
+ */
 async function random(args) {
   await ensureTestsBuilt();
+  const variables = {
+    QUORATE_PROPERTY_SEED: process.env.QUORATE_PROPERTY_SEED ?? String(randomInt(2 ** 31)),
+    // The report of `npm test` stays as it is: these are some of its tests.
+    QUORATE_ACCEPTANCE_REPORT: join(reports, "random.acceptance.json"),
+  };
+  console.log(`the properties run under QUORATE_PROPERTY_SEED=${variables.QUORATE_PROPERTY_SEED}`);
+  const properties = await runJest(["--runTestsByPath", ...propertyTests()], variables, "inherit");
+  const { simulate } = require(join(root, "tests/dist/simulation/simulate.js"));
   const seeds = args.length > 0 ? args : ["--minutes", "3"];
-  runInProcess("tests/dist/simulation/main.js", ["--profile", "all", "--jobs", "2", ...seeds]);
+  let lastLine = "";
+  const exitCode = await simulate(["--profile", "all", "--jobs", "2", ...seeds], {
+    out: (text) => {
+      console.log(text);
+      lastLine = text.slice(text.lastIndexOf("\n") + 1);
+    },
+    error: (text) => console.error(text),
+    directory: relative(process.cwd(), join(reports, "simulation")),
+  });
+  const [, passed, failed] = /^(\d+) passed, (\d+) failed$/.exec(lastLine) ?? [null, 0, 1];
+  const { summary } = properties;
+  console.log(
+    summaryLine({
+      passed: summary.passed + Number(passed),
+      failed: summary.failed + Number(failed),
+      skipped: summary.skipped,
+    }),
+  );
+  process.exitCode = exitCode === 0 ? properties.exitCode : exitCode;
+}
+
+/** The tests that draw with fast-check. */
+function propertyTests() {
+  return filesBelow(join(root, "tests"))
+    .filter((file) => /^(?!dist\/).*\.test\.ts$/.test(file) && !/\.(timed|long)\.test\.ts$/.test(file))
+    .filter((file) => readFileSync(join(root, "tests", file), "utf8").includes('from "fast-check"'))
+    .map((file) => join("tests", file));
 }
 
 async function bench(args) {

@@ -38,7 +38,7 @@ describe("key ranges", () => {
         const begins = hexEncode(key).startsWith(hexEncode(prefix));
         expect(rangeContains(prefixRange(prefix), key)).toBe(begins);
       }),
-      { seed: 3, numRuns: 800 },
+      { numRuns: 800 },
     );
   });
 
@@ -51,7 +51,7 @@ describe("key ranges", () => {
         expect(rangeContains(range, start)).toBe(!rangeIsEmpty(range));
         expect(rangeIsEmpty({ start, end: null })).toBe(false);
       }),
-      { seed: 4, numRuns: 500 },
+      { numRuns: 500 },
     );
   });
 });
@@ -64,7 +64,7 @@ describe("byteKey", () => {
           Math.sign(compareBytes(left, right)),
         );
       }),
-      { seed: 5, numRuns: 800 },
+      { numRuns: 800 },
     );
   });
 

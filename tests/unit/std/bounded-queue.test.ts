@@ -37,7 +37,7 @@ describe("a bounded queue", () => {
           }
         },
       ),
-      { seed: 1, numRuns: 200 },
+      { numRuns: 200 },
     );
   });
 

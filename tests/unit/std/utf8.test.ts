@@ -21,7 +21,7 @@ describe("UTF-8", () => {
     const encoder = new TextEncoder();
     fc.assert(
       fc.property(anyText, (text) => expect(utf8Encode(text)).toEqual(encoder.encode(text))),
-      { seed: 1, numRuns: 300 },
+      { numRuns: 300 },
     );
     for (const text of ["", "é€😀", "a\ud800b", "\udc00", "\ud83d"]) {
       expect(utf8Encode(text)).toEqual(encoder.encode(text));
@@ -44,11 +44,8 @@ describe("UTF-8", () => {
         const bytes = Uint8Array.from(values);
         expect(utf8Decode(bytes)).toBe(platform(bytes));
       }),
-      { seed: 2, numRuns: 1_500 },
+      { numRuns: 1_500 },
     );
-    fc.assert(
-      fc.property(wellFormed, (text) => expect(utf8Decode(utf8Encode(text))).toBe(text)),
-      { seed: 3 },
-    );
+    fc.assert(fc.property(wellFormed, (text) => expect(utf8Decode(utf8Encode(text))).toBe(text)));
   });
 });

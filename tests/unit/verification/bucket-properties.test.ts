@@ -92,7 +92,7 @@ describe("buckets", () => {
         expect(new Set(roots.map((root) => JSON.stringify(root))).size).toBe(1);
         cluster.close();
       }),
-      { seed: 31, numRuns: RUNS },
+      { numRuns: RUNS },
     );
   });
 
@@ -112,7 +112,7 @@ describe("buckets", () => {
         expect(verifier.answerBuckets(round)).toEqual(await naiveBuckets(store, machine));
         cluster.close();
       }),
-      { seed: 32, numRuns: RUNS },
+      { numRuns: RUNS },
     );
   });
 
