@@ -45,11 +45,12 @@ class ObservedLogStore implements LogStore {
     return this.store.entries(range);
   }
 
-  async append(batch: LogBatch, options: { readonly sync: boolean }): Promise<void> {
+  append(batch: LogBatch, options: { readonly sync: boolean }): Promise<void> {
     const startMs = performance.now();
-    await this.store.append(batch, options);
-    const endMs = performance.now();
-    for (const observer of this.observers) observer.appended(batch, options.sync, startMs, endMs);
+    return this.store.append(batch, options).then(() => {
+      const endMs = performance.now();
+      for (const observer of this.observers) observer.appended(batch, options.sync, startMs, endMs);
+    });
   }
 
   reset(entry: EntryId): Promise<void> {

@@ -12,7 +12,8 @@ export class Persister {
   private queue: Ready[] = [];
   private isWriting = false;
   private stopped = false;
-  private idle: Promise<void> = Promise.resolve();
+  /** Of the write under way, and of what is reported of it. */
+  private ending: Promise<void> = Promise.resolve();
   /** A commit index that is not stored yet: a replay finds it out again, so it waits for the next write. */
   private lazyHardState: HardState | null = null;
 
@@ -40,46 +41,57 @@ export class Persister {
       return;
     }
     this.queue.push(ready);
-    if (!this.isWriting) this.idle = this.drain();
+    if (!this.isWriting) this.writeQueued();
   }
 
-  /** Resolves when everything that was pushed is durable and reported, unless more is pushed meanwhile. */
-  settled(): Promise<void> {
-    return this.idle;
+  /** Resolves when everything that was pushed is durable and reported. */
+  async settled(): Promise<void> {
+    while (this.isWriting) await this.ending;
   }
 
   /** Takes no more, and resolves when the write under way has ended. */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
     this.stopped = true;
-    await this.idle;
+    return this.settled();
   }
 
-  private async drain(): Promise<void> {
+  /** Writes what waits together; what of it need not be written is reported at once. */
+  private writeQueued(): void {
     this.isWriting = true;
-    while (this.queue.length > 0) {
+    while (this.queue.length > 0 && !this.stopped) {
       const group = this.queue;
       this.queue = [];
       const hardState = lastHardState(group) ?? this.lazyHardState;
-      const entries = mergedEntries(group);
       if (group.some(mustWrite)) {
         this.lazyHardState = null;
-        try {
-          await this.log.append({ entries, hardState }, { sync: true });
-        } catch (failure) {
-          if (!(failure instanceof StoreFailure)) throw failure;
-          this.stopped = true;
-          this.queue = [];
-          this.on.failed(failure);
-          break;
-        }
-      } else {
-        this.lazyHardState = hardState;
+        this.ending = this.log.append({ entries: mergedEntries(group), hardState }, { sync: true }).then(
+          () => this.written(group),
+          (failure: unknown) => this.fail(failure),
+        );
+        return;
       }
-      if (this.stopped) break;
-      for (const ready of group) this.on.durable(ready);
-      this.on.settled();
+      this.lazyHardState = hardState;
+      this.report(group);
     }
     this.isWriting = false;
+  }
+
+  private written(group: readonly Ready[]): void {
+    if (!this.stopped) this.report(group);
+    this.writeQueued();
+  }
+
+  private report(group: readonly Ready[]): void {
+    for (const ready of group) this.on.durable(ready);
+    this.on.settled();
+  }
+
+  private fail(failure: unknown): void {
+    if (!(failure instanceof StoreFailure)) throw failure;
+    this.stopped = true;
+    this.queue = [];
+    this.isWriting = false;
+    this.on.failed(failure);
   }
 }
 

@@ -53,25 +53,31 @@ export class LogFiles {
     this.firstNumber = (found.segments[0] as OpenSegment).header.number;
   }
 
-  /** Writes a record behind the last; durable when it resolves. One at a time. Rejects with the failure that ends the log. */
-  async write(record: LogRecord): Promise<RecordPlace> {
+  /**
+   * Writes a record behind the last. One at a time. Rejects with the failure that ends the log.
+   *
+   * @param written told where it lies when it is durable, before that resolves
+   */
+  write(record: LogRecord, written: (place: RecordPlace) => void): Promise<void> {
     const { header, file } = this.current;
     const { offset, next } = this;
     const length = this.writer.begin(record);
     // A segment grows longer than it should rather than that an append waits for the next one.
     const seals = next !== null && offset + length >= this.segmentBytesMax;
     const { bytes, crc } = this.writer.finish({ salt: header.salt, crcBefore: this.last.crc, seals });
-    try {
-      await file.write(bytes, offset);
-    } catch (error) {
-      throw this.ending.fault("could not be written", error);
-    }
-    this.ending.check();
-    const place = { segment: header.number, offset };
-    this.last = { place, crc };
-    this.offset += length;
-    if (seals) this.goOnIn(next);
-    return place;
+    return file.write(bytes, offset).then(
+      () => {
+        this.ending.check();
+        const place = { segment: header.number, offset };
+        this.last = { place, crc };
+        this.offset += length;
+        if (seals) this.goOnIn(next);
+        written(place);
+      },
+      (error: unknown) => {
+        throw this.ending.fault("could not be written", error);
+      },
+    );
   }
 
   /** Reads a record that was there; null where it is not intact any more. */

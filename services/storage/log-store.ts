@@ -120,20 +120,28 @@ export class SegmentLogStore implements LogStore {
    * nothing before it the write begins in this call, so that the disk works while its caller goes on.
    */
   private enqueue(write: () => Promise<void>): Promise<void> {
-    const begin = async (): Promise<void> => {
-      this.parts.ending.check();
-      await write();
-    };
-    const written = this.openCount === 0 ? begin() : this.queue.then(begin);
-    const ended = (): void => {
-      this.openCount -= 1;
-    };
+    const written = this.openCount === 0 ? this.begin(write) : this.queue.then(() => this.begin(write));
     this.openCount += 1;
-    this.queue = written.then(ended, ended);
+    this.queue = written.then(this.ended, this.ended);
     return written;
   }
 
-  private async writeAppend({ entries, hardState }: LogBatch, sync: boolean): Promise<void> {
+  /** Rejects where the write throws. */
+  private begin(write: () => Promise<void>): Promise<void> {
+    try {
+      this.parts.ending.check();
+      return write();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  private readonly ended = (): void => {
+    this.openCount -= 1;
+  };
+
+  /** No async function, as little as those beneath it: the log waits for each of its writes, and one is a turn's. */
+  private writeAppend({ entries, hardState }: LogBatch, sync: boolean): Promise<void> {
     const { contents } = this.parts;
     const first = entries[0]?.index ?? contents.lastIndex + 1;
     assert(first >= this.firstIndex(), "entries before the first are never replaced");
@@ -152,10 +160,12 @@ export class SegmentLogStore implements LogStore {
       hardState: hardState ?? contents.hardState,
     };
     assert(record.hardState.commit <= last.index, "what is committed is in the log");
-    await this.write(record);
-    if (!sync) return;
-    this.syncCount += 1;
-    this.syncedEntryCount += entries.length;
+    return this.parts.files.write(record, (place) => {
+      contents.apply(record, place);
+      if (!sync) return;
+      this.syncCount += 1;
+      this.syncedEntryCount += entries.length;
+    });
   }
 
   private async writeReset({ term, index }: EntryId): Promise<void> {
@@ -190,9 +200,9 @@ export class SegmentLogStore implements LogStore {
     this.removeCut();
   }
 
-  private async write(record: LogRecord): Promise<void> {
+  private write(record: LogRecord): Promise<void> {
     const { contents, files } = this.parts;
-    contents.apply(record, await files.write(record));
+    return files.write(record, (place) => contents.apply(record, place));
   }
 
   private removeCut(): void {

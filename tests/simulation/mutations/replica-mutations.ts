@@ -20,8 +20,8 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/replica/persister.ts",
-        find: "await this.log.append({ entries, hardState }, { sync: true });",
-        replace: "await this.log.append({ entries, hardState }, { sync: false });",
+        find: "this.log.append({ entries: mergedEntries(group), hardState }, { sync: true })",
+        replace: "this.log.append({ entries: mergedEntries(group), hardState }, { sync: false })",
       },
     ],
     expected: ["commit by a durable majority", "promises survive a restart"],
