@@ -7,10 +7,16 @@ import type { RoundRoot } from "./ports";
 
 /** What a member that does not lead finds out about itself. */
 export type OwnFinding =
-  | { readonly kind: "agrees" }
+  | Agrees
   /** Nobody answered, or no majority knows better. */
   | { readonly kind: "unknown" }
   | Wrong;
+
+export interface Agrees {
+  readonly kind: "agrees";
+  /** Whether none of those that were asked, and answered, differs. */
+  readonly isUnanimous: boolean;
+}
 
 /** It differs from a majority of the voters, of which `from` is one. */
 export interface Wrong {
@@ -31,7 +37,7 @@ export async function findOwnFault(
   const roots = await polling.roots(self.round, [leaderId], patience);
   const ofLeader = roots.get(leaderId);
   if (ofLeader === undefined) return { kind: "unknown" };
-  if (bytesEqual(ofLeader.root, self.root.root)) return { kind: "agrees" };
+  if (bytesEqual(ofLeader.root, self.root.root)) return { kind: "agrees", isUnanimous: true };
   const others = votersOf(configuration).filter((member) => member !== self.id && member !== leaderId);
   for (const [member, root] of await polling.roots(self.round, others, patience)) roots.set(member, root);
   roots.set(self.id, self.root);
@@ -46,7 +52,7 @@ export function ownFinding(
 ): OwnFinding {
   const judgement = judgeRoots(configuration, roots);
   if (judgement.kind !== "majority") return { kind: "unknown" };
-  if (!judgement.wrong.includes(self)) return { kind: "agrees" };
+  if (!judgement.wrong.includes(self)) return { kind: "agrees", isUnanimous: judgement.wrong.length === 0 };
   const from = donorOf(judgement, roots, configuration, preferred);
   if (from === null) return { kind: "unknown" };
   return { kind: "wrong", from, differsBeside: !isSameBeside(roots.get(self), roots.get(from)) };

@@ -243,7 +243,7 @@ export interface VerificationLimits {
   readonly questionMs: number;
   /** Rounds that can be asked for. */
   readonly roundsKept: number;
-  /** How long the state of a round is kept to be read again. */
+  /** How long the state of a round in which members differ is kept to be read again. */
   readonly frozenMs: number;
   /** Records that are repaired one by one; beyond it the whole state is taken. */
   readonly repairKeysMax: number;

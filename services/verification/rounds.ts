@@ -26,6 +26,8 @@ export class Rounds {
   private kept: KeptRound[] = [];
   /** Those that were begun and not hashed yet. */
   private readonly open = new Set<number>();
+  /** Up to this round states are kept for their whole time, for somebody asked for one that was let go of. */
+  private wantedUpTo = 0;
 
   constructor(
     private readonly digest: Digest,
@@ -55,6 +57,14 @@ export class Rounds {
   /** Lets go of states that were kept long enough; what was found in them stays. */
   expire(nowMs: number): void {
     for (const { frozen, frozenUntilMs } of this.kept) if (frozenUntilMs <= nowMs) frozen.close();
+  }
+
+  /**
+   * All that could be asked have the same, so nobody should ask for its keys: its state is let go of, and what was found in
+   * it stays.
+   */
+  agreed(round: number): void {
+    if (round > this.wantedUpTo) this.find(round)?.frozen.close();
   }
 
   /** Nothing of the state that they were made of is there any more. */
@@ -108,8 +118,9 @@ export class Rounds {
         }
       }
     } catch (error) {
-      if (error instanceof StateReplaced) return null;
-      throw error;
+      if (!(error instanceof StateReplaced)) throw error;
+      this.wantedUpTo = (this.last ?? found).round + this.roundsMax;
+      return null;
     }
     return keys;
   }

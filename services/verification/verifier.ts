@@ -2,7 +2,7 @@ import type { StateWrites } from "#kv";
 import type { Replica } from "#replica";
 import { EMPTY_BYTES } from "#std";
 import { CountedPeers } from "./counted-peers";
-import { findOwnFault, ownFinding, type Wrong } from "./follower-comparison";
+import { type Agrees, findOwnFault, ownFinding, type Wrong } from "./follower-comparison";
 import { Hashing } from "./hashing";
 import { Healing, whyPutOff } from "./healing";
 import { Inspection } from "./inspection";
@@ -232,7 +232,7 @@ export class Verifier {
     this.outcomes.settle(round.appliedIndex, comparison);
 
     const own = ownFinding(replica.id, roots, { configuration, preferred: replica.id });
-    if (own.kind === "agrees") this.isRight();
+    if (own.kind === "agrees") this.isRight(round, own);
     if (own.kind !== "wrong") return;
     // What is served until then may be wrong, so the right ones lead first.
     await replica.transferLeadership(own.from);
@@ -252,7 +252,7 @@ export class Verifier {
         isOver: () => this.hashing.rounds.find(round.round) === null,
       },
     );
-    if (finding.kind === "agrees") this.isRight();
+    if (finding.kind === "agrees") this.isRight(round, finding);
     if (finding.kind === "wrong") await this.heal(finding, round, peers);
   }
 
@@ -264,9 +264,10 @@ export class Verifier {
     if (outcome !== null) observer?.repaired?.(outcome);
   }
 
-  private isRight(): void {
+  private isRight({ round }: KeptRound, { isUnanimous }: Agrees): void {
     this.isWrong = false;
     this.healing.agreed();
+    if (isUnanimous) this.hashing.rounds.agreed(round);
   }
 
   /** A member that does not answer stays what it was. */

@@ -34,8 +34,8 @@ export const verificationMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/verification/follower-comparison.ts",
-        find: 'if (bytesEqual(ofLeader.root, self.root.root)) return { kind: "agrees" };',
-        replace: `if (bytesEqual(ofLeader.root, self.root.root)) return { kind: "agrees" };
+        find: "const others = votersOf(configuration).filter((member) => member !== self.id && member !== leaderId);",
+        replace: `const others = votersOf(configuration).filter((member) => member !== self.id && member !== leaderId);
   if (roots.size > 0) return { kind: "wrong", from: leaderId, differsBeside: false };`,
       },
     ],

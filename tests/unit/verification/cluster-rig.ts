@@ -63,6 +63,8 @@ export class VirtualMember {
   readonly repaired: RepairOutcome[] = [];
   machine: StateMachine;
   appliedIndex = 0;
+  /** States that were frozen and not let go of. */
+  readonly frozenStates = new Set<FrozenState>();
   /** How its software sees what is resident. */
   sees: (resident: ResidentState) => ResidentState = (resident) => resident;
   /** Called while a repair holds the applying, before it reads anything. */
@@ -149,7 +151,7 @@ export class VirtualMember {
         return member.machine.meta;
       },
       state: {
-        freeze: () => slowly(store.freeze(), cluster),
+        freeze: () => noted(member.frozenStates, slowly(store.freeze(), cluster)),
         records: (query) => store.records(query),
         repair: (records) => store.repair(records),
       },
@@ -202,6 +204,18 @@ function slowly(frozen: FrozenState, cluster: { nowMs: number; readonly readMs: 
       yield* frozen.scan(query);
     },
     close: () => frozen.close(),
+  };
+}
+
+/** The same, but it is among those until it is let go of. */
+function noted(open: Set<FrozenState>, frozen: FrozenState): FrozenState {
+  open.add(frozen);
+  return {
+    ...frozen,
+    close: () => {
+      open.delete(frozen);
+      frozen.close();
+    },
   };
 }
 

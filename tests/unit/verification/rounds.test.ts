@@ -1,8 +1,17 @@
 import { describe, expect, test } from "@jest/globals";
-import { utf8Encode } from "@quorate/services/std";
-import { put, VirtualCluster } from "./cluster-rig";
+import { utf8Decode, utf8Encode } from "@quorate/services/std";
+import { put, VirtualCluster, type VirtualMember } from "./cluster-rig";
 
 const KEYS = Array.from({ length: 300 }, (_, at) => `key-${at}`);
+/** Has twelve of them. */
+const RANGE = { namespaceId: 1, generation: 1, start: utf8Encode("key-1"), end: utf8Encode("key-11") };
+
+/** As a disk does it: nothing is written. */
+function corrupt(member: VirtualMember, key: string): void {
+  const value = utf8Encode("wrong");
+  const place = { namespaceId: 1, generation: 1, key: utf8Encode(key) };
+  expect(member.disk.corruptRecord({ ...place, value })).toBe(true);
+}
 
 describe("rounds", () => {
   test("H4: the leader begins rounds by itself: soon where something changed, else later, and all agree", async () => {
@@ -96,8 +105,8 @@ describe("rounds", () => {
     cluster.close();
   });
 
-  test("four rounds are kept, and their states for a while: what was found stays longer", async () => {
-    const cluster = new VirtualCluster(["n1"], { limits: { frozenMs: 60_000 } });
+  test("four rounds are kept", async () => {
+    const cluster = new VirtualCluster(["n1"]);
     await cluster.commit(...KEYS.map((key) => put(key)));
     for (let rounds = 0; rounds < 5; rounds += 1) await cluster.round();
     const { verifier } = cluster.leader;
@@ -105,18 +114,84 @@ describe("rounds", () => {
       "unknown",
       ...["done", "done", "done", "done"],
     ]);
-    const range = { namespaceId: 1, generation: 1, start: utf8Encode("key-1"), end: utf8Encode("key-11") };
-    expect((await verifier.answerKeys(3, range))?.map(({ key }) => Buffer.from(key).toString())).toEqual([
+    expect(verifier.answerBuckets(1)).toBeNull();
+    cluster.close();
+  });
+
+  test("the state of a round in which all are equal is let go of at once, and what was found in it stays", async () => {
+    const cluster = new VirtualCluster();
+    await cluster.commit(...KEYS.map((key) => put(key)));
+    const { round } = await cluster.verify();
+    await cluster.eventually("all have let go of it", () =>
+      cluster.members.every(({ frozenStates }) => frozenStates.size === 0),
+    );
+    expect(cluster.nowMs).toBeLessThan(1000);
+    for (const { verifier } of cluster.members) {
+      expect(verifier.answerRoot(round).kind).toBe("done");
+      expect(verifier.answerBuckets(round)).not.toBeNull();
+    }
+    cluster.close();
+  });
+
+  test("a member that does not answer keeps no state from being let go of", async () => {
+    const cluster = new VirtualCluster();
+    await cluster.commit(...KEYS.map((key) => put(key)));
+    cluster.silent.add("n3");
+    await cluster.verify();
+    await cluster.eventually("those that answer have let go of it", () =>
+      ["n1", "n2"].every((id) => cluster.member(id).frozenStates.size === 0),
+    );
+    expect(cluster.nowMs).toBeLessThan(5000);
+    cluster.close();
+  });
+
+  test("where a follower differs the leader keeps the state of the round for a while, to be asked for keys", async () => {
+    const cluster = new VirtualCluster(["n1", "n2", "n3"], { limits: { frozenMs: 60_000 } });
+    await cluster.commit(...KEYS.map((key) => put(key)));
+    corrupt(cluster.member("n3"), "key-7");
+    const { round } = await cluster.verify();
+    await cluster.eventually("n2 has let go of it", () => cluster.member("n2").frozenStates.size === 0);
+    const { verifier } = cluster.leader;
+    expect((await verifier.answerKeys(round, RANGE))?.map(({ key }) => utf8Decode(key))).toEqual([
       "key-1",
       "key-10",
       "key-100",
       ...["key-101", "key-102", "key-103", "key-104", "key-105", "key-106", "key-107", "key-108", "key-109"],
     ]);
-    expect(await verifier.answerKeys(1, range)).toBeNull();
     cluster.nowMs += 60_001;
     await cluster.step();
-    expect(await verifier.answerKeys(3, range)).toBeNull();
-    expect(verifier.answerBuckets(3)).not.toBeNull();
+    expect(await verifier.answerKeys(round, RANGE)).toBeNull();
+    expect(verifier.answerBuckets(round)).not.toBeNull();
+    cluster.close();
+  });
+
+  test("where the leader differs the followers keep it", async () => {
+    const cluster = new VirtualCluster();
+    await cluster.commit(...KEYS.map((key) => put(key)));
+    corrupt(cluster.leader, "key-7");
+    const followers = [cluster.member("n2"), cluster.member("n3")];
+    await cluster.verify();
+    await cluster.eventually("it has repaired itself", () => cluster.member("n1").repaired.length > 0);
+    expect(cluster.member("n1").repaired).toMatchObject([{ kind: "records", records: 1 }]);
+    expect(followers.map(({ frozenStates }) => frozenStates.size)).toEqual([1, 1]);
+    cluster.close();
+  });
+
+  test("a member that was asked for keys in vain keeps the states of the next rounds", async () => {
+    const cluster = new VirtualCluster(["n1"]);
+    await cluster.commit(...KEYS.map((key) => put(key)));
+    const { verifier, frozenStates } = cluster.leader;
+    const { round } = await cluster.verify();
+    await cluster.eventually("it has let go of the first", () => frozenStates.size === 0);
+    expect(await verifier.answerKeys(round, RANGE)).toBeNull();
+    for (let kept = 1; kept <= 4; kept += 1) {
+      const next = await cluster.verify();
+      for (let steps = 0; steps < 10; steps += 1) await cluster.step();
+      expect(frozenStates.size).toBe(kept);
+      expect(await verifier.answerKeys(next.round, RANGE)).not.toBeNull();
+    }
+    await cluster.verify();
+    await cluster.eventually("it lets go of those again that nobody asks for", () => frozenStates.size === 3);
     cluster.close();
   });
 
