@@ -1,6 +1,12 @@
 export { errorCode } from "./http2/frames";
 export { KeptField, type OutgoingField } from "./http2/header-encoder";
 export type { Headers } from "./http2/headers";
+export { KeptParts } from "./http2/kept-parts";
+export {
+  RequestingConnection,
+  type RequestingConnectionListener,
+  type RequestingConnectionOptions,
+} from "./http2/requesting-connection";
 export {
   ServingConnection,
   type ServingConnectionListener,

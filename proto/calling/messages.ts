@@ -1,4 +1,4 @@
-import { KeptParts } from "../http2/kept-parts";
+import { KeptParts } from "@quorate/proto/http2";
 
 /** A flag that says whether the message is compressed, and its length. */
 const PREFIX_BYTES = 5;

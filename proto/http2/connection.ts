@@ -124,8 +124,9 @@ export abstract class Connection implements StreamCarrier {
     this.endIfDone();
   }
 
-  /** Ends at once, with all streams. Safe to call twice. */
-  destroy(): void {
+  /** Ends at once, with all streams. Safe to call twice. @param why in words */
+  destroy(why = "it was closed"): void {
+    this.fault ??= why;
     this.socket.destroy();
     this.conclude();
   }
@@ -177,7 +178,7 @@ export abstract class Connection implements StreamCarrier {
   /** A stream was reset for what the other side did. */
   protected abstract onRefused(): void;
 
-  /** The first word of the other side. */
+  /** The other side has said what it takes, for the first time or anew. */
   protected abstract onSettings(): void;
 
   /** Nothing of the connection goes on. Told once, before its streams are closed where there are any. */
@@ -212,8 +213,13 @@ export abstract class Connection implements StreamCarrier {
   protected closeStream(stream: Stream, code: number | null): void {
     if (!this.streams.delete(stream.id)) return;
     this.sender.forget(stream);
-    stream.close(code);
+    this.endStream(stream, code);
     this.endIfDone();
+  }
+
+  /** One that was forgotten just now. */
+  protected endStream(stream: Stream, code: number | null): void {
+    stream.close(code);
   }
 
   protected endIfDone(): void {
@@ -319,6 +325,7 @@ export abstract class Connection implements StreamCarrier {
     if (stream === undefined) return;
     stream.receiveWindow -= bytes;
     if (stream.hasRemoteEnded) this.refuse(stream, errorCode.streamClosed);
+    else if (!stream.hasRemoteHeaders) this.refuse(stream, errorCode.protocol);
     else if (stream.receiveWindow < 0) throw flowControlError();
     else if (paddingBytes > 0) this.credit(stream, paddingBytes);
   }
@@ -335,13 +342,12 @@ export abstract class Connection implements StreamCarrier {
     const isAck = (flags & flag.ack) !== 0;
     if (payload.length % SETTING_BYTES !== 0 || (isAck && payload.length > 0)) throw frameSizeError();
     if (isAck) return;
-    const isFirst = !this.hasSettings;
     this.hasSettings = true;
     for (let at = 0; at < payload.length; at += SETTING_BYTES) {
       this.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
     }
     this.sender.settingsAck();
-    if (isFirst) this.onSettings();
+    this.onSettings();
   }
 
   /** Of all streams, which costs us by far more than who says it. */

@@ -45,6 +45,7 @@ export const errorCode = {
   cancel: 8,
   compression: 9,
   enhanceYourCalm: 11,
+  inadequateSecurity: 12,
 } as const;
 
 export const WINDOW_BYTES_DEFAULT = 65_535;

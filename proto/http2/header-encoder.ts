@@ -87,8 +87,13 @@ export class HeaderEncoder {
   }
 }
 
+/** The first number of each name that has one from the start. */
+const STATIC_NAMES: ReadonlyMap<string, number> = new Map(
+  STATIC_FIELDS.map(([name], at) => [name, at + 1] as const).reverse(),
+);
+
 function staticNameIndex(name: string): number {
-  return STATIC_FIELDS.findIndex((known) => known[0] === name) + 1;
+  return STATIC_NAMES.get(name) ?? 0;
 }
 
 function writeLiteral(

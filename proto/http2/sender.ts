@@ -4,12 +4,13 @@ import {
   FRAME_HEAD_BYTES,
   flag,
   frameType,
+  PREFACE,
   WINDOW_BYTES_DEFAULT,
   WINDOW_BYTES_MAX,
 } from "./frames";
 import { HeaderEncoder, type OutgoingField } from "./header-encoder";
 import { OutgoingBytes } from "./outgoing-bytes";
-import { type Stream, WRITE_AHEAD_BYTES_MAX } from "./stream";
+import type { Stream } from "./stream";
 
 /** What comes of sending. */
 export interface SenderListener {
@@ -52,6 +53,9 @@ export class Sender {
   private gatheredTaken: (() => void)[] = [];
   private transitBytes = 0;
   private transitTaken: readonly (() => void)[] = NOBODY;
+  /** Whose data was added last, and where its frame begins in the slab: its end can be said there. Null where something followed. */
+  private newestData: Stream | null = null;
+  private newestDataAt = 0;
   private isInTransit = false;
   private isPlanned = false;
   private isFinished = false;
@@ -61,6 +65,14 @@ export class Sender {
   constructor(socket: Socket, listener: SenderListener) {
     this.socket = socket;
     this.listener = listener;
+  }
+
+  /** How the end begins that begins the streams. */
+  preface(): void {
+    this.planFlush();
+    const at = this.out.reserve(PREFACE.length);
+    this.out.slab.set(PREFACE, at);
+    this.out.commit(at + PREFACE.length);
   }
 
   settings(values: readonly (readonly [id: number, value: number])[]): void {
@@ -134,6 +146,8 @@ export class Sender {
       this.out.slab.set(head, at);
       this.out.slab.set(body, at + head.length);
       this.out.commit(at + bytes);
+      this.newestData = stream;
+      this.newestDataAt = at - FRAME_HEAD_BYTES;
       this.spend(stream, bytes);
       this.gatheredBytes += bytes;
       if (taken !== null) this.gatheredTaken.push(taken);
@@ -148,6 +162,7 @@ export class Sender {
   end(stream: Stream): void {
     const { id, trailers } = stream;
     if (trailers !== null && trailers.length > 0) this.headers(id, trailers, true);
+    else if (this.newestData === stream) this.out.slab[this.newestDataAt + 4] = flag.endStream;
     else this.out.commit(this.begin(0, frameType.data, flag.endStream, id));
     stream.hasLocalEnded = true;
     this.listener.finished(stream);
@@ -155,7 +170,7 @@ export class Sender {
 
   /** Whether more should be given of a stream; if not, it hears when it should. */
   hasRoom(stream: Stream): boolean {
-    if (stream.pendingBytes < WRITE_AHEAD_BYTES_MAX) return true;
+    if (stream.hasRoom) return true;
     this.full.add(stream);
     return false;
   }
@@ -207,6 +222,7 @@ export class Sender {
     this.isPlanned = false;
     if (this.isOver || this.isFinished || this.isInTransit) return;
     this.gather();
+    this.newestData = null;
     const parts = this.out.take();
     if (parts.length === 0) return;
     this.isInTransit = true;
@@ -234,7 +250,7 @@ export class Sender {
     for (const taken of transitTaken) taken();
     if (this.out.length > 0 || this.waiting.size > 0) this.flush();
     for (const stream of this.full) {
-      if (stream.pendingBytes >= WRITE_AHEAD_BYTES_MAX) continue;
+      if (!stream.hasRoom) continue;
       this.full.delete(stream);
       stream.listener?.onDrained();
     }
@@ -265,6 +281,8 @@ export class Sender {
       const at = this.begin(bytes, frameType.data, 0, stream.id);
       this.out.slab.set(next.bytes.subarray(next.sent, next.sent + bytes), at);
       this.out.commit(at + bytes);
+      this.newestData = stream;
+      this.newestDataAt = at - FRAME_HEAD_BYTES;
       this.spend(stream, bytes);
       turnBytes -= bytes;
       next.sent += bytes;
@@ -291,6 +309,7 @@ export class Sender {
   /** The head of a frame, and room for what follows. @returns where that begins in the slab */
   private begin(bytes: number, type: number, flags: number, streamId: number): number {
     this.planFlush();
+    this.newestData = null;
     const { out } = this;
     const at = out.reserve(FRAME_HEAD_BYTES + bytes);
     const { slab } = out;

@@ -65,6 +65,7 @@ export class ServingConnection extends Connection {
     if (this.isClosing) return;
     this.lastTakenId = streamId;
     const stream = new Stream(streamId, this, this.streamWindowMax, this.sender.initialWindow);
+    stream.hasRemoteHeaders = true;
     stream.hasRemoteEnded = endsStream;
     this.streams.set(streamId, stream);
     if (this.streams.size > this.streamsMax) this.refuse(stream, errorCode.refusedStream);

@@ -1,9 +1,12 @@
 import { errorCode } from "./frames";
 import type { OutgoingField } from "./header-encoder";
+import type { Headers } from "./headers";
 import { KeptParts } from "./kept-parts";
 
 /** What comes of a stream. Nothing does once it is closed. None of it may throw. */
 export interface StreamListener {
+  /** What the other side says before its data, or behind it. Told of streams that were begun here. */
+  onHeaders?(headers: Headers): void;
   /** It views the chunk that it came in. */
   onData(bytes: Buffer): void;
   /** So many bytes are held more than before, since it is paused, or fewer where that is below 0. What is held at its end is not told. */
@@ -35,12 +38,15 @@ export interface StreamCarrier {
   hasRoom(stream: Stream): boolean;
 }
 
-/** How much of a stream may wait to be sent before it says that there is no room. */
-export const WRITE_AHEAD_BYTES_MAX = 256 * 1024;
+/** Where nothing else is asked for. */
+const WRITE_AHEAD_BYTES_MAX = 256 * 1024;
 
 /** One stream of a connection, both ways. */
 export class Stream {
-  readonly id: number;
+  /** 0 for one that is not begun yet. */
+  id: number;
+  /** How much of it may wait to be sent before it says that there is no room. */
+  readonly writeAheadBytesMax: number;
   private readonly carrier: StreamCarrier;
   listener: StreamListener | null = null;
   /** How much the other side may send, and how much of what it has sent is taken care of and was not said yet. */
@@ -52,6 +58,8 @@ export class Stream {
   pendingBytes = 0;
   /** The trailers, where they wait for data; empty where there are none; null before the end. */
   trailers: readonly OutgoingField[] | null = null;
+  /** The headers of the other side have come: data may follow, and trailers. */
+  hasRemoteHeaders = false;
   hasRemoteEnded = false;
   hasLocalEnded = false;
   isClosed = false;
@@ -59,13 +67,20 @@ export class Stream {
   /** What came while it was paused. */
   private held: KeptParts | null = null;
   private isDelivering = false;
-  private isEndTold = false;
+  isEndTold = false;
 
-  constructor(id: number, carrier: StreamCarrier, receiveWindow: number, sendWindow: number) {
+  constructor(
+    id: number,
+    carrier: StreamCarrier,
+    receiveWindow: number,
+    sendWindow: number,
+    writeAheadBytesMax: number = WRITE_AHEAD_BYTES_MAX,
+  ) {
     this.id = id;
     this.carrier = carrier;
     this.receiveWindow = receiveWindow;
     this.sendWindow = sendWindow;
+    this.writeAheadBytesMax = writeAheadBytesMax;
   }
 
   /** Whether the other side has said all, and all of it was told. */
@@ -78,7 +93,7 @@ export class Stream {
   }
 
   get hasRoom(): boolean {
-    return this.pendingBytes < WRITE_AHEAD_BYTES_MAX;
+    return this.pendingBytes < this.writeAheadBytesMax;
   }
 
   sendHeaders(fields: readonly OutgoingField[]): void {
@@ -143,9 +158,20 @@ export class Stream {
   close(code: number | null): void {
     this.isClosed = true;
     this.held = null;
-    const { pending } = this;
     this.pendingBytes = 0;
     this.listener?.onClosed(code);
+    this.dropPending();
+  }
+
+  /** Nothing more of it comes or goes; what has come of it, which is all, is told still. */
+  retire(): void {
+    this.hasLocalEnded = true;
+    this.dropPending();
+  }
+
+  private dropPending(): void {
+    const { pending } = this;
+    this.pendingBytes = 0;
     for (const { taken } of pending) taken?.();
     pending.length = 0;
   }

@@ -28,7 +28,9 @@ export const {
 
 export const {
   headerTableSize: HEADER_TABLE_SIZE,
+  enablePush: ENABLE_PUSH,
   initialWindowSize: INITIAL_WINDOW_SIZE,
+  maxConcurrentStreams: MAX_CONCURRENT_STREAMS,
   maxFrameSize: MAX_FRAME_SIZE,
 } = setting;
 

@@ -18,7 +18,7 @@ interface Room {
 }
 
 const rooms: Record<string, Room> = {
-  "proto/calling": { uses: ["../http2", "nice-grpc-common"] },
+  "proto/calling": { uses: ["@quorate/proto/http2", "nice-grpc-common"] },
   "proto/http2": { uses: [] },
   "services/std": { uses: [], isPure: true },
   "services/raft": { uses: ["#std"], isPure: true },
