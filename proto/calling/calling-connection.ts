@@ -1,5 +1,5 @@
-import { type ClientHttp2Session, connect, constants, type OutgoingHttpHeaders } from "node:http2";
-import { connect as connectSocket } from "node:net";
+import { connect } from "node:net";
+import { KeptField, type OutgoingField, RequestingConnection } from "@quorate/proto/http2";
 import { type CallingListener, CallingStream } from "./calling-stream";
 import { type KeepaliveTimes, keepAlive } from "./keepalive";
 
@@ -23,49 +23,59 @@ export interface ConnectionListener {
   closed(why: string): void;
 }
 
+/** How much of a call may be written before the transport has taken it. */
+const WRITE_AHEAD_BYTES_MAX = 1024 * 1024;
+
+/** A program calls a few methods, each over and over. */
+const KEPT_PATHS_MAX = 64;
+
+const METHOD = new KeptField(":method", "POST");
+const SCHEME = new KeptField(":scheme", "http");
+const CONTENT_TYPE = new KeptField("content-type", "application/grpc");
+const TRAILERS = new KeptField("te", "trailers");
+
 /**
  * A connection for calls, which begins at once. It keeps the process running until it is ready, and from then on while
  * there are calls on it.
  */
 export class CallingConnection {
-  private readonly options: CallingConnectionOptions;
+  private readonly messageBytesMax: number;
   private readonly listener: ConnectionListener;
-  private readonly session: ClientHttp2Session;
-  private calls = 0;
-  private phase: "connecting" | "ready" | "closed" = "connecting";
-  private fault: string | null = null;
+  private readonly connection: RequestingConnection;
+  private readonly authority: KeptField;
+  /** What calls of a method begin with. */
+  private readonly headers = new Map<string, readonly OutgoingField[]>();
+  private isConnecting = true;
+  private isClosed = false;
   private isDestroyed = false;
 
   constructor(options: CallingConnectionOptions, listener: ConnectionListener) {
-    this.options = options;
+    const { address, messageBytesMax, keepalive, isProbedWhenIdle, windows } = options;
+    this.messageBytesMax = messageBytesMax;
     this.listener = listener;
-    const { address, keepalive, isProbedWhenIdle, windows } = options;
-    const endpoint = endpointOf(address);
+    this.authority = new KeptField(":authority", address);
     // Whatever the address is, for an address that is none must fail as one that nobody answers at does.
-    const session = connect("http://localhost", {
-      createConnection: () => connectSocket(endpoint),
-      // Where its limits of memory are reached, Node resets streams in ways that cannot be told from a fault.
-      maxSessionMemory: Number.MAX_SAFE_INTEGER,
-      ...(windows === undefined ? {} : { settings: { initialWindowSize: windows.callBytes } }),
-    });
-    this.session = session;
-    // Followed by the ends of its streams, which tell of it.
-    session.on("error", (error) => {
-      this.fault ??= error.message;
-    });
-    session.once("connect", () => {
-      if (session.destroyed) return;
-      if (windows !== undefined) session.setLocalWindowSize(windows.connectionBytes);
-      keepAlive(session, keepalive, () => isProbedWhenIdle || this.calls > 0);
-    });
-    session.once("remoteSettings", () => this.begin());
-    session.once("goaway", () => this.leave("the other side closes the connection"));
-    session.once("close", () => this.leave(this.fault ?? "the other side closed it"));
+    const socket = connect(endpointOf(address));
+    const connection = new RequestingConnection(
+      socket,
+      { windows, writeAheadBytesMax: WRITE_AHEAD_BYTES_MAX },
+      {
+        ready: () => {
+          this.isConnecting = false;
+          if (!this.isClosed) listener.ready();
+        },
+        closed: (why) => this.leave(why),
+      },
+    );
+    this.connection = connection;
+    socket.once("connect", () =>
+      keepAlive(connection, keepalive, () => isProbedWhenIdle || connection.streamCount > 0),
+    );
   }
 
   /** Whether it can carry another call. */
   get isReady(): boolean {
-    return this.phase === "ready" && !this.session.closed && !this.session.destroyed;
+    return this.connection.isReady && !this.isClosed;
   }
 
   /**
@@ -75,34 +85,17 @@ export class CallingConnection {
    * @param headers metadata of the call, in lower case
    * @throws where the connection has ended
    */
-  call(path: string, headers: OutgoingHttpHeaders, listener: CallingListener): CallingStream {
-    const { session } = this;
-    if (this.isDestroyed) throw new Error("the connection was closed");
-    const stream = session.request({
-      ...headers,
-      ":method": "POST",
-      ":path": path,
-      ":authority": this.options.address,
-      "content-type": "application/grpc",
-      te: "trailers",
-    });
-    this.calls += 1;
-    if (this.calls === 1) session.ref();
-    stream.once("close", () => {
-      this.calls -= 1;
-      if (this.calls === 0 && this.phase !== "connecting") session.unref();
-    });
-    return new CallingStream(stream, this.options.messageBytesMax, listener, () =>
-      session.destroyed ? (this.fault ?? "the other side closed it") : null,
-    );
+  call(path: string, headers: Readonly<Record<string, string>>, listener: CallingListener): CallingStream {
+    if (this.isClosed) throw new Error("the connection was closed");
+    const stream = this.connection.request([...this.headersOf(path), ...Object.entries(headers)]);
+    return new CallingStream(stream, this.messageBytesMax, listener, () => this.connection.loss);
   }
 
   /** Ends when the calls that it has are over; at once where it is not ready yet. Safe to call twice. */
   close(): void {
-    const isConnecting = this.phase === "connecting";
     this.leave("it was closed");
-    if (isConnecting) this.destroy();
-    else if (!this.session.closed) this.session.close();
+    if (this.isConnecting) this.destroy();
+    else this.connection.close();
   }
 
   /** Ends after this turn of the event loop, with all calls. Safe to call twice. */
@@ -110,20 +103,23 @@ export class CallingConnection {
     this.leave("it was closed");
     if (this.isDestroyed) return;
     this.isDestroyed = true;
-    // It may be what a message brings about, and Node (20) frees what it reads with when its session is destroyed.
-    setImmediate(() => this.session.destroy(undefined, constants.NGHTTP2_CANCEL));
+    // Who does so may not expect his calls to end while he does.
+    setImmediate(() => this.connection.destroy());
   }
 
-  private begin(): void {
-    if (this.phase !== "connecting") return;
-    this.phase = "ready";
-    if (this.calls === 0) this.session.unref();
-    this.listener.ready();
+  private headersOf(path: string): readonly OutgoingField[] {
+    const known = this.headers.get(path);
+    if (known !== undefined) return known;
+    const isKept = this.headers.size < KEPT_PATHS_MAX;
+    const field: OutgoingField = isKept ? new KeptField(":path", path) : [":path", path];
+    const headers = [METHOD, SCHEME, field, this.authority, CONTENT_TYPE, TRAILERS];
+    if (isKept) this.headers.set(path, headers);
+    return headers;
   }
 
   private leave(why: string): void {
-    if (this.phase === "closed") return;
-    this.phase = "closed";
+    if (this.isClosed) return;
+    this.isClosed = true;
     this.listener.closed(why);
   }
 }

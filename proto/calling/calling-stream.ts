@@ -1,8 +1,7 @@
-import type { ClientHttp2Stream, IncomingHttpHeaders } from "node:http2";
-import { constants } from "node:http2";
+import { errorCode, type Headers, type Stream, type StreamListener } from "@quorate/proto/http2";
 import { Status } from "nice-grpc-common";
 import { type EndStatus, statusIn, statusOfHttp, statusOfReset } from "./end-status";
-import { framed, MessageSplitter, MessageTooLongError } from "./messages";
+import { MessageSplitter, MessageTooLongError, prefixOf } from "./messages";
 
 /** What comes of a stream. Nothing does once it is cancelled. None of it may throw. */
 export interface CallingListener {
@@ -14,49 +13,30 @@ export interface CallingListener {
   ended(said: EndStatus): void;
 }
 
-/** How much may be written before the transport has taken it. */
-const WRITE_AHEAD_BYTES_MAX = 1024 * 1024;
-
 /** The calling end of one call of whatever kind: messages as bytes in both directions, and at the end a status. */
-export class CallingStream {
+export class CallingStream implements StreamListener {
   private readonly listener: CallingListener;
-  private readonly stream: ClientHttp2Stream;
-  private readonly faultOfConnection: () => string | null;
+  private readonly stream: Stream;
+  private readonly lossOfConnection: () => string;
   private readonly splitter: MessageSplitter;
   private said: EndStatus | null = null;
-  private fault: Error | null = null;
   private isOver = false;
 
   /**
    * @param messageBytesMax the longest message that is taken
-   * @param faultOfConnection how the connection was lost; null where it was not
+   * @param lossOfConnection how the connection was lost; asked where it was
    */
   constructor(
-    stream: ClientHttp2Stream,
+    stream: Stream,
     messageBytesMax: number,
     listener: CallingListener,
-    faultOfConnection: () => string | null,
+    lossOfConnection: () => string,
   ) {
     this.stream = stream;
+    stream.listener = this;
     this.listener = listener;
-    this.faultOfConnection = faultOfConnection;
+    this.lossOfConnection = lossOfConnection;
     this.splitter = new MessageSplitter(messageBytesMax);
-    stream.on("error", (error) => {
-      this.fault ??= error;
-    });
-    stream.on("response", (headers) => this.onHeaders(headers));
-    stream.on("trailers", (trailers) => {
-      this.said ??= statusIn(trailers);
-    });
-    stream.on("data", (chunk: Buffer) => this.take(chunk));
-    if (listener.drained !== undefined) {
-      stream.on("drain", () => {
-        if (!this.isOver) listener.drained?.();
-      });
-    }
-    // This side of the stream may be open still, so it would not be closed by itself. Trailers may be told after the end.
-    stream.on("end", () => setImmediate(() => this.conclude()));
-    stream.on("close", () => this.conclude());
   }
 
   /**
@@ -64,25 +44,22 @@ export class CallingStream {
    * @returns whether the transport has room for more; else `drained` tells
    */
   write(message: Uint8Array, taken?: () => void): boolean {
-    if (this.isOver || this.stream.destroyed) {
-      if (taken !== undefined) process.nextTick(taken);
-      return false;
-    }
-    this.stream.write(framed(message), taken);
-    return this.stream.writableLength < WRITE_AHEAD_BYTES_MAX;
+    if (!this.isOver) return this.stream.write(prefixOf(message), message, taken ?? null);
+    if (taken !== undefined) process.nextTick(taken);
+    return false;
   }
 
   /** Says that all is said. @param last a message that goes before that */
   end(last?: Uint8Array): void {
-    if (this.isOver || this.stream.destroyed) return;
-    if (last === undefined) this.stream.end();
-    else this.stream.end(framed(last));
+    if (this.isOver) return;
+    if (last !== undefined) this.stream.write(prefixOf(last), last, null);
+    this.stream.end([]);
   }
 
   /** Ends the call on both sides; nothing is told any more. Safe to call twice. */
   cancel(): void {
     this.isOver = true;
-    if (!this.stream.destroyed) this.stream.close(constants.NGHTTP2_CANCEL);
+    this.stream.reset(errorCode.cancel);
   }
 
   /** Takes no more from the connection, so that the other side must wait. Messages of a chunk that has come are told still. */
@@ -94,42 +71,58 @@ export class CallingStream {
     this.stream.resume();
   }
 
-  private onHeaders(headers: IncomingHttpHeaders): void {
+  /** Told by its stream: of headers, and then of trailers. */
+  onHeaders(headers: Headers): void {
     this.said ??= statusIn(headers);
-    const httpStatus = Number(headers[":status"]);
-    if (this.said === null && httpStatus !== 200) this.said = statusOfHttp(httpStatus);
-  }
-
-  private take(chunk: Buffer): void {
-    if (this.isOver) return;
-    try {
-      this.splitter.push(chunk, (message, isCompressed) => {
-        if (this.isOver) return;
-        if (isCompressed) throw new Error("a message came compressed, which was not asked for");
-        this.listener.message(message);
-      });
-    } catch (error) {
-      const code = error instanceof MessageTooLongError ? Status.RESOURCE_EXHAUSTED : Status.INTERNAL;
-      this.said = { code, details: (error as Error).message };
-      this.conclude();
+    const httpStatus = headers.get(":status");
+    if (this.said === null && httpStatus !== null && httpStatus !== "200") {
+      this.said = statusOfHttp(Number(httpStatus));
     }
   }
 
-  private conclude(): void {
+  /** Told by its stream. */
+  onData(chunk: Buffer): void {
     if (this.isOver) return;
-    const said = this.said ?? this.statusOfEnd();
-    this.cancel();
-    this.listener.ended(said);
+    try {
+      this.splitter.push(chunk, this.takeMessage);
+    } catch (error) {
+      const code = error instanceof MessageTooLongError ? Status.RESOURCE_EXHAUSTED : Status.INTERNAL;
+      this.cancel();
+      this.listener.ended({ code, details: (error as Error).message });
+    }
   }
 
-  private statusOfEnd(): EndStatus {
-    const { rstCode } = this.stream;
-    const fault =
-      this.faultOfConnection() ??
-      (rstCode === constants.NGHTTP2_NO_ERROR ? this.fault?.message : null) ??
-      null;
-    return fault === null
-      ? statusOfReset(rstCode)
-      : { code: Status.UNAVAILABLE, details: `the connection was lost: ${fault}` };
+  /** Told by its stream. */
+  onEnd(): void {
+    // This side of it may be open still. A turn later, for mostly the other side resets that, right behind its end.
+    if (!this.stream.hasLocalEnded) process.nextTick(() => this.stream.reset(errorCode.cancel));
+    this.conclude(this.said ?? statusOfReset(errorCode.none));
+  }
+
+  /** Told by its stream. */
+  onDrained(): void {
+    if (!this.isOver) this.listener.drained?.();
+  }
+
+  /** Told by its stream. @param code null where its connection is lost */
+  onClosed(code: number | null): void {
+    if (!this.isOver) this.conclude(this.said ?? this.statusOfEnd(code));
+  }
+
+  private statusOfEnd(code: number | null): EndStatus {
+    if (code !== null) return statusOfReset(code);
+    return { code: Status.UNAVAILABLE, details: `the connection was lost: ${this.lossOfConnection()}` };
+  }
+
+  private readonly takeMessage = (message: Buffer, isCompressed: boolean): void => {
+    if (this.isOver) return;
+    if (isCompressed) throw new Error("a message came compressed, which was not asked for");
+    this.listener.message(message);
+  };
+
+  private conclude(said: EndStatus): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.listener.ended(said);
   }
 }

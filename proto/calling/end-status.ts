@@ -1,4 +1,4 @@
-import { constants, type IncomingHttpHeaders } from "node:http2";
+import { errorCode, type Headers } from "@quorate/proto/http2";
 import { Status } from "nice-grpc-common";
 
 /** How a call ended, as its caller hears it. */
@@ -14,15 +14,14 @@ export interface EndStatus {
 const DETAILS_TRAILER = "grpc-status-details-bin";
 
 /** What trailers say, or the headers of an answer that is nothing but them; null where they say no status. */
-export function statusIn(headers: IncomingHttpHeaders): EndStatus | null {
-  const code = headers["grpc-status"];
-  if (typeof code !== "string" || !/^\d{1,3}$/.test(code)) return null;
-  const message = headers["grpc-message"];
-  const details = typeof message === "string" ? percentDecoded(message) : "";
-  const statusDetails = headers[DETAILS_TRAILER];
-  return typeof statusDetails === "string"
-    ? { code: Number(code), details, statusDetails: Buffer.from(statusDetails, "base64") }
-    : { code: Number(code), details };
+export function statusIn(headers: Headers): EndStatus | null {
+  const code = headers.get("grpc-status");
+  if (code === null || !/^\d{1,3}$/.test(code)) return null;
+  const details = percentDecoded(headers.get("grpc-message") ?? "");
+  const statusDetails = headers.get(DETAILS_TRAILER);
+  return statusDetails === null
+    ? { code: Number(code), details }
+    : { code: Number(code), details, statusDetails: Buffer.from(statusDetails, "base64") };
 }
 
 const CODE_OF_HTTP_STATUS: ReadonlyMap<number, Status> = new Map([
@@ -48,15 +47,15 @@ export function statusOfHttp(httpStatus: number): EndStatus {
 export function statusOfReset(rstCode: number): EndStatus {
   const details = `Received RST_STREAM with code ${rstCode}`;
   switch (rstCode) {
-    case constants.NGHTTP2_NO_ERROR:
+    case errorCode.none:
       return { code: Status.UNAVAILABLE, details: "the connection was lost" };
-    case constants.NGHTTP2_REFUSED_STREAM:
+    case errorCode.refusedStream:
       return { code: Status.UNAVAILABLE, details };
-    case constants.NGHTTP2_CANCEL:
+    case errorCode.cancel:
       return { code: Status.CANCELLED, details };
-    case constants.NGHTTP2_ENHANCE_YOUR_CALM:
+    case errorCode.enhanceYourCalm:
       return { code: Status.RESOURCE_EXHAUSTED, details };
-    case constants.NGHTTP2_INADEQUATE_SECURITY:
+    case errorCode.inadequateSecurity:
       return { code: Status.PERMISSION_DENIED, details };
     default:
       return { code: Status.INTERNAL, details };

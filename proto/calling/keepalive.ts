@@ -1,7 +1,8 @@
-/** A connection as it is probed: a session of Node, or one of ours. */
+/** A connection as it is probed. */
 export interface Probed {
   readonly destroyed: boolean;
-  destroy(): void;
+  /** @param why in words */
+  destroy(why: string): void;
   /** @param answered called when the other side has answered */
   ping(answered: () => void): unknown;
   once(event: "close", run: () => void): unknown;
@@ -20,25 +21,25 @@ export interface KeepaliveTimes {
  * @param isNeeded whether a probe that is due is to be sent; by default each is
  */
 export function keepAlive(
-  session: Probed,
+  connection: Probed,
   { timeMs, timeoutMs }: KeepaliveTimes,
   isNeeded: () => boolean = () => true,
 ): void {
   let patience: NodeJS.Timeout | undefined;
   // A turn later: where this process itself stalled, the answer may lie in the socket, which is read between.
   const giveUp = (): void => {
-    if (patience !== undefined) session.destroy();
+    if (patience !== undefined) connection.destroy("a probe was left unanswered");
   };
   const probe = (): void => {
-    if (session.destroyed || patience !== undefined || !isNeeded()) return;
+    if (connection.destroyed || patience !== undefined || !isNeeded()) return;
     patience = setTimeout(() => setImmediate(giveUp), timeoutMs).unref();
-    session.ping(() => {
+    connection.ping(() => {
       clearTimeout(patience);
       patience = undefined;
     });
   };
   const timer = setInterval(probe, timeMs).unref();
-  session.once("close", () => {
+  connection.once("close", () => {
     clearInterval(timer);
     clearTimeout(patience);
   });
