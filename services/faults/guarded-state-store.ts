@@ -42,11 +42,13 @@ class GuardedStateStore implements StateStore {
   }
 
   read(reads: Parameters<StateStore["read"]>[0]): ReturnType<StateStore["read"]> {
-    return this.guard.run(READ, () => this.store.read(reads));
+    return this.guard.run(READ, async () => this.store.read(reads));
   }
 
   write(batch: StateBatch): Promise<void> {
-    return this.guard.run(WRITE, () => this.store.write(batch));
+    return this.guard.run(WRITE, async () => {
+      await this.store.write(batch);
+    });
   }
 
   checkpoint(): Promise<void> {

@@ -50,14 +50,20 @@ class ObservedStateStore implements StateStore {
     return this.store.read(reads);
   }
 
-  async write(batch: StateBatch): Promise<void> {
+  write(batch: StateBatch): Promise<void> | null {
     const startMs = this.readMs === 0 ? performance.now() : this.readMs;
-    await this.store.write(batch);
+    const written = this.store.write(batch);
+    if (written !== null) return written.then(() => this.noteWritten(batch, startMs));
+    this.noteWritten(batch, startMs);
+    return null;
+  }
+
+  private noteWritten({ applied }: StateBatch, startMs: number): void {
     const endMs = performance.now();
     const previous = this.applied;
-    this.applied = batch.applied;
+    this.applied = applied;
     this.readMs = 0;
-    for (const observer of this.observers) observer.applied(previous, batch.applied, startMs, endMs);
+    for (const observer of this.observers) observer.applied(previous, applied, startMs, endMs);
   }
 
   checkpoint(): Promise<void> {

@@ -5,6 +5,7 @@ import {
   decodeCommand,
   type StateMachine,
   type StateReads,
+  type StateView,
   type StateWrites,
 } from "#kv";
 import { type Configuration, type Entry, type EntryId, leftConfiguration } from "#raft";
@@ -28,6 +29,14 @@ export interface AppliedEntry {
   readonly configuration: Configuration | null;
 }
 
+/** What is applied together. */
+interface TakenBatch {
+  readonly entries: readonly Entry[];
+  /** Of those entries that hold one. */
+  readonly commands: readonly (Command | null)[];
+  readonly reads: StateReads;
+}
+
 /** What was to be done between batches will not be: no batch comes any more. */
 export class ApplierStopped extends Error {
   constructor() {
@@ -48,9 +57,11 @@ export class Applier {
   /** What reads may see; in step with `applied`. */
   readonly visible: VisibleState;
   private queue: Entry[] = [];
-  private isApplying = false;
+  /** Whether a batch or an errand is under way. */
+  private isBusy = false;
   private stopped = false;
-  private idle: Promise<void> = Promise.resolve();
+  /** Of what is under way and has to wait, and of what follows it at once. */
+  private ending: Promise<void> = Promise.resolve();
   private appliedId: EntryId;
   private takenIndex: number;
   private errands: { readonly run: () => Promise<void>; readonly drop: () => void }[] = [];
@@ -82,7 +93,7 @@ export class Applier {
     const expected = (this.queue[this.queue.length - 1]?.index ?? this.takenIndex) + 1;
     assert(entries[0]!.index === expected, "committed entries are consecutive");
     for (const entry of entries) this.queue.push(entry);
-    if (!this.isApplying) this.idle = this.drain();
+    if (!this.isBusy) this.goOn();
   }
 
   /** Runs between batches, while nothing is applied; everything else goes on. Rejects as `run` does, or when stopped. */
@@ -94,7 +105,7 @@ export class Applier {
         return;
       }
       this.errands.push({ run: () => run(this.appliedId).then(resolve, reject), drop });
-      if (!this.isApplying) this.idle = this.drain();
+      if (!this.isBusy) this.goOn();
     });
   }
 
@@ -123,7 +134,7 @@ export class Applier {
   /** Takes no more, and resolves when the batch under way has ended. */
   async stop(): Promise<void> {
     this.end();
-    await this.idle;
+    while (this.isBusy) await this.ending;
   }
 
   private end(): void {
@@ -134,43 +145,59 @@ export class Applier {
     for (const { drop } of dropped) drop();
   }
 
-  private async drain(): Promise<void> {
-    this.isApplying = true;
-    try {
-      while (this.queue.length > 0 || this.errands.length > 0) {
-        const errand = this.errands.shift();
-        if (errand !== undefined) {
-          await errand.run();
-          if (this.stopped) break;
-          continue;
-        }
-        const applied = await this.applyBatch();
-        if (this.stopped) break;
-        this.on.applied(applied);
-      }
-    } catch (failure) {
-      if (!(failure instanceof StoreFailure)) throw failure;
-      this.end();
-      this.on.failed(failure);
+  /**
+   * Does what waits, one after another, until nothing is left or something has to wait for the store: mostly all that is read
+   * is in memory, and what is written goes there. Then it all comes to pass in this call, and no promise is made for it.
+   */
+  private goOn(): void {
+    this.isBusy = true;
+    while (this.queue.length > 0 || this.errands.length > 0) {
+      const errand = this.errands.shift();
+      const ending = errand === undefined ? this.applyNext() : errand.run();
+      if (ending === null) continue;
+      this.ending = ending.then(
+        () => this.goOn(),
+        (failure: unknown) => this.fail(failure),
+      );
+      return;
     }
-    this.isApplying = false;
+    this.isBusy = false;
   }
 
-  private async applyBatch(): Promise<readonly AppliedEntry[]> {
+  private fail(failure: unknown): void {
+    if (!(failure instanceof StoreFailure)) throw failure;
+    this.end();
+    this.isBusy = false;
+    this.on.failed(failure);
+  }
+
+  /** @returns null when it is done; else resolves when it is */
+  private applyNext(): Promise<unknown> | null {
     const skipped = this.takeSkipped();
-    if (skipped.length > 0) return skipped;
+    if (skipped.length > 0) {
+      this.on.applied(skipped);
+      return null;
+    }
     const batch = this.takeBatch();
     const last = batch.entries[batch.entries.length - 1]!;
     this.takenIndex = last.index;
-    const answers = batch.commands.length === 0 ? [] : await this.run(batch.commands, batch.reads, last);
-    this.appliedId = { term: last.term, index: last.index };
+    if (batch.commands.length === 0) {
+      this.report(batch, last, []);
+      return null;
+    }
+    const view = this.store.read(batch.reads);
+    return "then" in view ? view.then((found) => this.run(batch, last, found)) : this.run(batch, last, view);
+  }
 
-    let next = 0;
-    return batch.entries.map((entry) => ({
-      id: { term: entry.term, index: entry.index },
-      answer: isEmpty(entry) ? null : answers[next++]!,
-      configuration: entry.kind === "normal" ? null : this.machine.membership.configuration,
-    }));
+  private run(batch: TakenBatch, last: Entry, view: StateView): Promise<void> | null {
+    const { commands } = batch;
+    const done = this.machine.apply(commands, view);
+    const { answers, writes } = done;
+    assert(answers.length === commands.length, "each command has an answer");
+    const written = this.store.write({ applied: { term: last.term, index: last.index }, writes });
+    if (written !== null) return written.then(() => this.finish(batch, last, done));
+    this.finish(batch, last, done);
+    return null;
   }
 
   /** What the installed state has applied already. */
@@ -190,26 +217,31 @@ export class Applier {
     }));
   }
 
-  private async run(
-    commands: readonly (Command | null)[],
-    reads: StateReads,
-    last: EntryId,
-  ): Promise<readonly Answer[]> {
-    const view = await this.store.read(reads);
-    const { answers, writes } = this.machine.apply(commands, view);
-    assert(answers.length === commands.length, "each command has an answer");
-    await this.store.write({ applied: { term: last.term, index: last.index }, writes });
+  private finish(
+    batch: TakenBatch,
+    last: Entry,
+    { answers, writes }: { readonly answers: readonly Answer[]; readonly writes: StateWrites },
+  ): void {
     this.appliedId = { term: last.term, index: last.index };
     this.visible.written(writes);
     this.on.written(writes);
-    return answers;
+    this.report(batch, last, answers);
   }
 
-  private takeBatch(): {
-    entries: readonly Entry[];
-    commands: readonly (Command | null)[];
-    reads: StateReads;
-  } {
+  private report({ entries }: TakenBatch, last: Entry, answers: readonly Answer[]): void {
+    this.appliedId = { term: last.term, index: last.index };
+    if (this.stopped) return;
+    let next = 0;
+    this.on.applied(
+      entries.map((entry) => ({
+        id: { term: entry.term, index: entry.index },
+        answer: isEmpty(entry) ? null : answers[next++]!,
+        configuration: entry.kind === "normal" ? null : this.machine.membership.configuration,
+      })),
+    );
+  }
+
+  private takeBatch(): TakenBatch {
     const commands: (Command | null)[] = [];
     const keys: StateReads["keys"][number][] = [];
     let ranges: StateReads["ranges"] = [];

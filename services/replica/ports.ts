@@ -78,14 +78,16 @@ export interface HistoryQuery {
 export interface StateStore {
   /** What was found on opening. */
   readonly opened: OpenedState;
-  /** Reads what a batch of commands needs, as of the last completed write. */
-  read(reads: StateReads): Promise<StateView>;
+  /** Reads what a batch of commands needs, as of the last completed write. Throws nothing. @returns no promise where it is in memory */
+  read(reads: StateReads): StateView | Promise<StateView>;
   /**
    * Writes one batch atomically, with the id of the last entry it applied. One at a time. When it resolves all reads see
    * it, and a crash takes it back unless a checkpoint came after it. Rejects with StoreFailure, then or when more is
-   * written: nothing may depend on the state alone that is not in the log.
+   * written: nothing may depend on the state alone that is not in the log. Throws nothing.
+   *
+   * @returns null where it has come to pass already, and more may be written
    */
-  write(batch: StateBatch): Promise<void>;
+  write(batch: StateBatch): Promise<void> | null;
   /** The index that no crash can take back any more: the log may be cut up to it. */
   readonly checkpointIndex: number;
   /** Makes a checkpoint of what is written now; resolves when it is durable. */

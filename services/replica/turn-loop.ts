@@ -11,6 +11,7 @@ export class TurnLoop {
   private readonly resetPeers = new Set<MemberId>();
   private isPlanned = false;
   private isStanding = false;
+  private isPumping = false;
 
   constructor(
     private readonly parts: ReplicaParts,
@@ -84,6 +85,9 @@ export class TurnLoop {
 
   /** Carries out what the core asks for, until it asks for nothing more. */
   pump(): void {
+    // What a batch makes it ask for that is applied within this call is carried out by it as well.
+    if (this.isPumping) return;
+    this.isPumping = true;
     while (this.owner.isRunning() && !this.isStanding && this.parts.raft.hasReady()) {
       const ready = this.parts.raft.takeReady();
       // First, so that who leads is known before anything else of this Ready is acted upon.
@@ -98,6 +102,7 @@ export class TurnLoop {
         this.parts.installer.onOffer(ready.snapshotOffer.from);
       }
     }
+    this.isPumping = false;
     this.parts.commitTeller.settled();
   }
 

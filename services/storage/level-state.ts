@@ -22,7 +22,7 @@ import type { DatabaseHandle } from "./database-handle";
 import { LevelFrozenState } from "./frozen-state";
 import { HistoryFloors } from "./history-floors";
 import { LoadedView } from "./loaded-view";
-import { NewestRecords } from "./newest-records";
+import { NewestRecords, type ReplacedRows } from "./newest-records";
 import { RecordRepairs } from "./record-repairs";
 import { RecordRuns } from "./record-runs";
 import { RecordSource } from "./record-source";
@@ -86,29 +86,36 @@ export class LevelState {
     return this.writer.checkpointIndex;
   }
 
-  async read(reads: StateReads): Promise<StateView> {
-    this.handle.check();
-    const records = await this.newest.read(reads.keys, NEWEST_REVISION);
-    const ranges: (readonly StoredRecord[])[] = [];
-    for (const range of reads.ranges) {
-      const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !range.withValues };
-      ranges.push(await firstRecords(this.chunks(query), range));
+  read(reads: StateReads): StateView | Promise<StateView> {
+    try {
+      this.handle.check();
+      if (reads.ranges.length > 0) return this.readRanges(reads);
+      const records = this.newest.read(reads.keys, NEWEST_REVISION);
+      if ("then" in records) return records.then((loaded) => new LoadedView(reads.keys, loaded, []));
+      return new LoadedView(reads.keys, records, []);
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return new LoadedView(reads.keys, records, ranges);
   }
 
-  write({ applied, writes }: StateBatch): Promise<void> {
-    assert(applied.index > this.writer.written.applied.index, "the applied index rises with each batch");
-    return this.alone(async () => {
-      const { changes } = writes;
-      const fetched = this.newest.isLong(changes) ? await this.newest.fetchReplaced(changes) : null;
-      await this.writer.apply({ applied, meta: writes.meta }, (gathered) => {
-        this.newest.write(changes, gathered, fetched);
-        gathered.add(writes);
-        this.floors.note(writes);
+  write(batch: StateBatch): Promise<void> | null {
+    assert(
+      batch.applied.index > this.writer.written.applied.index,
+      "the applied index rises with each batch",
+    );
+    assert(!this.isWriting, "the state is written one batch at a time");
+    const { changes } = batch.writes;
+    if (this.newest.isLong(changes)) {
+      return this.alone(async () => {
+        await this.add(batch, await this.newest.fetchReplaced(changes));
       });
-      this.reclaimer.noteWritten(writes);
-    });
+    }
+    try {
+      const room = this.add(batch, null);
+      return room === null ? null : this.alone(() => room);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   repair(repairs: readonly RecordRepair[]): Promise<void> {
@@ -206,6 +213,28 @@ export class LevelState {
 
   check(): void {
     this.handle.check();
+  }
+
+  private async readRanges(reads: StateReads): Promise<StateView> {
+    const records = await this.newest.read(reads.keys, NEWEST_REVISION);
+    const ranges: (readonly StoredRecord[])[] = [];
+    for (const range of reads.ranges) {
+      const query = { ...range, revision: NEWEST_REVISION, reverse: false, keysOnly: !range.withValues };
+      ranges.push(await firstRecords(this.chunks(query), range));
+    }
+    return new LoadedView(reads.keys, records, ranges);
+  }
+
+  /** @returns null where more may be written; else resolves when it may */
+  private add({ applied, writes }: StateBatch, fetched: ReplacedRows | null): Promise<void> | null {
+    const room = this.writer.apply({ applied, meta: writes.meta }, (gathered) => {
+      this.newest.write(writes.changes, gathered, fetched);
+      gathered.add(writes);
+      this.floors.note(writes);
+    });
+    if (room !== null) return room.then(() => this.reclaimer.noteWritten(writes));
+    this.reclaimer.noteWritten(writes);
+    return null;
   }
 
   private chunks(query: RangeQuery): AsyncGenerator<readonly StoredRecord[]> {

@@ -24,6 +24,9 @@ import { versionsAt } from "./versions-at";
 /** Changes whose keys are read within one turn at most, where none of them is in memory: up to some 3 ms. */
 const UNFETCHED_CHANGES_MAX = 256;
 
+/** In the order of the reads; null where there was no such key. */
+type Found = readonly (StoredRecord | null)[];
+
 /** `newest` rows that a batch takes the place of. */
 export type ReplacedRows = KeyTable<Uint8Array>;
 
@@ -49,9 +52,10 @@ export class NewestRecords {
 
   /**
    * In the order of the reads; null where there was no such key at that revision. A record has its value only where
-   * the read wants it. What is cached costs no turn of the event loop; the rest is fetched in one go.
+   * the read wants it. What is cached, and a few that are not, cost no turn of the event loop; else the rest is fetched in
+   * one go.
    */
-  async read(reads: readonly KeyRead[], revision: number): Promise<readonly (StoredRecord | null)[]> {
+  read(reads: readonly KeyRead[], revision: number): Found | Promise<Found> {
     const records: (StoredRecord | null)[] = [];
     const missedAt: number[] = [];
     for (let at = 0; at < reads.length; at += 1) {
@@ -61,12 +65,15 @@ export class NewestRecords {
     }
     if (missedAt.length === 0) return records;
     const misses = missedAt.map((at) => reads[at] as KeyRead);
-    const loaded = await this.load(misses, revision);
-    for (let miss = 0; miss < missedAt.length; miss += 1) {
-      const record = asAsked(loaded[miss] as StoredRecord | null, misses[miss] as KeyRead);
-      records[missedAt[miss] as number] = record;
-    }
-    return records;
+    const withLoaded = (loaded: Found): Found => {
+      for (let miss = 0; miss < missedAt.length; miss += 1) {
+        const record = asAsked(loaded[miss] as StoredRecord | null, misses[miss] as KeyRead);
+        records[missedAt[miss] as number] = record;
+      }
+      return records;
+    };
+    const now = this.loadNow(misses, revision);
+    return now === null ? this.load(misses, revision).then(withLoaded) : withLoaded(now);
   }
 
   /**
@@ -156,13 +163,15 @@ export class NewestRecords {
     return written.kind === "delete" ? null : asAsked(written.record, read);
   }
 
-  private async load(reads: readonly KeyRead[], revision: number): Promise<readonly (StoredRecord | null)[]> {
-    // Of them an older version is asked for, which LevelDB may not have either.
-    const isWritten = reads.some((read) => this.isWritten(read));
-    const now = isWritten ? null : this.source.newestRowsNow(reads);
-    const found = now === null ? null : this.take(reads, now, revision);
-    if (found !== null) return found;
+  /** null where they are too many, or some of them older versions. */
+  private loadNow(reads: readonly KeyRead[], revision: number): Found | null {
+    if (this.areWritten(reads)) return null;
+    const rows = this.source.newestRowsNow(reads);
+    return rows === null ? null : this.take(reads, rows, revision);
+  }
 
+  private async load(reads: readonly KeyRead[], revision: number): Promise<Found> {
+    const isWritten = this.areWritten(reads);
     // Taken before anything else can run: all is read as of one moment, whatever is written or removed meanwhile.
     const { writeCount } = this;
     const snapshot = isWritten ? await this.writer.snapshot(revision) : this.handle.database.snapshot();
@@ -239,8 +248,11 @@ export class NewestRecords {
     this.cache.set(keyHash(PROCESS_SEED, read, read.key), read, read.key, row);
   }
 
-  private isWritten(read: KeyRead): boolean {
-    return this.writer.newestOf(keyHash(PROCESS_SEED, read, read.key), read, read.key) !== undefined;
+  /** Whether of some of them an older version is asked for, which LevelDB may not have either. */
+  private areWritten(reads: readonly KeyRead[]): boolean {
+    return reads.some(
+      (read) => this.writer.newestOf(keyHash(PROCESS_SEED, read, read.key), read, read.key) !== undefined,
+    );
   }
 }
 

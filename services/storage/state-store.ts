@@ -44,11 +44,11 @@ export class LevelStateStore implements StateStore {
     return this.present.checkpointIndex;
   }
 
-  read(reads: StateReads): Promise<StateView> {
+  read(reads: StateReads): StateView | Promise<StateView> {
     return this.present.read(reads);
   }
 
-  write(batch: StateBatch): Promise<void> {
+  write(batch: StateBatch): Promise<void> | null {
     return this.present.write(batch);
   }
 

@@ -74,12 +74,14 @@ export class StateWriter {
 
   /**
    * Writes what `add` adds to what is gathered, together with the applied entry and the counters: it is run at once, and
-   * from then on newestOf() and snapshots have it. Resolves when more may be written.
+   * from then on newestOf() and snapshots have it.
+   *
+   * @returns null where more may be written at once; else resolves when it may
    */
-  async apply(
+  apply(
     advance: { readonly applied: EntryId; readonly meta: StateMeta },
     add: (gathered: GatheredWrites) => void,
-  ): Promise<void> {
+  ): Promise<void> | null {
     try {
       add(this.behind.gathering());
     } catch (error) {
@@ -87,7 +89,7 @@ export class StateWriter {
       throw this.handle.fault("could not be written", error);
     }
     this.present = { applied: advance.applied, meta: advance.meta };
-    await this.behind.noteAdded();
+    return this.behind.noteAdded();
   }
 
   /**

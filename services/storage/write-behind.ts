@@ -60,11 +60,18 @@ export class WriteBehind {
     return this.gathered;
   }
 
-  /** Resolves at once, or else when there is room again. */
-  async noteAdded(): Promise<void> {
-    const { gatheredBytes } = this.limits;
-    if (this.gathered !== null && this.gathered.bytes >= gatheredBytes) this.seal();
-    while (this.waitingBytes > gatheredBytes * (GATHERINGS_MAX - 1)) await this.waiting[0]?.stored;
+  /** @returns null where there is room for more; else resolves when there is */
+  noteAdded(): Promise<void> | null {
+    if (this.gathered !== null && this.gathered.bytes >= this.limits.gatheredBytes) this.seal();
+    return this.isFull ? this.untilRoom() : null;
+  }
+
+  private get isFull(): boolean {
+    return this.waitingBytes > this.limits.gatheredBytes * (GATHERINGS_MAX - 1);
+  }
+
+  private async untilRoom(): Promise<void> {
+    while (this.isFull) await this.waiting[0]?.stored;
   }
 
   /** Puts rows of other things when all that was gathered before is stored, and resolves when they are. */

@@ -46,7 +46,7 @@ export function readsAmidWritesCompliance(
         const underWay = new UnderWay();
         for (let step = 0; step < batchCount; step += 1) {
           const written = batches.next();
-          const writing = state.write(written);
+          const writing = state.write(written) ?? Promise.resolve();
           underWay.add(writing);
           model.write(written);
           await Promise.allSettled([writing]);

@@ -68,8 +68,8 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/replica/applier.ts",
-        find: "await this.store.write({ applied: { term: last.term, index: last.index }, writes });",
-        replace: "await this.store.write({ applied: { term: last.term, index: last.index + 1 }, writes });",
+        find: "this.store.write({ applied: { term: last.term, index: last.index }, writes });",
+        replace: "this.store.write({ applied: { term: last.term, index: last.index + 1 }, writes });",
       },
     ],
     expected: ["committed prefix", "equal state", "applied <= committed <= last"],
@@ -157,8 +157,8 @@ export const replicaMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/replica/applier.ts",
-        find: "    await this.store.write({ applied",
-        replace: "    this.visible.written(writes);\n    await this.store.write({ applied",
+        find: "    const written = this.store.write({ applied",
+        replace: "    this.visible.written(writes);\n    const written = this.store.write({ applied",
       },
     ],
     expected: ["a stale read is some real prefix"],

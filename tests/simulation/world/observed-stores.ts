@@ -146,11 +146,11 @@ export class ObservedStateStore implements StateStore {
     return this.store.checkpointIndex;
   }
 
-  read(reads: StateReads): Promise<StateView> {
+  read(reads: StateReads): StateView | Promise<StateView> {
     return this.store.read(reads);
   }
 
-  write(batch: StateBatch): Promise<void> {
+  write(batch: StateBatch): Promise<void> | null {
     this.writes.ask({ kind: "write", batch });
     return this.store.write(batch);
   }

@@ -15,6 +15,7 @@ import {
 } from "@quorate/services/kv";
 import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
 import type { Entry } from "@quorate/services/raft";
+import { type StateStore, StoreFailure } from "@quorate/services/replica";
 import { type AppliedEntry, Applier } from "../../../services/replica/applier";
 
 const source = { namespace: "", requestId: null, wallTimeMs: 0 };
@@ -116,4 +117,76 @@ it("tells what was written when reads may see it, and before the outcome", async
     "written 3",
     "applied 3",
   ]);
+});
+
+describe("with a store that has in memory what is read, and takes what is written at once", () => {
+  /** @param room what each write is answered with, in turn; null from then on */
+  function applierOf(room: (Promise<void> | null)[] = []) {
+    const store = {
+      read: () => ({ get: () => null, range: () => [] }),
+      write: () => room.shift() ?? null,
+    } as unknown as StateStore;
+    const told: string[] = [];
+    const applier: Applier = new Applier(
+      new StateMachine(INITIAL_STATE),
+      store,
+      { term: 0, index: 0 },
+      {
+        written: ({ meta }) => told.push(`written ${meta.revision}`),
+        applied: (entries) => {
+          told.push(`applied ${entries.at(-1)?.id.index}`);
+          if (entries.at(-1)?.id.index === 1) applier.push(all.slice(1));
+          told.push("told");
+        },
+        failed: (failure) => told.push(`failed: ${failure.message}`),
+      },
+    );
+    return { applier, told };
+  }
+
+  const all = entriesOf([put("a"), put("b")]);
+  const first = ["written 1", "applied 1", "told"];
+  const second = ["written 2", "applied 2", "told"];
+
+  it("a batch is applied in the call that brings it, and what comes of it right behind", () => {
+    const { applier, told } = applierOf();
+    applier.push(all.slice(0, 1));
+    expect(told).toEqual([...first, ...second]);
+    expect(applier.applied).toEqual({ term: 1, index: 2 });
+  });
+
+  it("the next batch waits where there is no room for more", async () => {
+    let makeRoom = (): void => {};
+    const { applier, told } = applierOf([
+      new Promise((resolve) => {
+        makeRoom = resolve;
+      }),
+    ]);
+    applier.push(all);
+    expect(told).toEqual([]);
+    makeRoom();
+    await applier.stop();
+    expect(told).toEqual(["written 2"]);
+  });
+
+  it("a failed write ends it", async () => {
+    const lost = new StoreFailure("lost", { dataLoss: false });
+    const { applier, told } = applierOf([null, Promise.reject(lost)]);
+    applier.push(all.slice(0, 1));
+    await applier.stop();
+    expect(told).toEqual([...first, "failed: lost"]);
+  });
+
+  it("what runs between batches is waited for", async () => {
+    const { applier, told } = applierOf();
+    const ran = applier.exclusive(async ({ index }) => {
+      applier.push(all.slice(0, 1));
+      await Promise.resolve();
+      told.push(`ran after ${index}`);
+    });
+    expect(told).toEqual([]);
+    await ran;
+    await Promise.resolve();
+    expect(told).toEqual(["ran after 0", ...first, ...second]);
+  });
 });

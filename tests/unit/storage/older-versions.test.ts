@@ -181,7 +181,7 @@ describe.each([
   it("are looked for while keys beside them change, and what these are now is what is read next", async () => {
     await state.write(batch(1, [put("a", "1", 1), put("b", "2", 2), put("a", "3", 3)]));
     await reopen();
-    let writing = Promise.resolve();
+    let writing: Promise<void> | null = null;
     onNextSeek(() => {
       writing = state.write(batch(2, [put("b", "4", 4)]));
     });
