@@ -49,7 +49,7 @@ export class HeaderDecoder {
       if (listBytes <= HEADER_LIST_BYTES_MAX) fields.push(name, value);
     }
     this.block = NO_BLOCK;
-    return new Headers(fields, listBytes > HEADER_LIST_BYTES_MAX);
+    return new Headers(fields, listBytes, listBytes > HEADER_LIST_BYTES_MAX);
   }
 
   private resize(bytesMax: number): void {

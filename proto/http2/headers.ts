@@ -4,9 +4,12 @@ export class Headers {
   private readonly fields: readonly string[];
   /** Whether there were more of them than are taken: these are not all. */
   readonly isCutOff: boolean;
+  /** What they come to, as HPACK counts: some 32 bytes a field beside its texts. */
+  readonly bytes: number;
 
-  constructor(fields: readonly string[], isCutOff: boolean) {
+  constructor(fields: readonly string[], bytes: number, isCutOff: boolean) {
     this.fields = fields;
+    this.bytes = bytes;
     this.isCutOff = isCutOff;
   }
 

@@ -1,3 +1,4 @@
+import { keepable } from "@quorate/proto/http2";
 import type { CallListener } from "#grpc";
 import { assert } from "#std";
 import type { ByteCall } from "./call";
@@ -31,7 +32,9 @@ export class IncomingMessages implements AsyncIterable<Buffer>, Pick<CallListene
   message(bytes: Buffer): void {
     this.waiting.push(bytes);
     this.look();
-    if (this.waiting.length > 0) this.stream.pause();
+    if (this.waiting.length === 0) return;
+    this.waiting[this.waiting.length - 1] = keepable(bytes);
+    this.stream.pause();
   }
 
   end(): void {

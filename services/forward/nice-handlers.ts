@@ -1,5 +1,6 @@
 import { setMaxListeners } from "node:events";
 import { status } from "@grpc/grpc-js";
+import { keepable } from "@quorate/proto/http2";
 import { type CallContext, Metadata, ServerError } from "nice-grpc-common";
 import { type CallHandler, type CallStatus, readRequest, type ServerCall } from "#grpc";
 
@@ -97,7 +98,7 @@ class Requests implements AsyncIterable<Buffer> {
   }
 
   push(bytes: Buffer): void {
-    this.waiting.push(bytes);
+    this.waiting.push(keepable(bytes));
     this.call.pause();
     this.wake();
   }

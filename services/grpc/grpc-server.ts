@@ -9,6 +9,7 @@ import {
   type Stream,
 } from "@quorate/proto/http2";
 import { assert } from "#std";
+import { Inflow, inflowBytesMaxFor } from "./inflow";
 import { OUTFLOW_BOUNDS_DEFAULT, Outflow, type OutflowBounds } from "./outflow";
 import { type CallOrigin, ServerCall } from "./server-call";
 
@@ -27,6 +28,8 @@ export interface GrpcServerOptions {
   /** Those of HTTP/2 where unset: 64 KiB each. */
   readonly windows?: CallWindows;
   readonly outflow?: OutflowBounds;
+  /** How much may be kept of the requests of one connection; by default as much as `inflowBytesMaxFor` the messages. */
+  readonly inflowBytesMax?: number;
   /** A connection was ended, since its caller, host:port, did not take what it had asked for. */
   readonly onCut?: (peer: string, why: string) => void;
   /** A message was refused, with its call, before a handler saw it. */
@@ -94,7 +97,8 @@ export class GrpcServer {
       connection.destroy();
       this.options.onCut?.(peer, why);
     });
-    const origin = { peer, messageBytesMax, outflow, onRefused: this.options.onRefused };
+    const inflow = new Inflow(this.options.inflowBytesMax ?? inflowBytesMaxFor(messageBytesMax));
+    const origin = { peer, messageBytesMax, inflow, outflow, onRefused: this.options.onRefused };
     const connection: ServingConnection = new ServingConnection(
       socket,
       { streamsMax: STREAMS_MAX, windows },
@@ -124,6 +128,7 @@ export class GrpcServer {
       return;
     }
     const call = new ServerCall(stream, headers, origin);
+    if (call.hasEnded) return;
     if (Number.isNaN(call.deadlineMs)) {
       call.fail({ code: status.INTERNAL, details: "Invalid grpc-timeout value" });
       return;

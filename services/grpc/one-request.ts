@@ -1,4 +1,5 @@
 import { status } from "@grpc/grpc-js";
+import { keepable } from "@quorate/proto/http2";
 import type { ServerCall } from "./server-call";
 
 /** What comes of a call with one request. */
@@ -13,6 +14,8 @@ export interface RequestListener {
 /** Reads the request of a call that has one, and refuses what is none or more. */
 export function readRequest(call: ServerCall, listener: RequestListener): void {
   let body: Buffer | null = null;
+  /** Of the body, where its caller need not have said all. */
+  let keptBytes = 0;
   const refuse = (what: string): void => {
     call.fail({
       code: status.UNIMPLEMENTED,
@@ -22,12 +25,23 @@ export function readRequest(call: ServerCall, listener: RequestListener): void {
   };
   call.listen({
     message: (bytes) => {
-      if (body === null) body = bytes;
-      else refuse("a second request message");
+      if (body !== null) {
+        refuse("a second request message");
+        return;
+      }
+      body = bytes;
+      if (call.isReadToEnd) return;
+      body = keepable(bytes);
+      keptBytes = bytes.length;
+      call.keep(keptBytes);
     },
     end: () => {
-      if (body === null) refuse("no request message");
-      else listener.request(body);
+      if (body === null) {
+        refuse("no request message");
+        return;
+      }
+      call.keep(-keptBytes);
+      listener.request(body);
     },
     cancelled: () => listener.cancelled(),
     ...(listener.drained === undefined ? {} : { drained: () => listener.drained?.() }),

@@ -9,6 +9,7 @@ import {
 } from "@quorate/proto/http2";
 import { assert } from "#std";
 import { decompressed } from "./compression";
+import type { Inflow } from "./inflow";
 import type { Outflow } from "./outflow";
 import { type CallStatus, OK_TRAILERS, trailersOf } from "./status";
 import { timeoutMs } from "./timeout";
@@ -30,6 +31,7 @@ export interface CallOrigin {
   /** host:port of the caller. */
   readonly peer: string;
   readonly messageBytesMax: number;
+  readonly inflow: Inflow;
   readonly outflow: Outflow;
   /** A message of a call was refused before its handler saw it. */
   readonly onRefused?: ((call: ServerCall, why: string) => void) | undefined;
@@ -56,32 +58,47 @@ export class ServerCall implements StreamListener {
   private readonly headers: Headers;
   private readonly splitter: MessageSplitter;
   private readonly messageBytesMax: number;
+  private readonly inflow: Inflow;
   private readonly outflow: Outflow;
   private readonly onRefused: CallOrigin["onRefused"];
   private listener: CallListener | null = null;
   private timer: NodeJS.Timeout | undefined;
   private onClose: (() => void)[] | null = null;
+  /** What is kept of its messages, and of that what is no whole message, and what was told and is not read. */
+  private keptBytes = 0;
+  private partialBytes = 0;
+  private parkedBytes = 0;
+  private isPaused = false;
   private hasResponded = false;
   private isOver = false;
 
-  constructor(stream: Stream, headers: Headers, { peer, messageBytesMax, outflow, onRefused }: CallOrigin) {
+  /** It has ended at once where its connection has no room for it. */
+  constructor(stream: Stream, headers: Headers, origin: CallOrigin) {
+    const { peer, messageBytesMax, inflow, outflow, onRefused } = origin;
     this.stream = stream;
     stream.listener = this;
     this.headers = headers;
     this.path = headers.get(":path") ?? "";
     this.peer = peer;
     this.messageBytesMax = messageBytesMax;
+    this.inflow = inflow;
     this.outflow = outflow;
     this.onRefused = onRefused;
     this.splitter = new MessageSplitter(messageBytesMax);
     const timeout = this.header("grpc-timeout");
     const leftMs = timeout === null ? Number.POSITIVE_INFINITY : timeoutMs(timeout);
     this.deadlineMs = leftMs === null ? Number.NaN : Date.now() + leftMs;
+    if (!inflow.keep(headers.bytes)) this.refuseForRoom();
   }
 
   /** Whether the answer was given, or nobody waits for it any more. */
   get hasEnded(): boolean {
     return this.isOver;
+  }
+
+  /** Whether the caller has said all, and all of it was told. */
+  get isReadToEnd(): boolean {
+    return this.stream.isReadToEnd;
   }
 
   getPeer(): string {
@@ -113,13 +130,30 @@ export class ServerCall implements StreamListener {
     this.timer = setTimeout(() => this.breakOff(exceeded), waitMs);
   }
 
-  /** Takes no more from the connection, so that the caller must wait. Messages of a chunk that has come are told still. */
+  /**
+   * Takes no more from the connection, so that the caller must wait. Messages of a chunk that has come are told still. What is
+   * told while it is paused counts as kept until it goes on.
+   */
   pause(): void {
-    if (!this.isOver) this.stream.pause();
+    if (this.isOver) return;
+    this.isPaused = true;
+    this.stream.pause();
   }
 
   resume(): void {
+    this.isPaused = false;
+    if (this.parkedBytes > 0) {
+      this.keep(-this.parkedBytes);
+      this.parkedBytes = 0;
+    }
     this.stream.resume();
+  }
+
+  /** For who keeps a message while it waits for more of the call. @param bytes how much, or below 0 how much no longer */
+  keep(bytes: number): void {
+    if (this.isOver) return;
+    this.keptBytes += bytes;
+    if (!this.inflow.keep(bytes)) this.refuseForRoom();
   }
 
   /**
@@ -191,6 +225,13 @@ export class ServerCall implements StreamListener {
         throw error;
       }
     }
+    this.countPartial();
+    if (this.isOver) this.splitter.drop();
+  }
+
+  /** Told by its stream. */
+  onHeld(bytes: number): void {
+    this.keep(bytes);
   }
 
   /** Told by its stream. */
@@ -208,6 +249,7 @@ export class ServerCall implements StreamListener {
   /** Told by its stream. */
   onClosed(): void {
     this.outflow.forget(this.tellDrained);
+    this.inflow.keep(-this.headers.bytes);
     const { onClose } = this;
     this.onClose = null;
     if (onClose !== null) for (const run of onClose) run();
@@ -237,15 +279,35 @@ export class ServerCall implements StreamListener {
   }
 
   private readonly takeMessage = (message: Buffer, isCompressed: boolean): void => {
+    this.countPartial();
     if (this.isOver) return;
     if (!isCompressed) {
-      this.listener?.message(message);
+      this.tell(message);
       return;
     }
     const result = decompressed(message, this.header("grpc-encoding"), this.messageBytesMax);
     if ("fault" in result) this.refuse(result.fault);
-    else this.listener?.message(result.message);
+    else this.tell(result.message);
   };
+
+  private countPartial(): void {
+    const more = this.splitter.keptBytes - this.partialBytes;
+    if (more === 0) return;
+    this.partialBytes += more;
+    this.keep(more);
+  }
+
+  private tell(message: Buffer): void {
+    this.listener?.message(message);
+    if (!this.isPaused) return;
+    this.parkedBytes += message.length;
+    this.keep(message.length);
+  }
+
+  private refuseForRoom(): void {
+    const details = `The requests of this connection that are not whole, or not read, come to more than ${this.inflow.bytesMax} bytes`;
+    this.refuse({ code: status.RESOURCE_EXHAUSTED, details });
+  }
 
   private refuse(said: CallStatus): void {
     this.onRefused?.(this, said.details);
@@ -262,5 +324,7 @@ export class ServerCall implements StreamListener {
   private markOver(): void {
     this.isOver = true;
     clearTimeout(this.timer);
+    this.inflow.keep(-this.keptBytes);
+    this.splitter.drop();
   }
 }
