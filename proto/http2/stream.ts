@@ -102,6 +102,8 @@ export class Stream {
   }
 
   /**
+   * Not of nothing: it would wait for a window without an end.
+   *
    * @param head goes right before the body; neither may change where they are still to be sent, which `taken` tells
    * @param taken called when the transport has taken it, or never will
    * @returns whether there is room for more; else `drained` tells
@@ -111,6 +113,7 @@ export class Stream {
       if (taken !== null) process.nextTick(taken);
       return false;
     }
+    if (head.length + body.length === 0) throw new Error("a stream was given nothing to send");
     this.carrier.sendData(this, head, body, taken);
     return this.carrier.hasRoom(this);
   }

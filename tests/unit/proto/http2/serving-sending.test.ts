@@ -116,6 +116,13 @@ describe("what is sent", () => {
     expect(second.payload.includes("some value")).toBe(true);
   });
 
+  test("is something: who says nothing is at fault", async () => {
+    rig.call().say(headers(1));
+    const seen = await rig.begun(1);
+    expect(() => seen.stream.write(NO_BYTES, NO_BYTES, null)).toThrow("nothing to send");
+    expect(rig.wrote).toBe(0);
+  });
+
   test("is not, where the stream was reset, and counts as taken", async () => {
     const caller = rig.call([[INITIAL_WINDOW_SIZE, 0]]).say(headers(1));
     const seen = await rig.begun(1);
