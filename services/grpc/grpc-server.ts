@@ -46,6 +46,10 @@ export const STREAMS_MAX = 16_384;
 const GRPC_CONTENT_TYPE = /^application\/grpc(?:\+[^;]*)?\s*(?:;.*)?$/i;
 
 const NO_GRPC: readonly OutgoingField[] = [[":status", "415"]];
+const NO_POST: readonly OutgoingField[] = [
+  [":status", "405"],
+  ["allow", "POST"],
+];
 
 /** Serves a call: listens to it before it returns. */
 export type CallHandler = (call: ServerCall) => void;
@@ -118,12 +122,14 @@ export class GrpcServer {
   }
 
   private take(stream: Stream, headers: Headers, origin: CallOrigin): void {
-    if (headers.get(":method") === null || headers.get(":path") === null) {
+    const method = headers.get(":method");
+    if (method === null || headers.get(":path") === null) {
       stream.reset(errorCode.protocol);
       return;
     }
-    if (!GRPC_CONTENT_TYPE.test(headers.get("content-type") ?? "")) {
-      stream.sendHeaders(NO_GRPC);
+    const isGrpc = GRPC_CONTENT_TYPE.test(headers.get("content-type") ?? "");
+    if (!isGrpc || method !== "POST") {
+      stream.sendHeaders(isGrpc ? NO_POST : NO_GRPC);
       stream.end([]);
       return;
     }
