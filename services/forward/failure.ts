@@ -8,6 +8,7 @@ import {
   Outcome as Outcomes,
 } from "@quorate/proto/kv";
 import { RpcStatus } from "@quorate/proto/rpc-status";
+import { cutDetails } from "#grpc";
 import { type FailureRow, failureTable } from "./failure-table";
 
 const DETAILS_KEY = "grpc-status-details-bin";
@@ -35,9 +36,9 @@ export class CallFailure extends Error {
   /** The details as another node encoded them: passed on unchanged, with fields that this version may not know. */
   private received: Buffer | null = null;
 
-  /** @param message a sentence for people that names the field and the limit */
+  /** @param message a sentence for people that names the field and the limit; cut where it is longer than callers are told */
   constructor(reason: ErrorReason, message: string, extras: FailureExtras = {}) {
-    super(message, extras.cause === undefined ? undefined : { cause: extras.cause });
+    super(cutDetails(message), extras.cause === undefined ? undefined : { cause: extras.cause });
     const row: FailureRow = failureTable[reason];
     this.reason = reason;
     this.code = row.code;

@@ -2,5 +2,5 @@ export { type CallHandler, type CallWindows, GrpcServer, type GrpcServerOptions 
 export { type RequestListener, readRequest } from "./one-request";
 export { OutgoingStream, type OutgoingStreamOptions } from "./outgoing-stream";
 export { type CallListener, ServerCall } from "./server-call";
-export type { CallStatus } from "./status";
+export { type CallStatus, cutDetails } from "./status";
 export { timeoutText } from "./timeout";

@@ -1,6 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
+import { RpcStatus } from "@quorate/proto/rpc-status";
 import { CallFailure, type FailureRow, failureTable } from "@quorate/services/forward";
 import { Serving, serviceOf } from "./serving";
 
@@ -113,6 +114,12 @@ describe("the table of failures", () => {
     const grown = Buffer.concat([details, Buffer.from([0xf8, 0x07, 0x01])]);
     const received = CallFailure.fromStatus({ ...sent, statusDetails: grown });
     expect(received.toStatus().metadata.get("grpc-status-details-bin")[0]).toEqual(grown);
+  });
+
+  test("what quotes a long text is cut, in the details too", () => {
+    const { details, metadata } = new CallFailure(ErrorReason.INVALID_ARGUMENT, "x".repeat(9000)).toStatus();
+    const [encoded] = metadata.get("grpc-status-details-bin") as Buffer[];
+    expect([details.length, RpcStatus.decode(encoded as Buffer).message.length]).toEqual([4096, 4096]);
   });
 
   test.each([
