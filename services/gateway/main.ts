@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import pino from "pino";
-import { FAULT_EXIT_CODE, faultLine } from "#settings";
+import { FAULT_EXIT_CODE, faultLine, tuneEngine } from "#settings";
 import { seededRandom } from "#std";
 import { gatewayConfig, PROGRAM_NAME } from "./config";
 import { Gateway } from "./gateway";
@@ -18,6 +18,7 @@ async function main(): Promise<void> {
     case "config":
       break;
   }
+  tuneEngine();
   const { listen, nodes, logLevel, drainMs, tracing } = outcome.config;
   const log = pino({ level: logLevel, base: { program: "gateway" } }, pino.destination(2));
   const gateway = new Gateway({ listen, nodes, log, random: seededRandom(randomInt(2 ** 32)), tracing });

@@ -2,11 +2,10 @@ import "./quiet-grpc";
 
 import pino, { type Logger } from "pino";
 import type { StoreFailure } from "#replica";
-import { FAULT_EXIT_CODE, faultLine } from "#settings";
+import { FAULT_EXIT_CODE, faultLine, tuneEngine } from "#settings";
 import { backupVerdict } from "./backup-check";
 import { type NodeConfig, nodeConfig, PROGRAM_NAME } from "./config";
 
-import { tuneEngine } from "./engine";
 import { Node, type ServedAddresses } from "./node";
 import { startFault } from "./start-fault";
 import type { StartRefusal } from "./start-refusal";

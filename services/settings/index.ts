@@ -1,4 +1,5 @@
 export { advertisedAddressFault, listenAddressFault } from "./address";
+export { tuneEngine } from "./engine";
 export {
   FAULT_EXIT_CODE,
   faultLine,

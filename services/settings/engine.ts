@@ -13,7 +13,8 @@ const HEAP_GROWTH_PERCENT = 100;
  * How many bytes of bytecode a function runs before V8 looks whether to optimize it, where by itself it waits for 67,584. A
  * node that is called a few hundred times a second takes long to run through that, and all the while runs slower code: one put at
  * a time, 3 s after the start, came to 524 and 598 a second with V8's own and to 695 and 701 with this. Where thousands are
- * under way nothing changes, for there it is over in seconds. With 8,000 and 3,000 it came to no more.
+ * under way nothing changes, for there it is over in seconds. With 8,000 and 3,000 it came to no more. A gateway does little
+ * for each call, so it is slow for longer: in its first 40,000 puts one costs its main thread 9.1 us with this and 10.7 without.
  */
 const INTERRUPT_BUDGET_BYTES = 20_000;
 
