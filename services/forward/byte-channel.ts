@@ -3,12 +3,14 @@ import { ErrorReason } from "@quorate/proto/kv";
 import { callerLeft } from "./call-failures";
 import type { ByteChannelOptions } from "./channel-options";
 import { CallFailure } from "./failure";
-import { callAlone } from "./lone-call";
-import type { Cancelling, OutgoingCall } from "./outgoing-call";
+import { sendAlone } from "./lone-call";
+import type { AnswerTaker, Cancelling, OutgoingCall } from "./outgoing-call";
 import { PipelinedCalls } from "./pipelined-calls";
 import { type SendRequests, streamedAnswers } from "./streamed-answers";
 
 const CONNECT_TIMEOUT_MS_DEFAULT = 2000;
+
+type Send = typeof sendAlone;
 
 /** What may be under way to this end unread: as with clients, a page of a scan or the answers of many calls fit in. */
 const WINDOW_BYTES = 1024 * 1024;
@@ -43,12 +45,19 @@ export class ByteChannel {
       unreachable: (why) => this.unreachable(why),
     });
     this.pipelined =
-      pipelining === true ? new PipelinedCalls((call, cancelling) => this.alone(call, cancelling)) : null;
+      pipelining === true ? new PipelinedCalls((...sent) => this.whenConnected(sendAlone, ...sent)) : null;
   }
 
   unary(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
-    if (cancelling.aborted) return Promise.reject(callerLeft());
-    return this.pipelined?.onOpenStream(call, cancelling) ?? this.whenConnected(call, cancelling);
+    return new Promise((answered, failed) => this.begin(call, cancelling, { answered, failed }));
+  }
+
+  /** The same without promises, each of which takes as much memory as the call. */
+  begin(call: OutgoingCall, cancelling: Cancelling, taker: AnswerTaker): void {
+    if (cancelling.aborted) taker.failed(callerLeft());
+    else if (this.pipelined?.sendOnOpenStream(call, cancelling, taker) !== true) {
+      this.whenConnected(this.send, call, cancelling, taker);
+    }
   }
 
   /** The messages of a streamed answer, read no faster than they are taken. */
@@ -78,16 +87,23 @@ export class ByteChannel {
     this.link.close("its channel is closed");
   }
 
-  private async whenConnected(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
-    const connection = this.link.ready ?? (await this.connected(call.deadlineMs));
-    if (cancelling.aborted) throw callerLeft();
-    return this.pipelined?.unary(connection, call, cancelling) ?? callAlone(connection, call, cancelling);
-  }
+  private readonly send: Send = (connection, ...sent) => {
+    if (this.pipelined?.send(connection, ...sent) !== true) sendAlone(connection, ...sent);
+  };
 
-  private async alone(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
-    const connection = this.link.ready ?? (await this.connected(call.deadlineMs));
-    if (cancelling.aborted) throw callerLeft();
-    return callAlone(connection, call, cancelling);
+  private whenConnected(send: Send, call: OutgoingCall, cancelling: Cancelling, taker: AnswerTaker): void {
+    const fail = (error: unknown): void => taker.failed(CallFailure.from(error));
+    const sendOn = (connection: CallingConnection): void => {
+      try {
+        if (cancelling.aborted) throw callerLeft();
+        send(connection, call, cancelling, taker);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    const { ready } = this.link;
+    if (ready !== null) sendOn(ready);
+    else this.connected(call.deadlineMs).then(sendOn, fail);
   }
 
   private async *streamed(

@@ -17,7 +17,7 @@ export { Health } from "./health";
 export { LeaderDirectory } from "./leader-directory";
 export { listenOn } from "./listen-on";
 export { type Log, SILENT_LOG } from "./log";
-export type { Cancelling, OutgoingCall } from "./outgoing-call";
+export type { AnswerTaker, Cancelling, OutgoingCall } from "./outgoing-call";
 export { type PipelineLimits, PipelineServing } from "./pipeline-serving";
 export { Reflection } from "./reflection";
 export { mayRetry, type RetryQuestion, settle } from "./retry-rule";

@@ -17,6 +17,12 @@ export interface OutgoingCall {
   readonly deadlineMs: number;
 }
 
+/** Whoever waits for the end of a unary call; told once. Neither may throw. */
+export interface AnswerTaker {
+  answered(body: Buffer): void;
+  failed(failure: CallFailure): void;
+}
+
 /** The part of an AbortSignal that a call needs. */
 export interface Cancelling {
   readonly aborted: boolean;

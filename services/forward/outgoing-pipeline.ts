@@ -12,7 +12,13 @@ import { asBuffer } from "./as-buffer";
 import { callerLeft } from "./call-failures";
 import { DeadlineTimer } from "./deadline-timer";
 import { CallFailure } from "./failure";
-import { type Cancelling, deadlineExceeded, type OutgoingCall, openStream } from "./outgoing-call";
+import {
+  type AnswerTaker,
+  type Cancelling,
+  deadlineExceeded,
+  type OutgoingCall,
+  openStream,
+} from "./outgoing-call";
 import { PIPELINE_PATH } from "./routing";
 
 /** Half of what a server takes before it reads no more: no call of ours is to wait in a transport that stands still. */
@@ -36,8 +42,7 @@ export interface SentCall {
   readonly call: OutgoingCall;
   readonly cancelling: Cancelling;
   readonly cancel: () => void;
-  readonly resolve: (answer: Buffer) => void;
-  readonly reject: (failure: CallFailure) => void;
+  readonly taker: AnswerTaker;
 }
 
 /** The calling end of one Pipeline stream. What is sent in one turn of the event loop leaves in one frame. */
@@ -52,7 +57,7 @@ export class OutgoingPipeline {
     if (this.hasSomethingToSay) this.sendCalls();
   };
   /** In the order in which they are to be written. */
-  private waiting = new Set<SentCall>();
+  private waiting: SentCall[] = [];
   private readonly written = new OpenCalls<SentCall>();
   private cancelled: number[] = [];
   private bytes = 0;
@@ -81,19 +86,17 @@ export class OutgoingPipeline {
   }
 
   hasRoomFor({ body }: OutgoingCall): boolean {
-    return this.waiting.size + this.written.size < CALLS_MAX && this.bytes + body.length <= BYTES_MAX;
+    return this.waiting.length + this.written.size < CALLS_MAX && this.bytes + body.length <= BYTES_MAX;
   }
 
-  send(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      const cancel = (): void => this.giveUp(sent, callerLeft());
-      const sent: SentCall = { id: UNWRITTEN, call, cancelling, cancel, resolve, reject };
-      cancelling.addEventListener("abort", cancel);
-      this.waiting.add(sent);
-      this.bytes += call.body.length;
-      this.deadlines.watch(call.deadlineMs);
-      this.planFlush();
-    });
+  send(call: OutgoingCall, cancelling: Cancelling, taker: AnswerTaker): void {
+    const cancel = (): void => this.giveUp(sent, callerLeft());
+    const sent: SentCall = { id: UNWRITTEN, call, cancelling, cancel, taker };
+    cancelling.addEventListener("abort", cancel);
+    this.waiting.push(sent);
+    this.bytes += call.body.length;
+    this.deadlines.watch(call.deadlineMs);
+    this.planFlush();
   }
 
   /** Takes no more calls, and ends when those that it has are answered. */
@@ -104,7 +107,7 @@ export class OutgoingPipeline {
   }
 
   private get hasSomethingToSay(): boolean {
-    return this.waiting.size > 0 || this.cancelled.length > 0;
+    return this.waiting.length > 0 || this.cancelled.length > 0;
   }
 
   private planFlush(): void {
@@ -127,19 +130,18 @@ export class OutgoingPipeline {
   private nextFrame(): Buffer {
     const calls: PipelinedCall[] = [];
     const nowMs = Date.now();
+    const { waiting } = this;
     let frameBytes = 0;
-    for (const sent of this.waiting) {
+    for (const sent of waiting) {
       const call = pipelinedCall(this.nextId(), sent.call, nowMs);
       frameBytes += pipelinedCallBytes(call);
       if (frameBytes > PIPELINE_FRAME_BYTES_MAX && calls.length > 0) break;
       calls.push(call);
       this.lastId = call.id;
       sent.id = call.id;
-      this.waiting.delete(sent);
       this.written.add(sent.id, sent);
     }
-    // One that is used on and on would keep calls that have left: see OpenCalls.
-    if (this.waiting.size === 0) this.waiting = new Set();
+    this.waiting = calls.length === waiting.length ? [] : waiting.slice(calls.length);
     const { cancelled } = this;
     this.cancelled = [];
     return encodePipelineRequest({ calls, cancelled });
@@ -170,8 +172,8 @@ export class OutgoingPipeline {
     // Given up while its answer was on the way.
     if (sent === undefined) return;
     this.forget(sent);
-    if (code === Status.OK) sent.resolve(asBuffer(body));
-    else sent.reject(CallFailure.fromAnswer(code, message, asBuffer(statusDetails)));
+    if (code === Status.OK) sent.taker.answered(asBuffer(body));
+    else sent.taker.failed(CallFailure.fromAnswer(code, message, asBuffer(statusDetails)));
   }
 
   private expire(nowMs: number): void {
@@ -194,13 +196,13 @@ export class OutgoingPipeline {
       this.cancelled.push(sent.id);
       this.planFlush();
     }
-    sent.reject(wasWritten ? failure : failure.withOutcome(Outcome.NOT_APPLIED));
+    sent.taker.failed(wasWritten ? failure : failure.withOutcome(Outcome.NOT_APPLIED));
     this.endWhenAllIsAnswered();
   }
 
   private forget(sent: SentCall): void {
-    this.waiting.delete(sent);
-    this.written.take(sent.id);
+    if (sent.id === UNWRITTEN) this.waiting = this.waiting.filter((other) => other !== sent);
+    else this.written.take(sent.id);
     this.bytes -= sent.call.body.length;
     sent.cancelling.removeEventListener("abort", sent.cancel);
   }
@@ -216,14 +218,15 @@ export class OutgoingPipeline {
     this.phase = "over";
     this.deadlines.stop();
     const written = this.written.oldestFirst(this.lastId);
-    const waiting = [...this.waiting];
+    const { waiting } = this;
+    this.waiting = [];
     for (const sent of [...written, ...waiting]) this.forget(sent);
     if (said.code === Status.UNIMPLEMENTED && this.heardMs === null) {
       this.refused([...written, ...waiting]);
       return;
     }
-    for (const { reject } of written) reject(failureOfWritten(said));
-    for (const { reject } of waiting) reject(failureOfWaiting(said));
+    for (const { taker } of written) taker.failed(failureOfWritten(said));
+    for (const { taker } of waiting) taker.failed(failureOfWaiting(said));
   }
 }
 

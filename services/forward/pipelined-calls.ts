@@ -1,5 +1,5 @@
 import type { CallingConnection } from "@quorate/proto/calling";
-import type { Cancelling, OutgoingCall } from "./outgoing-call";
+import type { AnswerTaker, Cancelling, OutgoingCall } from "./outgoing-call";
 import { OutgoingPipeline, type SentCall } from "./outgoing-pipeline";
 import { methodRoutes } from "./routing";
 
@@ -10,7 +10,7 @@ const UNKNOWN_MS = 10_000;
 const BODY_BYTES_MAX = 256 * 1024;
 
 /** Sends a call by itself. */
-export type SendAlone = (call: OutgoingCall, cancelling: Cancelling) => Promise<Buffer>;
+export type SendAlone = (call: OutgoingCall, cancelling: Cancelling, taker: AnswerTaker) => void;
 
 /**
  * The unary calls that one process makes to a node, merged into one stream whoever made them. What does not fit there goes by
@@ -26,21 +26,29 @@ export class PipelinedCalls {
     this.alone = alone;
   }
 
-  /** Sends a call on the stream that is open, without a look at the connection. @returns null where there is none with room */
-  onOpenStream(call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> | null {
+  /** Sends a call on the stream that is open, without a look at the connection. @returns whether there is one with room */
+  sendOnOpenStream(call: OutgoingCall, cancelling: Cancelling, taker: AnswerTaker): boolean {
     const { current } = this;
-    if (current === null || !current.isOpen || !mayShare(call)) return null;
-    return current.hasRoomFor(call) ? current.send(call, cancelling) : null;
+    if (current === null || !current.isOpen || !mayShare(call) || !current.hasRoomFor(call)) return false;
+    current.send(call, cancelling, taker);
+    return true;
   }
 
-  /** @returns null where the call is to go by itself @throws CallFailure where the connection takes no more calls */
-  unary(connection: CallingConnection, call: OutgoingCall, cancelling: Cancelling): Promise<Buffer> | null {
-    if (!mayShare(call)) return null;
+  /** @returns false where the call is to go by itself @throws CallFailure where the connection takes no more calls */
+  send(
+    connection: CallingConnection,
+    call: OutgoingCall,
+    cancelling: Cancelling,
+    taker: AnswerTaker,
+  ): boolean {
+    if (!mayShare(call)) return false;
     if (this.current === null || !this.current.isOpen) {
-      if (this.isClosed || Date.now() < this.notBeforeMs) return null;
+      if (this.isClosed || Date.now() < this.notBeforeMs) return false;
       this.current = new OutgoingPipeline(connection, (calls) => this.goAlone(calls));
     }
-    return this.current.hasRoomFor(call) ? this.current.send(call, cancelling) : null;
+    if (!this.current.hasRoomFor(call)) return false;
+    this.current.send(call, cancelling, taker);
+    return true;
   }
 
   /** Calls under way go on to their end. */
@@ -52,9 +60,7 @@ export class PipelinedCalls {
   /** The node knows no pipeline, so it has taken none of these. */
   private goAlone(calls: readonly SentCall[]): void {
     this.notBeforeMs = Date.now() + UNKNOWN_MS;
-    for (const { call, cancelling, resolve, reject } of calls) {
-      this.alone(call, cancelling).then(resolve, reject);
-    }
+    for (const { call, cancelling, taker } of calls) this.alone(call, cancelling, taker);
   }
 }
 

@@ -6,12 +6,14 @@ import {
   Outcome,
 } from "@quorate/proto/kv";
 import {
+  type AnswerTaker,
   asksForStale,
   type ByteCall,
   type ByteChannels,
   type ByteService,
   type ByteSink,
   CallFailure,
+  type EndingCall,
   type LeaderDirectory,
   mayRetry,
   methodPath,
@@ -83,17 +85,54 @@ const shortMethods: ReadonlySet<string> = new Set([
 ]);
 
 /** One call's way through the nodes. */
-interface Journey {
+class Journey {
   readonly call: ByteCall;
   readonly wantsAnyNode: boolean;
   readonly hasRequestId: boolean;
   /** Whether an attempt so far may have been applied. */
-  isOutcomeUnknown: boolean;
-  attempts: number;
+  isOutcomeUnknown = false;
+  attempts = 0;
   /** How often a node named another as the leader. */
-  hints: number;
+  hints = 0;
   /** Where the last attempt went. */
-  lastAddress: string | null;
+  lastAddress: string | null = null;
+
+  constructor(call: ByteCall) {
+    this.call = call;
+    // Watches are shared out over all nodes, each of which tells the same events.
+    this.wantsAnyNode =
+      call.method.route === "read" && (call.method.requestStream || asksForStale(call.body));
+    this.hasRequestId = call.headers.requestId !== "";
+  }
+}
+
+/** How a unary call ends, told once. */
+type Ending = Pick<EndingCall, "answered" | "failed">;
+
+/** That of a unary call, which is told itself how its attempts end. */
+class UnaryJourney extends Journey implements AnswerTaker {
+  private readonly ending: Ending;
+  private readonly goOn: (journey: UnaryJourney, error: unknown) => void;
+
+  constructor(call: ByteCall, ending: Ending, goOn: (journey: UnaryJourney, error: unknown) => void) {
+    super(call);
+    this.ending = ending;
+    this.goOn = goOn;
+  }
+
+  answered(body: Buffer): void {
+    this.ending.answered(body);
+  }
+
+  /** An attempt has. */
+  failed(failure: CallFailure): void {
+    this.goOn(this, failure);
+  }
+
+  /** There is no further attempt. */
+  end(error: unknown): void {
+    this.ending.failed(error);
+  }
 }
 
 /**
@@ -111,23 +150,39 @@ export class GatewayService implements ByteService {
     this.turn = options.random.below(options.readers().length);
   }
 
-  async unary(call: ByteCall): Promise<Uint8Array> {
-    const journey = journeyOf(call);
-    for (;;) {
-      try {
-        const address = this.nextAddress(journey);
-        // From here on an end without an answer leaves the outcome of a write open.
-        call.isSubmitted = true;
-        const sent = outgoingCall(call, this.attemptDeadlineMs(journey));
-        return await this.options.channels.to(address).unary(sent, call);
-      } catch (error) {
-        await this.recover(journey, CallFailure.from(error), call.deadlineMs);
-      }
+  unary(call: ByteCall): Promise<Uint8Array> {
+    return new Promise((answered, failed) => {
+      this.attempt(new UnaryJourney(call, { answered, failed }, this.goOn));
+    });
+  }
+
+  begin(call: EndingCall): void {
+    this.attempt(new UnaryJourney(call, call, this.goOn));
+  }
+
+  private attempt(journey: UnaryJourney): void {
+    const { call } = journey;
+    try {
+      const address = this.nextAddress(journey);
+      // From here on an end without an answer leaves the outcome of a write open.
+      call.isSubmitted = true;
+      const sent = outgoingCall(call, this.attemptDeadlineMs(journey));
+      this.options.channels.to(address).begin(sent, call, journey);
+    } catch (error) {
+      this.goOn(journey, error);
     }
   }
 
+  /** With the next attempt after one that failed, if there is to be one. */
+  private readonly goOn = (journey: UnaryJourney, error: unknown): void => {
+    this.recover(journey, CallFailure.from(error), journey.call.deadlineMs).then(
+      () => this.attempt(journey),
+      (failure: unknown) => journey.end(failure),
+    );
+  };
+
   async stream(call: ByteCall, sink: ByteSink): Promise<void> {
-    const journey = journeyOf(call);
+    const journey = new Journey(call);
     const startBeforeMs = Math.min(call.deadlineMs, Date.now() + this.timing.streamStartMsMax);
     let hasBegun = false;
     for (;;) {
@@ -152,7 +207,7 @@ export class GatewayService implements ByteService {
    * what it says of an answer means nothing to another stream.
    */
   async duplex(call: ByteCall, source: AsyncIterable<Buffer>, sink: ByteSink): Promise<void> {
-    const journey = journeyOf(call);
+    const journey = new Journey(call);
     const startBeforeMs = Math.min(call.deadlineMs, Date.now() + this.timing.streamStartMsMax);
     const requests = new ReplayedMessages(source);
     for (;;) {
@@ -265,17 +320,4 @@ export class GatewayService implements ByteService {
     if (!mayRepeat || !shortMethods.has(call.method.path)) return call.deadlineMs;
     return Math.min(call.deadlineMs, Date.now() + this.timing.attemptTimeoutMs * 2 ** Math.min(attempts, 10));
   }
-}
-
-function journeyOf(call: ByteCall): Journey {
-  return {
-    call,
-    // Watches are shared out over all nodes, each of which tells the same events.
-    wantsAnyNode: call.method.route === "read" && (call.method.requestStream || asksForStale(call.body)),
-    hasRequestId: call.headers.requestId !== "",
-    isOutcomeUnknown: false,
-    attempts: 0,
-    hints: 0,
-    lastAddress: null,
-  };
 }
