@@ -1,19 +1,26 @@
 import type { Clock, Scheduler } from "./ports";
 
-/** Commands that come within this time of a commit carry the word of it, so where they do it waits for them so long. */
-export const COMMIT_WAIT_MS = 2;
+/** The word of a commit waits for the next commands as long as it took to commit those before, within these bounds. */
+export const COMMIT_WAIT_MS_MIN = 2;
+export const COMMIT_WAIT_MS_MAX = 10;
 
 /**
  * Says when followers that hear of nothing else are told what is committed. Where commands come quickly one after another,
  * as from a caller that waits for each answer, the next ones carry the word: to send it alone would cost each follower a
  * message and a turn a command. Where the last ones did not come in time it is sent alone a turn after the commit, for
  * watches and reads on followers wait for it.
+ *
+ * How quick that is depends on how busy the cluster is. So what it takes to commit is the measure: whoever waits for each answer
+ * comes back about as fast, and a watch on a follower hears of the last command at most as much later as it took to be committed.
  */
 export class CommitTeller {
   /** Whether there is something to tell. */
   private isOpen = false;
   /** When there was last something new to tell. */
   private openedAtMs = Number.NEGATIVE_INFINITY;
+  /** How long it may wait for commands that carry it. */
+  private waitMs = COMMIT_WAIT_MS_MIN;
+  private proposedAtMs = Number.NEGATIVE_INFINITY;
   /** Whether the latest commands came soon enough after a commit to carry the word of it. */
   private areQuick = false;
   private isDue = false;
@@ -31,7 +38,8 @@ export class CommitTeller {
 
   /** Commands have entered the log: they go to the followers with what is committed. */
   proposed(): void {
-    this.areQuick = this.parts.clock.monotonicMs() - this.openedAtMs <= COMMIT_WAIT_MS;
+    this.proposedAtMs = this.parts.clock.monotonicMs();
+    this.areQuick = this.proposedAtMs - this.openedAtMs <= this.waitMs;
   }
 
   /** To be asked once in each turn, before what has come is taken in: whether the word is to go alone in this turn. */
@@ -51,8 +59,10 @@ export class CommitTeller {
     if (!this.isOpen) {
       this.isOpen = true;
       this.openedAtMs = this.parts.clock.monotonicMs();
+      const tookMs = this.openedAtMs - this.proposedAtMs;
+      this.waitMs = Math.min(Math.max(tookMs, COMMIT_WAIT_MS_MIN), COMMIT_WAIT_MS_MAX);
     }
-    if (this.areQuick) this.setTimer(COMMIT_WAIT_MS);
+    if (this.areQuick) this.setTimer(this.waitMs);
     else this.tellNext();
   }
 
@@ -72,7 +82,7 @@ export class CommitTeller {
       // What it was set for went with other commands, and this has not waited long yet.
       const isAnother = setForMs !== this.openedAtMs;
       const waitedMs = this.parts.clock.monotonicMs() - this.openedAtMs;
-      if (isAnother && waitedMs < COMMIT_WAIT_MS) this.setTimer(COMMIT_WAIT_MS - waitedMs);
+      if (isAnother && waitedMs < this.waitMs) this.setTimer(this.waitMs - waitedMs);
       else this.tellNext();
     });
   }

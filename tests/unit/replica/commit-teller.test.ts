@@ -1,5 +1,9 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import { COMMIT_WAIT_MS, CommitTeller } from "../../../services/replica/commit-teller";
+import {
+  COMMIT_WAIT_MS_MAX,
+  COMMIT_WAIT_MS_MIN,
+  CommitTeller,
+} from "../../../services/replica/commit-teller";
 import { appliedAnswer, put, ReplicaRig } from "./replica-rig";
 
 /** Members that have settled, some time after the last command. */
@@ -61,7 +65,7 @@ describe("followers hear what is committed", () => {
     await write(rig, "1");
     await write(rig, "2");
     expect(lags(rig)).toEqual([1, 1]);
-    await rig.wait(COMMIT_WAIT_MS);
+    await rig.wait(COMMIT_WAIT_MS_MIN);
     expect(lags(rig)).toEqual([0, 0]);
     await rig.wait(100);
     await write(rig, "3");
@@ -103,13 +107,41 @@ describe("a commit teller", () => {
   }
 
   it("plans a turn where the last commands came late", () => {
+    carried();
     committed();
-    nowMs += COMMIT_WAIT_MS + 0.1;
+    nowMs += COMMIT_WAIT_MS_MIN + 0.1;
     carried();
     turns = 0;
     committed();
     expect([turns, timers.length, teller.takeDue(), teller.takeDue()]).toEqual([1, 0, true, false]);
   });
+
+  it.each([
+    { tookMs: 0.5, waitMs: COMMIT_WAIT_MS_MIN },
+    { tookMs: 5, waitMs: 5 },
+    { tookMs: 80, waitMs: COMMIT_WAIT_MS_MAX },
+  ])(
+    "waits $waitMs ms where it took $tookMs ms to commit, and takes what comes within that for quick",
+    ({ tookMs, waitMs }) => {
+      carried();
+      for (const { afterMs, expected } of [
+        { afterMs: waitMs + 0.5, expected: [1, 0] },
+        { afterMs: waitMs, expected: [0, 1] },
+      ]) {
+        nowMs += tookMs;
+        committed();
+        nowMs += afterMs;
+        carried();
+        nowMs += tookMs;
+        turns = 0;
+        committed();
+        expect([turns, timers.length]).toEqual(expected);
+        teller.takeDue();
+        carried();
+      }
+      expect(timers[0]!.delayMs).toBe(waitMs);
+    },
+  );
 
   it("sets one timer for many commits that are carried in time", () => {
     committed();
