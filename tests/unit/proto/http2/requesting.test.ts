@@ -82,6 +82,24 @@ describe("the end that begins streams", () => {
     expect(requester.connection.streamCount).toBe(0);
   });
 
+  test("says its end by itself where its data has left, or other frames followed that", async () => {
+    const [requester, end] = await server.dial();
+    const [first, second] = [requester.request(), requester.request()];
+    first.stream.write(NO_BYTES, Buffer.from("a"), null);
+    expect(await end.next(DATA, 1)).toMatchObject({ payload: Buffer.from("a"), flags: 0 });
+    first.stream.end([]);
+    expect(await end.next(DATA, 1)).toMatchObject({ payload: NO_BYTES, flags: END_STREAM });
+    const long = "x".repeat(12_000);
+    second.stream.write(NO_BYTES, Buffer.from("b"), null);
+    for (let nth = 0; nth < 4; nth += 1) requester.request([...REQUEST, ["long", long]]);
+    second.stream.end([]);
+    expect(await end.next(DATA, 3)).toMatchObject({ payload: Buffer.from("b"), flags: 0 });
+    expect(await end.next(DATA, 3)).toMatchObject({ payload: NO_BYTES, flags: END_STREAM });
+    for (const streamId of [5, 7, 9, 11]) {
+      expect(end.decode((await end.next(HEADERS, streamId)).payload).get("long")).toBe(long);
+    }
+  });
+
   test("passes over what is said before an answer, padding, and frames that it does not know", async () => {
     const [requester, end] = await server.dial();
     const seen = requester.request();
