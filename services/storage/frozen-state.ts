@@ -9,6 +9,7 @@ import {
 import { assert } from "#std";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
+import type { HistoryFloors } from "./history-floors";
 import {
   chunkOf,
   HEAD_KEY,
@@ -19,7 +20,7 @@ import {
   rowBytes,
 } from "./image-rows";
 import type { RecordSource } from "./record-source";
-import { kindOfKey, RANGE_OF_IMAGE } from "./state-layout";
+import { kindOfKey, lastOfRevisionsKey, marksOfRevisionsKey, RANGE_OF_IMAGE } from "./state-layout";
 import { readHead } from "./state-records";
 import { scanSnapshot } from "./state-scan";
 import type { StateWriter } from "./state-writer";
@@ -32,6 +33,8 @@ export interface FrozenParts {
   readonly handle: DatabaseHandle;
   readonly source: RecordSource;
   readonly writer: Pick<StateWriter, "written" | "snapshot">;
+  /** As of the last write. */
+  readonly floors: Pick<HistoryFloors, "copy">;
 }
 
 /** The state of a moment: a snapshot of what was written when it is made, which LevelDB may have a little later. */
@@ -39,18 +42,20 @@ export class LevelFrozenState implements FrozenState {
   readonly header: ImageHeader;
   private readonly handle: DatabaseHandle;
   private readonly source: RecordSource;
+  private readonly floors: HistoryFloors;
   private readonly snapshot: Promise<DatabaseSnapshot>;
   private readers = 0;
   private isClosed = false;
 
   constructor(
-    { handle, source, writer }: FrozenParts,
+    { handle, source, writer, floors }: FrozenParts,
     private readonly limits: { readonly scanChunkBytes: number; readonly imageChunkBytes: number },
     private readonly onReleased: () => void,
   ) {
     handle.check();
     this.handle = handle;
     this.source = source;
+    this.floors = floors.copy();
     const { applied, meta } = writer.written;
     this.header = { format: LEVEL_IMAGE_FORMAT, applied, revision: meta.revision };
     this.snapshot = writer.snapshot(NEWEST_REVISION);
@@ -133,12 +138,21 @@ export class LevelFrozenState implements FrozenState {
         if (rows.length === 0) return;
         // Bytes that rotted here are not to be taken for damage on the way.
         for (const [rowKey, value] of rows) this.source.checked(rowKey, value);
-        yield rows;
+        yield rows.filter(([rowKey]) => !this.isGivenUp(rowKey));
         this.check();
       }
     } finally {
       await iterator.close();
     }
+  }
+
+  /** Whether nobody needs a row: of history that was given up those are sent that tell what else is to be removed. */
+  private isGivenUp(key: Uint8Array): boolean {
+    if (kindOfKey(key) !== "revision") return false;
+    const { hasDeletions, hasApart } = marksOfRevisionsKey(key);
+    if (hasDeletions || hasApart) return false;
+    const { namespaceId, revision } = lastOfRevisionsKey(key);
+    return revision <= (this.floors.givenUpTo(namespaceId) ?? 0);
   }
 
   private headOf(snapshot: DatabaseSnapshot): ImageRow {

@@ -13,6 +13,11 @@ export class HistoryFloors {
     for (const namespace of namespaces) this.namespaces.set(namespace.id, namespace);
   }
 
+  /** As of the last write, and of none that comes. */
+  copy(): HistoryFloors {
+    return new HistoryFloors([...this.namespaces.values()], this.meta);
+  }
+
   /** Takes over what a batch wrote, when it is written. */
   note(writes: StateWrites): void {
     this.meta = writes.meta;

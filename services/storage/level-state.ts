@@ -133,9 +133,11 @@ export class LevelState {
   }
 
   freeze(): FrozenState {
-    const { handle, source, writer } = this;
-    const frozen: LevelFrozenState = new LevelFrozenState({ handle, source, writer }, this.limits, () =>
-      this.reclaimer.noteReleased(frozen),
+    const { handle, source, writer, floors } = this;
+    const frozen: LevelFrozenState = new LevelFrozenState(
+      { handle, source, writer, floors },
+      this.limits,
+      () => this.reclaimer.noteReleased(frozen),
     );
     this.reclaimer.noteFrozen(frozen);
     return frozen;

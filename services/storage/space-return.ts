@@ -1,3 +1,4 @@
+import { assert } from "#std";
 import type { Database } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import { RemovedRows } from "./removed-rows";
@@ -36,6 +37,13 @@ export class SpaceReturn {
     this.removed.find(({ whole }) => includes(whole, range))?.add(range, bytes);
   }
 
+  /** Whether so much more that is removed of a kind would have its space returned. */
+  async isWorthReturning(whole: KeyRange, moreBytes: number): Promise<boolean> {
+    const removed = this.removed.find((rows) => rows.whole === whole);
+    assert(removed !== undefined, "the space of each kind is counted");
+    return this.isWorth(whole, removed.bytes + moreBytes);
+  }
+
   /** A state was frozen: what is removed from now on it can still see. */
   noteFrozen(state: object): void {
     this.open.add(state);
@@ -50,7 +58,7 @@ export class SpaceReturn {
   /** Returns space if enough was removed; whether it did. */
   async returnDue(): Promise<boolean> {
     const due: RemovedRows[] = [];
-    for (const rows of this.removed) if (await this.isDue(rows)) due.push(rows);
+    for (const rows of this.removed) if (await this.isWorth(rows.whole, rows.bytes)) due.push(rows);
     if (due.length === 0) {
       this.awaited = null;
       return false;
@@ -69,7 +77,8 @@ export class SpaceReturn {
     return true;
   }
 
-  private async isDue({ bytes, whole }: RemovedRows): Promise<boolean> {
+  /** Whether it is worth it to return so much of a kind. */
+  private async isWorth(whole: KeyRange, bytes: number): Promise<boolean> {
     if (bytes < REMOVED_BYTES_MIN) return false;
     await this.stateWriter.flush();
     const storedBytes = await this.handle.database.approximateSize(whole.gte, whole.lt);

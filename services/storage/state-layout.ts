@@ -158,6 +158,15 @@ export function marksOfRevisionsKey(storedKey: Uint8Array): RevisionsMarks {
   return { hasDeletions: (marks & HAS_DELETIONS) !== 0, hasApart: (marks & HAS_APART) !== 0 };
 }
 
+/** The namespace that a row of changes is of, and the revision of its last. */
+export function lastOfRevisionsKey(storedKey: Uint8Array): {
+  readonly namespaceId: number;
+  readonly revision: number;
+} {
+  const reader = new RecordReader(storedKey, 1);
+  return { namespaceId: reader.u32(), revision: reader.u64() };
+}
+
 /** Before all rows whose last change is at that place or later. */
 export function placeKey(
   writer: RecordWriter,

@@ -72,7 +72,7 @@ export class Reclaimer {
         const ended = this.ended.shift();
         if (ended !== undefined) await this.generations.remove(ended);
         else if (this.history.isDue) await this.history.removeNext();
-        else if (!(await this.space.returnDue())) return;
+        else if (!(await this.history.removeLeft()) && !(await this.space.returnDue())) return;
       }
     } catch (error) {
       // The failure is the handle's from here on: the next write or read meets it.

@@ -122,7 +122,8 @@ describe("a replica that a fault took rows from", () => {
     await state.write(batch(3, [], { meta: meta(4, { compactedRevision: 4 }) }));
     await rig.settle();
     expect(await pairs(state)).toEqual(["other=2"]);
-    expect(await counts()).toEqual([1, 0, 0]);
+    // The row of the first batch waits until its space is worth returning.
+    expect(await counts()).toEqual([1, 0, 1]);
   });
 
   it("reads nothing of a key that never was to be there, from the revision on that it had", async () => {

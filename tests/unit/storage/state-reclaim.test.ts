@@ -52,22 +52,25 @@ describe("what compactions give up, in LevelDB", () => {
     }
   }
 
-  /** @returns the revision of the last of 4,000 values of 10,000 bytes, of which 100 are the newest */
-  async function overwriteLongValues(state: StateStore): Promise<number> {
-    const valueBytes = 10_000;
-    let revision = 0;
-    for (let index = 1; index <= 40; index += 1) {
+  /** Of keys in turn, a hundred a batch. @returns the revision of the last */
+  async function overwriteValues(
+    state: StateStore,
+    { count, valueBytes }: { readonly count: number; readonly valueBytes: number },
+  ): Promise<number> {
+    for (let index = 1; index <= count / 100; index += 1) {
       const changes = Array.from({ length: 100 }, (_, at): Change => {
-        revision += 1;
         const value = Uint8Array.from(randomBytes(valueBytes));
-        const written = put(`k${at}`, "", revision);
+        const written = put(`k${at}`, "", (index - 1) * 100 + at + 1);
         if (written.kind !== "put") return written;
         return { ...written, record: { ...written.record, value, valueBytes } };
       });
       await state.write(batch(index, changes));
     }
-    return revision;
+    return count;
   }
+
+  /** They lie apart. */
+  const LONG = { count: 4000, valueBytes: 10_000 };
 
   function reclaimerOf(state: StateStore): { readonly running: Promise<void> | null } {
     return (state as unknown as { present: { reclaimer: { running: Promise<void> | null } } }).present
@@ -75,9 +78,9 @@ describe("what compactions give up, in LevelDB", () => {
   }
 
   /** The rows of each kind that grows with history: newest, value, revision. */
-  async function rowCounts(): Promise<readonly number[]> {
+  async function rowCounts(stateName = "state-1"): Promise<readonly number[]> {
     const counts: number[] = [];
-    await editDatabase(statePath(), async (database) => {
+    await editDatabase(join(rig.path, stateName), async (database) => {
       for (const kind of [0x10, 0x11, 0x01]) {
         counts.push((await database.keys({ gte: Buffer.of(kind), lt: Buffer.of(kind + 1) }).all()).length);
       }
@@ -85,13 +88,13 @@ describe("what compactions give up, in LevelDB", () => {
     return counts;
   }
 
-  it("leaves the newest version of each key that is there, and nothing of deleted ones", async () => {
+  it("leaves the newest version of each key that is there, nothing of deleted ones, and of history what is not worth it", async () => {
     const state = await rig.openState();
     await writeOverwrites(state);
     await state.write(batch(ROUNDS + 1, [], { meta: meta(CHANGES, COMPACTED) }));
     await rig.settle();
     await rig.kill();
-    expect(await rowCounts()).toEqual([KEYS / 2, 0, 0]);
+    expect(await rowCounts()).toEqual([KEYS / 2, 0, ROUNDS / 2]);
   });
 
   it("a change that was made right after a restart leaves no more of what it replaced than any other", async () => {
@@ -104,7 +107,7 @@ describe("what compactions give up, in LevelDB", () => {
     await rig.settle();
     expect(await pairs(reopened)).toEqual(["a=2", "c=1"]);
     await rig.kill();
-    expect(await rowCounts()).toEqual([2, 0, 0]);
+    expect(await rowCounts()).toEqual([2, 0, 1]);
   });
 
   it("keeps what a truncation told until that is compacted, and drops what it made unreadable", async () => {
@@ -119,7 +122,7 @@ describe("what compactions give up, in LevelDB", () => {
     await state.write(batch(ROUNDS + 2, [], { meta: meta(at + 1, { compactedRevision: at }) }));
     await rig.settle();
     await rig.kill();
-    expect(await rowCounts()).toEqual([1, 0, 1]);
+    expect(await rowCounts()).toEqual([1, 0, ROUNDS / 2 + 1]);
   });
 
   it("leaves nothing of a namespace that was deleted", async () => {
@@ -164,10 +167,10 @@ describe("what compactions give up, in LevelDB", () => {
       expect(await history(again, { from: CHANGES + 1 })).toEqual(later);
       await rig.settle();
       await rig.close();
-      expect(await rowCounts()).toEqual([KEYS / 2 + 1, 0, 1]);
+      expect(await rowCounts()).toEqual([KEYS / 2 + 1, 0, ROUNDS / 2 + 1]);
     }
-    // From nothing removed to all of it; a slice goes with four rows that have deletions.
-    expect([...rowsLeft].sort((left, right) => left - right)).toEqual([1, 4, 12, ROUNDS + 1]);
+    // From nothing removed to all rows that have deletions, four a slice.
+    expect([...rowsLeft].sort((left, right) => left - right)).toEqual([11, 13, 17, ROUNDS + 1]);
   });
 
   it("a write waits for no more than a slice of what is removed", async () => {
@@ -192,14 +195,60 @@ describe("what compactions give up, in LevelDB", () => {
     await rig.openState();
     await rig.settle();
     await rig.close();
-    expect(await rowCounts()).toEqual([KEYS / 2, 0, 0]);
+    expect(await rowCounts()).toEqual([KEYS / 2, 0, ROUNDS / 2]);
+  });
+
+  it("history with which nothing else goes is removed together, when its space is worth returning, a restart or not", async () => {
+    const state = await rig.openState();
+    const revision = await overwriteValues(state, { count: 5000, valueBytes: 2000 });
+    const stored = await diskBytes(statePath());
+    const half = Math.floor(revision / 2);
+    await state.write(batch(51, [], { meta: meta(revision, { compactedRevision: half }) }));
+    await rig.settle();
+    await rig.close();
+    const [, , rowCount] = await rowCounts();
+    expect(rowCount).toBeGreaterThanOrEqual(revision / 64);
+
+    const again = await rig.openState();
+    await rig.settle();
+    expect(await diskBytes(statePath())).toBeGreaterThan(stored / 2);
+    await again.write(batch(52, [], { meta: meta(revision, { compactedRevision: revision }) }));
+    await rig.settle();
+    expect(await diskBytes(statePath())).toBeLessThan(stored / 8);
+    expect(await pairs(again)).toHaveLength(100);
+    await rig.close();
+    expect(await rowCounts()).toEqual([100, 0, 0]);
+  });
+
+  it("an image leaves out what is given up and still there", async () => {
+    const state = await rig.openState();
+    await writeOverwrites(state);
+    const floor = CHANGES / 2;
+    const namespaces = [namespace({ keyCount: KEYS / 2 })];
+    await state.write(
+      batch(ROUNDS + 1, [], { namespaces, meta: meta(CHANGES, { compactedRevision: floor }) }),
+    );
+    await rig.settle();
+    const frozen = state.freeze();
+    const receiver = await state.receive(frozen.header);
+    for await (const chunk of frozen.chunks(null)) await receiver.put(chunk);
+    frozen.close();
+    await receiver.complete();
+    const expected = [await pairs(state, { revision: floor }), await history(state, { from: floor + 1 })];
+    await state.install(receiver);
+    expect([await pairs(state, { revision: floor }), await history(state, { from: floor + 1 })]).toEqual(
+      expected,
+    );
+    await rig.settle();
+    await rig.close();
+    expect(await rowCounts("state-2")).toEqual([KEYS, 0, ROUNDS / 2]);
   });
 
   it("gives the space of overwritten values back to the disk", async () => {
     const state = await rig.openState();
-    const revision = await overwriteLongValues(state);
+    const revision = await overwriteValues(state, LONG);
     const before = await diskBytes(statePath());
-    expect(before).toBeGreaterThan(40 * 100 * 10_000 * 0.9);
+    expect(before).toBeGreaterThan(LONG.count * LONG.valueBytes * 0.9);
     await state.write(batch(41, [], { meta: meta(revision, { compactedRevision: revision }) }));
     await rig.settle();
     // What is left is what is there, and LevelDB's log of what was written last.
@@ -212,7 +261,7 @@ describe("what compactions give up, in LevelDB", () => {
 
   it("gives space back that a frozen state kept, when that is let go of, without another write", async () => {
     const state = await rig.openState();
-    const revision = await overwriteLongValues(state);
+    const revision = await overwriteValues(state, LONG);
     const before = await diskBytes(statePath());
     const frozen = [state.freeze(), state.freeze()];
     await state.write(batch(41, [], { meta: meta(revision, { compactedRevision: revision }) }));
