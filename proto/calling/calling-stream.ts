@@ -71,13 +71,16 @@ export class CallingStream implements StreamListener {
     this.stream.resume();
   }
 
-  /** Told by its stream: of headers, and then of trailers. */
-  onHeaders(headers: Headers): void {
-    this.said ??= statusIn(headers);
+  /** Told by its stream: of headers, and then of trailers. Only what ends an answer says how the call ended. */
+  onHeaders(headers: Headers, isLast: boolean): void {
+    if (this.isOver) return;
     const httpStatus = headers.get(":status");
-    if (this.said === null && httpStatus !== null && httpStatus !== "200") {
-      this.said = statusOfHttp(Number(httpStatus));
-    }
+    const isOfHttp = httpStatus !== null && httpStatus !== "200";
+    if (!isLast && !isOfHttp) return;
+    const said = statusIn(headers) ?? (isOfHttp ? statusOfHttp(Number(httpStatus)) : null);
+    if (isLast) this.said = said;
+    // What follows is a page for people.
+    else if (said !== null) this.breakOff(said);
   }
 
   /** Told by its stream. */
@@ -87,8 +90,7 @@ export class CallingStream implements StreamListener {
       this.splitter.push(chunk, this.takeMessage);
     } catch (error) {
       const code = error instanceof MessageTooLongError ? Status.RESOURCE_EXHAUSTED : Status.INTERNAL;
-      this.cancel();
-      this.listener.ended({ code, details: (error as Error).message });
+      this.breakOff({ code, details: (error as Error).message });
     }
   }
 
@@ -96,7 +98,8 @@ export class CallingStream implements StreamListener {
   onEnd(): void {
     // This side of it may be open still. A turn later, for mostly the other side resets that, right behind its end.
     if (!this.stream.hasLocalEnded) process.nextTick(() => this.stream.reset(errorCode.cancel));
-    this.conclude(this.said ?? statusOfReset(errorCode.none));
+    const said = this.said ?? statusOfReset(errorCode.none);
+    this.conclude(said.code === Status.OK && !this.splitter.isBetweenMessages ? CUT_OFF : said);
   }
 
   /** Told by its stream. */
@@ -106,7 +109,10 @@ export class CallingStream implements StreamListener {
 
   /** Told by its stream. @param code null where its connection is lost */
   onClosed(code: number | null): void {
-    if (!this.isOver) this.conclude(this.said ?? this.statusOfEnd(code));
+    if (this.isOver) return;
+    const { said } = this;
+    // Not all of the answer was told: it cannot have ended well.
+    this.conclude(said === null || said.code === Status.OK ? this.statusOfEnd(code) : said);
   }
 
   private statusOfEnd(code: number | null): EndStatus {
@@ -120,9 +126,17 @@ export class CallingStream implements StreamListener {
     this.listener.message(message);
   };
 
+  private breakOff(said: EndStatus): void {
+    if (this.isOver) return;
+    this.cancel();
+    this.listener.ended(said);
+  }
+
   private conclude(said: EndStatus): void {
     if (this.isOver) return;
     this.isOver = true;
     this.listener.ended(said);
   }
 }
+
+const CUT_OFF: EndStatus = { code: Status.INTERNAL, details: "the answer ends within a message" };

@@ -46,6 +46,8 @@ export class RequestingConnection extends Connection {
     super(socket, windows?.callBytes ?? WINDOW_BYTES_DEFAULT, windows?.connectionBytes ?? 0, NOBODY);
     this.listener = listener;
     this.writeAheadBytesMax = writeAheadBytesMax;
+    // No answer comes any more, also where the socket waits for the other side to take what was said.
+    socket.on("end", () => this.destroy(CLOSED_THERE));
     this.sender.preface();
     this.begin([setting.enablePush, 0]);
   }
@@ -62,7 +64,7 @@ export class RequestingConnection extends Connection {
 
   /** How it was lost, in words. */
   get loss(): string {
-    return this.fault ?? "the other side closed it";
+    return this.fault ?? CLOSED_THERE;
   }
 
   /**
@@ -128,7 +130,7 @@ export class RequestingConnection extends Connection {
       if (endsStream) this.refuse(stream, errorCode.protocol);
     } else {
       stream.hasRemoteHeaders = true;
-      stream.listener?.onHeaders?.(headers);
+      stream.listener?.onHeaders?.(headers, endsStream);
       if (!endsStream) return;
       stream.take(NO_BYTES, true);
       this.onRead(stream);
@@ -217,7 +219,8 @@ export class RequestingConnection extends Connection {
 
   private dropWaiting(code: number | null): void {
     for (const stream of [...this.waiting.keys()]) {
-      this.waiting.delete(stream);
+      // Unless who was told of another one has given it up.
+      if (!this.waiting.delete(stream)) continue;
       this.sender.forget(stream);
       stream.close(code);
     }
@@ -245,6 +248,8 @@ export class RequestingConnection extends Connection {
     if (this.isAnswered && this.streamCount === 0) this.socket.unref();
   }
 }
+
+const CLOSED_THERE = "the other side closed it";
 
 const INFORMATIONAL = /^1\d\d$/;
 

@@ -5,8 +5,12 @@ import { KeptParts } from "./kept-parts";
 
 /** What comes of a stream. Nothing does once it is closed. None of it may throw. */
 export interface StreamListener {
-  /** What the other side says before its data, or behind it. Told of streams that were begun here. */
-  onHeaders?(headers: Headers): void;
+  /**
+   * What the other side says before its data, or behind it. Told of streams that were begun here.
+   *
+   * @param isLast whether it says nothing behind it: all that it has said before has come, but may be held
+   */
+  onHeaders?(headers: Headers, isLast: boolean): void;
   /** It views the chunk that it came in. */
   onData(bytes: Buffer): void;
   /** So many bytes are held more than before, since it is paused, or fewer where that is below 0. What is held at its end is not told. */

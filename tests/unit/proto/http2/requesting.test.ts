@@ -339,6 +339,21 @@ describe("the end of a connection that begins streams", () => {
     expect(requester.closed).toHaveLength(1);
   });
 
+  test("is told once of what is given up when another one is told", async () => {
+    const [requester, end] = await server.dial();
+    end.say(settings([[MAX_CONCURRENT_STREAMS, 0]]));
+    await eventually("it is ready", () => requester.ready === 1);
+    const [first, second] = [requester.request(), requester.request()];
+    const { listener } = first.stream;
+    first.stream.listener = {
+      ...(listener as NonNullable<typeof listener>),
+      onClosed: () => second.stream.reset(),
+    };
+    end.close();
+    await eventually("it is lost", () => requester.closed.length === 1 && second.closed.length > 0);
+    expect(second.closed).toEqual([errorCode.cancel]);
+  });
+
   test("is told of all that was begun, and of what was not", async () => {
     const [requester, end] = await server.dial();
     end.say(settings([[MAX_CONCURRENT_STREAMS, 1]]));
