@@ -1,3 +1,4 @@
+import { kindOf, roleOf, roleWithValue, seenWith } from "./field-rules";
 import { ConnectionError, errorCode } from "./frames";
 import { DYNAMIC_FROM, FieldTable, fieldBytes, STATIC_FIELDS, TABLE_BYTES_DEFAULT } from "./header-table";
 import { Headers } from "./headers";
@@ -9,6 +10,8 @@ export const HEADER_LIST_BYTES_MAX = 64 * 1024;
 /** No number of a block is larger by far. */
 const NUMBER_MAX = 2 ** 28;
 
+const STATIC_ROLES: readonly number[] = STATIC_FIELDS.map(([name]) => roleOf(name));
+
 const NO_BLOCK = Buffer.alloc(0);
 
 /** Reads the header blocks of one side of a connection (HPACK, RFC 7541), all of them, in their order. */
@@ -16,6 +19,8 @@ export class HeaderDecoder {
   private readonly table = new FieldTable(TABLE_BYTES_DEFAULT);
   private block: Buffer = NO_BLOCK;
   private at = 0;
+  /** Of the name that was read last. */
+  private role = 0;
 
   /** Throws a ConnectionError where it is none, after which no other can be read. */
   decode(block: Buffer): Headers {
@@ -24,6 +29,7 @@ export class HeaderDecoder {
     const fields: string[] = [];
     let listBytes = 0;
     let mayResize = true;
+    let seen = 0;
     while (this.at < block.length) {
       const first = block[this.at] as number;
       let name: string;
@@ -35,7 +41,8 @@ export class HeaderDecoder {
       } else if (first >= 0x40) {
         name = this.literalName(6);
         value = this.text();
-        this.table.add(name, value);
+        this.role = roleWithValue(this.role, name, value);
+        this.table.add(name, value, this.role);
       } else if (first >= 0x20) {
         if (!mayResize) throw malformed("a table changes its size behind a field");
         this.resize(this.number(5));
@@ -43,13 +50,15 @@ export class HeaderDecoder {
       } else {
         name = this.literalName(4);
         value = this.text();
+        this.role = roleWithValue(this.role, name, value);
       }
       mayResize = false;
+      seen = seenWith(seen, this.role);
       listBytes += fieldBytes(name, value);
       if (listBytes <= HEADER_LIST_BYTES_MAX) fields.push(name, value);
     }
     this.block = NO_BLOCK;
-    return new Headers(fields, listBytes, listBytes > HEADER_LIST_BYTES_MAX);
+    return new Headers(fields, kindOf(seen), listBytes, listBytes > HEADER_LIST_BYTES_MAX);
   }
 
   private resize(bytesMax: number): void {
@@ -58,8 +67,13 @@ export class HeaderDecoder {
   }
 
   private nameAt(index: number): string {
-    if (index < DYNAMIC_FROM) return this.staticField(index)[0];
+    if (index < DYNAMIC_FROM) {
+      const [name] = this.staticField(index);
+      this.role = STATIC_ROLES[index - 1] as number;
+      return name;
+    }
     this.checkDynamic(index);
+    this.role = this.table.role(index - DYNAMIC_FROM);
     return this.table.name(index - DYNAMIC_FROM);
   }
 
@@ -82,7 +96,10 @@ export class HeaderDecoder {
   /** @param prefixBits how many bits of the first byte are of its number */
   private literalName(prefixBits: number): string {
     const index = this.number(prefixBits);
-    return index === 0 ? this.text() : this.nameAt(index);
+    if (index !== 0) return this.nameAt(index);
+    const name = this.text();
+    this.role = roleOf(name);
+    return name;
   }
 
   private text(): string {

@@ -81,6 +81,7 @@ export class FieldTable {
   private readonly capacity: number;
   private readonly names: string[];
   private readonly values: string[];
+  private readonly roles: number[];
   private newest = 0;
   private count = 0;
   private bytes = 0;
@@ -91,6 +92,7 @@ export class FieldTable {
     this.capacity = Math.floor(bytesMax / FIELD_BYTES);
     this.names = new Array<string>(this.capacity).fill("");
     this.values = new Array<string>(this.capacity).fill("");
+    this.roles = new Array<number>(this.capacity).fill(0);
   }
 
   get size(): number {
@@ -106,14 +108,19 @@ export class FieldTable {
     return this.values[(this.newest - age + this.capacity) % this.capacity] as string;
   }
 
-  /** A field that is larger than the table empties it. */
-  add(name: string, value: string): void {
+  role(age: number): number {
+    return this.roles[(this.newest - age + this.capacity) % this.capacity] as number;
+  }
+
+  /** A field that is larger than the table empties it. @param role what `field-rules` says of it */
+  add(name: string, value: string, role: number): void {
     const bytes = fieldBytes(name, value);
     this.evictTo(this.bytesMax - bytes);
     if (bytes > this.bytesMax) return;
     this.newest = (this.newest + 1) % this.capacity;
     this.names[this.newest] = name;
     this.values[this.newest] = value;
+    this.roles[this.newest] = role;
     this.bytes += bytes;
     this.count += 1;
   }

@@ -1,3 +1,5 @@
+import type { HeadersKind } from "./field-rules";
+
 /** The fields of a header block, in their order. */
 export class Headers {
   /** A name in lower case and its value, in turn. */
@@ -6,9 +8,11 @@ export class Headers {
   readonly isCutOff: boolean;
   /** What they come to, as HPACK counts: some 32 bytes a field beside its texts. */
   readonly bytes: number;
+  readonly kind: HeadersKind;
 
-  constructor(fields: readonly string[], bytes: number, isCutOff: boolean) {
+  constructor(fields: readonly string[], kind: HeadersKind, bytes: number, isCutOff: boolean) {
     this.fields = fields;
+    this.kind = kind;
     this.bytes = bytes;
     this.isCutOff = isCutOff;
   }

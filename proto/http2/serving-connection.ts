@@ -55,7 +55,8 @@ export class ServingConnection extends Connection {
     const known = this.streams.get(streamId);
     if (known !== undefined) {
       // Trailers, of which gRPC has none in this direction.
-      if (known.hasRemoteEnded || !endsStream) this.refuse(known, errorCode.protocol);
+      if (known.hasRemoteEnded || !endsStream || headers.kind !== "trailers")
+        this.refuse(known, errorCode.protocol);
       else known.take(NO_BYTES, true);
       return;
     }
@@ -70,6 +71,7 @@ export class ServingConnection extends Connection {
     this.streams.set(streamId, stream);
     if (this.streams.size > this.streamsMax) this.refuse(stream, errorCode.refusedStream);
     else if (headers.isCutOff) this.refuse(stream, errorCode.enhanceYourCalm);
+    else if (headers.kind !== "request") this.refuse(stream, errorCode.protocol);
     else {
       this.listener.stream(stream, headers);
       if (endsStream) stream.take(NO_BYTES, true);

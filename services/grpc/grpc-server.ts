@@ -1,13 +1,7 @@
 import type { Socket } from "node:net";
 import { status } from "@grpc/grpc-js";
 import { type KeepaliveTimes, keepAlive } from "@quorate/proto/calling";
-import {
-  errorCode,
-  type Headers,
-  type OutgoingField,
-  ServingConnection,
-  type Stream,
-} from "@quorate/proto/http2";
+import { type Headers, type OutgoingField, ServingConnection, type Stream } from "@quorate/proto/http2";
 import { assert } from "#std";
 import { Inflow, inflowBytesMaxFor } from "./inflow";
 import { OUTFLOW_BOUNDS_DEFAULT, Outflow, type OutflowBounds } from "./outflow";
@@ -122,13 +116,8 @@ export class GrpcServer {
   }
 
   private take(stream: Stream, headers: Headers, origin: CallOrigin): void {
-    const method = headers.get(":method");
-    if (method === null || headers.get(":path") === null) {
-      stream.reset(errorCode.protocol);
-      return;
-    }
     const isGrpc = GRPC_CONTENT_TYPE.test(headers.get("content-type") ?? "");
-    if (!isGrpc || method !== "POST") {
+    if (!isGrpc || headers.get(":method") !== "POST") {
       stream.sendHeaders(isGrpc ? NO_POST : NO_GRPC);
       stream.end([]);
       return;

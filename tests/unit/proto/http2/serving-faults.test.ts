@@ -205,7 +205,10 @@ describe("a stream alone is reset, with the reason,", () => {
     const long = Buffer.concat([Buffer.of(0x40, 1, 0x61, 1, 0x31), Buffer.alloc(3000, 0xbe)]);
     const caller = rig
       .call()
-      .say(frame(HEADERS, END_HEADERS, 1, long), frame(HEADERS, END_HEADERS, 3, Buffer.of(0xbe)));
+      .say(
+        frame(HEADERS, END_HEADERS, 1, long),
+        frame(HEADERS, END_HEADERS, 3, Buffer.of(0x83, 0x86, 0x84, 0xbe)),
+      );
     expect((await caller.next(RST_STREAM, 1)).payload.readUInt32BE(0)).toBe(errorCode.enhanceYourCalm);
     expect((await rig.begun(3)).headers.get("a")).toBe("1");
     expect(rig.told.has(1)).toBe(false);

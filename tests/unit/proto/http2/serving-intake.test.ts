@@ -15,7 +15,7 @@ import {
   RST_STREAM,
   WINDOW_UPDATE,
 } from "../../grpc/http2-frames";
-import { BLOCK, headers, NO_BYTES, passed, ServingRig } from "./serving-rig";
+import { BLOCK, headers, NO_BYTES, passed, ServingRig, TRAILERS } from "./serving-rig";
 
 let rig: ServingRig;
 
@@ -58,7 +58,13 @@ describe("what comes is taken", () => {
   });
 
   test("with headers that end it", async () => {
-    rig.call().say(headers(1), frame(DATA, 0, 1, Buffer.of(1)), headers(1, END_HEADERS | END_STREAM));
+    rig
+      .call()
+      .say(
+        headers(1),
+        frame(DATA, 0, 1, Buffer.of(1)),
+        frame(HEADERS, END_HEADERS | END_STREAM, 1, TRAILERS),
+      );
     const seen = await rig.begun(1);
     await eventually("it has ended", () => seen.ends === 1);
   });

@@ -113,16 +113,19 @@ export class ServingRig {
 }
 
 /** A block of one field that nobody keeps. */
-function block(name: string, value: string): Buffer {
+export function block(name: string, value: string): Buffer {
   return Buffer.concat([
     Buffer.of(0, name.length),
-    Buffer.from(name),
+    Buffer.from(name, "latin1"),
     Buffer.of(value.length),
     Buffer.from(value),
   ]);
 }
 
-export const BLOCK = block("name", "value");
+/** POST http, "/", and a field. */
+export const BLOCK = Buffer.concat([Buffer.of(0x83, 0x86, 0x84), block("name", "value")]);
+
+export const TRAILERS = block("name", "value");
 
 export function headers(streamId: number, flags: number = END_HEADERS): Buffer {
   return frame(HEADERS, flags, streamId, BLOCK);
