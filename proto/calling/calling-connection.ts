@@ -124,10 +124,10 @@ export class CallingConnection {
   }
 }
 
-/** Port 0, where nobody listens, for a text that names none. */
+/** Port 0, where nobody listens, for a text that names none; not what the text may name else, for nobody was to be asked there. */
 function endpointOf(address: string): { readonly host: string; readonly port: number } {
   const colon = address.lastIndexOf(":");
-  const host = address.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
   const port = /^\d{1,5}$/.test(address.slice(colon + 1)) ? Number(address.slice(colon + 1)) : 0;
-  return { host, port: port <= 65_535 ? port : 0 };
+  if (colon < 0 || port > 65_535) return { host: "127.0.0.1", port: 0 };
+  return { host: address.slice(0, colon).replace(/^\[(.*)\]$/, "$1"), port };
 }

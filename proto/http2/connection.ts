@@ -95,7 +95,7 @@ export abstract class Connection implements StreamCarrier {
     socket.setNoDelay();
     // Followed by "close".
     socket.on("error", (error) => {
-      this.fault ??= error.message;
+      this.fault ??= wordsOf(error);
     });
     socket.on("close", () => this.conclude());
     socket.on("data", (chunk: Buffer) => this.read(chunk));
@@ -426,3 +426,8 @@ export abstract class Connection implements StreamCarrier {
 const SETTING_BYTES = 6;
 const PING_BYTES = 8;
 const GOAWAY_BYTES_MIN = 8;
+
+/** A name may stand for several addresses, and each attempt fail by itself: what they fail with together has no words. */
+function wordsOf(error: Error & { readonly errors?: readonly Error[] }): string {
+  return error.errors === undefined ? error.message : error.errors.map((one) => one.message).join(", ");
+}

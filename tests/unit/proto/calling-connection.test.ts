@@ -132,6 +132,12 @@ describe("a connection for calls", () => {
     expect([told.ready, told.closed.length]).toEqual([0, 1]);
   });
 
+  test("asks nobody at an address without a port, whatever else that may be taken for", async () => {
+    const { told } = dial(addressOf(listener).replace(/.*:/, ""));
+    await eventually("it is closed", () => told.closed.length > 0);
+    expect(told).toEqual({ ready: 0, closed: [expect.stringContaining("127.0.0.1")] });
+  });
+
   test("may be destroyed by what a message brings about, with more of them in what is being read", async () => {
     server.handle(PATH, (call) => {
       call.listen({ message: () => {}, end: () => {}, cancelled: () => {} });
