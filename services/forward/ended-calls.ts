@@ -1,5 +1,5 @@
-import { status } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
+import { Status } from "nice-grpc-common";
 import type { ByteCall } from "./call";
 import { toldToCaller } from "./call-failures";
 import type { CallFailure } from "./failure";
@@ -9,9 +9,10 @@ import type { MethodRoute } from "./routing";
 /**
  * Told of each call of a public method when it ends.
  *
+ * @param code a gRPC status code
  * @param elapsedMs from the arrival of its headers to the answer; of a stream, as long as it was open
  */
-export type OnCallEnd = (method: MethodRoute, code: status, elapsedMs: number) => void;
+export type OnCallEnd = (method: MethodRoute, code: number, elapsedMs: number) => void;
 
 /** Counts and logs how calls end, in whichever way they came. */
 export class EndedCalls {
@@ -24,7 +25,7 @@ export class EndedCalls {
   }
 
   answered({ method, arrivedMs }: ByteCall): void {
-    this.onEnd?.(method, status.OK, performance.now() - arrivedMs);
+    this.onEnd?.(method, Status.OK, performance.now() - arrivedMs);
   }
 
   /** @returns the failure as the caller is told it */

@@ -1,4 +1,3 @@
-import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import type { EndStatus } from "@quorate/proto/calling";
 import {
   ErrorDetail,
@@ -8,6 +7,7 @@ import {
   Outcome as Outcomes,
 } from "@quorate/proto/kv";
 import { RpcStatus } from "@quorate/proto/rpc-status";
+import { Status } from "nice-grpc-common";
 import { cutDetails } from "#grpc";
 import { type FailureRow, failureTable } from "./failure-table";
 
@@ -28,7 +28,7 @@ export interface FailureExtras {
 export class CallFailure extends Error {
   override readonly name = "CallFailure";
   readonly reason: ErrorReason;
-  readonly code: status;
+  readonly code: Status;
   readonly retryable: boolean;
   readonly outcome: Outcome;
   readonly leader: LeaderHint | undefined;
@@ -101,10 +101,8 @@ export class CallFailure extends Error {
   }
 
   /** What goes into the trailers of the call. */
-  toStatus(): StatusObject {
-    const metadata = new Metadata();
-    metadata.set(DETAILS_KEY, this.statusDetails);
-    return { code: this.code, details: this.message, metadata };
+  toStatus(): Required<EndStatus> {
+    return { code: this.code, details: this.message, statusDetails: this.statusDetails };
   }
 
   /** What programs are told: a google.rpc.Status with our detail. */
@@ -131,16 +129,16 @@ export class CallFailure extends Error {
 
 /** A status without our detail was made by gRPC itself: in the other process or in this one, before or after sending. */
 const reasonsOfBareCodes: ReadonlyMap<number, ErrorReason> = new Map([
-  [status.CANCELLED, ErrorReason.CANCELLED],
-  [status.DEADLINE_EXCEEDED, ErrorReason.DEADLINE_EXCEEDED],
-  [status.RESOURCE_EXHAUSTED, ErrorReason.TOO_LARGE],
-  [status.UNIMPLEMENTED, ErrorReason.UNIMPLEMENTED],
-  [status.UNAVAILABLE, ErrorReason.CONNECTION_LOST],
+  [Status.CANCELLED, ErrorReason.CANCELLED],
+  [Status.DEADLINE_EXCEEDED, ErrorReason.DEADLINE_EXCEEDED],
+  [Status.RESOURCE_EXHAUSTED, ErrorReason.TOO_LARGE],
+  [Status.UNIMPLEMENTED, ErrorReason.UNIMPLEMENTED],
+  [Status.UNAVAILABLE, ErrorReason.CONNECTION_LOST],
 ]);
 
 /** A stream that the other process reset, as when it is cut at a shutdown, is reported with this text; by grpc-js, too. */
 function wasReset({ code, details }: EndStatus): boolean {
-  return (code === status.CANCELLED || code === status.INTERNAL) && details.includes("RST_STREAM");
+  return (code === Status.CANCELLED || code === Status.INTERNAL) && details.includes("RST_STREAM");
 }
 
 function decodeDetail(details: Buffer): ErrorDetail | null {

@@ -1,7 +1,6 @@
 import { setMaxListeners } from "node:events";
-import { status } from "@grpc/grpc-js";
 import { keepable } from "@quorate/proto/http2";
-import { type CallContext, Metadata, ServerError } from "nice-grpc-common";
+import { type CallContext, Metadata, ServerError, Status } from "nice-grpc-common";
 import { type CallHandler, type CallStatus, readRequest, type ServerCall } from "#grpc";
 
 /*
@@ -182,7 +181,7 @@ class Answers {
   }
 }
 
-const SHUTTING_DOWN: CallStatus = { code: status.UNAVAILABLE, details: "shutting down" };
+const SHUTTING_DOWN: CallStatus = { code: Status.UNAVAILABLE, details: "shutting down" };
 
 function contextOf({ peer }: ServerCall, signal: AbortSignal): CallContext {
   return {
@@ -197,5 +196,5 @@ function contextOf({ peer }: ServerCall, signal: AbortSignal): CallContext {
 
 function statusOf(error: unknown): CallStatus {
   if (error instanceof ServerError) return { code: error.code as number, details: error.details };
-  return { code: status.INTERNAL, details: "the server failed" };
+  return { code: Status.INTERNAL, details: "the server failed" };
 }

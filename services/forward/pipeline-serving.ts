@@ -1,4 +1,3 @@
-import { status } from "@grpc/grpc-js";
 import { ErrorReason, Outcome, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
 import {
   decodePipelineRequest,
@@ -8,6 +7,7 @@ import {
   PIPELINE_FRAME_BYTES_MAX,
   pipelinedAnswerBytes,
 } from "@quorate/proto/pipeline";
+import { Status } from "nice-grpc-common";
 import type { ServerCall } from "#grpc";
 import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type EndingCall } from "./call";
@@ -167,7 +167,7 @@ export class PipelineServing {
     this.close(call);
     if (failure === null) {
       this.ended.answered(call);
-      this.answer({ id: call.id, body, code: status.OK, message: "", statusDetails: NO_BYTES });
+      this.answer({ id: call.id, body, code: Status.OK, message: "", statusDetails: NO_BYTES });
     } else {
       this.answer(failed(call.id, this.ended.failed(call, failure)));
     }

@@ -1,5 +1,5 @@
 import { gunzipSync, inflateSync } from "node:zlib";
-import { Metadata, status } from "@grpc/grpc-js";
+import { Status } from "nice-grpc-common";
 import type { CallStatus } from "./status";
 
 /** What is understood of grpc-encoding. Answers are never compressed. */
@@ -24,28 +24,26 @@ export function decompressed(
         return { message: inflateSync(message, { maxOutputLength: bytesMax }) };
       case "identity":
       case null:
-        return fault(status.INTERNAL, "Received a message that says it is compressed, without an encoding");
+        return fault(Status.INTERNAL, "Received a message that says it is compressed, without an encoding");
       default:
         return unsupported(encoding);
     }
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ERR_BUFFER_TOO_LARGE"
       ? fault(
-          status.RESOURCE_EXHAUSTED,
+          Status.RESOURCE_EXHAUSTED,
           `Received message that decompresses to a size larger than ${bytesMax}`,
         )
-      : fault(status.INTERNAL, "Failed to decompress message");
+      : fault(Status.INTERNAL, "Failed to decompress message");
   }
 }
 
 /** With what is, so that the caller may choose. */
 function unsupported(encoding: string): { readonly fault: CallStatus } {
-  const metadata = new Metadata();
-  metadata.set("grpc-accept-encoding", ENCODINGS);
   const details = `Received message compressed with unsupported encoding "${encoding}"`;
-  return { fault: { code: status.UNIMPLEMENTED, details, metadata } };
+  return { fault: { code: Status.UNIMPLEMENTED, details, trailers: [["grpc-accept-encoding", ENCODINGS]] } };
 }
 
-function fault(code: status, details: string): { readonly fault: CallStatus } {
+function fault(code: Status, details: string): { readonly fault: CallStatus } {
   return { fault: { code, details } };
 }

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
-import { status } from "@grpc/grpc-js";
 import { type KeepaliveTimes, keepAlive } from "@quorate/proto/calling";
 import { type Headers, type OutgoingField, ServingConnection, type Stream } from "@quorate/proto/http2";
+import { Status } from "nice-grpc-common";
 import { assert } from "#std";
 import { Inflow, inflowBytesMaxFor } from "./inflow";
 import { OUTFLOW_BOUNDS_DEFAULT, Outflow, type OutflowBounds } from "./outflow";
@@ -125,7 +125,7 @@ export class GrpcServer {
     const call = new ServerCall(stream, headers, origin);
     if (call.hasEnded) return;
     if (Number.isNaN(call.deadlineMs)) {
-      call.fail({ code: status.INTERNAL, details: "Invalid grpc-timeout value" });
+      call.fail({ code: Status.INTERNAL, details: "Invalid grpc-timeout value" });
       return;
     }
     const { outflow } = origin;
@@ -147,7 +147,7 @@ export class GrpcServer {
     const handler = this.handlers.get(call.path);
     if (handler === undefined) {
       const details = `The server does not implement the method ${call.path}`;
-      call.fail({ code: status.UNIMPLEMENTED, details });
+      call.fail({ code: Status.UNIMPLEMENTED, details });
       return;
     }
     handler(call);

@@ -1,5 +1,5 @@
-import { status } from "@grpc/grpc-js";
 import { keepable } from "@quorate/proto/http2";
+import { Status } from "nice-grpc-common";
 import type { ServerCall } from "./server-call";
 
 /** What comes of a call with one request. */
@@ -18,7 +18,7 @@ export function readRequest(call: ServerCall, listener: RequestListener): void {
   let keptBytes = 0;
   const refuse = (what: string): void => {
     call.fail({
-      code: status.UNIMPLEMENTED,
+      code: Status.UNIMPLEMENTED,
       details: `Received ${what} for ${call.path}, which takes one`,
     });
     listener.cancelled();

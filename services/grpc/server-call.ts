@@ -1,4 +1,3 @@
-import { status } from "@grpc/grpc-js";
 import { FlagError, MessageSplitter, MessageTooLongError, prefixOf } from "@quorate/proto/calling";
 import {
   type Headers,
@@ -7,6 +6,7 @@ import {
   type Stream,
   type StreamListener,
 } from "@quorate/proto/http2";
+import { Status } from "nice-grpc-common";
 import { assert } from "#std";
 import { decompressed } from "./compression";
 import type { Inflow } from "./inflow";
@@ -126,7 +126,7 @@ export class ServerCall implements StreamListener {
   endAtDeadline(): void {
     const waitMs = this.deadlineMs - Date.now();
     if (this.isOver || !(waitMs <= TIMER_MS_MAX)) return;
-    const exceeded = { code: status.DEADLINE_EXCEEDED, details: "Deadline exceeded" };
+    const exceeded = { code: Status.DEADLINE_EXCEEDED, details: "Deadline exceeded" };
     this.timer = setTimeout(() => this.breakOff(exceeded), waitMs);
   }
 
@@ -218,9 +218,9 @@ export class ServerCall implements StreamListener {
     } catch (error) {
       // What a listener throws is a fault of ours, and ends the process as it does where it is thrown at the end of a request.
       if (error instanceof MessageTooLongError) {
-        this.refuse({ code: status.RESOURCE_EXHAUSTED, details: error.message });
+        this.refuse({ code: Status.RESOURCE_EXHAUSTED, details: error.message });
       } else if (error instanceof FlagError) {
-        this.refuse({ code: status.INTERNAL, details: error.message });
+        this.refuse({ code: Status.INTERNAL, details: error.message });
       } else {
         throw error;
       }
@@ -238,7 +238,7 @@ export class ServerCall implements StreamListener {
   onEnd(): void {
     if (this.isOver) return;
     if (this.splitter.isBetweenMessages) this.listener?.end();
-    else this.refuse({ code: status.INTERNAL, details: "The last message is not whole" });
+    else this.refuse({ code: Status.INTERNAL, details: "The last message is not whole" });
   }
 
   /** Told by its stream. */
@@ -306,7 +306,7 @@ export class ServerCall implements StreamListener {
 
   private refuseForRoom(): void {
     const details = `The requests of this connection that are not whole, or not read, come to more than ${this.inflow.bytesMax} bytes`;
-    this.refuse({ code: status.RESOURCE_EXHAUSTED, details });
+    this.refuse({ code: Status.RESOURCE_EXHAUSTED, details });
   }
 
   private refuse(said: CallStatus): void {

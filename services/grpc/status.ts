@@ -1,13 +1,14 @@
-import type { Metadata, status } from "@grpc/grpc-js";
 import { KeptField, type OutgoingField } from "@quorate/proto/http2";
 
 /** How a call ended. */
 export interface CallStatus {
   /** A gRPC status code. */
-  readonly code: status;
+  readonly code: number;
   readonly details: string;
-  /** Trailers beside the status. */
-  readonly metadata?: Metadata | null;
+  /** An encoded google.rpc.Status. */
+  readonly statusDetails?: Buffer | undefined;
+  /** What goes beside the status. */
+  readonly trailers?: readonly OutgoingField[] | undefined;
 }
 
 export const OK_TRAILERS: readonly OutgoingField[] = [new KeptField("grpc-status", "0")];
@@ -31,15 +32,14 @@ export function cutDetails(details: string): string {
 }
 
 /** The trailers that say it. */
-export function trailersOf({ code, details, metadata }: CallStatus): OutgoingField[] {
-  const trailers: OutgoingField[] = [
+export function trailersOf({ code, details, statusDetails, trailers = [] }: CallStatus): OutgoingField[] {
+  const said: OutgoingField[] = [
     ["grpc-status", String(code)],
     ["grpc-message", percentEncoded(cutDetails(details))],
+    ...trailers,
   ];
-  for (const [name, values] of Object.entries(metadata?.toHttp2Headers() ?? {})) {
-    for (const value of Array.isArray(values) ? values : [values]) trailers.push([name, String(value)]);
-  }
-  return trailers;
+  if (statusDetails !== undefined) said.push(["grpc-status-details-bin", statusDetails.toString("base64")]);
+  return said;
 }
 
 /** A lone surrogate, for which no UTF-8 stands, must not cost the caller the status. */

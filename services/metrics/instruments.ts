@@ -1,4 +1,4 @@
-import { status } from "@grpc/grpc-js";
+import { Status } from "nice-grpc-common";
 import type { MethodRoute } from "#forward";
 import type { EntryId } from "#raft";
 import type { ImageChunk, LogBatch, SubmitOutcome } from "#replica";
@@ -27,7 +27,7 @@ export class Instruments implements LogObserver, StateObserver, SnapshotObserver
   private readonly observeSyncEntries: (entries: number) => void;
   private readonly observeApply: (seconds: number) => void;
   private readonly observeApplyEntries: (entries: number) => void;
-  private readonly calls = new Map<MethodRoute, Map<status, (seconds: number) => void>>();
+  private readonly calls = new Map<MethodRoute, Map<number, (seconds: number) => void>>();
   private readonly proposals: Record<ProposalOutcome, number> = {
     applied: 0,
     refused: 0,
@@ -50,7 +50,7 @@ export class Instruments implements LogObserver, StateObserver, SnapshotObserver
   }
 
   /** A call of a public method has ended; to be told of all of them. */
-  callEnded(method: MethodRoute, code: status, elapsedMs: number): void {
+  callEnded(method: MethodRoute, code: number, elapsedMs: number): void {
     let byCode = this.calls.get(method);
     if (byCode === undefined) {
       byCode = new Map();
@@ -60,7 +60,7 @@ export class Instruments implements LogObserver, StateObserver, SnapshotObserver
     if (observe === undefined) {
       observe = this.metrics.observer("quorate_call_seconds", {
         method: method.path.slice(1),
-        code: status[code] ?? String(code),
+        code: Status[code] ?? String(code),
       });
       byCode.set(code, observe);
     }

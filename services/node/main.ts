@@ -1,5 +1,3 @@
-import "./quiet-grpc";
-
 import pino, { type Logger } from "pino";
 import type { StoreFailure } from "#replica";
 import { FAULT_EXIT_CODE, faultLine, tuneEngine } from "#settings";

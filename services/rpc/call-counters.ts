@@ -1,4 +1,4 @@
-import { status } from "@grpc/grpc-js";
+import { Status } from "nice-grpc-common";
 import type { MethodRoute } from "#forward";
 import { sortedEntries } from "#std";
 
@@ -18,13 +18,13 @@ export class CallCounters {
     return this.forwardedCount;
   }
 
-  ended(method: MethodRoute, code: status): void {
+  ended(method: MethodRoute, code: number): void {
     let count = this.counts.get(method.path);
     if (count === undefined) {
       count = { ok: 0, failed: 0 };
       this.counts.set(method.path, count);
     }
-    if (code === status.OK) count.ok += 1;
+    if (code === Status.OK) count.ok += 1;
     else count.failed += 1;
   }
 

@@ -1,6 +1,6 @@
-import { status } from "@grpc/grpc-js";
 import type { EndStatus } from "@quorate/proto/calling";
 import { ExchangeRequest, ExchangeResponse, PeerServiceDefinition } from "@quorate/proto/raft";
+import { Status } from "nice-grpc-common";
 import { type Log, methodPath } from "#forward";
 import { OutgoingStream } from "#grpc";
 import type { MemberId, Message } from "#raft";
@@ -181,9 +181,9 @@ export class PeerLink {
 
   private onEnd(stream: OutgoingStream, { code, details }: EndStatus): void {
     // A peer that refuses this node in words is there; else its system has closed what it held.
-    const isRefusal = code === status.FAILED_PRECONDITION;
+    const isRefusal = code === Status.FAILED_PRECONDITION;
     if (!isRefusal) this.planReset(stream);
-    const why = code === status.OK ? "the peer ended the stream" : details;
+    const why = code === Status.OK ? "the peer ended the stream" : details;
     if (!this.fail(stream, why) || !isRefusal) return;
     if (details.startsWith(REMOVED_PREFIX)) this.options.onRemoved?.(details.slice(REMOVED_PREFIX.length));
     if (details.startsWith(OTHER_STORE_PREFIX)) {

@@ -1,5 +1,6 @@
-import { type StatusObject, status } from "@grpc/grpc-js";
 import type { Hello } from "@quorate/proto/raft";
+import { Status } from "nice-grpc-common";
+import type { CallStatus } from "#grpc";
 import { helloFault, type MemberRegister, type PeerIdentity, REMOVED_PREFIX, refusalText } from "./greeting";
 
 /** A call between peers that came to nothing: what the other side is told of it, or has told. */
@@ -13,7 +14,7 @@ export class PeerRefusal extends Error {
     this.code = code;
   }
 
-  toStatus(): Pick<StatusObject, "code" | "details"> {
+  toStatus(): CallStatus {
     return { code: this.code, details: this.message };
   }
 }
@@ -26,14 +27,14 @@ export function checkCaller(
 ): Hello {
   const fault = hello === undefined ? "it did not introduce itself" : helloFault(hello, own, register);
   if (fault !== null || hello === undefined) {
-    throw new PeerRefusal(status.FAILED_PRECONDITION, refusalText(fault ?? ""));
+    throw new PeerRefusal(Status.FAILED_PRECONDITION, refusalText(fault ?? ""));
   }
   return hello;
 }
 
 /** What a peer says of this node's removal from the cluster in refusing a call; null where it says nothing of it. */
 export function removalIn(error: unknown): string | null {
-  if (!(error instanceof PeerRefusal) || error.code !== status.FAILED_PRECONDITION) return null;
+  if (!(error instanceof PeerRefusal) || error.code !== Status.FAILED_PRECONDITION) return null;
   const { message } = error;
   return message.startsWith(REMOVED_PREFIX) ? message.slice(REMOVED_PREFIX.length) : null;
 }

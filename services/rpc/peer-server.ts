@@ -1,4 +1,3 @@
-import { status } from "@grpc/grpc-js";
 import {
   FetchRecordsRequest,
   FetchRecordsResponse,
@@ -10,6 +9,7 @@ import {
   VerificationRequest,
   VerificationResponse,
 } from "@quorate/proto/raft";
+import { Status } from "nice-grpc-common";
 import { GrpcListener, methodPath } from "#forward";
 import { type CallHandler, type CallStatus, GrpcServer, readRequest, type ServerCall } from "#grpc";
 import type { Replica } from "#replica";
@@ -148,11 +148,11 @@ function decoded<T>(type: Decoder<T>, bytes: Buffer): T {
   try {
     return type.decode(bytes);
   } catch (error) {
-    throw new PeerRefusal(status.INTERNAL, `the request is malformed: ${(error as Error).message}`);
+    throw new PeerRefusal(Status.INTERNAL, `the request is malformed: ${(error as Error).message}`);
   }
 }
 
 function failureOf(error: unknown): CallStatus {
   if (error instanceof PeerRefusal) return error.toStatus();
-  return { code: status.INTERNAL, details: error instanceof Error ? error.message : String(error) };
+  return { code: Status.INTERNAL, details: error instanceof Error ? error.message : String(error) };
 }

@@ -1,5 +1,5 @@
-import { status } from "@grpc/grpc-js";
 import { ExchangeResponse, type Hello } from "@quorate/proto/raft";
+import { Status } from "nice-grpc-common";
 import type { Log } from "#forward";
 import type { ServerCall } from "#grpc";
 import type { MembershipState } from "#kv";
@@ -173,7 +173,7 @@ export class PeerStream {
     const { log } = this.options;
     log.warn({ peer, address: this.stream.peer, reason: why }, "refused a peer");
     this.finish();
-    this.stream.fail({ code: status.FAILED_PRECONDITION, details: refusalText(why) });
+    this.stream.fail({ code: Status.FAILED_PRECONDITION, details: refusalText(why) });
   }
 
   private finish(): void {

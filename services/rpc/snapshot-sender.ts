@@ -1,5 +1,5 @@
-import { status } from "@grpc/grpc-js";
 import { type FetchSnapshotRequest, FetchSnapshotResponse } from "@quorate/proto/raft";
+import { Status } from "nice-grpc-common";
 import { type Log, StreamSink } from "#forward";
 import type { ServerCall } from "#grpc";
 import type { OutgoingImage, Replica } from "#replica";
@@ -59,7 +59,7 @@ export class SnapshotSender {
   ): Promise<void> {
     const { own, replica, log } = this.options;
     const hello = checkCaller(request.hello, own, replica);
-    if (this.isClosed) throw new PeerRefusal(status.UNAVAILABLE, "the node is shutting down");
+    if (this.isClosed) throw new PeerRefusal(Status.UNAVAILABLE, "the node is shutting down");
     const image = this.imageFor(request);
     const { imageId, state } = image;
     const { header } = state;
@@ -103,7 +103,7 @@ export class SnapshotSender {
       return image;
     }
     const image = replica.images.resume(wanted);
-    if (image === null) throw new PeerRefusal(status.NOT_FOUND, `there is no image ${wanted} any more`);
+    if (image === null) throw new PeerRefusal(Status.NOT_FOUND, `there is no image ${wanted} any more`);
     return image;
   }
 }
@@ -129,11 +129,11 @@ function encoded(response: FetchSnapshotResponse): Uint8Array {
 }
 
 function tooMany(): PeerRefusal {
-  return new PeerRefusal(status.RESOURCE_EXHAUSTED, "too many images of the state are being sent");
+  return new PeerRefusal(Status.RESOURCE_EXHAUSTED, "too many images of the state are being sent");
 }
 
 function refusalOf(error: unknown): PeerRefusal {
   if (error instanceof PeerRefusal) return error;
   const message = error instanceof Error ? error.message : String(error);
-  return new PeerRefusal(status.ABORTED, message);
+  return new PeerRefusal(Status.ABORTED, message);
 }

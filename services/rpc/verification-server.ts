@@ -1,4 +1,3 @@
-import { status } from "@grpc/grpc-js";
 import {
   type FetchRecordsRequest,
   type FetchRecordsResponse,
@@ -10,6 +9,7 @@ import {
   type VerificationRequest,
   type VerificationResponse,
 } from "@quorate/proto/raft";
+import { Status } from "nice-grpc-common";
 import { type Log, StreamSink } from "#forward";
 import type { ServerCall } from "#grpc";
 import type {
@@ -78,7 +78,7 @@ export class VerificationServer {
     return this.answer(request, async (verifier) => {
       const answer = await verifier.answerRecords(repairQueryFromWire(request));
       if (answer.kind !== "too_large") return recordsToWire(answer);
-      throw new PeerRefusal(status.RESOURCE_EXHAUSTED, "the records are too large together");
+      throw new PeerRefusal(Status.RESOURCE_EXHAUSTED, "the records are too large together");
     });
   }
 
@@ -125,14 +125,14 @@ export class VerificationServer {
     const { own, replica, verification } = this.options;
     checkCaller(request.hello, own, replica);
     if (verification != null) return verification;
-    throw new PeerRefusal(status.UNIMPLEMENTED, "replicas are not compared here");
+    throw new PeerRefusal(Status.UNIMPLEMENTED, "replicas are not compared here");
   }
 
   private refusalOf(error: unknown, { hello }: Introduced): PeerRefusal {
     if (error instanceof PeerRefusal) return error;
     const peer = hello?.memberId ?? "";
     this.options.log.debug({ err: error, peer }, "a question of a peer's verifier was not answered");
-    return new PeerRefusal(status.UNAVAILABLE, error instanceof Error ? error.message : String(error));
+    return new PeerRefusal(Status.UNAVAILABLE, error instanceof Error ? error.message : String(error));
   }
 }
 

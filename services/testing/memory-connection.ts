@@ -1,4 +1,3 @@
-import { Metadata } from "@grpc/grpc-js";
 import { type AttemptOptions, type Connection, type Method, QuorateError } from "@quorate/client";
 import { LazyHeaders } from "@quorate/services/forward";
 import type { ClusterTime } from "./cluster-time";
@@ -135,12 +134,7 @@ function wireCall(
   options: AttemptOptions,
   timeoutMs: number | null,
 ): WireCall {
-  const metadata = new Metadata();
-  for (const [name, value] of Object.entries(options.metadata)) metadata.set(name, value);
-  const headers = new LazyHeaders({ header: (name) => textOf(metadata.get(name)[0]) });
+  const metadata = new Map(Object.entries(options.metadata));
+  const headers = new LazyHeaders({ header: (name) => metadata.get(name) ?? null });
   return { path, body, headers, timeoutMs, cancelling: options.signal, caller: "a client of this process" };
-}
-
-function textOf(value: string | Buffer | undefined): string | null {
-  return typeof value === "string" ? value : null;
 }

@@ -1,4 +1,3 @@
-import { type StatusObject, status } from "@grpc/grpc-js";
 import { ErrorReason } from "@quorate/proto/kv";
 import {
   asBuffer,
@@ -14,7 +13,9 @@ import {
   methodRoutes,
   toldToCaller,
 } from "@quorate/services/forward";
+import type { CallStatus } from "@quorate/services/grpc";
 import type { CallCounters } from "@quorate/services/rpc";
+import { Status } from "nice-grpc-common";
 import type { ClusterTime } from "./cluster-time";
 import type { PauseGate } from "./pause-gate";
 import { wireFailure } from "./wire-failure";
@@ -62,7 +63,7 @@ export class MemoryEndpoint {
       if (open === null) return;
       this.options.service.unary(open.call).then(
         (answer) => {
-          if (open.end(status.OK)) resolve(answer);
+          if (open.end(Status.OK)) resolve(answer);
         },
         (error: unknown) => this.fail(open, error),
       );
@@ -76,7 +77,7 @@ export class MemoryEndpoint {
       if (open === null) return;
       this.options.service.stream(open.call, sinkOf(open.call, take)).then(
         () => {
-          if (open.end(status.OK)) resolve();
+          if (open.end(Status.OK)) resolve();
         },
         (error: unknown) => this.fail(open, error),
       );
@@ -95,7 +96,7 @@ export class MemoryEndpoint {
       const requests = new ArrivingRequests(open.call, source);
       this.options.service.duplex(open.call, requests, sinkOf(open.call, take)).then(
         () => {
-          if (open.end(status.OK)) resolve();
+          if (open.end(Status.OK)) resolve();
         },
         (error: unknown) => this.fail(open, error),
       );
@@ -120,7 +121,7 @@ export class MemoryEndpoint {
   private begin(wire: WireCall, reject: (failure: Error) => void): OpenCall | null {
     const method = methodRoutes.get(wire.path);
     if (this.isClosed || method === undefined) {
-      const code = this.isClosed ? status.UNAVAILABLE : status.UNIMPLEMENTED;
+      const code = this.isClosed ? Status.UNAVAILABLE : Status.UNIMPLEMENTED;
       reject(wireFailure({ code, details: this.isClosed ? "the node is gone" : `no method ${wire.path}` }));
       return null;
     }
@@ -165,17 +166,17 @@ class OpenCall {
     readonly call: ByteCall,
     private readonly options: {
       readonly reject: (failure: Error) => void;
-      readonly ended: (code: status) => void;
+      readonly ended: (code: number) => void;
     },
   ) {}
 
   /** The caller's own deadline comes whatever the node does. */
   late(): void {
-    this.refuse({ code: status.DEADLINE_EXCEEDED, details: "Deadline exceeded" });
+    this.refuse({ code: Status.DEADLINE_EXCEEDED, details: "Deadline exceeded" });
   }
 
   follow(cancelling: Cancelling): void {
-    const cancel = (): void => this.refuse({ code: status.CANCELLED, details: "Cancelled on client" });
+    const cancel = (): void => this.refuse({ code: Status.CANCELLED, details: "Cancelled on client" });
     cancelling.addEventListener("abort", cancel);
     this.undo.push(() => cancelling.removeEventListener("abort", cancel));
     if (cancelling.aborted) cancel();
@@ -188,11 +189,11 @@ class OpenCall {
 
   /** The connection broke: nobody says anything. */
   lose(why: string): void {
-    this.refuse({ code: status.UNAVAILABLE, details: why });
+    this.refuse({ code: Status.UNAVAILABLE, details: why });
   }
 
   /** Whether this was its end. */
-  end(code: status): boolean {
+  end(code: number): boolean {
     if (this.hasEnded) return false;
     this.hasEnded = true;
     for (const undo of this.undo) undo();
@@ -201,7 +202,7 @@ class OpenCall {
     return true;
   }
 
-  private refuse(told: Pick<StatusObject, "code" | "details"> & Partial<StatusObject>): void {
+  private refuse(told: CallStatus): void {
     if (this.end(told.code)) this.options.reject(wireFailure(told));
   }
 }

@@ -32,13 +32,12 @@ const rooms: Record<string, Room> = {
   "services/storage": { uses: ["#std", "#raft", "#kv", "#replica", "classic-level"] },
   "services/backup": { uses: ["#std"], types: ["#raft", "#replica"] },
   "services/settings": { uses: ["commander", "yaml"] },
-  "services/grpc": { uses: ["#std", "@quorate/proto/calling", "@quorate/proto/http2", "@grpc/grpc-js"] },
+  "services/grpc": { uses: ["#std", "@quorate/proto/calling", "@quorate/proto/http2", "nice-grpc-common"] },
   "services/forward": {
     uses: [
       "#std",
       "#grpc",
       "@quorate/proto",
-      "@grpc/grpc-js",
       "nice-grpc-common",
       "nice-grpc-server-health",
       "nice-grpc-server-reflection",
@@ -46,11 +45,11 @@ const rooms: Record<string, Room> = {
   },
   "services/rpc": {
     // Of kv: how commands are encoded, ranges, and the Merkle tree; of settings what an address is.
-    uses: ["#std", "#settings", "#grpc", "#forward", "#kv", "@quorate/proto", "@grpc/grpc-js"],
+    uses: ["#std", "#settings", "#grpc", "#forward", "#kv", "@quorate/proto", "nice-grpc-common"],
     types: ["#raft", "#replica", "#watch", "#verification"],
   },
   "services/metrics": {
-    uses: ["#std", "#forward", "@grpc/grpc-js", "prom-client"],
+    uses: ["#std", "#forward", "nice-grpc-common", "prom-client"],
     types: ["#raft", "#replica", "#verification"],
   },
   "services/tracing": {
@@ -58,7 +57,7 @@ const rooms: Record<string, Room> = {
     types: ["#raft", "#replica", "#forward", "#metrics"],
   },
   "services/gateway": {
-    uses: ["#std", "#settings", "#forward", "#tracing", "@quorate/proto", "@grpc/grpc-js", "pino"],
+    uses: ["#std", "#settings", "#forward", "#tracing", "@quorate/proto", "pino"],
   },
   "services/node": {
     uses: [
@@ -75,12 +74,14 @@ const rooms: Record<string, Room> = {
       "#metrics",
       "#tracing",
       "@quorate/proto",
-      "@grpc/grpc-js",
       "#verification",
       "pino",
     ],
   },
-  "services/testing": { uses: ["@quorate/services", "@quorate/client", "@quorate/proto", "@grpc/grpc-js"] },
+  // What a call of grpc-js fails with is what one in memory fails with.
+  "services/testing": {
+    uses: ["@quorate/services", "@quorate/client", "@quorate/proto", "@grpc/grpc-js", "nice-grpc-common"],
+  },
   "services/launcher": { uses: ["#std", "commander", "nice-grpc", "nice-grpc-server-health"] },
   // Its folders reach its files by #client, for nothing goes up by "../".
   "clients/typescript/src": {

@@ -1,4 +1,3 @@
-import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { connect, type Quorate } from "@quorate/client";
 import { SILENT_LOG } from "@quorate/services/forward";
@@ -82,8 +81,6 @@ test("E9: before the disk is full writes are refused by name, reads go on, and i
 });
 
 test("a node that cannot have a port holds nothing: it can be started once the port is free", async () => {
-  // As a node's main does: gRPC would write a line of its own.
-  setLogVerbosity(logVerbosity.NONE);
   const first = await served([]);
   await first.kv.put("a", "b");
   const other = ["--data-dir", workplace.at("other")];

@@ -1,5 +1,4 @@
 import { createServer } from "node:net";
-import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
 import { SILENT_LOG } from "@quorate/services/forward";
 import { listening, startFault } from "@quorate/services/node";
@@ -51,13 +50,11 @@ describe("a start that fails", () => {
     expect([said(new Error("a bug")), said(null), said("text")]).toEqual([null, null, null]);
   });
 
-  test("knows the words of gRPC for a port that is taken", async () => {
+  test("says so of a port of the server of peers that is taken", async () => {
     const taker = createServer();
     const port = await new Promise<number>((resolve) => {
       taker.listen(0, "127.0.0.1", () => resolve((taker.address() as { port: number }).port));
     });
-    // As a node's main does: gRPC would write a line of its own.
-    setLogVerbosity(logVerbosity.NONE);
     const server = new PeerServer({
       own: { clusterId: "c", memberId: "n1", storeId: "s" },
       replica: { receive: () => undefined },

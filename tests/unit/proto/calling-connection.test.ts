@@ -1,6 +1,5 @@
 import { createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { createServer, type Server, type Socket } from "node:net";
-import { Metadata } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { CallingConnection, type CallingListener, type EndStatus } from "@quorate/proto/calling";
 import { GrpcServer, type ServerCall } from "@quorate/services/grpc";
@@ -105,7 +104,7 @@ describe("a connection for calls", () => {
     server.handle(PATH, (call) => {
       headers.push(call.header("quorate-member"), call.header("grpc-timeout"));
       call.listen({ message: () => {}, end: () => {}, cancelled: () => {} });
-      call.fail({ code: 9, details: "not now", metadata: detailsOf(Buffer.of(1, 2, 255)) });
+      call.fail({ code: 9, details: "not now", statusDetails: Buffer.of(1, 2, 255) });
     });
     const { connection } = dial();
     const { call, told } = listening();
@@ -276,9 +275,3 @@ test("a connection is probed while it has calls, and without any where that is a
   idle.connection.call(PATH, {}, listening().call);
   await eventually("it is probed, too", () => (probes[0] as number) > 2);
 });
-
-function detailsOf(statusDetails: Buffer) {
-  const metadata = new Metadata();
-  metadata.set("grpc-status-details-bin", statusDetails);
-  return metadata;
-}
