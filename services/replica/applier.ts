@@ -87,13 +87,26 @@ export class Applier {
     return this.appliedId;
   }
 
-  /** Takes committed entries that are durable here. */
+  /** Takes committed entries that are durable here, and applies them. */
   push(entries: readonly Entry[]): void {
+    this.add(entries);
+    this.goOn();
+  }
+
+  /** The same, but they wait for goOn(). */
+  add(entries: readonly Entry[]): void {
     if (this.stopped || entries.length === 0) return;
     const expected = (this.queue[this.queue.length - 1]?.index ?? this.takenIndex) + 1;
     assert(entries[0]!.index === expected, "committed entries are consecutive");
     for (const entry of entries) this.queue.push(entry);
-    if (!this.isBusy) this.goOn();
+  }
+
+  /**
+   * Does what waits, one after another, until nothing is left or something has to wait for the store: mostly all that is read
+   * is in memory, and what is written goes there. Then it all comes to pass in this call, and no promise is made for it.
+   */
+  goOn(): void {
+    if (!this.isBusy) this.doNext();
   }
 
   /** Runs between batches, while nothing is applied; everything else goes on. Rejects as `run` does, or when stopped. */
@@ -105,7 +118,7 @@ export class Applier {
         return;
       }
       this.errands.push({ run: () => run(this.appliedId).then(resolve, reject), drop });
-      if (!this.isBusy) this.goOn();
+      this.goOn();
     });
   }
 
@@ -145,18 +158,14 @@ export class Applier {
     for (const { drop } of dropped) drop();
   }
 
-  /**
-   * Does what waits, one after another, until nothing is left or something has to wait for the store: mostly all that is read
-   * is in memory, and what is written goes there. Then it all comes to pass in this call, and no promise is made for it.
-   */
-  private goOn(): void {
+  private doNext(): void {
     this.isBusy = true;
     while (this.queue.length > 0 || this.errands.length > 0) {
       const errand = this.errands.shift();
       const ending = errand === undefined ? this.applyNext() : errand.run();
       if (ending === null) continue;
       this.ending = ending.then(
-        () => this.goOn(),
+        () => this.doNext(),
         (failure: unknown) => this.fail(failure),
       );
       return;
