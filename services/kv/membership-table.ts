@@ -46,7 +46,8 @@ export class MembershipTable {
       epoch: this.present.epoch + 1,
       configuration: { voters, votersOutgoing, learners, learnersNext, autoLeave },
       members: inOrderOfIds([...infos.values()].filter(({ memberId }) => partakers.has(memberId))),
-      retiredStores: [...this.present.retiredStores, ...retired].slice(-RETIRED_STORES_MAX),
+      // Once each, though nothing here keeps two members from being bound to the same one.
+      retiredStores: [...new Set([...this.present.retiredStores, ...retired])].slice(-RETIRED_STORES_MAX),
     });
     return DONE;
   }

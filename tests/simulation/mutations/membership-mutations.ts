@@ -178,7 +178,7 @@ export const membershipMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/membership-table.ts",
-        find: "retiredStores: [...this.present.retiredStores, ...retired].slice(-RETIRED_STORES_MAX),",
+        find: "retiredStores: [...new Set([...this.present.retiredStores, ...retired])].slice(-RETIRED_STORES_MAX),",
         replace: "retiredStores: this.present.retiredStores,",
       },
     ],

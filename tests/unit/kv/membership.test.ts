@@ -72,6 +72,13 @@ describe("the membership", () => {
     expect(it.machine.member("n1")?.storeId).toBe("s9");
   });
 
+  test("a data directory that two members were bound to is remembered once", () => {
+    doneOf(it.apply(changeMembershipCommand({ ...NOBODY, voters: ["n1", "n2", "n3"] }, [info("n3")], 0)));
+    for (const memberId of ["n1", "n2"]) doneOf(it.apply(recordStoreCommand(memberId, "s1", 0)));
+    doneOf(it.apply(changeMembershipCommand({ ...NOBODY, voters: ["n3"] }, [], 0)));
+    expect(it.machine.membership.retiredStores).toEqual(["s1"]);
+  });
+
   test("refuses a configuration with someone of whom nothing is known, and changes nothing", () => {
     const before = it.machine.membership;
     const next = { ...NOBODY, voters: ["n1", "n2", "n3"] };
