@@ -30,6 +30,10 @@ describe("options", () => {
     expect(names("")).toEqual(["put/1", "put/64", "put/256", "get/1", "get/64", "get/256"]);
   });
 
+  it("measures for parts of a second, too", () => {
+    expect(options("--seconds 0.5 --warm-up-seconds 0")).toMatchObject({ seconds: 0.5, warmUpSeconds: 0 });
+  });
+
   it.each([
     ["--cell cas --in-flight 64", ["cas/64"]],
     ["--cell put,get --rate 500,1000", ["put/500ps", "put/1000ps", "get/500ps", "get/1000ps"]],
@@ -83,6 +87,9 @@ describe("options", () => {
     ["--in-flight 1 --rate 10", "--rate"],
     ["--rate fast", "--rate"],
     ["--rounds two", "--rounds"],
+    ["--seconds 0", "--seconds"],
+    ["--seconds 1e1", "--seconds"],
+    ["--warm-up-seconds soon", "--warm-up-seconds"],
     ["--keys 1", "--keys"],
     ["--via proxy", "--via"],
     ["--against redis", "--against"],

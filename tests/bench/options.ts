@@ -103,8 +103,8 @@ export function benchOptions(args: readonly string[]): BenchOptions | "help" {
     workloads: distinct(workloads),
     footprint: cells.includes("footprint") || cells.includes("all"),
     rounds: whole("--rounds", values.rounds ?? String(against.length === 0 ? 3 : ROUNDS_MIN)),
-    seconds: whole("--seconds", values.seconds ?? "5"),
-    warmUpSeconds: whole("--warm-up-seconds", values["warm-up-seconds"] ?? "1", 0),
+    seconds: secondsOf("--seconds", values.seconds ?? "5", 0.1),
+    warmUpSeconds: secondsOf("--warm-up-seconds", values["warm-up-seconds"] ?? "1", 0),
     keys: whole("--keys", values.keys ?? "20000", 2),
     footprintKeys: whole("--footprint-keys", values["footprint-keys"] ?? "100000"),
     valueBytes: whole("--value-bytes", values["value-bytes"] ?? "256", 0),
@@ -202,6 +202,14 @@ export function whole(option: string, text: string, min = 1): number {
     throw new BadOption(`${option} must be a whole number of at least ${min}, not "${text}"`);
   }
   return value;
+}
+
+function secondsOf(option: string, text: string, min: number): number {
+  const number = Number(text);
+  if (!/^\d+(\.\d+)?$/.test(text) || number < min) {
+    throw new BadOption(`${option} must be a number from ${min}, not "${text}"`);
+  }
+  return number;
 }
 
 /** @throws BadOption */

@@ -1,8 +1,9 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { Change, NamespaceState, StoredRecord } from "@quorate/services/kv";
+import type { NamespaceState } from "@quorate/services/kv";
 import { ReadExpired, type StateStore } from "@quorate/services/replica";
 import { type Random, seededRandom } from "@quorate/services/std";
 import { HISTORY_IS_LONG, RandomBatches } from "./random-batches";
+import { changeLine, recordLine } from "./state-lines";
 import { StateModel } from "./state-model";
 import { bytes, NAMESPACE_ID, NEWEST, namespace, text } from "./state-samples";
 import type { StateRig } from "./state-store";
@@ -129,7 +130,7 @@ class Asked {
     const expected = this.expected(names, revision);
     const query = { ...this.space(), keys: names.map(bytes), revision, keysOnly: false };
     const found = await this.state.records(query);
-    expect({ revision, found: found.map(line) }).toEqual({ revision, found: expected });
+    expect({ revision, found: found.map(recordLine) }).toEqual({ revision, found: expected });
   }
 
   private async command(): Promise<void> {
@@ -138,16 +139,16 @@ class Asked {
     const expected = this.expected(names, NEWEST);
     const keys = names.map((name) => ({ ...this.space(), key: bytes(name), withValue: true }));
     const view = await this.state.read({ keys, ranges: [] });
-    expect(keys.map(({ key }) => line(view.get(target.id, target.generation, key)))).toEqual(expected);
+    expect(keys.map(({ key }) => recordLine(view.get(target.id, target.generation, key)))).toEqual(expected);
   }
 
   private async range(): Promise<void> {
     const revision = this.revision();
     const recordsWanted = pick(this.random, [null, 1, 7, this.names.length]);
-    const expected = this.model.recordsAt(this.target, revision).map(line);
+    const expected = this.model.recordsAt(this.target, revision).map(recordLine);
     const ahead = recordsWanted === null ? {} : { recordsWanted };
     const query = { ...this.space(), ...ALL, revision, reverse: false, keysOnly: false, ...ahead };
-    const { items, hasExpired } = await this.collect(this.state.scan(query), line);
+    const { items, hasExpired } = await this.collect(this.state.scan(query), recordLine);
     // What is wanted is read ahead; more than that may be given up meanwhile.
     if (hasExpired) expect(items.length).toBeGreaterThanOrEqual(recordsWanted ?? Number.POSITIVE_INFINITY);
     expect({ revision, items }).toEqual({
@@ -207,23 +208,8 @@ class Asked {
   private expected(names: readonly string[], revision: number): readonly string[] {
     const records = this.model.recordsAt(this.target, revision);
     const byKey = new Map(records.map((record) => [text(record.key), record]));
-    return names.map((name) => line(byKey.get(name) ?? null));
+    return names.map((name) => recordLine(byKey.get(name) ?? null));
   }
-}
-
-/** All of a record: lines are compared in a hundredth of the time. */
-function line(record: StoredRecord | null): string {
-  if (record === null) return "nothing";
-  const { key, value, valueBytes, createRevision, modRevision, version, leaseId } = record;
-  return `${text(key)} ${createRevision} ${modRevision} ${version} ${leaseId} ${valueBytes} ${text(value)}`;
-}
-
-function changeLine(change: Change): string {
-  const { kind, namespaceId, generation, revision, ordinal, origin } = change;
-  const { cause, wallTimeMs, requestId } = origin;
-  const request = requestId === null ? "" : `${requestId.clientId}/${requestId.sequence}`;
-  const of = kind === "put" ? line(change.record) : kind === "delete" ? text(change.key) : "";
-  return `${kind} ${namespaceId}/${generation} ${revision}.${ordinal} ${cause} ${wallTimeMs} ${request} ${of}`;
 }
 
 function pick<Item>(random: Random, items: readonly Item[]): Item {

@@ -11,6 +11,7 @@ import {
 } from "@quorate/services/replica";
 import { seededRandom } from "@quorate/services/std";
 import { RandomBatches } from "./random-batches";
+import { changeLine, recordLine } from "./state-lines";
 import { StateModel } from "./state-model";
 import {
   batch,
@@ -466,10 +467,10 @@ async function expectLike(state: StateStore, model: StateModel): Promise<void> {
     const { id: namespaceId, generation } = target;
     const oldest = model.oldestReadable(target);
     for (let revision = oldest; revision <= model.meta.revision; revision += 7) {
-      const expected = model.recordsAt(target, revision);
-      const found: unknown[] = [];
+      const expected = model.recordsAt(target, revision).map(recordLine);
+      const found: string[] = [];
       const query = { namespaceId, generation, ...EVERYTHING, revision, reverse: false, keysOnly: false };
-      for await (const chunk of state.scan(query)) found.push(...chunk);
+      for await (const chunk of state.scan(query)) found.push(...chunk.map(recordLine));
       expect(found).toEqual(expected);
     }
     const keys = KEYS.map(bytes);
@@ -477,9 +478,9 @@ async function expectLike(state: StateStore, model: StateModel): Promise<void> {
     const there = newest.flatMap((each) => (each === null ? [] : [text(each.key)])).sort();
     expect(there).toEqual(model.recordsAt(target, model.meta.revision).map(({ key }) => text(key)));
     const from = model.firstEvent(target);
-    const told: unknown[] = [];
+    const told: string[] = [];
     for await (const chunk of state.history({ namespaceId, from, to: NEWEST, range: EVERYTHING }))
-      told.push(...chunk);
-    expect(told).toEqual(model.history(namespaceId, from, NEWEST, EVERYTHING));
+      told.push(...chunk.map(changeLine));
+    expect(told).toEqual(model.history(namespaceId, from, NEWEST, EVERYTHING).map(changeLine));
   }
 }
