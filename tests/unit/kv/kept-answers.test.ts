@@ -55,6 +55,21 @@ describe("the answers that a session keeps", () => {
     );
   });
 
+  it("are all there that are left when most have gone", () => {
+    const kept = new KeptAnswers();
+    const answers = Array.from({ length: 1000 }, (_, at) => answer(at));
+    for (const each of answers) kept.add(each);
+    const left = new Set(answers);
+    // Whatever order they go in: seven has no factor in common with a thousand.
+    for (let at = 0; at < 1000; at += 1) {
+      const gone = answers[(at * 7) % 1000]!;
+      expect(kept.take(gone.sequence)).toBe(gone);
+      left.delete(gone);
+      if (at % 50 === 49) expect(new Set(kept.inOrder())).toEqual(left);
+    }
+    expect(kept.size).toBe(0);
+  });
+
   it("are one a sequence", () => {
     const kept = new KeptAnswers();
     kept.add(answer(7));

@@ -43,6 +43,17 @@ describe("open calls", () => {
     );
   });
 
+  test("however many are open, each is found and no other is", () => {
+    const open = new OpenCalls<Call>();
+    const calls = Array.from({ length: 2_000 }, (_, at) => ({ name: `call ${at}` }));
+    for (const [at, call] of calls.entries()) {
+      open.add(at, call);
+      expect(open.get(at + 2_000)).toBeUndefined();
+    }
+    expect(calls.filter((call, at) => open.get(at) !== call)).toEqual([]);
+    expect(open.size).toBe(2_000);
+  });
+
   test("are told the oldest first, also where ids have begun anew", () => {
     const open = new OpenCalls<Call>();
     const ids = [ID_MAX - 2, ID_MAX, 1, 64, 65];
