@@ -98,7 +98,7 @@ export class CallingStream implements StreamListener {
   onEnd(): void {
     // This side of it may be open still. A turn later, for mostly the other side resets that, right behind its end.
     if (!this.stream.hasLocalEnded) process.nextTick(() => this.stream.reset(errorCode.cancel));
-    const said = this.said ?? statusOfReset(errorCode.none);
+    const said = this.said ?? statusOfReset(errorCode.none, true);
     this.conclude(said.code === Status.OK && !this.splitter.isBetweenMessages ? CUT_OFF : said);
   }
 
@@ -116,7 +116,7 @@ export class CallingStream implements StreamListener {
   }
 
   private statusOfEnd(code: number | null): EndStatus {
-    if (code !== null) return statusOfReset(code);
+    if (code !== null) return statusOfReset(code, this.stream.hasRemoteHeaders);
     return { code: Status.UNAVAILABLE, details: `the connection was lost: ${this.lossOfConnection()}` };
   }
 

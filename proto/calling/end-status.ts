@@ -8,6 +8,8 @@ export interface EndStatus {
   readonly details: string;
   /** An encoded google.rpc.Status; absent where none came. */
   readonly statusDetails?: Buffer;
+  /** Nobody has looked at the call, as the other side says: it may be made again, whatever it does. */
+  readonly isUntouched?: true;
 }
 
 /** The trailer of gRPC's richer error model. */
@@ -43,14 +45,20 @@ export function statusOfHttp(httpStatus: number): EndStatus {
   };
 }
 
-/** What it means that a stream was reset, or its connection lost, without a status (gRPC over HTTP/2, "Errors"). */
-export function statusOfReset(rstCode: number): EndStatus {
+/**
+ * What it means that a stream was reset, or its connection lost, without a status (gRPC over HTTP/2, "Errors").
+ *
+ * @param isAnswered whether an answer had begun
+ */
+export function statusOfReset(rstCode: number, isAnswered: boolean): EndStatus {
   const details = `Received RST_STREAM with code ${rstCode}`;
   switch (rstCode) {
     case errorCode.none:
       return { code: Status.UNAVAILABLE, details: "the connection was lost" };
     case errorCode.refusedStream:
-      return { code: Status.UNAVAILABLE, details };
+      return isAnswered
+        ? { code: Status.UNAVAILABLE, details }
+        : { code: Status.UNAVAILABLE, details, isUntouched: true };
     case errorCode.cancel:
       return { code: Status.CANCELLED, details };
     case errorCode.enhanceYourCalm:

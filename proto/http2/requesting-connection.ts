@@ -139,14 +139,18 @@ export class RequestingConnection extends Connection {
 
   /** Those that it does not go on with were not looked at, and may be asked for elsewhere. */
   protected override takeGoaway(lastTakenId: number, code: number): void {
-    if (code !== errorCode.none) {
-      this.destroy(`the other side ended it with error code ${code}`);
-      return;
-    }
-    this.leave("the other side closes the connection");
+    const isFault = code !== errorCode.none;
+    const why = isFault
+      ? `the other side ended it with error code ${code}`
+      : "the other side closes the connection";
+    this.leave(why);
     this.dropWaiting(errorCode.refusedStream);
     for (const stream of [...this.streams.values()]) {
       if (stream.id > lastTakenId) this.closeStream(stream, errorCode.refusedStream);
+    }
+    if (isFault) {
+      this.destroy(why);
+      return;
     }
     this.restIfIdle();
     this.close();

@@ -60,6 +60,7 @@ export class CallFailure extends Error {
     const { code, details, statusDetails } = received;
     const failure = statusDetails === undefined ? null : CallFailure.fromDetails(details, statusDetails);
     if (failure !== null) return failure;
+    if (received.isUntouched === true) return new CallFailure(ErrorReason.UNREACHABLE, details);
     const reason = wasReset(received)
       ? ErrorReason.CONNECTION_LOST
       : (reasonsOfBareCodes.get(code) ?? ErrorReason.INTERNAL);
@@ -101,7 +102,7 @@ export class CallFailure extends Error {
   }
 
   /** What goes into the trailers of the call. */
-  toStatus(): Required<EndStatus> {
+  toStatus(): Required<Omit<EndStatus, "isUntouched">> {
     return { code: this.code, details: this.message, statusDetails: this.statusDetails };
   }
 

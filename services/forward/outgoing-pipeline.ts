@@ -225,7 +225,8 @@ export class OutgoingPipeline {
       this.refused([...written, ...waiting]);
       return;
     }
-    for (const { taker } of written) taker.failed(failureOfWritten(said));
+    const failureOf = said.isUntouched === true ? failureOfWaiting : failureOfWritten;
+    for (const { taker } of written) taker.failed(failureOf(said));
     for (const { taker } of waiting) taker.failed(failureOfWaiting(said));
   }
 }

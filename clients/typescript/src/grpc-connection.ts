@@ -1,8 +1,9 @@
-import { Answers, type CallingConnection, type EndStatus, Link, Sending } from "@quorate/proto/calling";
-import { failureOfStatus, QuorateError } from "./errors";
+import { Answers, type CallingConnection, Link, Sending } from "@quorate/proto/calling";
+import { QuorateError } from "./errors";
 import { sendAlone } from "./lone-call";
 import { type CallEnd, OutgoingCall } from "./pipeline/outgoing-call";
 import { PipelinedCalls } from "./pipeline/pipelined-calls";
+import { failureOfEnd } from "./pipeline/stream-failure";
 import { systemTiming } from "./timing";
 import type { AttemptOptions, Connection, Method } from "./transport";
 
@@ -173,10 +174,6 @@ export class GrpcConnection implements Connection {
       outcome: "not_applied",
     });
   }
-}
-
-function failureOfEnd({ code, details, statusDetails }: EndStatus): QuorateError {
-  return failureOfStatus({ code, message: details, statusDetails });
 }
 
 function givenUp(): QuorateError {

@@ -2,6 +2,7 @@ import type { CallingConnection } from "@quorate/proto/calling";
 import { Status } from "nice-grpc-common";
 import { failureOfStatus, QuorateError } from "./errors";
 import type { OutgoingCall } from "./pipeline/outgoing-call";
+import { failureOfEnd } from "./pipeline/stream-failure";
 import { systemTiming } from "./timing";
 
 /** The header grpc-timeout takes eight digits. */
@@ -19,9 +20,9 @@ export function sendAlone(connection: CallingConnection, call: OutgoingCall): vo
       message: (bytes) => {
         answer = bytes;
       },
-      ended: ({ code, details, statusDetails }) => {
+      ended: (said) => {
         cancelAlarm();
-        if (code !== Status.OK) call.fail(failureOfStatus({ code, message: details, statusDetails }));
+        if (said.code !== Status.OK) call.fail(failureOfEnd(said));
         else if (answer === null) call.fail(new QuorateError("no answer came", { code: "INTERNAL" }));
         else call.answer(answer);
       },

@@ -1,3 +1,4 @@
+import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { type AttemptOptions, GrpcConnection, type Method, QuorateError } from "@quorate/client";
@@ -223,6 +224,28 @@ describe("the connection of a client", () => {
       message: expect.stringContaining("no connection within 60 ms"),
     });
     await eventually("it is let go", () => sockets.length === 1 && sockets[0]?.closed);
+  });
+
+  test("tells of calls that a server refuses to look at that they were not applied, however they were sent", async () => {
+    const refusing = createHttp2Server();
+    const sessions: ServerHttp2Session[] = [];
+    refusing.on("session", (session) => sessions.push(session));
+    refusing.on("stream", (stream) => stream.on("error", () => {}).close(constants.NGHTTP2_REFUSED_STREAM));
+    await new Promise<void>((resolve) => refusing.listen(0, "127.0.0.1", resolve));
+    closing.push(() => {
+      for (const session of sessions) session.destroy();
+      refusing.close();
+    });
+    const address = `127.0.0.1:${(refusing.address() as AddressInfo).port}`;
+    for (const transport of ["pipeline", "unary"] as const) {
+      const connection = new GrpcConnection(address, 60_000, transport);
+      closing.push(() => connection.close());
+      await expect(connection.unary(PUT, Buffer.of(1), options)).rejects.toMatchObject({
+        code: "UNAVAILABLE",
+        outcome: "not_applied",
+        retryable: true,
+      });
+    }
   });
 
   test("is made again to a server that is back", async () => {

@@ -124,6 +124,15 @@ describe("the table of failures", () => {
     expect([details.length, RpcStatus.decode(statusDetails).message.length]).toEqual([4096, 4096]);
   });
 
+  test("a call that nobody has looked at was not applied", () => {
+    const failure = CallFailure.fromStatus({
+      code: status.UNAVAILABLE,
+      details: "it takes leave",
+      isUntouched: true,
+    });
+    expect(failure).toMatchObject({ reason: ErrorReason.UNREACHABLE, outcome: Outcome.NOT_APPLIED });
+  });
+
   test.each([
     [status.UNAVAILABLE, ErrorReason.CONNECTION_LOST],
     [status.DEADLINE_EXCEEDED, ErrorReason.DEADLINE_EXCEEDED],

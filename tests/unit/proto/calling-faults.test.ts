@@ -8,6 +8,7 @@ import {
   END_STREAM,
   errorCode,
   frame,
+  GOAWAY,
   HEADERS,
   INITIAL_WINDOW_SIZE,
   number32,
@@ -183,6 +184,23 @@ describe("a call ends once, and as what was said of it has it,", () => {
     await allIsRead(end);
     expect([seen.messages.map(String), seen.ended]).toEqual([["a"], []]);
   });
+});
+
+const farewell = (lastStreamId: number, code: number): Buffer =>
+  frame(GOAWAY, 0, 0, Buffer.concat([number32(lastStreamId), number32(code)]));
+
+test.each<[string, readonly Buffer[], true | undefined]>([
+  ["refused", [frame(RST_STREAM, 0, 1, number32(errorCode.refusedStream))], true],
+  ["begun behind the last one that is looked at", [farewell(0, errorCode.none)], true],
+  ["begun behind the last one that is looked at, before a fault", [farewell(0, errorCode.internal)], true],
+  ["the last one that is looked at, before a fault", [farewell(1, errorCode.internal)], undefined],
+  ["refused when it was answered", [answer, farewell(0, errorCode.none)], undefined],
+  ["reset for another reason", [frame(RST_STREAM, 0, 1, number32(errorCode.cancel))], undefined],
+])("a call that is %s is told to be untouched, or not", async (_name, frames, isUntouched) => {
+  const [seen, end] = await called();
+  end.say(...frames);
+  await eventually("it is over", () => seen.ended.length > 0);
+  expect(seen.ended.map((said) => said.isUntouched)).toEqual([isUntouched]);
 });
 
 test("a call does not end well with an answer that was not told to its end", async () => {

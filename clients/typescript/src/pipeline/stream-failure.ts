@@ -18,6 +18,7 @@ const REFUSED_CODES: ReadonlySet<number> = new Set([
  */
 export function lostCall(ended: EndStatus, hasAnswered: boolean): QuorateError {
   if (ended.code === Status.OK) return notTaken();
+  if (ended.isUntouched === true) return unsentCall(ended);
   const cause = failureOfEnd(ended);
   if (REFUSED_CODES.has(ended.code) && !hasAnswered) return cause;
   return new QuorateError(`the connection was lost before the answer: ${cause.message}`, {
@@ -50,6 +51,8 @@ function notTaken(): QuorateError {
   });
 }
 
-function failureOfEnd(ended: EndStatus): QuorateError {
-  return failureOfStatus({ code: ended.code, message: ended.details, statusDetails: ended.statusDetails });
+/** What a call failed with by itself, or the stream that it was on. */
+export function failureOfEnd({ code, details, statusDetails, isUntouched }: EndStatus): QuorateError {
+  const failure = failureOfStatus({ code, message: details, statusDetails });
+  return isUntouched === true ? failure.withOutcome("not_applied") : failure;
 }
