@@ -4,8 +4,8 @@ import { type CallContext, Metadata, ServerError, Status } from "nice-grpc-commo
 import { type CallHandler, type CallStatus, readRequest, type ServerCall } from "#grpc";
 
 /*
- * Serves implementations written for nice-grpc on the server that carries bytes: health and reflection come as packages
- * of that kind, and one port has room for one server.
+ * Serves implementations written for nice-grpc on the server that carries bytes: reflection comes as a package of that kind,
+ * health is written alike, and one port has room for one server.
  */
 
 /** How the messages of a method are read and written. */

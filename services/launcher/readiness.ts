@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { HealthDefinition } from "@quorate/proto/health";
 import { createChannel, createClient } from "nice-grpc";
-import { HealthDefinition } from "nice-grpc-server-health";
 
 const POLL_MS = 50;
 const CHECK_MS_MAX = 500;

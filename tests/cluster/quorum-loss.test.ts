@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { describe, expect } from "@jest/globals";
 import { connect, QuorateError } from "@quorate/client";
 import { Consistency, ErrorReason, Health, Outcome, Role } from "@quorate/client/generated";
-import { HealthDefinition } from "nice-grpc-server-health";
+import { HealthDefinition } from "@quorate/proto/health";
 import { bareClients, bytes, clusterOfFile, NeverWill, type Reply, type TestCluster, text } from "../support";
 import { failed } from "./failed";
 import { inTime, patientKv, patientTests } from "./patient";

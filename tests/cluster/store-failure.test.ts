@@ -1,5 +1,5 @@
 import { expect } from "@jest/globals";
-import { HealthDefinition } from "nice-grpc-server-health";
+import { HealthDefinition } from "@quorate/proto/health";
 import { bareClients, clusterOfFile, type TestCluster } from "../support";
 import { refuseLongFiles } from "./full-disk";
 import { expectNothingLost, Load } from "./load";

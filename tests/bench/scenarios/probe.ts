@@ -1,6 +1,6 @@
 import { connect } from "node:net";
+import { HealthDefinition } from "@quorate/proto/health";
 import { createChannel, createClient } from "nice-grpc";
-import { HealthDefinition } from "nice-grpc-server-health";
 import { until } from "./wait";
 
 const POLL_MS = 2;

@@ -34,14 +34,7 @@ const rooms: Record<string, Room> = {
   "services/settings": { uses: ["commander", "yaml"] },
   "services/grpc": { uses: ["#std", "@quorate/proto/calling", "@quorate/proto/http2", "nice-grpc-common"] },
   "services/forward": {
-    uses: [
-      "#std",
-      "#grpc",
-      "@quorate/proto",
-      "nice-grpc-common",
-      "nice-grpc-server-health",
-      "nice-grpc-server-reflection",
-    ],
+    uses: ["#std", "#grpc", "@quorate/proto", "nice-grpc-common", "nice-grpc-server-reflection"],
   },
   "services/rpc": {
     // Of kv: how commands are encoded, ranges, and the Merkle tree; of settings what an address is.
@@ -82,7 +75,7 @@ const rooms: Record<string, Room> = {
   "services/testing": {
     uses: ["@quorate/services", "@quorate/client", "@quorate/proto", "@grpc/grpc-js", "nice-grpc-common"],
   },
-  "services/launcher": { uses: ["#std", "commander", "nice-grpc", "nice-grpc-server-health"] },
+  "services/launcher": { uses: ["#std", "@quorate/proto/health", "commander", "nice-grpc"] },
   // Its folders reach its files by #client, for nothing goes up by "../".
   "clients/typescript/src": {
     uses: ["#client", "@quorate/proto", "nice-grpc-common"],
