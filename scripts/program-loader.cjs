@@ -4,6 +4,7 @@ const { createHash } = require("node:crypto");
 const { readFileSync } = require("node:fs");
 const { wrap } = require("node:module");
 const { join } = require("node:path");
+const { cachedDataVersionTag } = require("node:v8");
 const { Script } = require("node:vm");
 
 const HASH_BYTES = 32;
@@ -19,14 +20,14 @@ function run(name) {
     require(path);
     return;
   }
-  // The bundler writes ASCII. Code of other flags of V8 is refused here, and made anew.
+  // The bundler writes ASCII.
   const script = new Script(wrap(readFileSync(path, "latin1")), { filename: path, cachedData: code });
   script.runInThisContext().call(exports, exports, require, module, path, __dirname);
 }
 
-/** V8's version and the architecture are part of the name: what another made is of no use. */
+/** Code is of use to the V8 alone that made it: the tag stands for its version, its flags and what the processor can do. */
 function codeName(name) {
-  return `${name}-${process.arch}-${process.versions.v8}.code`;
+  return `${name}-${process.arch}-${cachedDataVersionTag()}.code`;
 }
 
 /** Code behind its SHA-256, for V8 would run what is damaged; null where there is none that can be trusted. */

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { cachedDataVersionTag } from "node:v8";
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -25,6 +26,9 @@ const PROGRAMS = {
   },
   "clients/cli/dist/programs": { quorate: "clients/cli/dist/main.js" },
 };
+
+/** Of V8, by which programs are started: by hand, and by services/launcher/process.ts. */
+const FLAGS = [[], ["--max-semi-space-size=8"]];
 
 /** What the programs are made by: a change of any of these makes them anew. */
 const MADE_BY = [
@@ -121,7 +125,7 @@ async function make(folder, entryPoints, stampPath) {
   const loader = readFileSync(join(root, "scripts/program-loader.cjs"), "utf8");
   for (const program of Object.keys(entryPoints)) {
     const name = names.find((file) => file.startsWith(`${program}-`) && file.endsWith(".js"));
-    names.push(makeCode(directory, name));
+    for (const flags of FLAGS) names.push(makeCode(directory, name, flags));
     writeWhole(join(directory, `${program}.js`), loader.replace("{name}", basename(name, ".js")));
   }
   // Another build may have removed it meanwhile.
@@ -140,19 +144,29 @@ async function make(folder, entryPoints, stampPath) {
   writeWhole(stampPath, JSON.stringify(stamp));
 }
 
-/** @returns the name of the file with the code */
-function makeCode(directory, name) {
-  const codeName = `${basename(name, ".js")}-${process.arch}-${process.versions.v8}.code`;
+/** @returns the name of the file with the code that V8 makes with these flags */
+function makeCode(directory, name, flags) {
+  const codeName = `${basename(name, ".js")}-${process.arch}-${versionTag(flags)}.code`;
   const path = join(directory, codeName);
   if (existsSync(path)) return codeName;
   const temporary = temporaryOf(path);
   const maker = join(root, "scripts/program-code.cjs");
-  const { status, stderr, error } = spawnSync(process.execPath, [maker, join(directory, name), temporary], {
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(`${name} --help does not run: ${error?.message ?? stderr}`);
+  runNode([...flags, maker, join(directory, name), temporary], `${name} --help`);
   renameSync(temporary, path);
   return codeName;
+}
+
+/** By which V8 tells whose code is of use to it. */
+function versionTag(flags) {
+  return flags.length === 0
+    ? cachedDataVersionTag()
+    : runNode([...flags, "-p", "require('node:v8').cachedDataVersionTag()"], "node").trim();
+}
+
+function runNode(argv, what) {
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, argv, { encoding: "utf8" });
+  if (status !== 0) throw new Error(`${what} does not run: ${error?.message ?? stderr}`);
+  return stdout;
 }
 
 function isFresh(stampPath) {

@@ -2,10 +2,17 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { cachedDataVersionTag } from "node:v8";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/globals";
 
 const scripts = resolve(__dirname, "../../../scripts");
-const CODE = `one-1-${process.arch}-${process.versions.v8}.code`;
+const CODE = `one-1-${process.arch}-${cachedDataVersionTag()}.code`;
+
+test("the programs of a cluster start with code that was made for the flags of V8 they are started by", () => {
+  const launcher = readFileSync(join(__dirname, "../../../services/launcher/process.ts"), "utf8");
+  const flags = /ENGINE_FLAGS = (\[.*\])/.exec(launcher)?.[1];
+  expect(readFileSync(join(scripts, "programs.mjs"), "utf8")).toContain(`const FLAGS = [[], ${flags}];`);
+});
 
 describe("a program of one file", () => {
   let folder = "";
