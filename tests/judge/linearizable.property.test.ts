@@ -117,7 +117,9 @@ function agree(records: HistoryRecord[]): void {
 }
 
 describe("the linearizability search", () => {
-  it("K5: accepts whatever an atomic store did", () => {
+  it("K5: finds no fault with what an atomic store did, and is undecided about one history of a hundred at most", () => {
+    let judged = 0;
+    let undecided = 0;
     fc.assert(
       fc.property(
         fc.record({
@@ -131,13 +133,17 @@ describe("the linearizability search", () => {
         (options) => {
           const records = simulatedHistory(options);
           const verdict = checkLinearizable(records);
-          if (verdict.kind !== "linearizable") {
+          judged += 1;
+          // Of one with dozens of appends that nobody knows the end of, the states are too many to visit.
+          if (verdict.kind === "undecided") undecided += 1;
+          else if (verdict.kind !== "linearizable") {
             throw new Error(`${JSON.stringify(verdict, null, 1)}\n${formatHistory(records)}`);
           }
         },
       ),
       { numRuns: 400 },
     );
+    expect(undecided).toBeLessThanOrEqual(judged / 100);
   });
 
   it("K5: gives the verdict of brute force on histories damaged in one place", () => {
