@@ -100,7 +100,7 @@ export async function ensurePrograms() {
 export default ensurePrograms;
 
 async function make(folder, entryPoints, stampPath) {
-  const { build } = await import("esbuild");
+  const { build, stop } = await import("esbuild");
   const directory = join(root, folder);
   const startMs = Date.now();
   const { outputFiles, metafile } = await build({
@@ -119,6 +119,8 @@ async function make(folder, entryPoints, stampPath) {
     logLevel: "error",
     plugins: [outside, sources],
   });
+  // Else its process, of 170 MB, lives as long as this one, which may be that of `npm start`.
+  await stop();
   mkdirSync(directory, { recursive: true });
   const names = outputFiles.map(({ path }) => basename(path));
   for (const { path, contents } of outputFiles) writeWhole(path, contents);
