@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { cachedDataVersionTag } from "node:v8";
@@ -8,10 +8,17 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "@jest/g
 const scripts = resolve(__dirname, "../../../scripts");
 const CODE = `one-1-${process.arch}-${cachedDataVersionTag()}.code`;
 
-test("the programs of a cluster start with code that was made for the flags of V8 they are started by", () => {
+test.each(["node", "gateway"])("code lies ready for a %s, started by hand or by the launcher", (program) => {
   const launcher = readFileSync(join(__dirname, "../../../services/launcher/process.ts"), "utf8");
-  const flags = /ENGINE_FLAGS = (\[.*\])/.exec(launcher)?.[1];
-  expect(readFileSync(join(scripts, "programs.mjs"), "utf8")).toContain(`const FLAGS = [[], ${flags}];`);
+  const flags = JSON.parse(/ENGINE_FLAGS = (\[.+\])/.exec(launcher)?.[1] ?? "") as string[];
+  const folder = join(__dirname, "../../../services/dist/programs");
+  const name = /run\("(.+)"\)/.exec(readFileSync(join(folder, `${program}.js`), "utf8"))?.[1];
+  const tags = [[], flags].map((each) =>
+    run(...each, "-p", "require('node:v8').cachedDataVersionTag()").trim(),
+  );
+  expect(new Set(tags).size).toBe(2);
+  const files = readdirSync(folder);
+  for (const tag of tags) expect(files).toContain(`${name}-${process.arch}-${tag}.code`);
 });
 
 describe("a program of one file", () => {
