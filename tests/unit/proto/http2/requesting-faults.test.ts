@@ -20,10 +20,8 @@ import {
   WINDOW_UPDATE,
 } from "../../grpc/http2-frames";
 import { settings } from "./raw-end";
-import { RawServer } from "./requesting-rig";
+import { NO_BYTES, OK, RawServer } from "./requesting-rig";
 
-const NO_BYTES = Buffer.alloc(0);
-const OK = Buffer.of(0x88);
 const answered = frame(HEADERS, END_HEADERS, 1, OK);
 const field = Buffer.from("\x00\x01t\x011", "latin1");
 

@@ -10,6 +10,11 @@ import { eventually } from "../../../support/eventually";
 import { PREFACE } from "../../grpc/http2-frames";
 import { RawEnd } from "./raw-end";
 
+export const NO_BYTES = Buffer.alloc(0);
+
+/** The block of ":status: 200". */
+export const OK = Buffer.of(0x88);
+
 export const REQUEST: readonly OutgoingField[] = [
   [":method", "POST"],
   [":scheme", "http"],

@@ -23,12 +23,9 @@ import {
   WINDOW_UPDATE,
 } from "../../grpc/http2-frames";
 import { settings } from "./raw-end";
-import { RawServer, REQUEST, type SeenAnswer } from "./requesting-rig";
+import { NO_BYTES, OK, RawServer, REQUEST, type SeenAnswer } from "./requesting-rig";
 
-const NO_BYTES = Buffer.alloc(0);
-
-/** ":status: 200", "100", and a trailer that nobody keeps. */
-const OK = Buffer.of(0x88);
+/** ":status: 100", and a trailer that nobody keeps. */
 const INFORMATION = Buffer.from("\x08\x03100", "latin1");
 const TRAILERS = Buffer.from("\x00\x01t\x011", "latin1");
 
