@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { type Baseline, type BaselineRun, baselineFrom, baselineOf, heldAgainst } from "./baseline";
 import { BenchCluster } from "./bench-cluster";
-import { type Cell, groupsOf, runRounds } from "./cells";
+import { groupsOf, runRounds } from "./cells";
 import { cpuCostsOf, ratiosOf } from "./comparison";
 import { type Footprint, measureFootprint } from "./footprint";
 import { KeySpace } from "./key-space";
@@ -22,10 +22,12 @@ import {
   type Report,
   ratiosText,
   roundText,
+  settlingsText,
   troublesOf,
 } from "./report";
 import { whileRunning } from "./running";
 import { scenarioWork } from "./scenarios/run";
+import { type Settling, settle } from "./settling";
 import { SOAK_HELP, type SoakOptions, soakOptions } from "./soak/options";
 import { isWell } from "./soak/report";
 import { soak } from "./soak/run";
@@ -34,6 +36,8 @@ import { soak } from "./soak/run";
 const NOT_WELL_EXIT_CODE = 3;
 
 type Say = (text: string) => void;
+
+type Measured = Pick<Report, "settlings" | "cells">;
 
 async function run(options: BenchOptions, args: readonly string[]): Promise<Report> {
   const say: Say = (text) => {
@@ -48,13 +52,13 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
     if (problem !== null) throw new BadOption(`--against ${against}: ${problem}`);
   }
   let machine: Machine | null = null;
-  let cells: readonly Cell[] = [];
+  let measured: Measured = { settlings: [], cells: [] };
   if (options.workloads.length > 0) {
     await whileRunning(await BenchCluster.start(options.profile), async (cluster) => {
       machine = describeMachine(cluster.directory);
       say(`${machineText(machine)}\n`);
       const seat = { contender: new QuorateContender(cluster), space: new KeySpace(options) };
-      cells = await withOpponents(options, say, (others) => runCells([seat, ...others], options, say));
+      measured = await withOpponents(options, say, (others) => runCells([seat, ...others], options, say));
     });
   }
   let footprint: Footprint | null = null;
@@ -68,12 +72,13 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
     });
   }
   if (machine === null) throw new BadOption("--cell names nothing to measure");
+  const { cells } = measured;
   const ratios = ratiosOf(cells);
   const report: Report = {
     command,
     machine,
     options,
-    cells,
+    ...measured,
     ratios,
     // What an operation may cost is said for few keys.
     cpuCosts: options.against.includes("few-keys") ? [] : cpuCostsOf(cells),
@@ -87,15 +92,26 @@ async function run(options: BenchOptions, args: readonly string[]): Promise<Repo
   return report;
 }
 
-async function runCells(seats: readonly Seat[], options: BenchOptions, say: Say): Promise<readonly Cell[]> {
+async function runCells(seats: readonly Seat[], options: BenchOptions, say: Say): Promise<Measured> {
   // Who shares keys shares the cluster that holds them.
-  const clusters = new Map(seats.map((seat) => [seat.space, seat]));
-  for (const seat of clusters.values()) await load(seat, options.seed);
-  return runRounds(groupsOf(seats, options.workloads), options.rounds, async ({ seat, workload }, round) => {
-    const measurement = await measure(seat, workload, options, round);
-    say(roundText(measurement, round));
-    return measurement;
-  });
+  const clusters = [...new Map(seats.map((seat) => [seat.space, seat])).values()];
+  for (const seat of clusters) await load(seat, options.seed);
+  const { settleSeconds } = options;
+  const settlings: readonly Settling[] =
+    settleSeconds === 0
+      ? []
+      : await Promise.all(clusters.map(({ contender }) => settle(contender, settleSeconds)));
+  if (settlings.length > 0) say(`${settlingsText(settlings)}\n`);
+  const cells = await runRounds(
+    groupsOf(seats, options.workloads),
+    options.rounds,
+    async ({ seat, workload }, round) => {
+      const measurement = await measure(seat, workload, options, round);
+      say(roundText(measurement, round));
+      return measurement;
+    },
+  );
+  return { settlings, cells };
 }
 
 /** What is printed at the end. */

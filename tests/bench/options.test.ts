@@ -34,6 +34,11 @@ describe("options", () => {
     expect(options("--seconds 0.5 --warm-up-seconds 0")).toMatchObject({ seconds: 0.5, warmUpSeconds: 0 });
   });
 
+  it("waits until a loaded cluster has come to rest, unless told otherwise", () => {
+    expect(options("").settleSeconds).toBe(120);
+    expect(options("--settle-seconds 0").settleSeconds).toBe(0);
+  });
+
   it.each([
     ["--cell cas --in-flight 64", ["cas/64"]],
     ["--cell put,get --rate 500,1000", ["put/500ps", "put/1000ps", "get/500ps", "get/1000ps"]],
@@ -90,6 +95,7 @@ describe("options", () => {
     ["--seconds 0", "--seconds"],
     ["--seconds 1e1", "--seconds"],
     ["--warm-up-seconds soon", "--warm-up-seconds"],
+    ["--settle-seconds never", "--settle-seconds"],
     ["--keys 1", "--keys"],
     ["--via proxy", "--via"],
     ["--against redis", "--against"],

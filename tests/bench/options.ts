@@ -12,6 +12,8 @@ export interface BenchOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly warmUpSeconds: number;
+  /** For how long a loaded cluster is waited for at most; 0 measures right after loading. */
+  readonly settleSeconds: number;
   readonly keys: number;
   readonly footprintKeys: number;
   readonly valueBytes: number;
@@ -54,6 +56,8 @@ How
   --rounds N           rounds, cells interleaved; medians and the range are printed (default: 3; with --against: ${ROUNDS_MIN})
   --seconds N          length of a measurement (default: 5)
   --warm-up-seconds N  before each measurement, not counted (default: 1)
+  --settle-seconds N   after loading, until members hardly write to disk any more, at most (default: 120);
+                       0 measures right after loading
   --keys N             keys of 16 bytes, drawn at random (default: 20000)
   --value-bytes N      (default: 256)
   --footprint-keys N   keys that the cell footprint loads (default: 100000)
@@ -105,6 +109,7 @@ export function benchOptions(args: readonly string[]): BenchOptions | "help" {
     rounds: whole("--rounds", values.rounds ?? String(against.length === 0 ? 3 : ROUNDS_MIN)),
     seconds: secondsOf("--seconds", values.seconds ?? "5", 0.1),
     warmUpSeconds: secondsOf("--warm-up-seconds", values["warm-up-seconds"] ?? "1", 0),
+    settleSeconds: secondsOf("--settle-seconds", values["settle-seconds"] ?? "120", 0),
     keys: whole("--keys", values.keys ?? "20000", 2),
     footprintKeys: whole("--footprint-keys", values["footprint-keys"] ?? "100000"),
     valueBytes: whole("--value-bytes", values["value-bytes"] ?? "256", 0),
@@ -171,6 +176,7 @@ function parsed(args: readonly string[]) {
         rounds: text,
         seconds: text,
         "warm-up-seconds": text,
+        "settle-seconds": text,
         keys: text,
         "footprint-keys": text,
         "value-bytes": text,

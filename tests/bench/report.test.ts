@@ -312,6 +312,7 @@ describe("the report", () => {
     command: "npm run bench -- --cell put",
     machine: { ...MACHINE, loadBefore: 4 },
     options: benchOptions(["--against", "etcd"]) as BenchOptions,
+    settlings: [],
     cells,
     ratios,
     cpuCosts: cpuCostsOf(cells),

@@ -7,6 +7,7 @@ import { FOOTPRINT_GOALS, FOOTPRINT_VALUE_BYTES, type Mark } from "./goals";
 import type { Machine } from "./machine";
 import { LOAD, type Measurement } from "./measure";
 import type { BenchOptions } from "./options";
+import type { Settling } from "./settling";
 import { type Spread, spreadOf } from "./statistics";
 
 /** What `--json` writes. */
@@ -14,6 +15,8 @@ export interface Report {
   readonly command: string;
   readonly machine: Machine;
   readonly options: BenchOptions;
+  /** How each cluster came to rest before the first round; empty where that was not waited for. */
+  readonly settlings: readonly Settling[];
   readonly cells: readonly Cell[];
   /** Empty where no other store ran beside. */
   readonly ratios: readonly Ratio[];
@@ -50,6 +53,15 @@ export function machineText(machine: Machine): string {
 
 export function isNoisy({ loadBefore }: Machine): boolean {
   return loadBefore > LOAD_NOISY;
+}
+
+/** How clusters came to rest, a line for each. */
+export function settlingsText(settlings: readonly Settling[]): string {
+  const lines = settlings.map(({ store, seconds, diskBytes, gaveUp }) => {
+    const cost = `${seconds.toFixed(0)} s after loading, ${mib(diskBytes)} written meanwhile`;
+    return `settled  ${store} ${gaveUp ? `NOT in ${cost}: what follows tells of the loading too` : cost}`;
+  });
+  return lines.join("\n");
 }
 
 /** One line for a round that has just ended. */
