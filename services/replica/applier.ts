@@ -160,6 +160,17 @@ export class Applier {
 
   private doNext(): void {
     this.isBusy = true;
+    try {
+      this.doWaiting();
+    } catch (fault) {
+      // Of ours: what of the batch was done is not known, and nothing may follow it.
+      this.end();
+      this.isBusy = false;
+      throw fault;
+    }
+  }
+
+  private doWaiting(): void {
     while (this.queue.length > 0 || this.errands.length > 0) {
       const errand = this.errands.shift();
       const ending = errand === undefined ? this.applyNext() : errand.run();
@@ -174,9 +185,9 @@ export class Applier {
   }
 
   private fail(failure: unknown): void {
-    if (!(failure instanceof StoreFailure)) throw failure;
     this.end();
     this.isBusy = false;
+    if (!(failure instanceof StoreFailure)) throw failure;
     this.on.failed(failure);
   }
 

@@ -16,7 +16,7 @@ import {
 import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
 import type { Entry } from "@quorate/services/raft";
 import { type StateStore, StoreFailure } from "@quorate/services/replica";
-import { type AppliedEntry, Applier } from "../../../services/replica/applier";
+import { type AppliedEntry, Applier, ApplierStopped } from "../../../services/replica/applier";
 
 const source = { namespace: "", requestId: null, wallTimeMs: 0 };
 
@@ -120,8 +120,11 @@ it("tells what was written when reads may see it, and before the outcome", async
 });
 
 describe("with a store that has in memory what is read, and takes what is written at once", () => {
-  /** @param room what each write is answered with, in turn; null from then on */
-  function applierOf(room: (Promise<void> | null)[] = []) {
+  /**
+   * @param room what each write is answered with, in turn; null from then on
+   * @param onWritten what its owner does besides when a batch is written
+   */
+  function applierOf(room: (Promise<void> | null)[] = [], onWritten: () => void = () => {}) {
     const store = {
       read: () => ({ get: () => null, range: () => [] }),
       write: () => room.shift() ?? null,
@@ -132,7 +135,10 @@ describe("with a store that has in memory what is read, and takes what is writte
       store,
       { term: 0, index: 0 },
       {
-        written: ({ meta }) => told.push(`written ${meta.revision}`),
+        written: ({ meta }) => {
+          onWritten();
+          told.push(`written ${meta.revision}`);
+        },
         applied: (entries) => {
           told.push(`applied ${entries.at(-1)?.id.index}`);
           if (entries.at(-1)?.id.index === 1) applier.push(all.slice(1));
@@ -175,6 +181,29 @@ describe("with a store that has in memory what is read, and takes what is writte
     applier.push(all.slice(0, 1));
     await applier.stop();
     expect(told).toEqual([...first, "failed: lost"]);
+  });
+
+  it("a fault of ours ends it: nothing more is applied, and who stops it need not wait", async () => {
+    const fault = new Error("a fault of ours");
+    const { applier, told } = applierOf([], () => {
+      throw fault;
+    });
+    expect(() => applier.push(all.slice(0, 1))).toThrow(fault);
+    applier.push(all.slice(1));
+    await expect(applier.exclusive(() => Promise.resolve())).rejects.toThrow(ApplierStopped);
+    await applier.stop();
+    expect(told).toEqual([]);
+  });
+
+  it("a fault of ours that comes when a write was waited for is told to who stops it, once", async () => {
+    const fault = new Error("a fault of ours");
+    const { applier, told } = applierOf([Promise.resolve()], () => {
+      throw fault;
+    });
+    applier.push(all);
+    await expect(applier.stop()).rejects.toThrow(fault);
+    await applier.stop();
+    expect(told).toEqual([]);
   });
 
   it("what runs between batches is waited for", async () => {
