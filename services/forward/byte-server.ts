@@ -37,6 +37,15 @@ export interface ByteServerOptions {
   readonly pipelineLimits?: PipelineLimits;
 }
 
+/** Ends a call from outside, as failed. */
+type EndCall = (failure: CallFailure) => void;
+
+/** Of a deadline; undefined where that lies too far away to matter. */
+type Timer = NodeJS.Timeout | undefined;
+
+/** Begins to serve a call whose request is whole, and stops the timer of its deadline when it has ended. */
+type ServeRequest = (call: ByteCall, serverCall: ServerCall, timer: Timer) => EndCall;
+
 const NO_BODY = Buffer.alloc(0);
 
 /**
@@ -167,23 +176,30 @@ export class ByteServer {
     return this.withRequest(method, (...whole) => this.serveUnary(...whole));
   }
 
-  /** @param serve given the call once its request is whole */
-  private withRequest(
-    method: MethodRoute,
-    serve: (call: ByteCall, serverCall: ServerCall) => { readonly cancelled: () => void },
-  ): CallHandler {
+  private withRequest(method: MethodRoute, serve: ServeRequest): CallHandler {
     return (serverCall) => {
-      let serving: { readonly cancelled: () => void } | null = null;
+      const call = this.byteCall(method, serverCall);
+      let serving: EndCall | null = null;
+      // From its headers on, for a request need never be whole.
+      const timer = at(call.deadlineMs, () => {
+        const failure = deadlinePassed(call);
+        if (serving !== null) serving(failure);
+        else serverCall.fail(this.ended.failed(call, failure).toStatus());
+      });
       readRequest(serverCall, {
         request: (body) => {
-          serving = serve(this.byteCall(method, serverCall, body), serverCall);
+          call.body = body;
+          serving = serve(call, serverCall, timer);
         },
-        cancelled: () => serving?.cancelled(),
+        cancelled: () => {
+          clearTimeout(timer);
+          serving?.(callerLeft());
+        },
       });
     };
   }
 
-  private serveUnary(call: ByteCall, serverCall: ServerCall): { readonly cancelled: () => void } {
+  private serveUnary(call: ByteCall, serverCall: ServerCall, timer: Timer): EndCall {
     const end = (failure: CallFailure | null, answer: Uint8Array | null): void => {
       if (call.aborted) return;
       clearTimeout(timer);
@@ -195,35 +211,35 @@ export class ByteServer {
         serverCall.fail(this.ended.failed(call, failure ?? noAnswer()).toStatus());
       }
     };
-    const timer = at(call.deadlineMs, () => end(deadlinePassed(call), null));
     this.options.service.unary(call).then(
       (answer) => end(null, answer),
       (error: unknown) => end(CallFailure.from(error), null),
     );
-    return { cancelled: () => end(callerLeft(), null) };
+    return (failure) => end(failure, null);
   }
 
-  private serveStreamed(call: ByteCall, serverCall: ServerCall): { readonly cancelled: () => void } {
+  private serveStreamed(call: ByteCall, serverCall: ServerCall, timer: Timer): EndCall {
     const { service, stalledMsMax = STALLED_MS_MAX_DEFAULT } = this.options;
-    const end = this.serveAnswers(call, serverCall, (sink) =>
+    const end = this.serveAnswers(call, serverCall, timer, (sink) =>
       service.stream(call, {
         write: async (message) => {
-          const timer = setTimeout(() => end(stalled()), stalledMsMax);
+          const stallTimer = setTimeout(() => end(stalled()), stalledMsMax);
           try {
             await sink.write(message);
           } finally {
-            clearTimeout(timer);
+            clearTimeout(stallTimer);
           }
         },
       }),
     );
-    return { cancelled: () => end(callerLeft()) };
+    return end;
   }
 
   private serveDuplex(method: MethodRoute, serverCall: ServerCall): void {
-    const call = this.byteCall(method, serverCall, NO_BODY);
+    const call = this.byteCall(method, serverCall);
     const source = new IncomingMessages(serverCall, call);
-    const end = this.serveAnswers(call, serverCall, (sink) =>
+    const timer = at(call.deadlineMs, () => end(deadlinePassed(call)));
+    const end = this.serveAnswers(call, serverCall, timer, (sink) =>
       this.options.service.duplex(call, source, sink),
     );
     serverCall.listen({
@@ -252,12 +268,12 @@ export class ByteServer {
     if (this.closing !== null) pipeline.finish();
   }
 
-  /** @returns how to end the call from outside */
   private serveAnswers(
     call: ByteCall,
     serverCall: ServerCall,
+    timer: Timer,
     serve: (sink: ByteSink) => Promise<void>,
-  ): (failure: CallFailure | null) => void {
+  ): EndCall {
     this.streamCount += 1;
     const end = (failure: CallFailure | null): void => {
       if (call.aborted) return;
@@ -271,7 +287,6 @@ export class ByteServer {
         serverCall.fail(this.ended.failed(call, failure).toStatus());
       }
     };
-    const timer = at(call.deadlineMs, () => end(deadlinePassed(call)));
     serve(new StreamSink(serverCall, call)).then(
       () => end(null),
       (error: unknown) => end(CallFailure.from(error)),
@@ -279,11 +294,11 @@ export class ByteServer {
     return end;
   }
 
-  private byteCall(method: MethodRoute, serverCall: ServerCall, body: Buffer): ByteCall {
+  private byteCall(method: MethodRoute, serverCall: ServerCall): ByteCall {
     const defaultMs = method.responseStream ? Number.POSITIVE_INFINITY : this.options.defaultDeadlineMs;
     return new ByteCall({
       method,
-      body,
+      body: NO_BODY,
       headers: new LazyHeaders(serverCall),
       connection: serverCall,
       deadlineMs: deadlineMsOf(serverCall.deadlineMs, defaultMs),
@@ -300,7 +315,7 @@ function deadlineMsOf(theirsMs: number, defaultMs: number): number {
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** A timer for a point of time, or none for one that lies too far away to matter. */
-function at(timeMs: number, run: () => void): NodeJS.Timeout | undefined {
+function at(timeMs: number, run: () => void): Timer {
   const waitMs = timeMs - Date.now();
   return waitMs > TIMER_MS_MAX ? undefined : setTimeout(run, waitMs);
 }

@@ -4,8 +4,8 @@ import type { MethodRoute } from "./routing";
 /** A call as it arrived: its body unread, everything that routing needs beside it. */
 export class ByteCall {
   readonly method: MethodRoute;
-  /** Views the frame that it came in: copy what is kept. Empty where the requests are a stream. */
-  readonly body: Buffer;
+  /** Views the frame that it came in: copy what is kept. Empty where the requests are a stream, and until the one there is is whole. */
+  body: Buffer;
   readonly headers: CallHeaders;
   /** Until when it must be answered, as Date.now() counts. */
   readonly deadlineMs: number;

@@ -1,4 +1,4 @@
-import { status } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
 import { type ByteCall, CallFailure, type MethodRoute, outgoingCall } from "@quorate/services/forward";
@@ -7,6 +7,8 @@ import { Serving, serviceOf } from "./serving";
 
 const PUT = "/quorate.kv.v1.KvService/Put";
 const SCAN = "/quorate.kv.v1.KvService/Scan";
+
+const asIs = (bytes: Buffer): Buffer => bytes;
 
 describe("the byte server", () => {
   let serving: Serving;
@@ -45,6 +47,40 @@ describe("the byte server", () => {
     const { error } = await serving.unary(PUT, Uint8Array.of(1), { deadlineMs: Number.POSITIVE_INFINITY });
     expect(CallFailure.from(error)).toMatchObject({ reason: ErrorReason.DEADLINE_EXCEEDED });
     expect(deadlineMs).toBeGreaterThan(0);
+  });
+
+  test("a request that never ends is answered at its deadline, and served by nobody", async () => {
+    const ended: [string, status][] = [];
+    let served = 0;
+    serving = await Serving.open(
+      serviceOf(() => {
+        served += 1;
+        return Promise.resolve(Uint8Array.of());
+      }),
+      {
+        defaultDeadlineMs: 150,
+        onEnd: (method: MethodRoute, code: status) => ended.push([method.path, code]),
+      },
+    );
+    const { client } = serving;
+    // By headers alone, for a deadline that the caller knows of ends the call there, too.
+    const begin = (path: string, headers: Readonly<Record<string, string>>): Promise<CallFailure> =>
+      new Promise((resolve) => {
+        const metadata = new Metadata();
+        for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+        const stream = client.makeBidiStreamRequest(path, asIs, asIs, metadata);
+        stream.on("error", (error) => resolve(CallFailure.from(error)));
+        stream.resume();
+        stream.write(Buffer.of(1));
+      });
+    const failures = await Promise.all([begin(PUT, {}), begin(SCAN, { "grpc-timeout": "200m" })]);
+    const failure = { reason: ErrorReason.DEADLINE_EXCEEDED };
+    expect(failures).toMatchObject([{ ...failure, outcome: Outcome.NOT_APPLIED }, failure]);
+    expect(ended.sort()).toEqual([
+      [PUT, status.DEADLINE_EXCEEDED],
+      [SCAN, status.DEADLINE_EXCEEDED],
+    ]);
+    expect(served).toBe(0);
   });
 
   test("a caller that leaves midway ends the wait, is one line at debug, and costs the next call nothing", async () => {
@@ -141,7 +177,6 @@ describe("the byte server", () => {
       ),
       { stalledMsMax: 100 },
     );
-    const asIs = (bytes: Buffer): Buffer => bytes;
     const stream = serving.client.makeServerStreamRequest(SCAN, asIs, asIs, Buffer.of());
     // Its connection lives, and answers pings.
     const messages = stream[Symbol.asyncIterator]();
