@@ -22,7 +22,8 @@ export function sendAlone(
   let answer: Buffer | null = null;
   const stream = beginCall(connection, call, {
     message: (bytes) => {
-      answer = bytes;
+      if (answer === null) answer = bytes;
+      else leave(new CallFailure(ErrorReason.INTERNAL, "more than one answer came"));
     },
     ended: (said) => {
       stopWaiting();

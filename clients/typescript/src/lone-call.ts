@@ -18,7 +18,8 @@ export function sendAlone(connection: CallingConnection, call: OutgoingCall): vo
     { ...call.metadata, "grpc-timeout": `${Math.min(TIMEOUT_MS_MAX, Math.max(1, Math.ceil(leftMs)))}m` },
     {
       message: (bytes) => {
-        answer = bytes;
+        if (answer === null) answer = bytes;
+        else leave(new QuorateError("more than one answer came", { code: "INTERNAL" }));
       },
       ended: (said) => {
         cancelAlarm();

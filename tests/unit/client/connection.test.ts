@@ -5,6 +5,7 @@ import { type AttemptOptions, GrpcConnection, type Method, QuorateError } from "
 import { ErrorReason } from "@quorate/client/generated";
 import { type ByteService, CallFailure } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
+import { AnsweringServer } from "../forward/answering-server";
 import { Said } from "../forward/said";
 import { duplexServiceOf, Serving } from "../forward/serving";
 
@@ -246,6 +247,18 @@ describe("the connection of a client", () => {
         retryable: true,
       });
     }
+  });
+
+  test.each([0, 2])("takes no answer of %i messages to a call with one for an answer", async (count) => {
+    const server = new AnsweringServer(count);
+    closing.push(() => server.close());
+    const connection = new GrpcConnection(await server.listen(), 60_000, "unary");
+    closing.push(() => connection.close());
+    // Without an outcome, so that of a write it is not known.
+    await expect(connection.unary(PUT, Buffer.of(1), options)).rejects.toMatchObject({
+      code: "INTERNAL",
+      outcome: null,
+    });
   });
 
   test("is made again to a server that is back", async () => {

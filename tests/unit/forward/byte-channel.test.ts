@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorReason, Outcome } from "@quorate/proto/kv";
 import { ByteChannel, NO_HEADERS } from "@quorate/services/forward";
 import { eventually } from "../../support/eventually";
+import { AnsweringServer } from "./answering-server";
 import { RefusingServer } from "./refusing-server";
 import { PATIENCE_MS, PATIENT_OPTIONS, patientChannel, patientChannels, Serving, serviceOf } from "./serving";
 
@@ -109,6 +110,20 @@ describe("a byte channel", () => {
       outcome: Outcome.UNKNOWN,
     });
   });
+
+  test.each([0, 2])(
+    "an answer of %i messages to a call with one is a failure of unknown outcome",
+    async (count) => {
+      const server = new AnsweringServer(count);
+      closing.push(() => server.close());
+      const channel = patientChannel(await server.listen());
+      closing.push(() => channel.close());
+      await expect(channel.unary(call(), new AbortController().signal)).rejects.toMatchObject({
+        reason: ErrorReason.INTERNAL,
+        outcome: Outcome.UNKNOWN,
+      });
+    },
+  );
 
   test("one that is closed in the turn of its first call leaves no connection behind", async () => {
     const sockets: Socket[] = [];
