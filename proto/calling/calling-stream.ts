@@ -1,6 +1,6 @@
 import { errorCode, type Headers, type Stream, type StreamListener } from "@quorate/proto/http2";
 import { Status } from "nice-grpc-common";
-import { type EndStatus, statusIn, statusOfHttp, statusOfReset } from "./end-status";
+import { type EndStatus, pageIn, statusIn, statusOfReset } from "./end-status";
 import { MessageSplitter, MessageTooLongError, prefixOf } from "./messages";
 
 /** What comes of a stream. Nothing does once it is cancelled. None of it may throw. */
@@ -74,13 +74,15 @@ export class CallingStream implements StreamListener {
   /** Told by its stream: of headers, and then of trailers. Only what ends an answer says how the call ended. */
   onHeaders(headers: Headers, isLast: boolean): void {
     if (this.isOver) return;
-    const httpStatus = headers.get(":status");
-    const isOfHttp = httpStatus !== null && httpStatus !== "200";
-    if (!isLast && !isOfHttp) return;
-    const said = statusIn(headers) ?? (isOfHttp ? statusOfHttp(Number(httpStatus)) : null);
-    if (isLast) this.said = said;
-    // What follows is a page for people.
-    else if (said !== null) this.breakOff(said);
+    const page = pageIn(headers);
+    if (isLast) {
+      const said = statusIn(headers);
+      // No page says that a call ended well.
+      this.said = page !== null && (said === null || said.code === Status.OK) ? page : said;
+    } else if (page !== null) {
+      // What follows is for people.
+      this.breakOff(page);
+    }
   }
 
   /** Told by its stream. */

@@ -1,5 +1,6 @@
 import { errorCode, type Headers } from "@quorate/proto/http2";
 import { Status } from "nice-grpc-common";
+import { isGrpc } from "./content-type";
 
 /** How a call ended, as its caller hears it. */
 export interface EndStatus {
@@ -26,23 +27,32 @@ export function statusIn(headers: Headers): EndStatus | null {
     : { code: Number(code), details, statusDetails: Buffer.from(statusDetails, "base64") };
 }
 
-const CODE_OF_HTTP_STATUS: ReadonlyMap<number, Status> = new Map([
-  [400, Status.INTERNAL],
-  [401, Status.UNAUTHENTICATED],
-  [403, Status.PERMISSION_DENIED],
-  [404, Status.UNIMPLEMENTED],
-  [429, Status.UNAVAILABLE],
-  [502, Status.UNAVAILABLE],
-  [503, Status.UNAVAILABLE],
-  [504, Status.UNAVAILABLE],
+const CODE_OF_HTTP_STATUS: ReadonlyMap<string, Status> = new Map([
+  ["400", Status.INTERNAL],
+  ["401", Status.UNAUTHENTICATED],
+  ["403", Status.PERMISSION_DENIED],
+  ["404", Status.UNIMPLEMENTED],
+  ["429", Status.UNAVAILABLE],
+  ["502", Status.UNAVAILABLE],
+  ["503", Status.UNAVAILABLE],
+  ["504", Status.UNAVAILABLE],
 ]);
 
-/** What it means that the answer came under an HTTP status other than 200, and without one of gRPC ("HTTP to gRPC Status Code Mapping"). */
-export function statusOfHttp(httpStatus: number): EndStatus {
-  return {
-    code: CODE_OF_HTTP_STATUS.get(httpStatus) ?? Status.UNKNOWN,
-    details: `the other side answered with HTTP status ${httpStatus}`,
-  };
+/**
+ * What it means that an answer is none of gRPC ("HTTP to gRPC Status Code Mapping"): it comes under an HTTP status other than 200, or
+ * holds something else. null for one that is, and for trailers.
+ */
+export function pageIn(headers: Headers): EndStatus | null {
+  const httpStatus = headers.get(":status");
+  if (httpStatus === null) return null;
+  if (httpStatus !== "200") {
+    const code = CODE_OF_HTTP_STATUS.get(httpStatus) ?? Status.UNKNOWN;
+    return { code, details: `the other side answered with HTTP status ${httpStatus}` };
+  }
+  const contentType = headers.get("content-type");
+  if (isGrpc(contentType)) return null;
+  const what = contentType === null ? "without a content-type" : `of the content-type ${contentType}`;
+  return { code: Status.UNKNOWN, details: `the other side gave an answer ${what}, which is none of gRPC` };
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { type KeepaliveTimes, keepAlive } from "@quorate/proto/calling";
+import { isGrpc, type KeepaliveTimes, keepAlive } from "@quorate/proto/calling";
 import { type Headers, type OutgoingField, ServingConnection, type Stream } from "@quorate/proto/http2";
 import { Status } from "nice-grpc-common";
 import { assert } from "#std";
@@ -35,9 +35,6 @@ export interface GrpcServerOptions {
  * what one gateway may carry: 10,000 watches, which is what a node holds, each by a stream of its own, and the calls beside them.
  */
 export const STREAMS_MAX = 16_384;
-
-/** With a suffix such as "+proto", or parameters, or neither; "application/grpc-web" is another protocol. */
-const GRPC_CONTENT_TYPE = /^application\/grpc(?:\+[^;]*)?\s*(?:;.*)?$/i;
 
 const NO_GRPC: readonly OutgoingField[] = [[":status", "415"]];
 const NO_POST: readonly OutgoingField[] = [
@@ -116,9 +113,9 @@ export class GrpcServer {
   }
 
   private take(stream: Stream, headers: Headers, origin: CallOrigin): void {
-    const isGrpc = GRPC_CONTENT_TYPE.test(headers.get("content-type") ?? "");
-    if (!isGrpc || headers.get(":method") !== "POST") {
-      stream.sendHeaders(isGrpc ? NO_POST : NO_GRPC);
+    const isCall = isGrpc(headers.get("content-type"));
+    if (!isCall || headers.get(":method") !== "POST") {
+      stream.sendHeaders(isCall ? NO_POST : NO_GRPC);
       stream.end([]);
       return;
     }

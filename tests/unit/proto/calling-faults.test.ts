@@ -101,7 +101,8 @@ function fieldsOf(fields: Readonly<Record<string, string>>): Buffer {
   return Buffer.concat(parts);
 }
 
-const answer = frame(HEADERS, END_HEADERS, 1, block("200", {}));
+const GRPC = { "content-type": "application/grpc" };
+const answer = frame(HEADERS, END_HEADERS, 1, block("200", GRPC));
 const trailers = (code: string): Buffer =>
   frame(HEADERS, END_HEADERS | END_STREAM, 1, fieldsOf({ "grpc-status": code }));
 const message = (text: string): Buffer =>
@@ -131,9 +132,53 @@ describe("a call ends once, and as what was said of it has it,", () => {
       [],
     ],
     [
+      "with a status of HTTP, whatever good the page says of it",
+      [frame(HEADERS, END_HEADERS | END_STREAM, 1, block("503", { "grpc-status": "0" }))],
+      Status.UNAVAILABLE,
+      [],
+    ],
+    [
+      "with a failure that comes under a status of HTTP",
+      [frame(HEADERS, END_HEADERS | END_STREAM, 1, block("503", { ...GRPC, "grpc-status": "8" }))],
+      Status.RESOURCE_EXHAUSTED,
+      [],
+    ],
+    [
+      "with a page that comes as if all were well",
+      [
+        frame(HEADERS, END_HEADERS, 1, block("200", { "content-type": "text/html" })),
+        data(message("a")),
+        trailers("0"),
+      ],
+      Status.UNKNOWN,
+      [],
+    ],
+    [
+      "with what is not said to be of gRPC",
+      [frame(HEADERS, END_HEADERS, 1, block("200", {})), data(message("a")), trailers("0")],
+      Status.UNKNOWN,
+      [],
+    ],
+    [
+      "with an answer of gRPC in whichever format",
+      [
+        frame(HEADERS, END_HEADERS, 1, block("200", { "content-type": "application/grpc+proto; x=1" })),
+        data(message("a")),
+        trailers("0"),
+      ],
+      Status.OK,
+      ["a"],
+    ],
+    [
+      "with a failure and no type of what does not come",
+      [frame(HEADERS, END_HEADERS | END_STREAM, 1, block("200", { "grpc-status": "5" }))],
+      Status.NOT_FOUND,
+      [],
+    ],
+    [
       "with a status that was said before the end, and another one at the end",
       [
-        frame(HEADERS, END_HEADERS, 1, block("200", { "grpc-status": "0" })),
+        frame(HEADERS, END_HEADERS, 1, block("200", { ...GRPC, "grpc-status": "0" })),
         data(message("a")),
         trailers("13"),
       ],
@@ -143,7 +188,7 @@ describe("a call ends once, and as what was said of it has it,", () => {
     [
       "with a status that was said before the end, which does not come",
       [
-        frame(HEADERS, END_HEADERS, 1, block("200", { "grpc-status": "0" })),
+        frame(HEADERS, END_HEADERS, 1, block("200", { ...GRPC, "grpc-status": "0" })),
         data(message("a")),
         frame(RST_STREAM, 0, 1, number32(errorCode.internal)),
       ],
