@@ -1,9 +1,6 @@
-const SLAB_BYTES = 32 * 1024;
+import { giveBack, LARGE_SLAB_BYTES, SMALL_SLAB_BYTES, slabOf } from "./slabs";
 
 const NO_BYTES = Buffer.alloc(0);
-
-/** One that nobody uses just now: connections that say nothing hold none, and mostly one after the other says something. */
-let spare: Buffer | null = null;
 
 /** Gathers what is to leave together, so that many small frames are one write. */
 export class OutgoingBytes {
@@ -13,6 +10,12 @@ export class OutgoingBytes {
   private at = 0;
   private full: Buffer[] = [];
   private fullBytes = 0;
+  /** Slabs that are full, of which something was not taken yet. */
+  private readonly filled: Buffer[] = [];
+  /** Those of which all was taken. */
+  private readonly spent: Buffer[] = [];
+  /** What was taken last did not fit into a small slab. */
+  private wasLong = false;
 
   /** How many bytes have been added since they were last taken. */
   get length(): number {
@@ -23,9 +26,8 @@ export class OutgoingBytes {
   reserve(bytes: number): number {
     if (this.slab.length - this.at < bytes) {
       this.closeSegment();
-      this.slab = slabOf(bytes);
-      this.start = 0;
-      this.at = 0;
+      const isLong = this.wasLong || this.fullBytes > 0;
+      this.replaceSlab(isLong ? Math.max(bytes, LARGE_SLAB_BYTES) : bytes);
     }
     return this.at;
   }
@@ -35,20 +37,30 @@ export class OutgoingBytes {
     this.at = end;
   }
 
-  /** @returns all that was added */
+  /** @returns all that was added, to be used until recycle() */
   take(): readonly Buffer[] {
     this.closeSegment();
     const taken = this.full;
+    this.wasLong = this.fullBytes > SMALL_SLAB_BYTES;
     this.full = [];
     this.fullBytes = 0;
+    for (let slab = this.filled.pop(); slab !== undefined; slab = this.filled.pop()) this.spent.push(slab);
     return taken;
   }
 
   /** What was taken is not needed any more. */
   recycle(): void {
+    for (let slab = this.spent.pop(); slab !== undefined; slab = this.spent.pop()) giveBack(slab);
     if (this.length > 0) return;
-    if (this.slab.length === SLAB_BYTES) spare = this.slab;
+    giveBack(this.slab);
     this.slab = NO_BYTES;
+    this.start = 0;
+    this.at = 0;
+  }
+
+  private replaceSlab(bytes: number): void {
+    if (this.slab !== NO_BYTES) this.filled.push(this.slab);
+    this.slab = slabOf(bytes);
     this.start = 0;
     this.at = 0;
   }
@@ -59,11 +71,4 @@ export class OutgoingBytes {
     this.fullBytes += this.at - this.start;
     this.start = this.at;
   }
-}
-
-function slabOf(bytes: number): Buffer {
-  if (bytes > SLAB_BYTES) return Buffer.allocUnsafeSlow(bytes);
-  const slab = spare ?? Buffer.allocUnsafeSlow(SLAB_BYTES);
-  spare = null;
-  return slab;
 }
