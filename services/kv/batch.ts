@@ -1,7 +1,7 @@
 import { Refusal } from "@quorate/proto/log";
 import { assert, compareBytes } from "#std";
 import { type Result, refused } from "./answer";
-import { byteKey } from "./byte-key";
+import { KeyMap } from "./key-map";
 import { type KeyRange, rangeContains } from "./key-range";
 import type { LeaseTable } from "./lease-table";
 import type { Namespace } from "./namespace";
@@ -13,8 +13,8 @@ import type { RangeRead, StateView } from "./view";
 
 /** A batch's own writes to one namespace, over the view. */
 interface Overlay {
-  /** The newest record of each key that was written, by byteKey; null where it was deleted. */
-  readonly records: Map<string, StoredRecord | null>;
+  /** The newest record of each key that was written; null where it was deleted. */
+  readonly records: KeyMap<StoredRecord | null>;
   /** Created or truncated within the batch: nothing of the namespace's present generation is in the view. */
   isAll: boolean;
 }
@@ -112,13 +112,12 @@ export class Batch {
     return null;
   }
 
-  /** @param id the byteKey of the key, so that it is made once a command */
-  newest(key: Uint8Array, id: string): StoredRecord | null {
-    const staged = this.stage.find(id);
+  newest(key: Uint8Array): StoredRecord | null {
+    const staged = this.stage.find(key);
     if (staged !== undefined) return staged.after;
     const { namespace } = this;
     const overlay = this.overlays.get(namespace.id);
-    const own = overlay?.records.get(id);
+    const own = overlay?.records.get(key);
     if (own !== undefined) return own;
     if (overlay?.isAll === true) return null;
     return this.view.get(namespace.id, namespace.generation, key);
@@ -160,11 +159,7 @@ export class Batch {
   }
 
   /** Writes a value over the newest record of the key, and returns the new one. */
-  put(
-    id: string,
-    newest: StoredRecord | null,
-    next: Pick<StoredRecord, "key" | "value" | "leaseId">,
-  ): StoredRecord {
+  put(newest: StoredRecord | null, next: Pick<StoredRecord, "key" | "value" | "leaseId">): StoredRecord {
     const { key, value, leaseId } = next;
     const revision = this.commandRevision;
     const record: StoredRecord = {
@@ -176,12 +171,12 @@ export class Batch {
       version: versionAfter(newest, revision),
       leaseId,
     };
-    this.stage.write(id, newest, record);
+    this.stage.write(key, newest, record);
     return record;
   }
 
-  delete(id: string, newest: StoredRecord): void {
-    this.stage.write(id, newest, null);
+  delete(newest: StoredRecord): void {
+    this.stage.write(newest.key, newest, null);
   }
 
   /** Empties the namespace, however many keys it holds: at once, as it cannot be refused any more. */
@@ -214,13 +209,12 @@ export class Batch {
   }
 
   /** A field, so that a command makes no closure. */
-  private readonly settle = ({ id, before, after }: StagedKey): void => {
+  private readonly settle = ({ key, before, after }: StagedKey): void => {
     const record = after ?? before;
     if (record === null) return;
-    const { key } = record;
     const { namespace } = this;
     const { id: namespaceId, generation } = namespace;
-    this.overlay(namespace).records.set(id, after);
+    this.overlay(namespace).records.set(key, after);
     const leaseBefore = before === null ? 0 : before.leaseId;
     const leaseAfter = after === null ? 0 : after.leaseId;
     if (leaseBefore !== leaseAfter) {
@@ -266,7 +260,7 @@ export class Batch {
     });
     const isSorted = seen.length === 0;
     for (const record of records) {
-      const staged = this.stage.find(byteKey(record.key));
+      const staged = this.stage.find(record.key);
       const now = staged === undefined ? record : staged.after;
       if (now !== null) seen.push(now);
     }
@@ -277,7 +271,7 @@ export class Batch {
   private overlay(namespace: Namespace): Overlay {
     const known = this.overlays.get(namespace.id);
     if (known !== undefined) return known;
-    const overlay: Overlay = { records: new Map(), isAll: false };
+    const overlay: Overlay = { records: new KeyMap(), isAll: false };
     this.overlays.set(namespace.id, overlay);
     this.touched.add(namespace);
     return overlay;

@@ -34,6 +34,7 @@ export {
   verifyCommand,
   type WriteId,
 } from "./command";
+export { KeyMap } from "./key-map";
 export { type KeyRange, prefixEnd, prefixRange, rangeContains, rangeIsEmpty } from "./key-range";
 export {
   DEFAULT_LIMITS,

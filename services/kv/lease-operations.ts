@@ -2,7 +2,6 @@ import { type LeaseRenewal, Refusal } from "@quorate/proto/log";
 import { assert } from "#std";
 import { done, type Result, refused } from "./answer";
 import type { Batch } from "./batch";
-import { byteKey } from "./byte-key";
 import type { LeaseTable } from "./lease-table";
 import { LEASES_MAX } from "./limits";
 import type { Namespace } from "./namespace";
@@ -54,10 +53,9 @@ export function endLease(
   batch.begin(namespace, origin);
   for (const { generation, key } of keys) {
     assert(generation === namespace.generation, "the keys of a lease are of the present generation");
-    const id = byteKey(key);
-    const newest = batch.newest(key, id);
+    const newest = batch.newest(key);
     assert(newest?.leaseId === leaseId, "an attached key is there, and says so");
-    batch.delete(id, newest);
+    batch.delete(newest);
   }
   assert(batch.end() === null, "a quota refuses no deletions");
   leases.end(leaseId);

@@ -9,7 +9,6 @@ import {
 import { assert, concatBytes } from "#std";
 import { answerRecord, DONE, done, type Result, refused } from "./answer";
 import type { Batch } from "./batch";
-import { byteKey } from "./byte-key";
 import { deleteRangeReads } from "./command-reads";
 import { formatDecimal, isInt64, parseDecimal } from "./decimal";
 import { unknownLease } from "./lease-operations";
@@ -21,23 +20,21 @@ import type { StoredRecord } from "./record";
  */
 
 export function applyPut(batch: Batch, put: Put): Result {
-  const id = byteKey(put.key);
-  const newest = batch.newest(put.key, id);
+  const newest = batch.newest(put.key);
   const failed = checkLease(batch, put.leaseId, newest) ?? checkCondition(put.expectedModRevision, newest);
   if (failed !== null) return failed;
   const result = put.returnPrevious && newest !== null ? done({ previous: answerRecord(newest) }) : DONE;
-  batch.put(id, newest, { key: put.key, value: put.value, leaseId: Number(put.leaseId) });
+  batch.put(newest, { key: put.key, value: put.value, leaseId: Number(put.leaseId) });
   return result;
 }
 
 export function applyDelete(batch: Batch, deletion: Delete): Result {
-  const id = byteKey(deletion.key);
-  const newest = batch.newest(deletion.key, id);
+  const newest = batch.newest(deletion.key);
   const failed = checkCondition(deletion.expectedModRevision, newest);
   if (failed !== null) return failed;
   if (newest === null) return DONE;
   const previous = deletion.returnPrevious ? answerRecord(newest) : undefined;
-  batch.delete(id, newest);
+  batch.delete(newest);
   return done({ deleted: 1n, previous });
 }
 
@@ -56,14 +53,13 @@ export function applyDeleteRange(batch: Batch, deletion: DeleteRange): Result {
 }
 
 export function deleteRecords(batch: Batch, records: readonly StoredRecord[]): Result {
-  for (const record of records) batch.delete(byteKey(record.key), record);
+  for (const record of records) batch.delete(record);
   return done({ deleted: BigInt(records.length) });
 }
 
 export function applyIncrement(batch: Batch, increment: Increment): Result {
   const { key } = increment;
-  const id = byteKey(key);
-  const newest = batch.newest(key, id);
+  const newest = batch.newest(key);
   const before = newest === null ? 0n : parseDecimal(readValue(newest));
   if (before === null) {
     return refused(Refusal.NOT_AN_INTEGER, "the value is not the decimal text of a signed 64-bit integer");
@@ -75,14 +71,13 @@ export function applyIncrement(batch: Batch, increment: Increment): Result {
       `${before} with delta ${increment.delta} does not fit in a signed 64-bit integer`,
     );
   }
-  batch.put(id, newest, { key, value: formatDecimal(value), leaseId: newest?.leaseId ?? 0 });
+  batch.put(newest, { key, value: formatDecimal(value), leaseId: newest?.leaseId ?? 0 });
   return done({ value });
 }
 
 export function applyAppend(batch: Batch, append: Append): Result {
   const { key } = append;
-  const id = byteKey(key);
-  const newest = batch.newest(key, id);
+  const newest = batch.newest(key);
   if (newest !== null && append.value.length === 0) return done({ record: answerRecord(newest) });
   const valueBytes = (newest?.valueBytes ?? 0) + append.value.length;
   if (valueBytes > Number(append.valueBytesMax)) {
@@ -92,7 +87,7 @@ export function applyAppend(batch: Batch, append: Append): Result {
     );
   }
   const value = newest === null ? append.value : joined(readValue(newest), append);
-  const record = batch.put(id, newest, { key, value, leaseId: newest?.leaseId ?? 0 });
+  const record = batch.put(newest, { key, value, leaseId: newest?.leaseId ?? 0 });
   return done({ record: answerRecord(record) });
 }
 

@@ -1,9 +1,10 @@
+import { bytesEqual } from "#std";
+import { KeyMap } from "./key-map";
 import type { StoredRecord } from "./record";
 
 /** What the command in hand does to one key. */
 export interface StagedKey {
-  /** The byteKey of the key. */
-  readonly id: string;
+  readonly key: Uint8Array;
   /** As the command found it; null where there was none. */
   readonly before: StoredRecord | null;
   /** As the command leaves it so far; null where there is none. */
@@ -12,11 +13,13 @@ export interface StagedKey {
 
 /**
  * What the command in hand does, kept apart until the whole of it is known to be right. Most commands touch one key, so
- * the first has a field of its own and the map stays empty.
+ * the first has a field of its own and the others stay empty.
  */
 export class Stage {
   private first: StagedKey | null = null;
-  private readonly others = new Map<string, StagedKey>();
+  /** The others, in the order in which they were first touched. */
+  private readonly others: StagedKey[] = [];
+  private readonly byKey = new KeyMap<StagedKey>();
   private keyCount = 0;
   private byteCount = 0;
 
@@ -35,36 +38,44 @@ export class Stage {
   }
 
   /** Undefined for a key that the command has not touched. */
-  find(id: string): StagedKey | undefined {
-    if (this.first === null) return undefined;
-    return this.first.id === id ? this.first : this.others.get(id);
+  find(key: Uint8Array): StagedKey | undefined {
+    const { first } = this;
+    if (first === null) return undefined;
+    if (first.key === key || bytesEqual(first.key, key)) return first;
+    return this.others.length === 0 ? undefined : this.byKey.get(key);
   }
 
   /** @param now the record of the key as the command sees it */
-  write(id: string, now: StoredRecord | null, after: StoredRecord | null): void {
+  write(key: Uint8Array, now: StoredRecord | null, after: StoredRecord | null): void {
     if (now !== null) this.count(-1, now);
     if (after !== null) this.count(1, after);
-    const known = this.find(id);
+    const known = this.find(key);
     if (known !== undefined) {
       known.after = after;
       return;
     }
-    const staged = { id, before: now, after };
-    if (this.first === null) this.first = staged;
-    else this.others.set(id, staged);
+    const staged = { key, before: now, after };
+    if (this.first === null) {
+      this.first = staged;
+      return;
+    }
+    this.others.push(staged);
+    this.byKey.set(key, staged);
   }
 
   /** Visits the keys in the order in which they were first touched. */
   each(visit: (staged: StagedKey) => void): void {
     if (this.first === null) return;
     visit(this.first);
-    if (this.others.size === 0) return;
-    for (const staged of this.others.values()) visit(staged);
+    for (const staged of this.others) visit(staged);
   }
 
   clear(): void {
     this.first = null;
-    if (this.others.size > 0) this.others.clear();
+    if (this.others.length > 0) {
+      this.others.length = 0;
+      this.byKey.clear();
+    }
     this.keyCount = 0;
     this.byteCount = 0;
   }

@@ -9,7 +9,6 @@ import {
 import { unreachable } from "#std";
 import { answerKey, answerRecord, DONE, done, type Result, refused } from "./answer";
 import type { Batch } from "./batch";
-import { byteKey } from "./byte-key";
 import { TXN_COUNT_MAX, TXN_RANGE_DELETIONS_MAX } from "./limits";
 import { applyAppend, applyDelete, applyIncrement, applyPut, deleteRecords } from "./operations";
 import type { RangeCut } from "./range-meter";
@@ -75,7 +74,7 @@ class TxnRun {
   private holds(planned: PlannedCompare): boolean | Refused {
     const { compare } = planned;
     if (planned.kind === "key") {
-      return compareHolds(compare, this.batch.newest(compare.key, byteKey(compare.key)));
+      return compareHolds(compare, this.batch.newest(compare.key));
     }
     if (planned.range === null) return true;
     const { records, cut } = this.batch.range(planned.range.position, planned.range.read);
@@ -119,7 +118,7 @@ class TxnRun {
         return applyAppend(this.batch, operation.value);
       case "get": {
         const { key } = operation.value;
-        const newest = this.batch.newest(key, byteKey(key));
+        const newest = this.batch.newest(key);
         return newest === null ? DONE : done({ record: answerRecord(newest) });
       }
       default:

@@ -118,8 +118,8 @@ export const modelMutations: readonly Mutation[] = [
     edits: [
       {
         file: "services/kv/lease-operations.ts",
-        find: "    batch.delete(id, newest);\n",
-        replace: "    batch.delete(id, newest);\n    batch.end();\n    batch.begin(namespace, origin);\n",
+        find: "    batch.delete(newest);\n",
+        replace: "    batch.delete(newest);\n    batch.end();\n    batch.begin(namespace, origin);\n",
       },
     ],
     expected: ["the keys of a lease go together"],
