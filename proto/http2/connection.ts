@@ -17,6 +17,7 @@ import { HeaderBlocks } from "./header-blocks";
 import { HEADER_LIST_BYTES_MAX } from "./header-decoder";
 import type { OutgoingField } from "./header-encoder";
 import type { Headers } from "./headers";
+import { takeIn } from "./input";
 import { ResetBudget } from "./reset-budget";
 import { Sender } from "./sender";
 import type { Stream, StreamCarrier } from "./stream";
@@ -98,7 +99,7 @@ export abstract class Connection implements StreamCarrier {
       this.fault ??= wordsOf(error);
     });
     socket.on("close", () => this.conclude());
-    socket.on("data", (chunk: Buffer) => this.read(chunk));
+    socket.on("data", (chunk: Buffer) => takeIn(this.read, chunk));
   }
 
   get destroyed(): boolean {
@@ -252,7 +253,7 @@ export abstract class Connection implements StreamCarrier {
     setImmediate(() => this.destroy());
   }
 
-  private read(chunk: Buffer): void {
+  private readonly read = (chunk: Buffer): void => {
     if (this.isOver) return;
     try {
       const frames = this.withoutPreface(chunk);
@@ -261,7 +262,7 @@ export abstract class Connection implements StreamCarrier {
       if (!(error instanceof ConnectionError)) throw error;
       this.fail(error);
     }
-  }
+  };
 
   private take(type: number, flags: number, streamId: number, payload: Buffer): void {
     this.checkTurn(type, streamId);

@@ -9,6 +9,7 @@ import {
   WINDOW_BYTES_MAX,
 } from "./frames";
 import { HeaderEncoder, type OutgoingField } from "./header-encoder";
+import { type Writer, writeAfterInput, writeLater } from "./input";
 import { OutgoingBytes } from "./outgoing-bytes";
 import type { Stream } from "./stream";
 
@@ -33,10 +34,10 @@ const TURN_BYTES_MAX = 64 * 1024;
 const UNREAD_BYTES_MAX = 8 * 1024 * 1024;
 
 /**
- * Sends frames. What is said in one turn of the event loop, of whichever streams, leaves in one write when the callback that
- * brought it about has ended, with all promises that settle by it.
+ * Sends frames. What streams say while something is taken in leaves in one write behind that; what is said else when the
+ * callback that brought it about has ended, with all promises that settle by it.
  */
-export class Sender {
+export class Sender implements Writer {
   /** How much of a new stream may be sent. */
   initialWindow = WINDOW_BYTES_DEFAULT;
   private readonly socket: Socket;
@@ -58,9 +59,10 @@ export class Sender {
   private newestDataAt = 0;
   private isInTransit = false;
   private isPlanned = false;
+  /** Whether it is written behind the input that is being taken in. */
+  private isDue = false;
   private isFinished = false;
   private isOver = false;
-  private readonly plan = (): void => process.nextTick(this.flush);
 
   constructor(socket: Socket, listener: SenderListener) {
     this.socket = socket;
@@ -69,7 +71,7 @@ export class Sender {
 
   /** How the end begins that begins the streams. */
   preface(): void {
-    this.planFlush();
+    this.planFlush(false);
     const at = this.out.reserve(PREFACE.length);
     this.out.slab.set(PREFACE, at);
     this.out.commit(at + PREFACE.length);
@@ -178,7 +180,7 @@ export class Sender {
   /** The other side takes so much more. @returns whether it may */
   widen(bytes: number): boolean {
     this.window += bytes;
-    if (this.waiting.size > 0) this.planFlush();
+    if (this.waiting.size > 0) this.planFlush(true);
     return this.window <= WINDOW_BYTES_MAX;
   }
 
@@ -218,8 +220,9 @@ export class Sender {
     for (const taken of [...this.transitTaken, ...this.gatheredTaken]) taken();
   }
 
-  private readonly flush = (): void => {
+  flush(): void {
     this.isPlanned = false;
+    this.isDue = false;
     if (this.isOver || this.isFinished || this.isInTransit) return;
     this.gather();
     this.newestData = null;
@@ -236,7 +239,7 @@ export class Sender {
     for (let at = 0; at < last; at += 1) this.socket.write(parts[at] as Buffer);
     this.socket.write(parts[last] as Buffer, this.taken);
     if (last > 0) this.socket.uncork();
-  };
+  }
 
   private readonly taken = (): void => {
     if (this.isOver) return;
@@ -303,12 +306,12 @@ export class Sender {
   private wake(stream: Stream): void {
     if (stream.sendWindow <= 0) return;
     this.waiting.add(stream);
-    this.planFlush();
+    this.planFlush(true);
   }
 
   /** The head of a frame, and room for what follows. @returns where that begins in the slab */
   private begin(bytes: number, type: number, flags: number, streamId: number): number {
-    this.planFlush();
+    this.planFlush(type === frameType.data || type === frameType.headers);
     this.newestData = null;
     const { out } = this;
     const at = out.reserve(FRAME_HEAD_BYTES + bytes);
@@ -323,13 +326,17 @@ export class Sender {
     return at + FRAME_HEAD_BYTES;
   }
 
-  private planFlush(): void {
-    if (this.isPlanned || this.isInTransit) {
-      if (this.isInTransit && this.out.length > UNREAD_BYTES_MAX) this.listener.flooded();
+  /** @param isOfStream whether a stream says it: what the connection says by itself, such as of windows, goes with what follows */
+  private planFlush(isOfStream: boolean): void {
+    if (this.isInTransit) {
+      if (this.out.length > UNREAD_BYTES_MAX) this.listener.flooded();
       return;
     }
+    if (this.isDue) return;
+    this.isDue = isOfStream && writeAfterInput(this);
+    if (this.isDue || this.isPlanned) return;
     this.isPlanned = true;
-    queueMicrotask(this.plan);
+    writeLater(this);
   }
 }
 

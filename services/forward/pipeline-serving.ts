@@ -1,3 +1,4 @@
+import { afterInput } from "@quorate/proto/http2";
 import { ErrorReason, Outcome, type PipelinedAnswer, type PipelinedCall } from "@quorate/proto/kv";
 import {
   decodePipelineRequest,
@@ -200,8 +201,8 @@ export class PipelineServing {
     this.heldBytes += answer.body.length;
     if (this.isFlushPlanned || !this.isDrained) return;
     this.isFlushPlanned = true;
-    // After all promises that settle now; what else this turn brings is of other streams.
-    process.nextTick(this.flush);
+    // With what else is answered by then; what else this turn brings is of other streams.
+    afterInput(this.flush);
   }
 
   private sendAnswers(): void {

@@ -1,4 +1,5 @@
 import { createHash, hash as hashOnce } from "node:crypto";
+import { afterInput, takeIn } from "@quorate/proto/http2";
 import type { Clock, Digest, Scheduler } from "#replica";
 
 /** The ports of the pure folders that Node itself provides. */
@@ -10,11 +11,9 @@ export const systemClock: Clock = {
 /** The check phase of the event loop: after all input that the poll phase found. Microtasks would batch ones. */
 export const turnScheduler: Scheduler = {
   afterThisTurn: (run) => {
-    setImmediate(run);
+    setImmediate(takeIn, run, undefined);
   },
-  afterThisInput: (run) => {
-    process.nextTick(run);
-  },
+  afterThisInput: afterInput,
   afterMs: (delayMs, run) => {
     setTimeout(run, delayMs).unref();
   },
