@@ -113,6 +113,19 @@ describe("proposals", () => {
     expect(outcomes[0]).toEqual({ kind: "applied", answer: ANSWER, entry: { term: 2, index: 10 } });
   });
 
+  it("up to the last entry of a state that was installed are unknown, and later ones stay open", () => {
+    const { queue, outcomes, push, place } = proposals();
+    push();
+    push();
+    push();
+    place({ term: 2, index: 10 });
+    queue.installedUpTo(11);
+    const unknown = { kind: "unknown", reason: "leadership_lost" };
+    expect(outcomes).toEqual([unknown, unknown, null]);
+    queue.applied({ term: 2, index: 12 }, ANSWER);
+    expect(outcomes[2]).toEqual({ kind: "applied", answer: ANSWER, entry: { term: 2, index: 12 } });
+  });
+
   it("beyond the bound on commands or bytes are refused at once, and room returns", () => {
     const { queue, push, place } = proposals({ commandsMax: 2, bytesMax: 100 });
     expect([push(), push(), push()]).toEqual(["accepted", "accepted", "full"]);

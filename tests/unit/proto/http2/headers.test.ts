@@ -85,6 +85,7 @@ describe("a header block", () => {
     ["whose Huffman code says the end", "00 01 61 84 ff ff ff ff"],
     ["whose Huffman code ends in zeros", "00 01 61 81 18"],
     ["whose Huffman code ends in a whole byte of ones", "00 01 61 82 1f ff"],
+    ["whose Huffman code is whole before a byte of ones", "00 01 61 82 f8 ff"],
   ])("%s is refused", (_name, block) => {
     expect(() => new HeaderDecoder().decode(bytes(block))).toThrow(expect.objectContaining({ code: 9 }));
   });
@@ -119,6 +120,22 @@ describe("a header block", () => {
       }),
     );
   });
+});
+
+test("fields that are kept are meant by their numbers, however many there are", () => {
+  const fields = Array.from({ length: 100 }, (_, nth) => new KeptField(`n${nth}`, `v${nth}`));
+  const encoder = new HeaderEncoder();
+  const decoder = new HeaderDecoder();
+  const lengths: number[] = [];
+  for (const said of [fields, fields.toReversed()]) {
+    const block = Buffer.alloc(encoder.bytesMax(said));
+    const end = encoder.encode(said, block, 0);
+    const headers = decoder.decode(block.subarray(0, end));
+    expect(said.map(({ name }) => headers.get(name))).toEqual(said.map(({ value }) => value));
+    lengths.push(end);
+  }
+  // Numbers of one byte or two.
+  expect(lengths[1]).toBeLessThan(200);
 });
 
 test("what is encoded is decoded, whatever is kept, and whatever becomes of the table", () => {

@@ -156,6 +156,11 @@ describe("a connection is ended, with the reason,", () => {
   });
 });
 
+test("a farewell for a fault names the last stream that was looked at, so that later ones may be begun elsewhere", async () => {
+  const caller = rig.call().say(headers(1), headers(5), frame(PING, 0, 0, Buffer.alloc(7)), headers(7));
+  expect((await caller.next(GOAWAY, 0)).payload.readUInt32BE(0)).toBe(5);
+});
+
 test("a connection is ended by more data than a stream has room for", async () => {
   const caller = rig.call().say(headers(1));
   const seen = await rig.begun(1);
