@@ -96,7 +96,7 @@ export class Applier {
   /** The same, but they wait for goOn(). */
   add(entries: readonly Entry[]): void {
     if (this.stopped || entries.length === 0) return;
-    const expected = (this.queue[this.queue.length - 1]?.index ?? this.takenIndex) + 1;
+    const expected = (this.queue.at(-1)?.index ?? this.takenIndex) + 1;
     assert(entries[0]!.index === expected, "committed entries are consecutive");
     for (const entry of entries) this.queue.push(entry);
   }

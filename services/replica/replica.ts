@@ -379,7 +379,7 @@ export class Replica {
       this.parts.proposals.applied(id, answer);
     }
     // Not what the state has applied: one that was installed may be ahead of what the core has handed out.
-    const last = entries[entries.length - 1];
+    const last = entries.at(-1);
     if (last !== undefined) this.parts.raft.applied(last.id.index);
     this.parts.reads.applied(this.parts.applier.applied.index);
     this.parts.readPoints.applied();

@@ -108,7 +108,7 @@ export class TurnLoop {
   /** A Ready and all before it are durable. */
   durable(ready: Ready): void {
     if (ready.messagesAfterPersist.length > 0) this.ports.transport.send(ready.messagesAfterPersist);
-    const last = ready.entries[ready.entries.length - 1];
+    const last = ready.entries.at(-1);
     this.parts.raft.persisted({
       readyNumber: ready.number,
       last: last === undefined ? null : { term: last.term, index: last.index },
