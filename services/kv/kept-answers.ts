@@ -22,6 +22,8 @@ const ROOM_MIN = 8;
 export class KeptAnswers {
   private places: (KeptAnswer | undefined)[] = empty(ROOM_MIN);
   private count = 0;
+  /** How many lie elsewhere than in their own place. */
+  private displaced = 0;
 
   get size(): number {
     return this.count;
@@ -37,9 +39,7 @@ export class KeptAnswers {
 
   add(answer: KeptAnswer): void {
     if ((this.count + 1) * 2 > this.places.length) this.resize(this.places.length * 2);
-    const place = this.placeOf(answer.sequence);
-    assert(this.places[place] === undefined, "a sequence has one answer");
-    this.places[place] = answer;
+    this.put(answer);
     this.count += 1;
   }
 
@@ -49,7 +49,7 @@ export class KeptAnswers {
     const answer = this.places[place];
     if (answer === undefined) return undefined;
     this.count -= 1;
-    this.free(place);
+    this.free(answer, place);
     if (this.places.length > ROOM_MIN && this.count * 8 < this.places.length)
       this.resize(this.places.length / 2);
     return answer;
@@ -74,16 +74,34 @@ export class KeptAnswers {
     }
   }
 
-  /** Frees a place and moves those up that lie behind it for want of it (Knuth, volume 3, section 6.4, algorithm R). */
-  private free(place: number): void {
+  private put(answer: KeptAnswer): void {
     const { places } = this;
+    const place = this.placeOf(answer.sequence);
+    assert(places[place] === undefined, "a sequence has one answer");
+    places[place] = answer;
+    if (place !== this.ownPlace(answer)) this.displaced += 1;
+  }
+
+  private ownPlace({ sequence }: KeptAnswer): number {
+    return sequence & (this.places.length - 1);
+  }
+
+  /**
+   * Frees a place and moves those up that lie behind it for want of it (Knuth, volume 3, section 6.4, algorithm R). Mostly there
+   * are none, and nothing is looked at: of sequences that follow on one another the first goes, and all others lie behind it.
+   */
+  private free(answer: KeptAnswer, place: number): void {
+    const { places } = this;
+    if (place !== this.ownPlace(answer)) this.displaced -= 1;
     const mask = places.length - 1;
     let hole = place;
-    for (let next = (hole + 1) & mask; ; next = (next + 1) & mask) {
-      const answer = places[next];
-      if (answer === undefined) break;
-      if (((next - answer.sequence) & mask) < ((next - hole) & mask)) continue;
-      places[hole] = answer;
+    for (let next = (hole + 1) & mask; this.displaced > 0; next = (next + 1) & mask) {
+      const behind = places[next];
+      if (behind === undefined) break;
+      const own = this.ownPlace(behind);
+      if (((next - own) & mask) < ((next - hole) & mask)) continue;
+      places[hole] = behind;
+      if (hole === own) this.displaced -= 1;
       hole = next;
     }
     places[hole] = undefined;
@@ -92,8 +110,8 @@ export class KeptAnswers {
   private resize(room: number): void {
     const before = this.places;
     this.places = empty(room);
-    for (const answer of before)
-      if (answer !== undefined) this.places[this.placeOf(answer.sequence)] = answer;
+    this.displaced = 0;
+    for (const answer of before) if (answer !== undefined) this.put(answer);
   }
 }
 
