@@ -25,6 +25,9 @@ const MARKS = IS_USED | IS_DEAD;
 /** What is dead and passed over needs no more than its span. */
 const FILLER_WORDS_MIN = 2;
 
+/** Longer keys are compared by a call, which takes 0.09 us: a loop takes 0.36 for 256 bytes, and 0.02 for 16. */
+const LOOP_BYTES_MAX = 64;
+
 /** A place in the table of places for each so many bytes. */
 const BYTES_PER_SLOT = 64;
 const SLOTS_FILLED_MAX = 0.75;
@@ -61,6 +64,8 @@ export interface CachedRow {
  */
 export class RecordCache {
   private readonly bytes: Uint8Array;
+  /** The same memory, for what a Buffer can do. */
+  private readonly buffer: Buffer;
   private readonly words: Uint32Array;
   /** By hash, with linear probing: a place in the ring and one, or 0. */
   private readonly slots: Uint32Array;
@@ -86,6 +91,7 @@ export class RecordCache {
     const ringBytes = Math.max(0, bytesMax - slotCount * WORD_BYTES);
     this.words = new Uint32Array(Math.floor(ringBytes / WORD_BYTES));
     this.bytes = new Uint8Array(this.words.buffer);
+    this.buffer = Buffer.from(this.words.buffer);
     this.slots = new Uint32Array(slotCount);
     this.slotMask = slotCount - 1;
     this.entriesMax = Math.floor(slotCount * SLOTS_FILLED_MAX);
@@ -177,12 +183,15 @@ export class RecordCache {
   }
 
   private isAt(place: number, hash: number, space: KeySpace, key: Uint8Array): boolean {
-    const { words, bytes } = this;
+    const { words, bytes, buffer } = this;
     if (words[place + HASH] !== hash || words[place + KEY_BYTES] !== key.length) return false;
     if (words[place + NAMESPACE] !== space.namespaceId || words[place + GENERATION] !== space.generation) {
       return false;
     }
     const start = (place + ENTRY_WORDS) * WORD_BYTES;
+    if (key.length > LOOP_BYTES_MAX) {
+      return buffer.compare(key, 0, key.length, start, start + key.length) === 0;
+    }
     for (let at = 0; at < key.length; at += 1) {
       if (bytes[start + at] !== key[at]) return false;
     }

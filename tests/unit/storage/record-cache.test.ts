@@ -112,6 +112,19 @@ test("a key that never was is known as such, and is another in another namespace
   expect(cached.find(0, { namespaceId: 2, generation: 2 })).toBeNull();
 });
 
+test.each([3, 64, 65, 300])(
+  "keys of %i bytes that share a hash are told apart by each of their bytes",
+  (length) => {
+    const cache = new RecordCache(600_000);
+    const keys = Array.from({ length: length + 1 }, (_, at) => new Uint8Array(length).fill(1, at, at + 1));
+    for (const [at, key] of keys.entries()) cache.set(7, SPACE, key, rowOf(at, 10));
+    expect(keys.map((key) => held(cache.find(7, SPACE, key.slice())))).toEqual(
+      keys.map((_, at) => rowOf(at, 10)),
+    );
+    expect(cache.find(7, SPACE, new Uint8Array(length).fill(2))).toBeNull();
+  },
+);
+
 test("a cache without room holds nothing", () => {
   const cached = new Cached(0);
   cached.set(0, rowOf(0, 10));
