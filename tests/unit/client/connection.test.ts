@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { constants, createServer as createHttp2Server, type ServerHttp2Session } from "node:http2";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { afterEach, describe, expect, test } from "@jest/globals";
@@ -259,6 +260,35 @@ describe("the connection of a client", () => {
       code: "INTERNAL",
       outcome: null,
     });
+  });
+
+  test("makes room at the server for later calls by giving up earlier ones, however many wait there", async () => {
+    let arrived = 0;
+    const serving = await Serving.open({
+      ...duplexServiceOf(echo),
+      unary: ({ body }) => {
+        if (body[0] === 9) return Promise.resolve(body);
+        arrived += 1;
+        return new Promise(() => {});
+      },
+    });
+    closing.push(() => serving.close());
+    const connection = connectionTo(serving.address);
+    const leaving = new AbortController();
+    setMaxListeners(0, leaving.signal);
+    const stuck = Array.from({ length: 5000 }, () =>
+      connection.unary(PUT, Buffer.of(1), { ...options, signal: leaving.signal }).catch(() => "given up"),
+    );
+    let before = 0;
+    let looks = 0;
+    await eventually("no more arrive", () => {
+      looks = arrived > 0 && arrived === before ? looks + 1 : 0;
+      before = arrived;
+      return looks === 5;
+    });
+    leaving.abort();
+    expect(new Set(await Promise.all(stuck))).toEqual(new Set(["given up"]));
+    expect([...(await connection.unary(PUT, Buffer.of(9), options))]).toEqual([9]);
   });
 
   test("is made again to a server that is back", async () => {

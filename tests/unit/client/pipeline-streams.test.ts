@@ -6,6 +6,30 @@ import { ErrorReason, Outcome } from "@quorate/client/generated";
 import { eventually } from "../../support/eventually";
 import { closing, connection, detailed, echo, failureOf, put, server, text, warm } from "./pipeline-rig";
 
+/** How many calls are open on a stream at most. */
+const OPEN_MAX = 2048;
+
+test("a stream that is full of calls which wait is left for a new one, to which those go that have not left", async () => {
+  await warm();
+  const first = server.stream;
+  const waiting = Array.from({ length: OPEN_MAX + 2 }, (_, nth) => text(put(`${nth}`)));
+  await eventually("it is full", () => first.calls.length === 1 + OPEN_MAX);
+  const beganMs = performance.now();
+  await eventually("it has been for a while", () => performance.now() - beganMs > 1100);
+  server.onFrame = echo;
+  expect(await text(put("later"))).toBe("later");
+  expect(await Promise.all(waiting.slice(OPEN_MAX))).toEqual([`${OPEN_MAX}`, `${OPEN_MAX + 1}`]);
+  expect(server.streams).toHaveLength(2);
+  expect(server.stream.calls.map(({ body }) => String(body))).toEqual([
+    `${OPEN_MAX}`,
+    `${OPEN_MAX + 1}`,
+    "later",
+  ]);
+  first.answer(...first.calls.map(({ id, body }) => ({ id, body })));
+  expect((await Promise.all(waiting)).at(0)).toBe("0");
+  await eventually("it has ended", () => first.isDone);
+});
+
 test("a stream on which nothing comes is left for a new one when a deadline passes there", async () => {
   // What it takes to connect is no silence of the stream.
   await warm();
@@ -24,8 +48,8 @@ test("a stream on which nothing comes is left for a new one when a deadline pass
 describe("when a stream ends", () => {
   /** Fills the stream, so that of these calls some have left and some have not. */
   async function halfSent(): Promise<Promise<QuorateError>[]> {
-    const failures = Array.from({ length: 4100 }, () => failureOf(put("x")));
-    await eventually("as many as it takes", () => server.streams.at(-1)?.calls.length === 4096);
+    const failures = Array.from({ length: OPEN_MAX + 4 }, () => failureOf(put("x")));
+    await eventually("as many as it takes", () => server.streams.at(-1)?.calls.length === OPEN_MAX);
     return failures;
   }
 
@@ -33,8 +57,10 @@ describe("when a stream ends", () => {
     const failures = await halfSent();
     server.stop();
     const ends = await Promise.all(failures);
-    expect(ends.slice(0, 4096).every(({ outcome, retryable }) => outcome === null && retryable)).toBe(true);
-    for (const end of ends.slice(4096)) {
+    expect(ends.slice(0, OPEN_MAX).every(({ outcome, retryable }) => outcome === null && retryable)).toBe(
+      true,
+    );
+    for (const end of ends.slice(OPEN_MAX)) {
       expect(end).toMatchObject({ code: "UNAVAILABLE", retryable: true, outcome: "not_applied" });
     }
   });
@@ -50,7 +76,7 @@ describe("when a stream ends", () => {
     metadata.set("grpc-status-details-bin", details);
     server.stream.end({ code: status.UNAVAILABLE, details: "shutting down", metadata });
     const ends = await Promise.all(failures);
-    for (const end of ends.slice(0, 4096)) {
+    for (const end of ends.slice(0, OPEN_MAX)) {
       expect(end).toMatchObject({
         code: "UNAVAILABLE",
         reason: "UNSPECIFIED",
@@ -58,7 +84,7 @@ describe("when a stream ends", () => {
         outcome: null,
       });
     }
-    for (const end of ends.slice(4096)) {
+    for (const end of ends.slice(OPEN_MAX)) {
       expect(end).toMatchObject({ reason: "SHUTTING_DOWN", retryable: true, outcome: "not_applied" });
     }
     server.onFrame = echo;
@@ -67,10 +93,10 @@ describe("when a stream ends", () => {
   });
 
   test("with OK, all that it took is answered, so nothing else was applied; later calls open another", async () => {
-    const failures = Array.from({ length: 4100 }, (_, at) =>
+    const failures = Array.from({ length: OPEN_MAX + 4 }, (_, at) =>
       put(`${at}`).then(String, (error: QuorateError) => error),
     );
-    await eventually("as many as it takes", () => server.streams.at(-1)?.calls.length === 4096);
+    await eventually("as many as it takes", () => server.streams.at(-1)?.calls.length === OPEN_MAX);
     server.stream.answer(...server.stream.calls.slice(0, 2000).map(({ id, body }) => ({ id, body })));
     server.stream.end();
     const ends = await Promise.all(failures);

@@ -17,9 +17,12 @@ import { pipelinedCall } from "./pipelined-metadata";
 
 const PIPELINE = methodOf(KvServiceDefinition, KvServiceDefinition.methods.pipeline).path;
 
-/** As a server has it, which takes nothing more while so much of one stream is open. */
-const OPEN_CALLS_MAX = 4096;
-const OPEN_BYTES_MAX = 16 * 1024 * 1024;
+/** Half of what a server takes before it reads no more: it is to hear of calls that are given up. */
+const OPEN_CALLS_MAX = 2048;
+const OPEN_BYTES_MAX = 8 * 1024 * 1024;
+
+/** For how long calls wait until so many others have their answers. */
+const FULL_MS_MAX = 1000;
 
 /** What is written is in doubt when the stream breaks, so no more of it waits for the transport than keeps that busy. */
 const FRAMES_IN_TRANSIT_MAX = 2;
@@ -70,6 +73,8 @@ export class PipelineStream implements Carrier {
   /** Ids of written calls that nobody waits for any more, to be told. */
   #givenUp: number[] = [];
   #openBytes = 0;
+  /** Since when calls have waited for others to be answered; null while none do. */
+  #fullSinceMs: number | null = null;
   #lastId = 0;
   #framesInTransit = 0;
   #isFlushPlanned = false;
@@ -105,6 +110,11 @@ export class PipelineStream implements Carrier {
     return !this.#isRetired;
   }
 
+  /** Whether calls have waited for too long until others are answered, which may be about to wait for minutes. */
+  get isStuck(): boolean {
+    return this.#fullSinceMs !== null && this.#timing.nowMs() - this.#fullSinceMs > FULL_MS_MAX;
+  }
+
   add(call: OutgoingCall): void {
     call.id = 0;
     call.goOn(this);
@@ -127,6 +137,14 @@ export class PipelineStream implements Carrier {
     this.#isRetired = true;
     this.#cancelIdle();
     this.#endIfDone();
+  }
+
+  /** Retires it. @returns the calls that have not left, which are to go elsewhere */
+  leave(): readonly OutgoingCall[] {
+    const waiting = this.#waiting.filter((call) => !call.isOver);
+    this.#waiting = [];
+    this.retire();
+    return waiting;
   }
 
   /** Whether it had left. */
@@ -169,11 +187,13 @@ export class PipelineStream implements Carrier {
     const calls: PipelinedCall[] = [];
     const nowMs = this.#timing.nowMs();
     let frameBytes = 0;
+    let isFull = false;
     let at = 0;
     for (; at < this.#waiting.length; at += 1) {
       const call = this.#waiting[at] as OutgoingCall;
       if (call.isOver) continue;
-      if (this.#open.size >= OPEN_CALLS_MAX || this.#openBytes >= OPEN_BYTES_MAX) break;
+      isFull = this.#open.size >= OPEN_CALLS_MAX || this.#openBytes >= OPEN_BYTES_MAX;
+      if (isFull) break;
       const message = pipelinedCall(call, this.#nextId(), nowMs);
       const bytes = pipelinedCallBytes(message);
       if (calls.length > 0 && frameBytes + bytes > PIPELINE_FRAME_BYTES_MAX) break;
@@ -184,6 +204,8 @@ export class PipelineStream implements Carrier {
       this.#open.add(call.id, call);
       this.#openBytes += call.body.length;
     }
+    if (isFull) this.#fullSinceMs ??= nowMs;
+    else if (at === this.#waiting.length) this.#fullSinceMs = null;
     this.#waiting = at === this.#waiting.length ? [] : this.#waiting.slice(at);
     const cancelled = this.#givenUp;
     if (calls.length === 0 && cancelled.length === 0) return null;
@@ -205,7 +227,7 @@ export class PipelineStream implements Carrier {
       for (const answer of decodePipelineResponse(frame).answers) this.#answer(answer);
     } catch {
       // Whatever answers follow, they cannot be told from one another.
-      this.#leave("what came is no frame of answers");
+      this.#breakOff("what came is no frame of answers");
       return;
     }
     if (this.#waiting.length > 0) this.#planFlush();
@@ -287,12 +309,12 @@ export class PipelineStream implements Carrier {
     this.#cancelAlarm();
     this.#cancelAlarm = this.#timing.schedule(
       ENDING_MS_MAX,
-      () => this.#leave("the server did not end the stream"),
+      () => this.#breakOff("the server did not end the stream"),
       "idle",
     );
   }
 
-  #leave(why: string): void {
+  #breakOff(why: string): void {
     this.#stream.cancel();
     this.#finish({ code: Status.CANCELLED, details: why });
   }

@@ -37,10 +37,14 @@ export class PipelinedCalls {
 
   /** @param connection one that is ready */
   send(connection: CallingConnection, call: OutgoingCall): void {
-    if (this.#stream?.isOpen !== true) {
-      this.#stream = new PipelineStream(connection, this.#timing, (end) => this.#onEnd(connection, end));
+    let stream = this.#stream;
+    if (stream?.isOpen !== true || stream.isStuck) {
+      const next = new PipelineStream(connection, this.#timing, (end) => this.#onEnd(connection, end));
+      if (stream?.isOpen === true) for (const waiting of stream.leave()) next.add(waiting);
+      this.#stream = next;
+      stream = next;
     }
-    this.#stream.add(call);
+    stream.add(call);
   }
 
   /** Lets go of the stream, which ends when its calls are answered: the next call opens another. */
