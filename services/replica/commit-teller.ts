@@ -4,11 +4,17 @@ import type { Clock, Scheduler } from "./ports";
 export const COMMIT_WAIT_MS_MIN = 2;
 export const COMMIT_WAIT_MS_MAX = 10;
 
+/** Commands that came soon count one each, up to so many, and one that did not takes away half of that. */
+const QUICKNESS_MAX = 8;
+/** From so many on the next ones are expected soon as well. */
+export const QUICKNESS_MIN = QUICKNESS_MAX / 2;
+
 /**
  * Says when followers that hear of nothing else are told what is committed. Where commands come quickly one after another,
  * as from a caller that waits for each answer, the next ones carry the word: to send it alone would cost each follower a
- * message and a turn a command. Where the last ones did not come in time it is sent alone a turn after the commit, for
- * watches and reads on followers wait for it.
+ * message and a turn a command. Where they do not come in time it is sent alone a turn after the commit, for watches and reads
+ * on followers wait for it. One that happens to come soon after another, or after a commit that the disk held up, says little
+ * about the next: it takes some in a row until the word waits, and two that do not come in time until it does not.
  *
  * How quick that is depends on how busy the cluster is. So what it takes to commit is the measure: whoever waits for each answer
  * comes back about as fast, and a watch on a follower hears of the last command at most as much later as it took to be committed.
@@ -21,8 +27,10 @@ export class CommitTeller {
   /** How long it may wait for commands that carry it. */
   private waitMs = COMMIT_WAIT_MS_MIN;
   private proposedAtMs = Number.NEGATIVE_INFINITY;
-  /** Whether the latest commands came soon enough after a commit to carry the word of it. */
-  private areQuick = false;
+  /** How surely the next commands come soon enough after a commit to carry the word of it, by those before. */
+  private quickness = 0;
+  /** Whether commands have come since there was last something new to tell. */
+  private hasFollowed = false;
   private isDue = false;
   private isTimerSet = false;
 
@@ -39,7 +47,13 @@ export class CommitTeller {
   /** Commands have entered the log: they go to the followers with what is committed. */
   proposed(): void {
     this.proposedAtMs = this.parts.clock.monotonicMs();
-    this.areQuick = this.proposedAtMs - this.openedAtMs <= this.waitMs;
+    // Others were on their way already when that was committed.
+    if (this.hasFollowed) return;
+    this.hasFollowed = true;
+    const isQuick = this.proposedAtMs - this.openedAtMs <= this.waitMs;
+    this.quickness = isQuick
+      ? Math.min(this.quickness + 1, QUICKNESS_MAX)
+      : Math.max(this.quickness - QUICKNESS_MAX / 2, 0);
   }
 
   /** To be asked once in each turn, before what has come is taken in: whether the word is to go alone in this turn. */
@@ -58,11 +72,12 @@ export class CommitTeller {
     }
     if (!this.isOpen) {
       this.isOpen = true;
+      this.hasFollowed = false;
       this.openedAtMs = this.parts.clock.monotonicMs();
       const tookMs = this.openedAtMs - this.proposedAtMs;
       this.waitMs = Math.min(Math.max(tookMs, COMMIT_WAIT_MS_MIN), COMMIT_WAIT_MS_MAX);
     }
-    if (this.areQuick) this.setTimer(this.waitMs);
+    if (this.quickness >= QUICKNESS_MIN) this.setTimer(this.waitMs);
     else this.tellNext();
   }
 

@@ -3,6 +3,7 @@ import {
   COMMIT_WAIT_MS_MAX,
   COMMIT_WAIT_MS_MIN,
   CommitTeller,
+  QUICKNESS_MIN,
 } from "../../../services/replica/commit-teller";
 import { appliedAnswer, put, ReplicaRig } from "./replica-rig";
 
@@ -11,6 +12,14 @@ async function quietRig(): Promise<ReplicaRig> {
   const rig = new ReplicaRig(3);
   await rig.elect();
   await rig.tick(15);
+  rig.sent.length = 0;
+  return rig;
+}
+
+/** One that has taken so many quick commands that it expects the next. */
+async function quickRig(): Promise<ReplicaRig> {
+  const rig = await quietRig();
+  for (let nth = 0; nth <= QUICKNESS_MIN; nth += 1) await write(rig, String(nth));
   rig.sent.length = 0;
   return rig;
 }
@@ -49,11 +58,15 @@ describe("followers hear what is committed", () => {
     expect(traffic(rig)).toEqual({ full: 2, empty: 2, answers: 2 });
   });
 
-  it("with the next command, where one comes quickly after the other", async () => {
+  it("at once of some commands that come quickly one after another, and then with the next", async () => {
     const rig = await quietRig();
-    await write(rig, "1");
+    await write(rig, "late");
+    for (let quick = 1; quick < QUICKNESS_MIN; quick += 1) {
+      await write(rig, "quick");
+      expect(lags(rig)).toEqual([0, 0]);
+    }
     rig.sent.length = 0;
-    for (const value of ["2", "3", "4"]) {
+    for (const value of ["1", "2", "3"]) {
       await write(rig, value);
       expect(lags(rig)).toEqual([1, 1]);
     }
@@ -61,15 +74,25 @@ describe("followers hear what is committed", () => {
   });
 
   it("of the last of quick commands after a wait", async () => {
-    const rig = await quietRig();
-    await write(rig, "1");
-    await write(rig, "2");
+    const rig = await quickRig();
     expect(lags(rig)).toEqual([1, 1]);
     await rig.wait(COMMIT_WAIT_MS_MIN);
     expect(lags(rig)).toEqual([0, 0]);
-    await rig.wait(100);
-    await write(rig, "3");
-    expect(lags(rig)).toEqual([0, 0]);
+  });
+
+  it("at once where two came late, and not yet where one did", async () => {
+    const rig = await quickRig();
+    for (let nth = 0; nth < QUICKNESS_MIN; nth += 1) await write(rig, "quick");
+    const lagsOfLate = [];
+    for (const value of ["1", "2"]) {
+      await rig.wait(100);
+      await write(rig, value);
+      lagsOfLate.push(lags(rig));
+    }
+    expect(lagsOfLate).toEqual([
+      [1, 1],
+      [0, 0],
+    ]);
   });
 });
 
@@ -100,6 +123,15 @@ describe("a commit teller", () => {
     teller.settled();
   }
 
+  /** Commands have come quickly for long: the word of a commit waits for the next. */
+  function expectQuick(): void {
+    for (let nth = 0; nth < QUICKNESS_MIN; nth += 1) {
+      committed();
+      carried();
+    }
+    turns = 0;
+  }
+
   function carried(): void {
     teller.proposed();
     hasCommitToTell = false;
@@ -107,10 +139,11 @@ describe("a commit teller", () => {
   }
 
   it("plans a turn where the last commands came late", () => {
-    carried();
-    committed();
-    nowMs += COMMIT_WAIT_MS_MIN + 0.1;
-    carried();
+    for (let nth = 0; nth < 10; nth += 1) {
+      committed();
+      nowMs += COMMIT_WAIT_MS_MIN + 0.1;
+      carried();
+    }
     turns = 0;
     committed();
     expect([turns, timers.length, teller.takeDue(), teller.takeDue()]).toEqual([1, 0, true, false]);
@@ -123,30 +156,41 @@ describe("a commit teller", () => {
   ])(
     "waits $waitMs ms where it took $tookMs ms to commit, and takes what comes within that for quick",
     ({ tookMs, waitMs }) => {
-      carried();
-      for (const { afterMs, expected } of [
-        { afterMs: waitMs + 0.5, expected: [1, 0] },
-        { afterMs: waitMs, expected: [0, 1] },
-      ]) {
-        nowMs += tookMs;
-        committed();
-        nowMs += afterMs;
-        carried();
-        nowMs += tookMs;
-        turns = 0;
-        committed();
-        expect([turns, timers.length]).toEqual(expected);
-        teller.takeDue();
-        carried();
-      }
-      expect(timers[0]!.delayMs).toBe(waitMs);
+      const told = [waitMs + 0.5, waitMs].map((afterMs) => {
+        let last: readonly unknown[] = [];
+        for (let nth = 0; nth < 10; nth += 1) {
+          nowMs += tookMs;
+          turns = 0;
+          committed();
+          last = [turns, timers.map(({ delayMs }) => delayMs)];
+          nowMs += afterMs;
+          carried();
+          for (const { run } of timers.splice(0)) run();
+        }
+        return last;
+      });
+      expect(told).toEqual([
+        [1, []],
+        [0, [waitMs]],
+      ]);
     },
   );
 
-  it("sets one timer for many commits that are carried in time", () => {
-    committed();
-    carried();
+  it("learns of what comes first after a commit, and not of what follows before the next", () => {
+    for (let nth = 0; nth < 2 * QUICKNESS_MIN; nth += 1) {
+      committed();
+      carried();
+      nowMs += 50;
+      carried();
+      carried();
+    }
     turns = 0;
+    committed();
+    expect([turns, timers.length]).toEqual([0, 1]);
+  });
+
+  it("sets one timer for many commits that are carried in time", () => {
+    expectQuick();
     for (let at = 0; at < 3; at += 1) {
       committed();
       nowMs += 0.5;
@@ -158,9 +202,7 @@ describe("a commit teller", () => {
   });
 
   it("lets what came while the timer ran wait as long as anything else", () => {
-    committed();
-    carried();
-    turns = 0;
+    expectQuick();
     committed();
     nowMs += 1.5;
     carried();
@@ -174,9 +216,7 @@ describe("a commit teller", () => {
   });
 
   it("tells at last by a clock that stands still", () => {
-    committed();
-    carried();
-    turns = 0;
+    expectQuick();
     committed();
     timers[0]!.run();
     expect([turns, teller.takeDue()]).toEqual([1, true]);
