@@ -34,9 +34,12 @@ export {
   openLogOn,
   openLogStore,
 } from "./log-open";
+export { OverflowFile } from "./overflow-file";
+export { PlaceIndex } from "./place-index";
 export { type PledgeRead, pledgePath, readPledgedMs, writePledgedMs } from "./pledge-file";
 export { type CachedRow, RecordCache } from "./record-cache";
 export { RemovedRows } from "./removed-rows";
+export { type EvictedRow, RowOverflow } from "./row-overflow";
 export { snappyUncompress } from "./snappy";
 export type { KeyRange } from "./state-layout";
 export { openStateStore, type StateStoreOpened } from "./state-open";

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import {
   type Change,
   type KeyRead,
@@ -23,9 +24,11 @@ import { LevelFrozenState } from "./frozen-state";
 import { HistoryFloors } from "./history-floors";
 import { LoadedView } from "./loaded-view";
 import { NewestRecords, type ReplacedRows } from "./newest-records";
+import { OVERFLOW_FILE_NAME, OverflowFile } from "./overflow-file";
 import { RecordRepairs } from "./record-repairs";
 import { RecordRuns } from "./record-runs";
 import { RecordSource } from "./record-source";
+import { RowOverflow } from "./row-overflow";
 import { isRunQuery, type RunQuery, scanRuns } from "./run-scan";
 import { StateChanges } from "./state-changes";
 import { keptBy, type StateContents } from "./state-contents";
@@ -39,6 +42,8 @@ import type { GatheringLimits } from "./write-behind";
 export interface StateLimits extends CheckpointLimits, GatheringLimits {
   /** Of records kept in memory. */
   readonly cacheBytesMax: number;
+  /** Of those in a file of which there is no room there; 0 for none. */
+  readonly recordOverflowBytesMax: number;
   /** Of runs of records that scans have read. */
   readonly recordRunsBytesMax: number;
   readonly scanChunkBytes: number;
@@ -71,7 +76,17 @@ export class LevelState {
     const answers = new AnswerRows(contents.answerRows, keptBy(contents.resident.sessions));
     this.writer = new StateWriter(handle, contents, limits, new StateChanges(answers));
     this.runs = new RecordRuns(limits.recordRunsBytesMax);
-    this.newest = new NewestRecords(handle, this.source, this.writer, this.runs, limits.cacheBytesMax);
+    const overflow = new RowOverflow(
+      new OverflowFile(join(handle.database.location, OVERFLOW_FILE_NAME), limits.recordOverflowBytesMax),
+    );
+    this.newest = new NewestRecords(
+      handle,
+      this.source,
+      this.writer,
+      this.runs,
+      overflow,
+      limits.cacheBytesMax,
+    );
     this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
     this.repairs = new RecordRepairs(this.source);
     const { source, floors, writer: stateWriter } = this;
@@ -189,6 +204,7 @@ export class LevelState {
     await this.reclaimer.settle();
     await this.writer.settle();
     this.writer.drop();
+    await this.newest.close();
     await this.handle.close();
   }
 

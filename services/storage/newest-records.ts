@@ -9,6 +9,7 @@ import type { RecordRuns } from "./record-runs";
 import type { RecordSource } from "./record-source";
 import { RecordWriter } from "./record-writer";
 import { keyOfChange } from "./revision-records";
+import type { RowOverflow } from "./row-overflow";
 import type { StateWriter } from "./state-writer";
 import {
   modRevisionOf,
@@ -41,7 +42,7 @@ interface Misses {
 
 /**
  * Reads records of keys through a cache of their newest versions, which writes keep up to date; and what is not cached
- * from what LevelDB does not have yet, or from LevelDB.
+ * from what LevelDB does not have yet, from what the cache had no room for, or from LevelDB.
  */
 export class NewestRecords {
   private readonly cache: RecordCache;
@@ -54,9 +55,10 @@ export class NewestRecords {
     private readonly source: RecordSource,
     private readonly writer: Pick<StateWriter, "newestOf" | "snapshot">,
     private readonly runs: Pick<RecordRuns, "noteChanged" | "clear">,
+    private readonly overflow: RowOverflow,
     cacheBytesMax: number,
   ) {
-    this.cache = new RecordCache(cacheBytesMax);
+    this.cache = new RecordCache(cacheBytesMax, undefined, (row) => overflow.add(row));
   }
 
   /**
@@ -71,7 +73,7 @@ export class NewestRecords {
     for (let at = 0; at < reads.length; at += 1) {
       const read = reads[at] as KeyRead;
       const hash = keyHash(PROCESS_SEED, read, read.key);
-      const found = this.inMemory(hash, read, revision);
+      const found = this.atHand(hash, read, revision);
       records.push(found ?? null);
       if (found !== undefined) continue;
       missedAt.push(at);
@@ -149,9 +151,11 @@ export class NewestRecords {
         gathered.newest.get(hash, change, key)?.row ??
         fetched?.rows[at] ??
         this.rowInMemory(hash, change, key) ??
+        this.rowInOverflow(hash, change, key) ??
         this.source.newestRowNow(change, key);
       const row = copyOf(writeNewestRow(this.rows, change, replaced).row);
       gathered.addChange(hash, change, { row, replaced });
+      this.overflow.delete(hash);
       this.cache.set(hash, change, key, row);
       this.runs.noteChanged(change, key);
     }
@@ -160,8 +164,17 @@ export class NewestRecords {
   /** Forgets keys whose newest version was put right behind the back of the changes. */
   noteRepaired(repaired: readonly (KeySpace & { readonly key: Uint8Array })[]): void {
     this.writeCount += 1;
-    for (const each of repaired) this.cache.delete(keyHash(PROCESS_SEED, each, each.key), each, each.key);
+    for (const each of repaired) {
+      const hash = keyHash(PROCESS_SEED, each, each.key);
+      this.cache.delete(hash, each, each.key);
+      this.overflow.delete(hash);
+    }
     this.runs.clear();
+  }
+
+  /** Resolves when no file is open here any more. */
+  close(): Promise<void> {
+    return this.overflow.close();
   }
 
   /** What a change takes the place of: in memory nearly always, for a command has just read it. */
@@ -173,8 +186,13 @@ export class NewestRecords {
     return row === undefined ? undefined : copyOf(row);
   }
 
-  /** Undefined where it is not in memory as the read wants it. */
-  private inMemory(hash: number, read: KeyRead, revision: number): StoredRecord | null | undefined {
+  private rowInOverflow(hash: number, space: KeySpace, key: Uint8Array): Uint8Array | undefined {
+    const row = this.overflow.find(hash, space, key);
+    return row === null ? undefined : copyOf(row);
+  }
+
+  /** Undefined where it is not at hand as the read wants it. */
+  private atHand(hash: number, read: KeyRead, revision: number): StoredRecord | null | undefined {
     const { key } = read;
     const cached = this.cache.find(hash, read, key);
     const row = cached === null ? undefined : wholeRow(cached);
@@ -184,8 +202,21 @@ export class NewestRecords {
       if (!version.isApart || !read.withValue) return ownRecord(version, read.withValue);
     }
     const written = this.writer.newestOf(hash, read, key)?.change;
-    if (written === undefined || written.revision > revision) return undefined;
-    return written.kind === "delete" ? null : asAsked(written.record, read);
+    if (written !== undefined) {
+      if (written.revision > revision) return undefined;
+      return written.kind === "delete" ? null : asAsked(written.record, read);
+    }
+    return cached === null ? this.broughtBack(hash, read, revision) : undefined;
+  }
+
+  /** From what the cache had no room for. */
+  private broughtBack(hash: number, read: KeyRead, revision: number): StoredRecord | null | undefined {
+    const row = this.overflow.find(hash, read, read.key);
+    if (row === null) return undefined;
+    this.cache.set(hash, read, read.key, row);
+    const version = readVersion(read.key, row);
+    if (version.modRevision > revision || (version.isApart && read.withValue)) return undefined;
+    return ownRecord(version, read.withValue);
   }
 
   /** null where they are too many, or some of them older versions. */

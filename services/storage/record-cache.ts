@@ -1,5 +1,6 @@
 import { assert } from "#std";
 import type { KeySpace } from "./key-hash";
+import type { EvictedRow } from "./row-overflow";
 
 /*
  * An entry lies in one piece: these words, the bytes of the key, those of the row, and up to three that are unused.
@@ -85,8 +86,13 @@ export class RecordCache {
   /**
    * @param bytesMax of everything; 0 caches nothing
    * @param entryShareMax of the room for entries, for one
+   * @param evicted is told of each whole row for which there is no more room
    */
-  constructor(bytesMax: number, entryShareMax = ENTRY_SHARE_MAX) {
+  constructor(
+    bytesMax: number,
+    entryShareMax = ENTRY_SHARE_MAX,
+    private readonly evicted: (row: EvictedRow) => void = () => undefined,
+  ) {
     const slotCount = 2 ** Math.floor(Math.log2(Math.max(2, bytesMax / BYTES_PER_SLOT)));
     const ringBytes = Math.max(0, bytesMax - slotCount * WORD_BYTES);
     this.words = new Uint32Array(Math.floor(ringBytes / WORD_BYTES));
@@ -276,6 +282,7 @@ export class RecordCache {
     const slot = this.slotOfPlace(front);
     if ((span & IS_USED) === 0 || this.sparable === 0) {
       this.free(slot);
+      this.tellEvicted(front);
       return;
     }
     this.sparable -= 1;
@@ -284,6 +291,21 @@ export class RecordCache {
     words.copyWithin(place, front, front + entryWords);
     words[place + SPAN] = span & ~MARKS;
     this.slots[slot] = place + 1;
+  }
+
+  private tellEvicted(place: number): void {
+    const { words } = this;
+    const rowBytes = words[place + ROW_BYTES] as number;
+    if (rowBytes === 0 || words[place + HELD_BYTES] !== rowBytes) return;
+    this.evicted({
+      hash: words[place + HASH] as number,
+      namespaceId: words[place + NAMESPACE] as number,
+      generation: words[place + GENERATION] as number,
+      memory: this.bytes,
+      start: (place + ENTRY_WORDS) * WORD_BYTES,
+      keyBytes: words[place + KEY_BYTES] as number,
+      rowBytes,
+    });
   }
 
   private slotOfPlace(place: number): number {

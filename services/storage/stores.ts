@@ -17,6 +17,8 @@ export interface StoreOptions {
   readonly logSegmentBytesMax: number;
   /** Of records kept in memory. */
   readonly recordCacheBytesMax: number;
+  /** Of records in a file that has those of which there is no room in memory; 0 for none. */
+  readonly recordOverflowBytesMax: number;
   /** Of runs of records that scans have read, beside them; 0 for none. */
   readonly recordRunsBytesMax: number;
   /** The state makes a checkpoint after so many bytes were written to it, or so many batches. */
@@ -35,6 +37,8 @@ export const DEFAULT_STORE_OPTIONS: StoreOptions = {
   logTailBytesMax: 1024 * 1024,
   logSegmentBytesMax: 4 * 1024 * 1024,
   recordCacheBytesMax: 18 * 1024 * 1024,
+  // 1,600,000 records of 256 B, of which the system has in memory what it has room for.
+  recordOverflowBytesMax: 512 * 1024 * 1024,
   recordRunsBytesMax: 8 * 1024 * 1024,
   checkpointBytes: 4 * 1024 * 1024,
   checkpointBatches: 4096,

@@ -44,6 +44,7 @@ export function drawnLevelRig(seed: number): Promise<StateRig> {
     scanChunkBytes: pick(random, [500, 5000, 256 * 1024]),
     checkpointBatches: pick(random, [50, 4096]),
     checkpointBytes: pick(random, [200_000, 4 * 1024 * 1024]),
+    recordOverflowBytesMax: pick(random, [0, 16_384, 65_536, 4 * 1024 * 1024]),
   })();
 }
 

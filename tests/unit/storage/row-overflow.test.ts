@@ -1,0 +1,137 @@
+import fs, { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, jest, test } from "@jest/globals";
+import { OverflowFile, RowOverflow } from "@quorate/services/storage";
+
+const SPACE = { namespaceId: 3, generation: 2 };
+const KIB = 1024;
+
+let directory: string;
+let overflow: RowOverflow;
+
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), "quorate-overflow-"));
+});
+
+afterEach(async () => {
+  jest.restoreAllMocks();
+  await overflow.close();
+  rmSync(directory, { recursive: true });
+});
+
+function openOverflow(bytesMax: number): void {
+  overflow = new RowOverflow(new OverflowFile(join(directory, "overflow"), bytesMax));
+}
+
+function keyOf(at: number): Buffer {
+  return Buffer.from(`key-${at}`);
+}
+
+/** Any that spreads small numbers. */
+function hashOf(at: number): number {
+  return Math.imul(at + 1, 0x9e3779b1) >>> 0;
+}
+
+function rowOf(seed: number, length: number): Buffer {
+  return Buffer.from(Uint8Array.from({ length }, (_, at) => seed * 31 + at * 7));
+}
+
+function add(at: number, row: Uint8Array, hash = hashOf(at)): void {
+  const key = keyOf(at);
+  // As the cache has it: amid other bytes.
+  const memory = Buffer.concat([Buffer.alloc(5, 0xaa), key, row, Buffer.alloc(3, 0xbb)]);
+  overflow.add({ hash, ...SPACE, memory, start: 5, keyBytes: key.length, rowBytes: row.length });
+}
+
+function find(at: number, { hash = hashOf(at), space = SPACE } = {}): Buffer | null {
+  const row = overflow.find(hash, space, keyOf(at));
+  return row === null ? null : Buffer.from(row);
+}
+
+/** Adds a row more, and waits as long as the disk is behind. */
+async function addWhenRoom(at: number, row: Uint8Array): Promise<void> {
+  while (find(at) === null) {
+    add(at, row);
+    if (find(at) === null) await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+test("rows are found in memory and in the file, until the ring has come round", async () => {
+  openOverflow(64 * KIB);
+  for (let at = 0; at < 1000; at += 1) await addWhenRoom(at, rowOf(at, 300));
+  const found = Array.from({ length: 1000 }, (_, at) => find(at));
+  const kept = found.flatMap((row, at) => (row === null ? [] : [at]));
+  expect(kept.length).toBeGreaterThan(150);
+  expect(kept).toEqual(Array.from({ length: kept.length }, (_, at) => 1000 - kept.length + at));
+  for (const at of kept) expect(found[at]).toEqual(rowOf(at, 300));
+});
+
+test("a row that is longer than what is read at first comes whole, and one that is longer than a block is not kept", async () => {
+  openOverflow(256 * KIB);
+  await addWhenRoom(1, rowOf(1, 5000));
+  add(2, rowOf(2, 40_000));
+  for (let at = 10; at < 300; at += 1) await addWhenRoom(at, rowOf(at, 300));
+  expect(find(1)).toEqual(rowOf(1, 5000));
+  expect(find(2)).toBeNull();
+});
+
+test("the file has no name, and is gone with its last user", async () => {
+  openOverflow(64 * KIB);
+  for (let at = 0; at < 100; at += 1) await addWhenRoom(at, rowOf(at, 300));
+  expect(readdirSync(directory)).toEqual([]);
+  await overflow.close();
+  await overflow.close();
+  expect(find(99)).toBeNull();
+  add(100, rowOf(100, 10));
+  expect(find(100)).toBeNull();
+});
+
+test("a key that is changed is not found, nor is one of another space or with the same hash", async () => {
+  openOverflow(64 * KIB);
+  add(1, rowOf(1, 100));
+  expect(find(1, { space: { ...SPACE, generation: 3 } })).toBeNull();
+  expect(find(1, { space: { ...SPACE, namespaceId: 4 } })).toBeNull();
+  expect(find(2, { hash: hashOf(1) })).toBeNull();
+  overflow.delete(hashOf(1));
+  expect(find(1)).toBeNull();
+  add(1, rowOf(2, 100));
+  expect(find(1)).toEqual(rowOf(2, 100));
+});
+
+test("what the file has not as it was written is not found", async () => {
+  openOverflow(64 * KIB);
+  for (let at = 0; at < 100; at += 1) await addWhenRoom(at, rowOf(at, 300));
+  expect(find(0)).toEqual(rowOf(0, 300));
+  const { readSync } = fs;
+  jest.spyOn(fs, "readSync").mockImplementation(((fd: number, buffer: Buffer, ...rest: never[]) => {
+    const count = (readSync as (...all: unknown[]) => number)(fd, buffer, ...rest);
+    buffer[100] = (buffer[100] as number) ^ 1;
+    return count;
+  }) as typeof readSync);
+  expect(find(0)).toBeNull();
+});
+
+test("where there is no file nothing is kept, and nobody hears of it", () => {
+  overflow = new RowOverflow(new OverflowFile(join(directory, "missing", "overflow"), 64 * KIB));
+  add(1, rowOf(1, 100));
+  expect(find(1)).toBeNull();
+  openOverflow(0);
+  add(1, rowOf(1, 100));
+  expect(find(1)).toBeNull();
+});
+
+test("a file that cannot be written any more has nothing", async () => {
+  openOverflow(64 * KIB);
+  add(0, rowOf(0, 300));
+  jest.spyOn(fs, "write").mockImplementation(((...all: unknown[]) => {
+    const done = all.at(-1) as (failure: Error) => void;
+    setImmediate(() => done(new Error("no space is left")));
+  }) as unknown as typeof fs.write);
+  for (let at = 1; at < 200; at += 1) add(at, rowOf(at, 300));
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(find(0)).toBeNull();
+  add(1000, rowOf(1, 300));
+  expect(find(1000)).toBeNull();
+});
