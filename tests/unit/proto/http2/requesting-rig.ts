@@ -7,7 +7,7 @@ import {
   type Stream,
 } from "@quorate/proto/http2";
 import { eventually } from "../../../support/eventually";
-import { PREFACE } from "../../grpc/http2-frames";
+import { END_HEADERS, END_STREAM, frame, HEADERS, PREFACE } from "../../grpc/http2-frames";
 import { RawEnd } from "./raw-end";
 
 export const NO_BYTES = Buffer.alloc(0);
@@ -20,6 +20,14 @@ export const REQUEST: readonly OutgoingField[] = [
   [":scheme", "http"],
   [":path", "/a"],
 ];
+
+/** A block of a trailer that nobody keeps. */
+export const TRAILERS = Buffer.from("\x00\x01t\x011", "latin1");
+
+export const answer = (streamId: number): Buffer => frame(HEADERS, END_HEADERS, streamId, OK);
+export const trailers = (streamId: number): Buffer =>
+  frame(HEADERS, END_HEADERS | END_STREAM, streamId, TRAILERS);
+export const bytesOf = ({ data }: SeenAnswer): Buffer => Buffer.concat(data);
 
 /** What the end that begins streams was told of one. */
 export interface SeenAnswer {
