@@ -78,6 +78,7 @@ describe("a header block", () => {
     ["with the name of a field that was not told", "7f 00 01 61"],
     ["whose last number is cut off", "ff"],
     ["whose number has no end", "ff ff ff ff ff ff ff ff ff ff"],
+    ["whose number goes on with nothing", `00 01 61 7f 80 80 80 80 80 80 00 ${"61".repeat(127)}`],
     ["whose text is cut off", "00 03 61 62"],
     ["whose text is missing", "00"],
     ["that makes the table larger than it may be", "3f e2 1f"],
@@ -136,6 +137,22 @@ test("fields that are kept are meant by their numbers, however many there are", 
   }
   // Numbers of one byte or two.
   expect(lengths[1]).toBeLessThan(200);
+});
+
+test("a table that was smaller for a while is said to have been, for the other side has emptied it", () => {
+  const field = new KeptField("name", "value");
+  const encoder = new HeaderEncoder();
+  const block = (): Buffer => {
+    const room = Buffer.alloc(encoder.bytesMax([field]));
+    return room.subarray(0, encoder.encode([field], room, 0));
+  };
+  block();
+  encoder.setTableBytesMax(0);
+  encoder.setTableBytesMax(100);
+  const said = block();
+  expect(said.subarray(0, 3)).toEqual(bytes("20 3f 45"));
+  expect(said.includes("value")).toBe(true);
+  expect(block()).toHaveLength(1);
 });
 
 test("what is encoded is decoded, whatever is kept, and whatever becomes of the table", () => {

@@ -47,6 +47,17 @@ describe("what the end that begins streams says", () => {
     }
   });
 
+  test("says its end with its own data, and with no other stream's", async () => {
+    const [requester, end] = await server.dial();
+    const [first, second] = [requester.request(), requester.request()];
+    first.stream.write(NO_BYTES, Buffer.from("a"), null);
+    second.stream.write(NO_BYTES, Buffer.from("b"), null);
+    first.stream.end([]);
+    expect(await end.next(DATA, 1)).toMatchObject({ payload: Buffer.from("a"), flags: 0 });
+    expect(await end.next(DATA, 1)).toMatchObject({ payload: NO_BYTES, flags: END_STREAM });
+    expect(await end.next(DATA, 3)).toMatchObject({ payload: Buffer.from("b"), flags: 0 });
+  });
+
   test("has no more streams at a time than the other side takes; the rest wait, with all that is said on them", async () => {
     const [requester, end] = await server.dial();
     end.say(settings([[MAX_CONCURRENT_STREAMS, 2]]));
@@ -110,6 +121,11 @@ describe("what the end that begins streams says", () => {
     const seen = requester.request();
     expect(seen.stream.write(NO_BYTES, Buffer.alloc(999), null)).toBe(true);
     expect(seen.stream.write(NO_BYTES, Buffer.alloc(1), null)).toBe(false);
+    expect(seen.stream.write(NO_BYTES, Buffer.alloc(500), null)).toBe(false);
+    end.say(frame(WINDOW_UPDATE, 0, 1, number32(500)), frame(PING, 0, 0, Buffer.alloc(8)));
+    await eventually("some of it came", () => end.received(1) === 500);
+    await end.next(PING, 0);
+    expect(seen.drained).toBe(0);
     end.say(frame(WINDOW_UPDATE, 0, 1, number32(1)));
     await eventually("there is room", () => seen.drained === 1);
   });

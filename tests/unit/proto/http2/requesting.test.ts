@@ -30,8 +30,9 @@ beforeEach(async () => {
 
 afterEach(() => server.close());
 
-/** ":status: 100". */
-const INFORMATION = Buffer.from("\x08\x03100", "latin1");
+/** ":status: 100", and 103. */
+const CONTINUE = Buffer.from("\x08\x03100", "latin1");
+const EARLY_HINTS = Buffer.from("\x08\x03103", "latin1");
 
 describe("the end that begins streams", () => {
   test("says first what it takes, and is ready with the first word of the other side", async () => {
@@ -76,8 +77,8 @@ describe("the end that begins streams", () => {
     end.say(
       settings([[0xf000, 7]]),
       frame(200, 255, 1, Buffer.from("what")),
-      frame(HEADERS, END_HEADERS, 1, INFORMATION),
-      frame(HEADERS, END_HEADERS, 1, INFORMATION),
+      frame(HEADERS, END_HEADERS, 1, CONTINUE),
+      frame(HEADERS, END_HEADERS, 1, EARLY_HINTS),
       frame(HEADERS, END_HEADERS | PADDED, 1, Buffer.concat([Buffer.of(2), OK, Buffer.alloc(2)])),
       frame(DATA, PADDED, 1, Buffer.concat([Buffer.of(3), Buffer.from("x"), Buffer.alloc(3)])),
       frame(HEADERS, END_STREAM, 1, TRAILERS.subarray(0, 2)),

@@ -61,6 +61,20 @@ describe("what is sent", () => {
     expect(data.filter(({ flags }) => flags === END_STREAM)).toHaveLength(4);
   });
 
+  test("is of several streams in turn, where each has much to say", async () => {
+    const caller = rig.call([[INITIAL_WINDOW_SIZE, 1_000_000]]).say(headers(1), headers(3));
+    caller.say(frame(WINDOW_UPDATE, 0, 0, number32(1_000_000)));
+    await passed(caller);
+    for (const [id, { stream }] of rig.told) stream.write(NO_BYTES, Buffer.alloc(400_000, id), null);
+    await eventually("all came", () => [1, 3].every((id) => caller.received(id) === 400_000));
+    const data = caller.frames.filter(({ type }) => type === DATA);
+    const before = data.slice(
+      0,
+      data.findIndex(({ streamId }) => streamId === 3),
+    );
+    expect(before.reduce((sum, { payload }) => sum + payload.length, 0)).toBeLessThan(200_000);
+  });
+
   test("is the headers, the data and the trailers of each stream, in this order", async () => {
     const caller = rig.call().say(headers(1, END_HEADERS | END_STREAM), headers(3, END_HEADERS | END_STREAM));
     await passed(caller);
