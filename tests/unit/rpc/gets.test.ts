@@ -97,6 +97,23 @@ describe("gets of one turn", () => {
     ]);
   });
 
+  test.each([
+    ["their namespace", {}, { namespace: "other" }],
+    ["their consistency", {}, { consistency: Consistency.STALE }],
+    ["the revision that it is to have come to", { minRevision: 4n }, { minRevision: 5n }],
+    [
+      "how old it may be",
+      { consistency: Consistency.STALE, maxStalenessMs: 100n },
+      { consistency: Consistency.STALE, maxStalenessMs: 200n },
+    ],
+    ["the revision that is asked for", { revision: 1n }, { revision: 2n }],
+  ])("that differ in %s alone share none", async (_what, one, other) => {
+    const node = new FakeNode();
+    const service = node.service();
+    await Promise.allSettled([one, other, other].map((fields) => service.unary(callOf(get(fields)))));
+    expect(node.reads).toHaveLength(2);
+  });
+
   test("and of the next turn have a read point each", async () => {
     const node = new FakeNode();
     const service = node.service();
