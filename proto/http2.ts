@@ -1,7 +1,7 @@
 export { errorCode } from "./http2/frames";
 export { KeptField, type OutgoingField } from "./http2/header-encoder";
 export type { Headers } from "./http2/headers";
-export { afterInput, takeIn } from "./http2/input";
+export { afterInput, takeIn, writeNow } from "./http2/input";
 export { KeptParts, keepable } from "./http2/kept-parts";
 export {
   RequestingConnection,

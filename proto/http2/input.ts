@@ -39,9 +39,7 @@ export function takeIn<Input>(tell: (input: Input) => void, input: Input): void 
       const tasks = waiting;
       waiting = [];
       for (const run of tasks) run();
-      const writers = unwritten;
-      unwritten = [];
-      for (const writer of writers) writer.flush();
+      writeNow();
     }
   } finally {
     isTakingIn = false;
@@ -66,6 +64,17 @@ export function writeAfterInput(writer: Writer): boolean {
   if (!isTakingIn) return false;
   unwritten.push(writer);
   return true;
+}
+
+/**
+ * Has those write at once who are to write behind the input that is being taken in: for what somebody waits for who is not
+ * to wait for the rest of what it brings about.
+ */
+export function writeNow(): void {
+  const writers = unwritten;
+  if (writers.length === 0) return;
+  unwritten = [];
+  writeAll(writers);
 }
 
 /** The writer writes when what goes on now is over, with all promises that settle by it. */

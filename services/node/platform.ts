@@ -14,6 +14,7 @@ export const turnScheduler: Scheduler = {
     setImmediate(takeIn, run, undefined);
   },
   afterThisInput: afterInput,
+  takeIn,
   afterMs: (delayMs, run) => {
     setTimeout(run, delayMs).unref();
   },

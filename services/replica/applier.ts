@@ -87,25 +87,20 @@ export class Applier {
     return this.appliedId;
   }
 
-  /** Takes committed entries that are durable here, and applies them. */
+  /**
+   * Takes committed entries that are durable here, and applies them until nothing is left or something has to wait for the
+   * store: mostly all that is read is in memory, and what is written goes there. Then it all comes to pass in this call, and
+   * no promise is made for it.
+   */
   push(entries: readonly Entry[]): void {
-    this.add(entries);
-    this.goOn();
-  }
-
-  /** The same, but they wait for goOn(). */
-  add(entries: readonly Entry[]): void {
     if (this.stopped || entries.length === 0) return;
     const expected = (this.queue.at(-1)?.index ?? this.takenIndex) + 1;
     assert(entries[0]!.index === expected, "committed entries are consecutive");
     for (const entry of entries) this.queue.push(entry);
+    this.goOn();
   }
 
-  /**
-   * Does what waits, one after another, until nothing is left or something has to wait for the store: mostly all that is read
-   * is in memory, and what is written goes there. Then it all comes to pass in this call, and no promise is made for it.
-   */
-  goOn(): void {
+  private goOn(): void {
     if (!this.isBusy) this.doNext();
   }
 

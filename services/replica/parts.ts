@@ -97,7 +97,11 @@ export function makeParts(options: ReplicaOptions, bounds: ReplicaBounds, owner:
     hasCommitToTell: () => raft.hasCommitToTell,
     planTurn,
   });
-  const persister = new Persister(log, { durable: owner.durable, settled: owner.pump, failed });
+  const persister = new Persister(
+    log,
+    { durable: owner.durable, settled: owner.pump, failed },
+    options.scheduler,
+  );
   const applier = new Applier(machineOf(resident), state, applied, {
     written: owner.written,
     applied: owner.applied,

@@ -1,5 +1,5 @@
 import type { Entry, HardState, Ready } from "#raft";
-import { type LogStore, StoreFailure } from "./ports";
+import { type LogStore, type Scheduler, StoreFailure } from "./ports";
 
 /**
  * Makes Readys durable in their order, one write at a time. Readys that arrive while the disk works wait and go into
@@ -26,6 +26,7 @@ export class Persister {
       readonly settled: () => void;
       readonly failed: (failure: StoreFailure) => void;
     },
+    private readonly scheduler: Pick<Scheduler, "takeIn"> = {},
   ) {}
 
   /** Whether what is pushed now waits for a write that is under way. */
@@ -65,7 +66,7 @@ export class Persister {
       if (group.some(mustWrite)) {
         this.lazyHardState = null;
         this.ending = this.log.append({ entries: mergedEntries(group), hardState }, { sync: true }).then(
-          () => this.written(group),
+          () => this.takeInWritten(group),
           (failure: unknown) => this.fail(failure),
         );
         return;
@@ -76,10 +77,15 @@ export class Persister {
     this.isWriting = false;
   }
 
-  private written(group: readonly Ready[]): void {
+  private takeInWritten(group: readonly Ready[]): void {
+    if (this.scheduler.takeIn === undefined) this.written(group);
+    else this.scheduler.takeIn(this.written, group);
+  }
+
+  private readonly written = (group: readonly Ready[]): void => {
     if (!this.stopped) this.report(group);
     this.writeQueued();
-  }
+  };
 
   private report(group: readonly Ready[]): void {
     for (const ready of group) this.on.durable(ready);

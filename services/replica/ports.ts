@@ -259,6 +259,7 @@ export interface SnapshotSource {
 
 /** Carries messages to peers. May lose, delay and reorder; never blocks: what does not fit its bounds is dropped. */
 export interface Transport {
+  /** What is sent leaves at once, as far as it can: peers wait for nothing that this member does next. */
   send(messages: readonly Message[]): void;
 }
 
@@ -274,6 +275,8 @@ export interface Scheduler {
   afterThisTurn(run: () => void): void;
   /** Runs once, after the input that is being taken in, such as one chunk of a connection, and before other input that waits. */
   afterThisInput?(run: () => void): void;
+  /** Takes in what does not come from a connection, such as the end of a write, as an input: see afterThisInput(). */
+  takeIn?<Input>(tell: (input: Input) => void, input: Input): void;
   /** Runs once, about so many milliseconds from now, or never when the process ends before. */
   afterMs(delayMs: number, run: () => void): void;
 }

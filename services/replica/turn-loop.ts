@@ -96,7 +96,8 @@ export class TurnLoop {
       for (const readState of ready.readStates)
         this.parts.reads.answered(readState, this.parts.applier.applied.index);
       this.parts.persister.push(ready);
-      this.apply(ready);
+      // All of it is durable here (appliesOnlyDurable), so it need not wait for what is being stored now.
+      this.parts.applier.push(ready.committedEntries);
       if (ready.snapshotOffer !== null && this.ports.snapshots !== undefined) {
         this.parts.installer.onOffer(ready.snapshotOffer.from);
       }
@@ -113,20 +114,6 @@ export class TurnLoop {
       readyNumber: ready.number,
       last: last === undefined ? null : { term: last.term, index: last.index },
     });
-  }
-
-  /** All of it is durable here (appliesOnlyDurable), so it need not wait for what is being stored now. */
-  private apply({ committedEntries, messages }: Ready): void {
-    if (committedEntries.length === 0) return;
-    const { applier } = this.parts;
-    const { scheduler } = this.ports;
-    applier.add(committedEntries);
-    // What is sent leaves when this call is over: peers are not to wait until a batch is applied here.
-    if (messages.length > 0 && scheduler.afterThisInput !== undefined) {
-      scheduler.afterThisInput(() => applier.goOn());
-    } else {
-      applier.goOn();
-    }
   }
 
   /** To be called after the last that came from them: a leader would be taken up again by what it sent before it died. */

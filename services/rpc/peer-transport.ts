@@ -1,3 +1,4 @@
+import { writeNow } from "@quorate/proto/http2";
 import type { Log } from "#forward";
 import type { MemberId, Message } from "#raft";
 import type { Transport } from "#replica";
@@ -88,6 +89,8 @@ export class PeerTransport implements Transport, GuestLinks {
     for (const message of messages) this.links.get(message.to)?.link.push(message);
     // In the order in which the links were made; each writes one frame of what this send and full streams left it.
     for (const { link } of this.links.values()) link.flush();
+    // Before this node begins to write to its own log, and before it applies what is committed.
+    writeNow();
   }
 
   /** Safe to call twice. */

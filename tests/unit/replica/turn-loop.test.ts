@@ -7,44 +7,30 @@ import { TurnLoop } from "../../../services/replica/turn-loop";
 const committed: Entry = { term: 1, index: 1, kind: "normal", data: Uint8Array.of(1) };
 const message: Message = { kind: "transfer_leadership", from: "n1", to: "n2", term: 1 };
 
-/** What comes to pass when the core asks that a batch be applied, and for what else it says. */
-function pumped(asked: Partial<Ready>, isInputKnown: boolean): { told: string[]; later: (() => void)[] } {
+/** What comes to pass, in its order, for what the core says. */
+function pumped(asked: Partial<Ready>): string[] {
   const told: string[] = [];
-  const later: (() => void)[] = [];
-  const readys = [{ messages: [], readStates: [], snapshotOffer: null, ...asked } as unknown as Ready];
+  const readys = [{ messages: [], readStates: [], committedEntries: [], snapshotOffer: null, ...asked }];
   const parts = {
     raft: { hasReady: () => readys.length > 0, takeReady: () => readys.shift() },
     persister: { push: () => told.push("written") },
-    applier: { add: () => told.push("to apply"), goOn: () => told.push("applied") },
+    applier: { push: (entries: readonly Entry[]) => told.push(`applied ${entries.length}`) },
     commitTeller: { settled: () => told.push("pumped") },
   } as unknown as ReplicaParts;
-  const ports = {
-    transport: { send: () => told.push("sent") },
-    scheduler: isInputKnown ? { afterThisInput: (run: () => void) => later.push(run) } : {},
-  } as unknown as ReplicaOptions;
+  const ports = { transport: { send: () => told.push("sent") } } as unknown as ReplicaOptions;
   new TurnLoop(parts, ports, { isRunning: () => true, noteLeadership: () => {} }).pump();
-  return { told, later };
+  return told;
 }
 
-it("a batch is applied when what goes to peers has left", () => {
-  const { told, later } = pumped({ messages: [message], committedEntries: [committed] }, true);
-  expect(told).toEqual(["sent", "written", "to apply", "pumped"]);
-  expect(later).toHaveLength(1);
-  later[0]!();
-  expect(told.at(-1)).toBe("applied");
+it("what goes to peers comes first, then what is to be stored, and then the batch that is applied", () => {
+  expect(pumped({ messages: [message], committedEntries: [committed] })).toEqual([
+    "sent",
+    "written",
+    "applied 1",
+    "pumped",
+  ]);
 });
 
-it.each([
-  { name: "nothing goes to peers", messages: [], isInputKnown: true },
-  { name: "it is not known when it leaves", messages: [message], isInputKnown: false },
-])("a batch is applied at once where $name", ({ messages, isInputKnown }) => {
-  const { told, later } = pumped({ messages, committedEntries: [committed] }, isInputKnown);
-  expect(told.slice(-4)).toEqual(["written", "to apply", "applied", "pumped"]);
-  expect(later).toEqual([]);
-});
-
-it("nothing is put off where nothing is committed", () => {
-  const { told, later } = pumped({ messages: [message], committedEntries: [] }, true);
-  expect(told).toEqual(["sent", "written", "pumped"]);
-  expect(later).toEqual([]);
+it("nothing is sent where there is nothing to send", () => {
+  expect(pumped({ committedEntries: [committed] })).toEqual(["written", "applied 1", "pumped"]);
 });
