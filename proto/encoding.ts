@@ -50,9 +50,13 @@ export class MessageWriter {
   private end: number;
   private readonly isShared: boolean;
 
-  constructor(messages: "own" | "together" = "own") {
+  /** @param sharedBytes of a piece of memory for messages that come together, as long as any of them is held */
+  constructor(
+    messages: "own" | "together" = "own",
+    private readonly sharedBytes = SHARED_BYTES,
+  ) {
     this.isShared = messages === "together";
-    this.memory = new Uint8Array(this.isShared ? SHARED_BYTES : MEMORY_BYTES_MIN);
+    this.memory = new Uint8Array(this.isShared ? sharedBytes : MEMORY_BYTES_MIN);
     this.at = this.memory.length;
     this.end = this.at;
   }
@@ -60,7 +64,7 @@ export class MessageWriter {
   /** Forgets what an earlier message left behind. */
   begin(): this {
     if (!this.isShared) this.at = this.memory.length;
-    else if (this.memory.length > SHARED_BYTES) this.take(new Uint8Array(SHARED_BYTES));
+    else if (this.memory.length > this.sharedBytes) this.take(new Uint8Array(this.sharedBytes));
     this.end = this.at;
     return this;
   }
@@ -181,8 +185,9 @@ export class MessageWriter {
   private reserve(more: number): void {
     if (this.at >= more) return;
     const { memory, at, end, length } = this;
-    const bytesMin = this.isShared ? SHARED_BYTES : memory.length * 2;
-    this.take(new Uint8Array(Math.max(bytesMin, 2 * length + more + SLACK_BYTES)));
+    const bytesMin = this.isShared ? this.sharedBytes : memory.length * 2;
+    const isLarge = length + more > bytesMin;
+    this.take(new Uint8Array(isLarge ? 2 * length + more + SLACK_BYTES : bytesMin));
     this.at -= length;
     this.memory.set(memory.subarray(at, end), this.at);
   }

@@ -334,6 +334,7 @@ function ownRecord({ record }: Version, withValue: boolean): StoredRecord | null
 
 /** Of a pool, where it is small: an array with memory of its own takes 350 bytes besides. */
 function copyOf(bytes: Uint8Array): Uint8Array {
+  if (bytes.length === 0) return EMPTY_BYTES;
   const copy = Buffer.allocUnsafe(bytes.length);
   copy.set(bytes);
   return copy;
