@@ -4,6 +4,7 @@ import {
   type Comparison,
   DEFAULT_VERIFICATION_LIMITS,
   type DivergedKey,
+  type MemberComparison,
   type VerificationObserver,
   type VerificationPeers,
   type Verifier,
@@ -41,7 +42,7 @@ function inTheLog(log: Log): VerificationObserver {
     compared: (comparison) => {
       const { round, appliedIndex, consistent } = comparison;
       if (consistent) log.debug({ round, appliedIndex }, "the replicas agree");
-      else tellOf(comparison, log);
+      else logDisagreement(comparison, log);
     },
     differs: ({ round, from }) => {
       log.error({ round, from }, "this replica differs from those of the majority and repairs itself");
@@ -53,12 +54,17 @@ function inTheLog(log: Log): VerificationObserver {
   };
 }
 
-function tellOf(
+/** @param comparison of members that do not all agree, or did not all answer */
+export function logDisagreement(
   { round, appliedIndex, isSplit, members, diverged, divergedCount }: Comparison,
   log: Log,
 ): void {
   const silent = members.filter(({ answered }) => !answered).map(({ member }) => member);
-  const differing = members.filter(({ answered, agrees }) => answered && !agrees).map(({ member }) => member);
+  // Where nobody has a majority with it, none is told to be wrong.
+  const isDecided = members.some(({ agrees }) => agrees);
+  const isWrong = ({ answered, agrees }: MemberComparison): boolean =>
+    answered && (isSplit || isDecided) && !agrees;
+  const differing = members.filter(isWrong).map(({ member }) => member);
   const fields = { round, appliedIndex, silent, differing };
   if (isSplit) {
     log.error(fields, "the replicas differ, and no majority of them agrees: none is repaired");
