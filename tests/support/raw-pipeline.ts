@@ -1,4 +1,4 @@
-import type { Client, ClientDuplexStream, ServiceError } from "@grpc/grpc-js";
+import { type Client, type ClientDuplexStream, Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { PipelinedAnswer, PipelinedCall, PipelineRequest } from "@quorate/proto/kv";
 import { decodePipelineResponse, encodePipelineRequest } from "@quorate/proto/pipeline";
 import { eventually } from "./eventually";
@@ -28,8 +28,8 @@ export class RawPipeline {
   /** What the stream ended with; null while it is open, and where it ended well. */
   error: ServiceError | null = null;
 
-  constructor(client: Client, options: { readonly deadline?: number } = {}) {
-    this.stream = client.makeBidiStreamRequest(PIPELINE_PATH, asIs, asIs, options);
+  constructor(client: Client, metadata = new Metadata()) {
+    this.stream = client.makeBidiStreamRequest(PIPELINE_PATH, asIs, asIs, metadata);
     this.stream.on("data", (frame: Buffer) => {
       const { answers } = decodePipelineResponse(frame);
       this.frames.push(answers.length);

@@ -1,4 +1,4 @@
-import { status } from "@grpc/grpc-js";
+import { Metadata, status } from "@grpc/grpc-js";
 import { afterEach, describe, expect, test } from "@jest/globals";
 import { ErrorDetail, ErrorReason, Outcome, type PipelinedAnswer } from "@quorate/proto/kv";
 import { RpcStatus } from "@quorate/proto/rpc-status";
@@ -242,6 +242,18 @@ describe("a pipeline", () => {
     pipeline.send({ calls: [callOf(1, PUT, Buffer.of(1))] });
     const [answer] = await pipeline.answersTo(1);
     expect(answer).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+  });
+
+  test("a stream that brings a deadline ends with it, and its calls with the stream", async () => {
+    const held = new HeldCalls();
+    serving = await Serving.open(serviceOf(held.unary));
+    // In words that the caller does not know, who would end it, too.
+    const metadata = new Metadata();
+    metadata.set("grpc-timeout", "100m");
+    const pipeline = new RawPipeline(serving.client, metadata);
+    pipeline.send({ calls: [callOf(1, PUT, Buffer.of(1))] });
+    expect(await pipeline.failure()).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    await eventually("all are let go of", () => held.calls.every(({ aborted }) => aborted));
   });
 
   test("a call that is cancelled gets no answer, is one line at debug, and leaves the others alone", async () => {

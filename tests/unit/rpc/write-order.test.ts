@@ -179,14 +179,15 @@ describe("the order in which writes go to the replica", () => {
 describe("the writes of a node", () => {
   async function ordered() {
     const node = new FakeNode();
-    const { order } = new Rig();
+    const rig = new Rig();
+    const { order } = rig;
     const serving = await serve(node, { writeOrder: order });
     const write = (requestId: string, key = "k", options: { readonly deadlineMs?: number } = {}) =>
       serving.unary(`${KV}Put`, put({ key: utf8Encode(key) }), {
         metadata: { "quorate-request-id": requestId },
         ...options,
       });
-    return { node, order, write };
+    return { node, order, write, rig };
   }
 
   const sequences = ({ commands }: FakeNode) => commands.map(({ requestId }) => Number(requestId?.sequence));
@@ -197,6 +198,32 @@ describe("the writes of a node", () => {
     await eventually("both wait", () => order.size === 2);
     await Promise.all([write("7/1/1/0"), ...early]);
     expect(sequences(node)).toEqual([1, 2, 3]);
+  });
+
+  test("go when those before them have gone, and wait for no answers", async () => {
+    const { node, order, write } = await ordered();
+    let answer = (): void => {};
+    const answered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    node.submitted = () => answered.then(() => applied());
+    const early = write("7/2/1/1");
+    await eventually("it waits", () => order.size === 1);
+    const first = write("7/1/1/0");
+    await eventually("both have gone", () => node.commands.length === 2);
+    answer();
+    expect([(await first).error, (await early).error]).toEqual([null, null]);
+    expect(sequences(node)).toEqual([1, 2]);
+  });
+
+  test("go behind one that has its answer, though it went before its turn", async () => {
+    const { node, order, write, rig } = await ordered();
+    const early = write("7/2/1/1");
+    await eventually("it waits", () => order.size === 1);
+    await rig.pass(WAIT_MS_MAX);
+    expect((await early).error).toBeNull();
+    expect((await write("7/3/1/2")).error).toBeNull();
+    expect(sequences(node)).toEqual([2, 3]);
   });
 
   test("wait for nobody whose call is refused whenever it comes", async () => {
