@@ -138,6 +138,8 @@ describe("damage to the log", () => {
     const path = await lastSegment(logPath());
     expect((await recordsOf(path)).length).toBe(10);
     expect((await writtenOf(path)).length).toBeLessThanOrEqual((await recordsOf(path)).at(-1)?.to as number);
+    // What it was given to grow into it has again.
+    expect((await stat(path)).size).toBe(SEGMENT_BYTES_MAX);
     await log.append({ entries: [entry(10, 2, "")], hardState: null }, SYNC);
     await rig.kill();
     expect(ids(await rig.openLog())).toMatch(/1\/9 2\/10$/);
