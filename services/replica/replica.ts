@@ -131,6 +131,7 @@ export class Replica {
   /** Messages from peers. Drops what is malformed, not between members or not for this one, and what overflows its inbox. */
   receive(messages: readonly Message[]): void {
     if (this.condition === "failed") return;
+    let areAnswers = true;
     for (const message of messages) {
       // The library's own way of sending proposals to the leader is not used: writes are forwarded as calls, which can
       // carry their outcome back.
@@ -143,8 +144,10 @@ export class Replica {
       }
       if (message.from === this.leadership.leaderId) this.participation.leaderHeard();
       if (this.parts.inbox.push(message) === "full") break;
+      if (message.kind !== "append_response") areAnswers = false;
     }
-    this.turns.planForInput();
+    if (areAnswers) this.turns.planForAnswers();
+    else this.turns.planForInput();
   }
 
   /** A message to this peer could not be delivered. */

@@ -10,6 +10,7 @@ export class TurnLoop {
   /** Whose connection was reset since the last turn. */
   private readonly resetPeers = new Set<MemberId>();
   private isPlanned = false;
+  private areAnswersPlanned = false;
   private isStanding = false;
   private isPumping = false;
 
@@ -66,13 +67,31 @@ export class TurnLoop {
     scheduler.afterThisInput(() => this.takePlanned());
   }
 
+  /**
+   * Answers of peers have come. What they commit waits for no write of this member's own, so they are taken in behind their
+   * chunk also while something is being stored, and they alone: commands still gather for the next write.
+   */
+  planForAnswers(): void {
+    const { scheduler } = this.ports;
+    if (!this.parts.persister.isBusy || scheduler.afterThisInput === undefined) {
+      this.planForInput();
+      return;
+    }
+    if (this.areAnswersPlanned) return;
+    this.areAnswersPlanned = true;
+    scheduler.afterThisInput(() => {
+      this.areAnswersPlanned = false;
+      if (!this.owner.isRunning() || this.isStanding) return;
+      this.takeMessages();
+      this.pump();
+    });
+  }
+
   /** Takes in everything that has come since the last turn. */
   take(): void {
     if (!this.owner.isRunning() || this.isStanding) return;
     const isCommitDue = this.parts.commitTeller.takeDue();
-    for (let message = this.parts.inbox.shift(); message !== undefined; message = this.parts.inbox.shift()) {
-      this.parts.raft.step(message);
-    }
+    this.takeMessages();
     this.takeResets();
     const queued = this.parts.proposals.takeQueued();
     if (queued.length > 0) this.parts.commitTeller.proposed();
@@ -114,6 +133,11 @@ export class TurnLoop {
       readyNumber: ready.number,
       last: last === undefined ? null : { term: last.term, index: last.index },
     });
+  }
+
+  private takeMessages(): void {
+    const { inbox, raft } = this.parts;
+    for (let message = inbox.shift(); message !== undefined; message = inbox.shift()) raft.step(message);
   }
 
   /** To be called after the last that came from them: a leader would be taken up again by what it sent before it died. */
