@@ -204,7 +204,6 @@ export function headOfImage(head: StateHead): StateHead {
   return { ...head, batchNumber: 0, checkpointNumber: 0 };
 }
 
-/** The key that an image begins with. */
 /** The head comes before all others, wherever its key sorts. */
 function positionInOrder(key: Uint8Array): Uint8Array {
   return kindOfKey(key) === "head" ? EMPTY_BYTES : key;
@@ -214,6 +213,7 @@ function isBefore(left: Uint8Array, right: Uint8Array): boolean {
   return Buffer.compare(left, right) < 0;
 }
 
+/** The key that an image begins with. */
 export const HEAD_KEY: Uint8Array = headKey(new RecordWriter()).takeKey();
 
 function rowsIn(data: Uint8Array): readonly ImageRow[] {

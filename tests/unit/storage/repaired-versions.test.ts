@@ -115,6 +115,29 @@ describe("a replica that a fault took rows from", () => {
     },
   );
 
+  /** Changes that fill many rows of the history. */
+  async function writeMuch(batches: { readonly from: number; readonly count: number }, revision: number) {
+    for (let nth = 0; nth < batches.count; nth += 1) {
+      const first = revision + nth * 64;
+      const changes = Array.from({ length: 64 }, (_, at) => put("other", "much", first + at));
+      await state.write(batch(batches.from + nth, changes));
+    }
+  }
+
+  it("finds deletions that were lost of several keys, behind all that was written since", async () => {
+    await state.write(batch(1, [put("k", "old", 1)]));
+    await writeLosing("k", 2, [put("k", "mid", 2), remove("k", 3)]);
+    await writeMuch({ from: 3, count: 20 }, 4);
+    await state.write(batch(23, [put("l", "new", 2000)]));
+    await writeLosing("l", 24, [remove("l", 2001)]);
+    await writeMuch({ from: 25, count: 20 }, 2002);
+    await state.repair(["k", "l"].map((key) => ({ ...space, key: bytes(key), record: null })));
+    const at = (key: string, revisions: readonly number[]) =>
+      Promise.all(revisions.map((revision) => get(state, key, revision)));
+    expect(await at("k", [1, 2, 3, 3000])).toEqual(["old", "mid", null, null]);
+    expect(await at("l", [1999, 2000, 2001, 3000])).toEqual([null, "new", null, null]);
+  });
+
   it("keeps nothing of a deletion that was lost and put right when it is given up", async () => {
     await state.write(batch(1, [put("k", LONG, 1), put("other", "1", 2)]));
     await writeLosing("k", 2, [remove("k", 3), put("other", "2", 4)]);
