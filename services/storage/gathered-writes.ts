@@ -1,4 +1,5 @@
 import type {
+  Change,
   LeaseKey,
   LeaseState,
   MembershipState,
@@ -7,20 +8,23 @@ import type {
   SessionState,
   StateWrites,
 } from "#kv";
-import { KeyTable } from "./key-table";
-import { keyOfChange, type WrittenChange } from "./revision-records";
+import { GatheredRows } from "./gathered-rows";
+import { keyOfChange } from "./revision-records";
+import { RevisionRows } from "./revision-rows";
 import type { EndedGeneration } from "./state-records";
 import { isApartOf, type VersionChange } from "./version-records";
 
-/** A version that a change made. */
-export interface WrittenVersion {
-  readonly change: VersionChange;
-  /** The value of its `newest` row. */
-  readonly row: Uint8Array;
-}
+/** Rows of keys and of history, packed when they are gathered; its memory is used again for what is gathered later. */
+export class PackedRows {
+  /** Of the last change of each key. */
+  readonly newest = new GatheredRows();
+  readonly revisions = new RevisionRows();
 
-/** What was written of keys at last. */
-export type WrittenKeys = KeyTable<WrittenVersion>;
+  clear(): void {
+    this.newest.clear();
+    this.revisions.clear();
+  }
+}
 
 /** What a change takes besides its key and what `newest` has of it, in the rows that it is put into, nearly. */
 const CHANGE_OVERHEAD_BYTES = 75;
@@ -32,12 +36,6 @@ const ITEM_BYTES = 50;
  * anew again and again only the last. So where each batch is small, most rows are left out.
  */
 export class GatheredWrites {
-  /** In the order of (revision, ordinal). */
-  readonly changes: WrittenChange[] = [];
-  /** Those whose values lie apart. */
-  readonly apart: VersionChange[] = [];
-  /** The last change of each key. */
-  readonly newest: WrittenKeys = new KeyTable();
   /** null for those that were deleted, here and below. */
   readonly namespaces = new Map<number, NamespaceState | null>();
   readonly sessions = new Map<number, SessionState | null>();
@@ -52,6 +50,9 @@ export class GatheredWrites {
   private readonly answersOf = new Map<number, Map<number, SessionAnswer>>();
   private itemCount = 0;
   private variableBytes = 0;
+
+  /** @param rows empty */
+  constructor(readonly rows = new PackedRows()) {}
 
   /** What it comes to in rows, nearly and not less. */
   get bytes(): number {
@@ -73,27 +74,28 @@ export class GatheredWrites {
     return ended;
   }
 
-  /** Takes the next change, in their order. @param replaced see WrittenChange */
+  /**
+   * Takes the next change, in their order. Bytes are copied: they may lie in memory that changes.
+   *
+   * @param rows the `newest` row that it makes, and the one that it takes the place of, which is empty where there was none
+   */
   addChange(
     hash: number,
-    change: VersionChange & WrittenChange["change"],
+    change: VersionChange & Change,
     { row, replaced }: { readonly row: Uint8Array; readonly replaced: Uint8Array },
   ): void {
-    const key = keyOfChange(change);
-    this.newest.set(hash, change, key, { change, row });
-    if (isApartOf(change)) {
-      this.apart.push(change);
-      this.variableBytes += change.record.value.length;
-    }
+    // First, for what is replaced may lie where the new row comes to lie.
+    this.addTold(change, replaced);
+    this.rows.newest.set(hash, change, row);
+    if (isApartOf(change)) this.variableBytes += change.record.value.length;
     // A row of its own, and a share of one with others.
-    this.variableBytes += row.length + 2 * key.length;
-    this.addTold({ change, replaced });
+    this.variableBytes += row.length + 2 * keyOfChange(change).length;
   }
 
-  /** Takes the next change, of no key. */
-  addTold(written: WrittenChange): void {
-    this.changes.push(written);
-    this.variableBytes += written.replaced.length + CHANGE_OVERHEAD_BYTES;
+  /** Takes the next change, of no key; or its share of a `revision` row. */
+  addTold(change: Change, replaced: Uint8Array): void {
+    this.rows.revisions.add(change, replaced);
+    this.variableBytes += replaced.length + CHANGE_OVERHEAD_BYTES;
   }
 
   /** Takes all but the changes. */

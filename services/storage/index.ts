@@ -6,9 +6,11 @@ export {
   type DataDirectoryOutcome,
   openDataDirectory,
 } from "./data-directory";
+export type { ChainedBatch } from "./database";
 export type { DirectoryRefusal } from "./directory-refusal";
 export { diskBytes } from "./disk-space";
 export { EntryTail } from "./entry-tail";
+export { GatheredRows } from "./gathered-rows";
 export type { BootstrapMember, DataIdentity } from "./identity";
 export {
   beginImageDirectory,

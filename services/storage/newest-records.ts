@@ -115,7 +115,8 @@ export class NewestRecords {
       }
       const key = keyOfChange(change);
       const hash = keyHash(PROCESS_SEED, change, key);
-      const row = this.rowInMemory(hash, change, key);
+      const present = this.rowInMemory(hash, change, key);
+      const row = present === undefined ? undefined : copyOf(present);
       hashes.push(hash);
       rows.push(row);
       if (row !== undefined) continue;
@@ -141,19 +142,19 @@ export class NewestRecords {
       const change = changes[at] as Change;
       if (change.kind === "truncate") {
         // The keys of a generation that ended are never read again, and leave the cache by themselves.
-        gathered.addTold({ change, replaced: EMPTY_BYTES });
+        gathered.addTold(change, EMPTY_BYTES);
         continue;
       }
       const key = keyOfChange(change);
       const hash = fetched === null ? keyHash(PROCESS_SEED, change, key) : (fetched.hashes[at] as number);
       // What the batch itself wrote comes before what was there.
       const replaced =
-        gathered.newest.get(hash, change, key)?.row ??
-        fetched?.rows[at] ??
-        this.rowInMemory(hash, change, key) ??
+        (fetched === null
+          ? this.rowInMemory(hash, change, key)
+          : (gathered.rows.newest.get(hash, change, key)?.row ?? fetched.rows[at])) ??
         this.rowInOverflow(hash, change, key) ??
         this.source.newestRowNow(change, key);
-      const row = copyOf(writeNewestRow(this.rows, change, replaced).row);
+      const { row } = writeNewestRow(this.rows, change, replaced);
       gathered.addChange(hash, change, { row, replaced });
       this.overflow.delete(hash);
       this.cache.set(hash, change, key, row);
@@ -177,18 +178,18 @@ export class NewestRecords {
     return this.overflow.close();
   }
 
-  /** What a change takes the place of: in memory nearly always, for a command has just read it. */
+  /**
+   * What a change takes the place of: in the cache nearly always, for a command has just read it. A view of memory that
+   * changes.
+   */
   private rowInMemory(hash: number, space: KeySpace, key: Uint8Array): Uint8Array | undefined {
-    const written = this.writer.newestOf(hash, space, key);
-    if (written !== undefined) return written.row;
     const cached = this.cache.peek(hash, space, key);
     const row = cached === null ? undefined : wholeRow(cached);
-    return row === undefined ? undefined : copyOf(row);
+    return row ?? this.writer.newestOf(hash, space, key)?.row;
   }
 
   private rowInOverflow(hash: number, space: KeySpace, key: Uint8Array): Uint8Array | undefined {
-    const row = this.overflow.find(hash, space, key);
-    return row === null ? undefined : copyOf(row);
+    return this.overflow.find(hash, space, key) ?? undefined;
   }
 
   /** Undefined where it is not at hand as the read wants it. */
@@ -201,12 +202,12 @@ export class NewestRecords {
       if (version.modRevision > revision) return undefined;
       if (!version.isApart || !read.withValue) return ownRecord(version, read.withValue);
     }
-    const written = this.writer.newestOf(hash, read, key)?.change;
-    if (written !== undefined) {
-      if (written.revision > revision) return undefined;
-      return written.kind === "delete" ? null : asAsked(written.record, read);
-    }
-    return cached === null ? this.broughtBack(hash, read, revision) : undefined;
+    const written = this.writer.newestOf(hash, read, key);
+    if (written === undefined) return cached === null ? this.broughtBack(hash, read, revision) : undefined;
+    const version = readVersion(key, written.row);
+    if (version.modRevision > revision) return undefined;
+    if (version.record === null || written.value === null) return ownRecord(version, read.withValue);
+    return asAsked({ ...version.record, value: written.value }, read);
   }
 
   /** From what the cache had no room for. */

@@ -2,7 +2,8 @@ import { crc32 } from "node:zlib";
 import { EMPTY_BYTES } from "#std";
 import type { ChainedBatch } from "./database";
 
-const CRC_BYTES = 4;
+/** Of the checksum that ends a stored value. */
+export const CRC_BYTES = 4;
 const UINT32_SPAN = 2 ** 32;
 
 /**
@@ -153,6 +154,14 @@ export function checkedValue(key: Uint8Array, stored: Uint8Array): Uint8Array | 
   if (end < 0) return null;
   const value = new Uint8Array(stored.buffer, stored.byteOffset, end);
   return crc32(value, crc32(key)) === storedCrc(stored) ? value : null;
+}
+
+/** Writes the checksum of a key and a value behind the value. */
+export function writeCrc(memory: Uint8Array, at: number, crc: number): void {
+  memory[at] = crc >>> 24;
+  memory[at + 1] = crc >>> 16;
+  memory[at + 2] = crc >>> 8;
+  memory[at + 3] = crc;
 }
 
 /** The checksum that ends a stored value of at least four bytes. */

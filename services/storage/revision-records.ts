@@ -4,13 +4,6 @@ import { RecordReader } from "./record-reader";
 import type { RecordWriter } from "./record-writer";
 import type { ChangePlace } from "./version-chain";
 
-/** A change as it is written. */
-export interface WrittenChange {
-  readonly change: Change;
-  /** The `newest` row that it took the place of; empty where there was none, and for a truncation. */
-  readonly replaced: Uint8Array;
-}
-
 /** One change as its `revision` row tells it: all but the version that it made, which whoever came after it keeps. */
 export interface StoredChange extends ChangePlace {
   readonly kind: Change["kind"];
@@ -18,7 +11,7 @@ export interface StoredChange extends ChangePlace {
   readonly origin: ChangeOrigin;
   /** Of the value that was put; 0 for other changes. */
   readonly valueBytes: number;
-  /** See WrittenChange. */
+  /** The `newest` row that it took the place of; empty where there was none, and for a truncation. */
   readonly replaced: Uint8Array;
   /** Empty for a truncation. */
   readonly key: Uint8Array;
@@ -61,10 +54,11 @@ export interface SharedFields {
 /** Before the first change of a row. */
 export const NOTHING_SHARED: SharedFields = { revision: 0, generation: 0, wallTimeMs: 0, clientId: 0 };
 
-/** Adds a change to a row of its namespace. @returns what the next one may leave out */
+/** Adds a change to a row of its namespace. @param replaced see StoredChange @returns what the next one may leave out */
 export function writeChange(
   writer: RecordWriter,
-  { change, replaced }: WrittenChange,
+  change: Change,
+  replaced: Uint8Array,
   before: SharedFields,
 ): SharedFields {
   const { revision, ordinal, generation, origin } = change;

@@ -1,6 +1,7 @@
+import type { Change } from "#kv";
 import type { ChainedBatch } from "./database";
 import { RecordWriter } from "./record-writer";
-import { NOTHING_SHARED, type SharedFields, type WrittenChange, writeChange } from "./revision-records";
+import { NOTHING_SHARED, type SharedFields, writeChange } from "./revision-records";
 import { revisionsKey } from "./state-layout";
 import { mayHaveApart } from "./version-records";
 
@@ -8,45 +9,57 @@ import { mayHaveApart } from "./version-records";
 const ROW_CHANGES_MAX = 64;
 export const ROW_BYTES_MAX = 32 * 1024;
 
-/** Packs what a batch changed into `revision` rows, each of one namespace. */
+/** Rows that are kept to be used again: of a megabyte of changes, about. */
+const FREE_ROWS_MAX = 32;
+/** A row that holds more, by a change of it that is long, takes its memory along. */
+const KEPT_BYTES_MAX = 2 * ROW_BYTES_MAX;
+
+/**
+ * Packs what is gathered into `revision` rows, each of one namespace, change by change as they come: so no change is kept as
+ * an object until LevelDB's turn comes.
+ */
 export class RevisionRows {
-  /** What is not put yet, by namespace. */
+  /** Those that take more, by namespace. */
   private readonly open = new Map<number, OpenRow>();
-  /** Rows that are used again. */
+  private readonly full: OpenRow[] = [];
   private readonly free: OpenRow[] = [];
   private readonly keyWriter = new RecordWriter();
 
-  /** Takes the next change of the batch, in their order. @returns the bytes put, mostly none yet */
-  add(batch: ChainedBatch, written: WrittenChange): number {
-    const { namespaceId } = written.change;
+  /** Takes the next change, in their order. @param replaced see StoredChange; its bytes are copied */
+  add(change: Change, replaced: Uint8Array): void {
+    const { namespaceId } = change;
     let row = this.open.get(namespaceId);
     if (row === undefined) {
       row = this.free.pop() ?? new OpenRow();
       row.begin(namespaceId);
       this.open.set(namespaceId, row);
     }
-    row.add(written);
-    if (!row.isFull) return 0;
+    row.add(change, replaced);
+    if (!row.isFull) return;
     this.open.delete(namespaceId);
-    return this.put(batch, row);
+    this.full.push(row);
   }
 
-  /** Puts what is left of the batch. @returns the bytes put */
-  finish(batch: ChainedBatch): number {
+  /** @returns the bytes put */
+  putInto(batch: ChainedBatch): number {
     let bytes = 0;
-    for (const row of this.open.values()) bytes += this.put(batch, row);
-    this.open.clear();
+    for (const row of this.full) bytes += row.putInto(batch, this.keyWriter);
+    for (const row of this.open.values()) bytes += row.putInto(batch, this.keyWriter);
     return bytes;
   }
 
-  private put(batch: ChainedBatch, row: OpenRow): number {
-    if (this.free.length < FREE_ROWS_MAX) this.free.push(row);
-    return row.putInto(batch, this.keyWriter);
+  /** Forgets all of them. */
+  clear(): void {
+    for (const row of this.full) this.keep(row);
+    for (const row of this.open.values()) this.keep(row);
+    this.full.length = 0;
+    this.open.clear();
+  }
+
+  private keep(row: OpenRow): void {
+    if (this.free.length < FREE_ROWS_MAX && row.byteCount <= KEPT_BYTES_MAX) this.free.push(row);
   }
 }
-
-/** Mostly there is one namespace; memory for more than these is made anew. */
-const FREE_ROWS_MAX = 4;
 
 class OpenRow {
   private readonly writer = new RecordWriter();
@@ -56,6 +69,10 @@ class OpenRow {
   private lastOrdinal = 0;
   private hasDeletions = false;
   private hasApart = false;
+
+  get byteCount(): number {
+    return this.writer.byteCount;
+  }
 
   get isFull(): boolean {
     return this.changeCount >= ROW_CHANGES_MAX || this.writer.byteCount >= ROW_BYTES_MAX;
@@ -70,9 +87,8 @@ class OpenRow {
     this.hasApart = false;
   }
 
-  add(written: WrittenChange): void {
-    const { change, replaced } = written;
-    this.before = writeChange(this.writer, written, this.before);
+  add(change: Change, replaced: Uint8Array): void {
+    this.before = writeChange(this.writer, change, replaced, this.before);
     this.changeCount += 1;
     this.lastOrdinal = change.ordinal;
     if (change.kind === "delete") this.hasDeletions = true;

@@ -2,7 +2,6 @@ import type { AnswerRows } from "./answer-rows";
 import type { ChainedBatch } from "./database";
 import type { GatheredWrites } from "./gathered-writes";
 import { RecordWriter } from "./record-writer";
-import { RevisionRows } from "./revision-rows";
 import { leaseKey, leaseKeyKey, namespaceKey, sessionKey } from "./state-layout";
 import {
   writeEnded,
@@ -12,12 +11,10 @@ import {
   writeNamespace,
   writeSession,
 } from "./state-records";
-import { writeNewest, writeValue } from "./version-records";
 
 /** Turns what batches of commands did into rows, all but the head. */
 export class StateChanges {
   private readonly writer = new RecordWriter();
-  private readonly revisions = new RevisionRows();
 
   constructor(private readonly answers: AnswerRows) {}
 
@@ -53,17 +50,6 @@ export class StateChanges {
         : leaseKeyKey(writer, key).deleteFrom(batch);
     }
     for (const ended of gathered.ended) bytes += writeEnded(writer, ended).putInto(batch).bytes;
-    return bytes + this.putChanges(batch, gathered);
-  }
-
-  private putChanges(batch: ChainedBatch, { changes, apart, newest }: GatheredWrites): number {
-    const { writer, revisions } = this;
-    let bytes = 0;
-    for (const written of changes) bytes += revisions.add(batch, written);
-    for (const change of apart) bytes += writeValue(writer, change).putInto(batch).bytes;
-    for (const { change, row } of newest.values) {
-      bytes += writeNewest(writer, change, row).putInto(batch).bytes;
-    }
-    return bytes + revisions.finish(batch);
+    return bytes + gathered.rows.newest.putInto(batch) + gathered.rows.revisions.putInto(batch);
   }
 }

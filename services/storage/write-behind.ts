@@ -1,9 +1,9 @@
 import { assert } from "#std";
 import type { ChainedBatch, DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
-import { GatheredWrites, type WrittenKeys, type WrittenVersion } from "./gathered-writes";
+import type { WrittenVersion } from "./gathered-rows";
+import { GatheredWrites, type PackedRows } from "./gathered-writes";
 import type { KeySpace } from "./key-hash";
-import { KeyTable } from "./key-table";
 
 /** How much is gathered before LevelDB gets it, and for how long at most. */
 export interface GatheringLimits {
@@ -23,14 +23,15 @@ interface Waiting {
   readonly put: PutRows;
   /** Of what was gathered. */
   readonly bytes: number;
-  readonly newest: WrittenKeys;
+  readonly rows: PackedRows | null;
   /** Run when LevelDB has this one, and not yet the next. */
   readonly onStored: (() => void)[];
   /** Resolves after that. */
   stored: Promise<void>;
 }
 
-const NOTHING_WRITTEN: WrittenKeys = new KeyTable();
+/** One is gathered while another is written. */
+const SPARE_ROWS_MAX = 2;
 
 /**
  * Gathers what is written and gives it to LevelDB together, one batch after another: each costs a trip to the thread
@@ -42,6 +43,8 @@ export class WriteBehind {
   private readonly waiting: Waiting[] = [];
   private waitingBytes = 0;
   private timer: NodeJS.Timeout | undefined;
+  /** Empty, with memory. */
+  private readonly spareRows: PackedRows[] = [];
 
   constructor(
     private readonly handle: DatabaseHandle,
@@ -54,7 +57,7 @@ export class WriteBehind {
   gathering(): GatheredWrites {
     this.handle.check();
     if (this.gathered === null) {
-      this.gathered = new GatheredWrites();
+      this.gathered = new GatheredWrites(this.spareRows.pop());
       this.timer = setTimeout(() => this.flush().catch(() => undefined), this.limits.gatheredMs);
     }
     return this.gathered;
@@ -78,16 +81,16 @@ export class WriteBehind {
   async put(put: PutRows): Promise<void> {
     this.handle.check();
     this.seal();
-    await this.push({ put, bytes: 0, newest: NOTHING_WRITTEN });
+    await this.push({ put, bytes: 0, rows: null });
   }
 
   /** What was written of a key at last; undefined where LevelDB has it. */
   newestOf(hash: number, space: KeySpace, key: Uint8Array): WrittenVersion | undefined {
-    const gathered = this.gathered?.newest.get(hash, space, key);
+    const gathered = this.gathered?.rows.newest.get(hash, space, key);
     if (gathered !== undefined) return gathered;
     for (let at = this.waiting.length - 1; at >= 0; at -= 1) {
-      const change = this.waiting[at]?.newest.get(hash, space, key);
-      if (change !== undefined) return change;
+      const waiting = this.waiting[at]?.rows?.newest.get(hash, space, key);
+      if (waiting !== undefined) return waiting;
     }
     return undefined;
   }
@@ -126,7 +129,7 @@ export class WriteBehind {
     if (gathered === null) return;
     clearTimeout(this.timer);
     this.gathered = null;
-    void this.push({ put: this.sealed(gathered), bytes: gathered.bytes, newest: gathered.newest });
+    void this.push({ put: this.sealed(gathered), bytes: gathered.bytes, rows: gathered.rows });
   }
 
   /** One after another, so that a crash leaves the first of them, and not the later ones alone. */
@@ -154,7 +157,15 @@ export class WriteBehind {
     await this.handle.write(batch, { sync: false });
     assert(this.waiting.shift() === waiting, "LevelDB gets them in their order");
     this.waitingBytes -= waiting.bytes;
+    this.free(waiting.rows);
     stored();
     for (const run of waiting.onStored) run();
+  }
+
+  /** LevelDB has them, and nobody asks for them here any more. */
+  private free(rows: PackedRows | null): void {
+    if (rows === null || this.spareRows.length >= SPARE_ROWS_MAX) return;
+    rows.clear();
+    this.spareRows.push(rows);
   }
 }
