@@ -5,6 +5,8 @@ import type { ChainedBatch } from "./database";
 /** Of the checksum that ends a stored value. */
 export const CRC_BYTES = 4;
 const UINT32_SPAN = 2 ** 32;
+/** Up to here a loop is faster than a call into the engine. */
+const LOOP_BYTES_MAX = 32;
 
 /**
  * Builds one record after another in the same memory and puts it into a batch, which copies it. A record is a key and
@@ -15,7 +17,9 @@ export class RecordWriter {
   private length = 0;
   private keyLength = 0;
   /** Those that were made last, of a whole record, its key and its value: most records are as long as the one before. */
-  private readonly views = { whole: EMPTY_BYTES, key: EMPTY_BYTES, value: EMPTY_BYTES };
+  private readonly whole = new KeptView();
+  private readonly key = new KeptView();
+  private readonly value = new KeptView();
 
   /** Starts the key of the next record. */
   begin(kind: number): this {
@@ -33,7 +37,7 @@ export class RecordWriter {
 
   /** What was written since it was begun, in memory that the next record takes. */
   get row(): Uint8Array {
-    return this.view("whole", 0, this.length);
+    return this.whole.of(this.memory, 0, this.length);
   }
 
   /** Since the key or the value was begun. */
@@ -90,8 +94,10 @@ export class RecordWriter {
 
   bytes(bytes: Uint8Array): this {
     this.reserve(bytes.length);
-    this.memory.set(bytes, this.length);
-    this.length += bytes.length;
+    const { memory, length } = this;
+    if (bytes.length > LOOP_BYTES_MAX) memory.set(bytes, length);
+    else for (let at = 0; at < bytes.length; at += 1) memory[length + at] = bytes[at] as number;
+    this.length = length + bytes.length;
     return this;
   }
 
@@ -108,36 +114,27 @@ export class RecordWriter {
 
   /** Returns the checksum and the bytes put. */
   putInto(batch: ChainedBatch): { readonly crc: number; readonly bytes: number } {
-    const crc = crc32(this.view("whole", 0, this.length));
+    const crc = crc32(this.whole.of(this.memory, 0, this.length));
     this.u32(crc);
-    batch.put(this.view("key", 0, this.keyLength), this.view("value", this.keyLength, this.length));
+    batch.put(
+      this.key.of(this.memory, 0, this.keyLength),
+      this.value.of(this.memory, this.keyLength, this.length),
+    );
     return { crc, bytes: this.length };
   }
 
   /** Puts a value that was begun by itself under a key. @returns the bytes put */
   putUnder(key: Uint8Array, batch: ChainedBatch): number {
-    const crc = crc32(this.view("whole", 0, this.length), crc32(key));
+    const crc = crc32(this.whole.of(this.memory, 0, this.length), crc32(key));
     this.u32(crc);
-    batch.put(key, this.view("value", 0, this.length));
+    batch.put(key, this.value.of(this.memory, 0, this.length));
     return key.length + this.length;
   }
 
   /** For a key without a value. */
   deleteFrom(batch: ChainedBatch): number {
-    batch.del(this.view("key", 0, this.length));
+    batch.del(this.key.of(this.memory, 0, this.length));
     return this.length;
-  }
-
-  /** Nobody keeps one: whoever gets it copies the bytes at once. */
-  private view(part: keyof RecordWriter["views"], from: number, to: number): Uint8Array {
-    const before = this.views[part];
-    if (before.length === to - from && before.byteOffset === from && before.buffer === this.memory.buffer) {
-      return before;
-    }
-    // Costs a quarter of what a slice of a Buffer does.
-    const view = new Uint8Array(this.memory.buffer, from, to - from);
-    this.views[part] = view;
-    return view;
   }
 
   private reserve(more: number): void {
@@ -145,6 +142,23 @@ export class RecordWriter {
     const larger = new Uint8Array(Math.max(this.memory.length * 2, this.length + more));
     larger.set(this.memory.subarray(0, this.length));
     this.memory = larger;
+  }
+}
+
+/** A view of a writer's memory. Nobody keeps one: whoever gets it copies the bytes at once. */
+class KeptView {
+  private memory = EMPTY_BYTES;
+  private from = 0;
+  private bytes = EMPTY_BYTES;
+
+  /** The one that was made last where it is the same again. What it is of is kept here: what a typed array says of itself has to be looked up. */
+  of(memory: Uint8Array, from: number, to: number): Uint8Array {
+    if (memory === this.memory && from === this.from && to - from === this.bytes.length) return this.bytes;
+    this.memory = memory;
+    this.from = from;
+    // Costs a quarter of what a slice of a Buffer does.
+    this.bytes = new Uint8Array(memory.buffer, from, to - from);
+    return this.bytes;
   }
 }
 
