@@ -91,8 +91,8 @@ export async function runSeed(options: RunOptions): Promise<RunResult> {
   const { seed, profile } = options;
   const trace = new Trace(options.traceSink ?? null);
   const nodes = options.schedule?.nodes ?? options.nodes ?? nodesOf(seed);
-  const { readsByLease = false }: Profile = profiles[profile];
-  const world = new SimulatedWorld({ seed, nodes, trace, readsByLease });
+  const { readsByLease = false, hasPromptTurns = false }: Profile = profiles[profile];
+  const world = new SimulatedWorld({ seed, nodes, trace, readsByLease, hasPromptTurns });
   const durations = world.random("durations");
   const durationUs = SAFETY_US_MIN + durations.below(SAFETY_US_MAX - SAFETY_US_MIN);
   const schedule =

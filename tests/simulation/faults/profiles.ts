@@ -17,6 +17,8 @@ export interface Profile {
   readonly plots?: readonly PlotName[];
   /** Whether replicas read by their leader's lease, on clocks as different as that allows. */
   readonly readsByLease?: boolean;
+  /** Whether a replica's turn comes right behind what calls for it where it can, as in a process of its own. */
+  readonly hasPromptTurns?: boolean;
 }
 
 export const profiles = {
@@ -230,6 +232,35 @@ export const profiles = {
     stormFaultsMax: 3,
     plots: ["leaders_fall", "bridge_breaks", "bridge_restarts", "late_successors"],
     readsByLease: true,
+  },
+  prompt_turns: {
+    summary: "turns come right behind what calls for them, as in a process; leaders and disks fail meanwhile",
+    kinds: [
+      "loss",
+      "duplication",
+      "reordering",
+      "exponential_delay",
+      "stream_reset",
+      "isolation",
+      "majority_split",
+      "crash",
+      "crash_at",
+      "crash_all",
+      "pause",
+      "stalls",
+      "slow_disk",
+      "failed_fsync",
+      "write_error",
+      "unsynced_loss",
+      "leadership_transfer",
+      "forced_campaign",
+      "member_changes",
+      "snapshot",
+    ],
+    hasRoughClients: true,
+    isSwarm: true,
+    stormFaultsMax: 8,
+    hasPromptTurns: true,
   },
 } as const satisfies Record<string, Profile>;
 

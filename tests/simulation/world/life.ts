@@ -22,6 +22,7 @@ export interface Surroundings {
   readonly chronicle: Chronicle;
   readonly limits: WorldLimits;
   readonly readsByLease: boolean;
+  readonly hasPromptTurns: boolean;
   readonly network: Network;
   readonly imageStreams: ImageStreams;
   readonly seats: readonly SimulatedSeat[];

@@ -1,6 +1,6 @@
 import { StateMachine } from "@quorate/services/kv";
 import { leaseTermsOf, type Message } from "@quorate/services/raft";
-import { Replica, type StoreFailure, type Transport } from "@quorate/services/replica";
+import { Replica, type Scheduler, type StoreFailure, type Transport } from "@quorate/services/replica";
 import { type Verifier, verifyReplica } from "@quorate/services/verification";
 import { watchReplica } from "@quorate/services/watch";
 import type { Life, Surroundings } from "./life";
@@ -64,7 +64,7 @@ export class RunningProcess {
 
   private newReplica(): Replica {
     const { seat, log, state } = this.life;
-    const { chance, imageStreams, limits, readsByLease } = this.surroundings;
+    const { chance, imageStreams, limits, readsByLease, hasPromptTurns } = this.surroundings;
     return new Replica({
       id: seat.id,
       storeId: seat.storeId,
@@ -77,6 +77,7 @@ export class RunningProcess {
       scheduler: {
         afterThisTurn: (run) => seat.afterThisTurn(run),
         afterMs: (delayMs, run) => seat.after(1_000 * delayMs, run),
+        ...(hasPromptTurns ? promptTurns(seat) : {}),
       },
       random: chance.of(`replica ${seat.id}`).fork(),
       bounds: limits.bounds,
@@ -205,4 +206,11 @@ export class RunningProcess {
       if (this.isRunning) this.outcomes.removed(seat);
     });
   }
+}
+
+function promptTurns(seat: SimulatedSeat): Required<Pick<Scheduler, "afterThisInput" | "takeIn">> {
+  return {
+    afterThisInput: (run) => seat.afterThisInput(run),
+    takeIn: (tell, input) => seat.takeIn(() => tell(input)),
+  };
 }

@@ -45,6 +45,9 @@ export class SimulatedSeat implements Seat, SeatDisk {
   /** The running process has heard that it was removed. */
   isLeaving = false;
   private readonly held: (() => void)[] = [];
+  private isTakingIn = false;
+  /** To be run behind the input that is being taken in. */
+  private readonly behind: (() => void)[] = [];
 
   constructor(
     readonly id: MemberId,
@@ -118,6 +121,7 @@ export class SimulatedSeat implements Seat, SeatDisk {
   endLife(): void {
     this.life += 1;
     this.held.length = 0;
+    this.behind.length = 0;
     this.isLeaving = false;
     this.replica = null;
     this.state = null;
@@ -142,7 +146,28 @@ export class SimulatedSeat implements Seat, SeatDisk {
       return;
     }
     this.onEntered(this);
-    run();
+    this.takeIn(run);
+  }
+
+  /** Runs an input, and behind it what asked for that, unless the process has ended. */
+  takeIn(run: () => void): void {
+    if (this.isTakingIn) {
+      run();
+      return;
+    }
+    this.isTakingIn = true;
+    try {
+      run();
+      for (let next = this.behind.shift(); next !== undefined; next = this.behind.shift()) next();
+    } finally {
+      this.isTakingIn = false;
+    }
+  }
+
+  /** In the present process, behind the input that is being taken in; outside of any, by itself. */
+  afterThisInput(run: () => void): void {
+    if (this.isTakingIn) this.behind.push(run);
+    else this.after(0, run);
   }
 
   /** In the present process, after a delay; never, if it ends before. */

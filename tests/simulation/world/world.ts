@@ -25,6 +25,8 @@ export interface WorldOptions {
   readonly trace: Trace;
   /** Whether replicas read by their leader's lease; not by default. */
   readonly readsByLease?: boolean;
+  /** Whether turns of replicas come right behind what calls for them where they can, as in a process; not by default. */
+  readonly hasPromptTurns?: boolean;
 }
 
 /** Clocks differ so much at most, to either side, where leaders read by their lease. */
@@ -52,7 +54,7 @@ export class SimulatedWorld implements World {
   private readonly images: ImageInterference;
   private readonly supervisor: Supervisor;
 
-  constructor({ seed, nodes, trace, readsByLease = false }: WorldOptions) {
+  constructor({ seed, nodes, trace, readsByLease = false, hasPromptTurns = false }: WorldOptions) {
     this.seed = seed;
     this.readsByLease = readsByLease;
     this.chance = new NamedChance(seed);
@@ -64,8 +66,12 @@ export class SimulatedWorld implements World {
       random: this.random("network"),
       timers: {
         nowMs: () => this.timeline.nowUs / 1000,
-        // A message only gets into an inbox, which moves no promise.
-        after: (delayMs, run) => this.timeline.quietlyAfter(delayMs * 1000 + latencyUs, run),
+        after: (delayMs, run) => {
+          const delayUs = delayMs * 1000 + latencyUs;
+          // A message only gets into an inbox, which moves no promise, unless a turn comes right behind it.
+          if (hasPromptTurns) this.timeline.after(delayUs, run);
+          else this.timeline.quietlyAfter(delayUs, run);
+        },
       },
     });
     this.images = new ImageInterference({
@@ -94,6 +100,7 @@ export class SimulatedWorld implements World {
       chronicle,
       limits,
       readsByLease,
+      hasPromptTurns,
       network,
       imageStreams,
       seats,
