@@ -1,5 +1,6 @@
 import type { SessionAnswer, StateWrites } from "#kv";
 import { assert } from "#std";
+import { AnswerPlaces, type AnswerRow } from "./answer-places";
 import type { ChainedBatch } from "./database";
 import { RecordWriter } from "./record-writer";
 import { answersKey } from "./state-layout";
@@ -21,17 +22,7 @@ export interface FoundAnswers {
   readonly answers: readonly SessionAnswer[];
 }
 
-interface Row {
-  readonly number: number;
-  /** Dropped ones too. */
-  readonly storedCount: number;
-  readonly kept: Set<SessionAnswer>;
-}
-
-interface Place {
-  readonly row: Row;
-  readonly answer: SessionAnswer;
-}
+type Row = AnswerRow<SessionAnswer>;
 
 type AnswerWrites = Pick<StateWrites, "answers" | "answersDropped" | "sessionsEnded">;
 
@@ -42,8 +33,8 @@ type AnswerWrites = Pick<StateWrites, "answers" | "answersDropped" | "sessionsEn
  */
 export class AnswerRows {
   private readonly writer = new RecordWriter();
-  /** By client id and sequence. */
-  private readonly places = new Map<number, Map<number, Place>>();
+  /** By client id. */
+  private readonly places = new Map<number, AnswerPlaces<SessionAnswer>>();
   /** By number, the oldest first. */
   private readonly rows = new Map<number, Row>();
   private storedCount = 0;
@@ -64,11 +55,11 @@ export class AnswerRows {
   putInto(batch: ChainedBatch, writes: AnswerWrites): number {
     let bytes = 0;
     for (const { clientId, sequence } of writes.answersDropped) {
-      const place = this.places.get(clientId)?.get(sequence);
-      if (place !== undefined) bytes += this.drop(batch, place);
+      bytes += this.drop(batch, clientId, sequence);
     }
     for (const clientId of writes.sessionsEnded) {
-      for (const place of this.places.get(clientId)?.values() ?? []) bytes += this.drop(batch, place);
+      for (const sequence of this.places.get(clientId)?.all() ?? [])
+        bytes += this.drop(batch, clientId, sequence);
       this.places.delete(clientId);
     }
     const ended = new Set(writes.sessionsEnded);
@@ -80,14 +71,14 @@ export class AnswerRows {
       while (moved.length < MOVED_MAX && this.excess > 0) {
         const [oldest] = this.rows.values();
         assert(oldest !== undefined, "what is stored lies in a row");
-        for (const answer of oldest.kept) moved.push(answer);
+        for (const answer of oldest.answers) if (answer !== null) moved.push(answer);
         bytes += this.remove(batch, oldest);
       }
     }
     // What is moved stays ahead of what is new: it is the next to be dropped, or to be moved again.
     for (const answers of [...rowsOf(moved), ...rowsOf(added)]) {
-      const { number } = this.insert(this.nextNumber, answers.length, answers);
-      bytes += writeAnswers(this.writer, number, answers).putInto(batch).bytes;
+      bytes += writeAnswers(this.writer, this.nextNumber, answers).putInto(batch).bytes;
+      this.insert(this.nextNumber, answers.length, answers);
     }
     return bytes;
   }
@@ -97,13 +88,17 @@ export class AnswerRows {
     return this.storedCount - 2 * this.keptCount;
   }
 
-  private insert(number: number, storedCount: number, kept: readonly SessionAnswer[]): Row {
-    const row: Row = { number, storedCount, kept: new Set(kept) };
-    for (const answer of kept) {
-      const places = this.places.get(answer.clientId);
-      if (places === undefined)
-        this.places.set(answer.clientId, new Map([[answer.sequence, { row, answer }]]));
-      else places.set(answer.sequence, { row, answer });
+  /** @param kept becomes the row's */
+  private insert(number: number, storedCount: number, kept: SessionAnswer[]): Row {
+    const row: Row = { number, storedCount, answers: kept, keptCount: kept.length };
+    for (let position = 0; position < kept.length; position += 1) {
+      const { clientId, sequence } = kept[position] as SessionAnswer;
+      let places = this.places.get(clientId);
+      if (places === undefined) {
+        places = new AnswerPlaces();
+        this.places.set(clientId, places);
+      }
+      places.add(sequence, row, position);
     }
     this.rows.set(number, row);
     this.storedCount += storedCount;
@@ -113,25 +108,25 @@ export class AnswerRows {
   }
 
   /** Returns the bytes put. */
-  private drop(batch: ChainedBatch, { row, answer }: Place): number {
-    const places = this.places.get(answer.clientId);
-    places?.delete(answer.sequence);
-    row.kept.delete(answer);
+  private drop(batch: ChainedBatch, clientId: number, sequence: number): number {
+    const row = this.places.get(clientId)?.take(sequence) ?? null;
+    if (row === null) return 0;
+    row.keptCount -= 1;
     this.keptCount -= 1;
-    return row.kept.size === 0 ? this.remove(batch, row) : 0;
+    return row.keptCount === 0 ? this.remove(batch, row) : 0;
   }
 
   /** Returns the bytes put. */
   private remove(batch: ChainedBatch, row: Row): number {
     this.rows.delete(row.number);
     this.storedCount -= row.storedCount;
-    this.keptCount -= row.kept.size;
+    this.keptCount -= row.keptCount;
     return answersKey(this.writer, row.number).deleteFrom(batch);
   }
 }
 
 /** Answers in the order they are in, as many a row as it may have. */
-function rowsOf(answers: readonly SessionAnswer[]): readonly (readonly SessionAnswer[])[] {
+function rowsOf(answers: readonly SessionAnswer[]): readonly SessionAnswer[][] {
   const rows: SessionAnswer[][] = [];
   let row: SessionAnswer[] = [];
   let bytes = 0;

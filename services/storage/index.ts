@@ -1,3 +1,4 @@
+export { AnswerPlaces, type AnswerRow } from "./answer-places";
 export { changeCluster } from "./cluster-change";
 export { crc32c } from "./crc32c";
 export {
