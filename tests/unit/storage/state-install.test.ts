@@ -11,7 +11,7 @@ import { entry, ids } from "../../compliance/log-store";
 import { batch, bytes, get, namespace, pairs, put, remove, truncate } from "../../compliance/state-samples";
 import { corruptStoredRecords } from "../../support/corrupt-record";
 import { editDatabase, flipBit, largestFile } from "./damaged-files";
-import { chunkWith } from "./image-chunks";
+import { chunkWith, chunkWithoutHead } from "./image-chunks";
 
 const SYNC = { sync: true };
 
@@ -183,9 +183,11 @@ describe("a state that takes another's place, in a data directory", () => {
     const frozen = await frozenAt({ term: 1, index: 6 });
     const [first] = await allChunks(frozen);
     const state = await rig.openState();
-    for (const change of ["value", "order", "kind", "length"] as const) {
+    const sound = first as ImageChunk;
+    const changes = ["value", "order", "lastRows", "kind", "length"] as const;
+    for (const damaged of [...changes.map((change) => chunkWith(sound, change)), chunkWithoutHead(sound)]) {
       const receiver = await state.receive(frozen.header);
-      await expect(receiver.put(chunkWith(first as ImageChunk, change))).rejects.toBeInstanceOf(ImageDamaged);
+      await expect(receiver.put(damaged)).rejects.toBeInstanceOf(ImageDamaged);
       await receiver.put(first as ImageChunk);
     }
   });
