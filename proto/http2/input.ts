@@ -3,8 +3,8 @@
  * was told of several things looks at them together, and what all of them say leaves in one write. The order behind each
  * input is this: whoever asked for it (`afterInput`), then the writes, then whoever asked meanwhile, and so on.
  *
- * Done by hand and not by ticks of Node, of which one costs a microsecond or two where little goes on and code is cold: with
- * one put at a time under way a leader had 15 of them for each.
+ * Done by hand and not by ticks of Node, whose order can not be said so: with them a batch was applied before the writes, and
+ * a leader had 15 of them, and four microtasks, for a put that was alone under way.
  */
 
 /** Who has something to be written. */
