@@ -40,8 +40,14 @@ export class AnswerPlaces<Answer> {
     row.answers[this.positions[at] as number] = null;
     this.count -= 1;
     this.free(at);
-    if (this.rows.length > ROOM_MIN && this.count * 8 < this.rows.length) this.resize(this.rows.length / 2);
     return row;
+  }
+
+  /** Gives back room that is not needed: when answers have come, and not already when those before them have gone. */
+  trim(): void {
+    let room = this.rows.length;
+    while (room > ROOM_MIN && this.count * 8 < room) room /= 2;
+    if (room < this.rows.length) this.resize(room);
   }
 
   /** The sequences of all answers. */

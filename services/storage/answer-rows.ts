@@ -100,11 +100,20 @@ export class AnswerRows {
       }
       places.add(sequence, row, position);
     }
+    this.trim(kept);
     this.rows.set(number, row);
     this.storedCount += storedCount;
     this.keptCount += kept.length;
     this.nextNumber = number + 1;
     return row;
+  }
+
+  private trim(added: readonly SessionAnswer[]): void {
+    let last = 0;
+    for (const { clientId } of added) {
+      if (clientId !== last) this.places.get(clientId)?.trim();
+      last = clientId;
+    }
   }
 
   /** Returns the bytes put. */

@@ -146,15 +146,11 @@ export class GatheredRows {
   private viewsOf(start: number, keyBytes: number, wholeBytes: number): RowViews {
     const { buffer } = this.bytes;
     const { key, value } = this.views;
-    const isSame =
-      start === key.byteOffset &&
-      keyBytes === key.length &&
-      wholeBytes === keyBytes + value.length &&
-      key.buffer === buffer;
-    if (isSame) return this.views;
+    const isSameKey = start === key.byteOffset && keyBytes === key.length && key.buffer === buffer;
+    if (isSameKey && wholeBytes === keyBytes + value.length) return this.views;
     this.views = {
       checked: new Uint8Array(buffer, start, wholeBytes - CRC_BYTES),
-      key: new Uint8Array(buffer, start, keyBytes),
+      key: isSameKey ? key : new Uint8Array(buffer, start, keyBytes),
       value: new Uint8Array(buffer, start + keyBytes, wholeBytes - keyBytes),
     };
     return this.views;
