@@ -76,8 +76,12 @@ export class OverflowFile {
 
   /** Whether the ring has come round since, so that something else lies there, or soon will. */
   isGone(place: number): boolean {
-    const head = this.nextStart >>> 0;
-    return (head - place) >>> 0 > this.blockCount * this.blockUnits;
+    return this.ageOf(place) > this.blockCount * this.blockUnits;
+  }
+
+  /** How far the ring has come since, in units. */
+  ageOf(place: number): number {
+    return ((this.nextStart >>> 0) - place) >>> 0;
   }
 
   /**

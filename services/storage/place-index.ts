@@ -3,9 +3,21 @@ const TABLE_BITS = 6;
 const TABLE_SLOTS_MIN = 64;
 /** The slots of a table filled at most, in quarters. */
 const FILLED_QUARTERS_MAX = 3;
+/** Of a table: so all of them take no more than 32 MiB, for three million rows. A ring may hold sixteen million small ones. */
+const TABLE_SLOTS_MAX = 2 ** 16;
+/** Of so many ages the middle one is taken for that of all. */
+const AGES_ASKED = 63;
 
 /** What a place is in a table; 0 is none. */
 const UNUSED = 0;
+
+/** What places are in. */
+export interface Placed {
+  /** Whether nothing is there any more. */
+  isGone(place: number): boolean;
+  /** More for what came earlier. */
+  ageOf(place: number): number;
+}
 
 interface Table {
   /** A hash and a place each, with linear probing. */
@@ -16,15 +28,18 @@ interface Table {
 
 /**
  * One place for each hash, in eight bytes a slot outside of V8's heap, and nothing of the key: two keys with one hash share
- * a place, and who finds it looks there whose it is. Places are from 1 to 2^32 - 1.
+ * a place, and who finds it looks there whose it is. Places are from 1 to 2^32 - 1. Where they are too many the older half goes.
  */
 export class PlaceIndex {
   private readonly tables: Table[] = Array.from({ length: 2 ** TABLE_BITS }, () =>
     emptyTable(TABLE_SLOTS_MIN),
   );
 
-  /** @param isGone of places that nothing is at any more: they go when a table is full */
-  constructor(private readonly isGone: (place: number) => boolean) {}
+  /** @param placed what is gone goes when a table is full @param tableSlotsMax a power of two */
+  constructor(
+    private readonly placed: Placed,
+    private readonly tableSlotsMax = TABLE_SLOTS_MAX,
+  ) {}
 
   /** 0 for none. */
   get(hash: number): number {
@@ -66,23 +81,41 @@ export class PlaceIndex {
     return this.tables[hash >>> (32 - TABLE_BITS)] as Table;
   }
 
-  /** What is gone goes; twice as many slots where that is not half of it. */
+  /** What is gone goes; where that is not half of it, there are twice as many slots, or the older half goes too. */
   private makeRoom(table: Table): void {
-    const { slots, slotMask, count } = table;
-    let kept = 0;
-    for (let at = 1; at < slots.length; at += 2) {
-      if (slots[at] !== UNUSED && !this.isGone(slots[at] as number)) kept += 1;
-    }
-    const made = emptyTable((slotMask + 1) * (kept * 2 > count ? 2 : 1));
-    for (let at = 1; at < slots.length; at += 2) {
-      const place = slots[at] as number;
-      if (place === UNUSED || this.isGone(place)) continue;
-      const slot = slotOf(made.slots, made.slotMask, slots[at - 1] as number);
-      made.slots[slot * 2] = slots[at - 1] as number;
+    const kept = this.keptOf(table.slots);
+    const isMostlyKept = kept.length * 2 > table.count;
+    const slotCount = table.slotMask + 1;
+    const isAtMost = slotCount >= this.tableSlotsMax;
+    const ageMax = isMostlyKept && isAtMost ? this.middleAge(table.slots, kept) : Number.POSITIVE_INFINITY;
+    const made = emptyTable(isMostlyKept && !isAtMost ? slotCount * 2 : slotCount);
+    for (const at of kept) {
+      const hash = table.slots[at] as number;
+      const place = table.slots[at + 1] as number;
+      if (this.placed.ageOf(place) > ageMax) continue;
+      const slot = slotOf(made.slots, made.slotMask, hash);
+      made.slots[slot * 2] = hash;
       made.slots[slot * 2 + 1] = place;
+      made.count += 1;
     }
-    made.count = kept;
     Object.assign(table, made);
+  }
+
+  /** Where in the slots something is that is not gone. */
+  private keptOf(slots: Uint32Array): readonly number[] {
+    const kept: number[] = [];
+    for (let at = 0; at < slots.length; at += 2) {
+      const place = slots[at + 1] as number;
+      if (place !== UNUSED && !this.placed.isGone(place)) kept.push(at);
+    }
+    return kept;
+  }
+
+  /** Nearly: by the first of them, for they lie in the order of hashes and not of ages. */
+  private middleAge(slots: Uint32Array, kept: readonly number[]): number {
+    const ages = kept.slice(0, AGES_ASKED).map((at) => this.placed.ageOf(slots[at + 1] as number));
+    ages.sort((left, right) => left - right);
+    return ages[(ages.length - 1) >>> 1] as number;
   }
 }
 

@@ -37,7 +37,7 @@ export class RowOverflow {
   private readonly places: PlaceIndex;
 
   constructor(private readonly file: OverflowFile) {
-    this.places = new PlaceIndex((place) => file.isGone(place));
+    this.places = new PlaceIndex(file);
   }
 
   /** Keeps a row; not where it is here still. */
