@@ -65,7 +65,7 @@ async function verify(session: Session, client: Quorate, options: VerifyFlags): 
     return withNotice(session.terminal, { delayMs: COMPARING_MS, line }, compared);
   };
   const first = await compare();
-  const wrong = first.members.filter(({ answered, agrees }) => answered && !agrees);
+  const wrong = isUndecided(first) ? [] : first.members.filter(({ answered, agrees }) => answered && !agrees);
   if (options.repair !== true || wrong.length === 0) {
     if (options.json) await writeJson(session, jsonOf(first));
     else await session.terminal.out(`${textOf(first)}\n`);
@@ -117,8 +117,16 @@ function patienceText({ deadline = DEADLINE_SECONDS }: VerifyFlags): string {
   return `${deadline} s; --deadline SECONDS for another time`;
 }
 
-function exitCodeOf({ consistent, members }: ConsistencyReport): ExitCode {
-  if (!consistent) return EXIT.inconsistent;
+/** Whether too few members answered to say who is right, and those that did have the same: nothing is known to differ. */
+function isUndecided({ consistent, members, divergedCount }: ConsistencyReport): boolean {
+  if (consistent || divergedCount > 0 || members.some(({ agrees }) => agrees)) return false;
+  const roots = new Set(members.filter(({ answered }) => answered).map(({ root }) => root));
+  return roots.size <= 1 && members.some(({ answered }) => !answered);
+}
+
+function exitCodeOf(report: ConsistencyReport): ExitCode {
+  const { consistent, members } = report;
+  if (!consistent && !isUndecided(report)) return EXIT.inconsistent;
   return members.every(({ answered }) => answered) ? EXIT.ok : EXIT.unhealthy;
 }
 
@@ -131,14 +139,20 @@ function jsonOf(report: ConsistencyReport): object {
 
 function textOf(report: ConsistencyReport): string {
   const { round, appliedIndex, consistent, members, diverged, divergedCount, bytesMoved } = report;
+  const undecided = isUndecided(report);
+  const unlike = undecided ? "not compared" : "differs";
   const table = tableOf(
     ["member", "keys", "root", ""],
     members.map(({ memberId, answered, agrees, root, keys }) =>
       answered
-        ? [memberId, keys, `${root.slice(0, 16)}…`, agrees ? "agrees" : "differs"]
+        ? [memberId, keys, `${root.slice(0, 16)}…`, agrees ? "agrees" : unlike]
         : [memberId, "", "", "did not answer"],
     ),
   );
+  if (undecided) {
+    const what = `the replicas were not compared at log index ${appliedIndex} (round ${round})`;
+    return `${table}\n${what}: too few members answered`;
+  }
   const shown = diverged
     .slice(0, KEYS_SHOWN_MAX)
     .map(

@@ -355,6 +355,39 @@ describe("quorate verify", () => {
     ]);
   });
 
+  test.each([[["verify"]], [["verify", "--repair"]]])(
+    "says of one that alone answered neither that it differs nor to repair it: %j",
+    async (words) => {
+      const silent = { answered: false, agrees: false, root: new Uint8Array(), keys: 0n };
+      const { members, ...rest } = report() as { members: readonly object[] };
+      const [first, ...others] = members;
+      const told = [{ ...first, agrees: false }, ...others.map((member) => ({ ...member, ...silent }))];
+      await start({ verifyConsistency: () => ({ ...rest, consistent: false, members: told }) });
+      const { exitCode, out } = await at(...words);
+      expect(exitCode).toBe(EXIT.unhealthy);
+      expect(out).toMatch(/n1 .*not compared[\s\S]*n2 .*did not answer[\s\S]*n3 .*did not answer/);
+      expect(out).toContain(
+        "the replicas were not compared at log index 400 (round 9): too few members answered",
+      );
+      expect(out).not.toMatch(/differ|repair/i);
+      expect(nodes.requests("repairMember")).toEqual([]);
+    },
+  );
+
+  test("says of two without a majority that they differ", async () => {
+    const { members, ...rest } = report("n2") as { members: readonly object[] };
+    const silent = { answered: false, root: new Uint8Array(), keys: 0n };
+    const told = members.map((member, place) => ({
+      ...member,
+      agrees: false,
+      ...(place === 2 ? silent : {}),
+    }));
+    const undiverged = { ...rest, members: told, diverged: [], divergedCount: 0n };
+    await start({ verifyConsistency: () => undiverged });
+    const { exitCode, out } = await at("verify");
+    expect([exitCode, out]).toEqual([EXIT.inconsistent, expect.stringContaining("THE REPLICAS DIFFER")]);
+  });
+
   test("H5: --repair repairs whoever differs, and compares again", async () => {
     const repaired: FakeAnswer = () => ({ recordsRepaired: 3n, stateReplaced: false, bytesMoved: 900n });
     await start({
