@@ -49,7 +49,8 @@ test("the bench measures a cluster of its own and says so in JSON", async () => 
 }, 300_000);
 
 test("an open loop leaves its tables, a page and a base line, which another run is held against", async () => {
-  const line = "--cell put --rate 100 --rounds 1 --seconds 0.5 --warm-up-seconds 0 --keys 50 --profile fast";
+  const line =
+    "--cell put --rate 100 --rounds 1 --seconds 0.5 --settle-seconds 0 --warm-up-seconds 0 --keys 50 --profile fast";
   const [page, baseline] = [workplace.at("bench.html"), workplace.at("baseline.json")];
   const child = bench(`${line} --html ${page} --save-baseline ${baseline}`);
   expect(await child.ended).toEqual({ code: 0, signal: null });
@@ -69,7 +70,7 @@ testWithEtcd(
   "etcd runs beside, and each cell is a multiple of its",
   async () => {
     const child = bench(
-      "--against etcd --cell put,put@unary,cas,scan,txn,ycsb-e,get-stale --in-flight 4 --rounds 1 --seconds 0.5 --warm-up-seconds 0 --keys 200 --json -",
+      "--against etcd --cell put,put@unary,cas,scan,txn,ycsb-e,get-stale --in-flight 4 --rounds 1 --seconds 0.5 --settle-seconds 0 --warm-up-seconds 0 --keys 200 --json -",
     );
     expect(await child.ended).toEqual({ code: 0, signal: null });
     const { cells, ratios } = JSON.parse(child.log());
@@ -91,7 +92,7 @@ testWithEtcdAndGo(
   async () => {
     const operations = ["mixed", "get-stale", "cas", "scan", "txn"];
     const child = bench(
-      `--against etcd,etcd-go --cell ${operations},ycsb-d --in-flight 4 --rounds 1 --seconds 0.5 --warm-up-seconds 0.2 --keys 200 --json -`,
+      `--against etcd,etcd-go --cell ${operations},ycsb-d --in-flight 4 --rounds 1 --seconds 0.5 --settle-seconds 0 --warm-up-seconds 0.2 --keys 200 --json -`,
     );
     expect(await child.ended).toEqual({ code: 0, signal: null });
     const { cells, ratios } = JSON.parse(child.log());
