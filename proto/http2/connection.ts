@@ -1,24 +1,14 @@
 import type { Socket } from "node:net";
+import { ControlFrames } from "./control-frames";
 import { FrameReader } from "./frame-reader";
-import {
-  ConnectionError,
-  errorCode,
-  FRAME_BYTES_MAX,
-  flag,
-  flowControlError,
-  frameSizeError,
-  frameType,
-  protocolError,
-  setting,
-  WINDOW_BYTES_DEFAULT,
-  WINDOW_BYTES_MAX,
-} from "./frames";
-import { HeaderBlocks } from "./header-blocks";
+import { ConnectionError, errorCode, flowControlError, frameType, protocolError, setting } from "./frames";
 import { HEADER_LIST_BYTES_MAX } from "./header-decoder";
 import type { OutgoingField } from "./header-encoder";
 import type { Headers } from "./headers";
 import { takeIn } from "./input";
-import { ResetBudget } from "./reset-budget";
+import { linger } from "./linger";
+import { PeerSettings } from "./peer-settings";
+import { ReceiveWindow } from "./receive-window";
 import { Sender } from "./sender";
 import type { Stream, StreamCarrier } from "./stream";
 
@@ -29,11 +19,9 @@ export interface Windows {
   readonly connectionBytes: number;
 }
 
-/** How long the other side may take to close a connection that has ended, once it has taken what was said on it. */
-const LINGER_MS = 1000;
-
-/** How long it may take for that. */
+/** How long the other side may take to take what was said on a connection that has ended, and on one that is broken. */
 const LEAVING_MS = 10_000;
+const LEAVING_BROKEN_MS = 1000;
 
 /** What both ends of a connection of HTTP/2 over TCP (RFC 9113) do alike. How streams begin and end is the work of each. */
 export abstract class Connection implements StreamCarrier {
@@ -50,15 +38,8 @@ export abstract class Connection implements StreamCarrier {
   protected isOver = false;
   /** What this end said or met that ended the connection, in words; null as long as nothing was. */
   protected fault: string | null = null;
-  private readonly blocks = new HeaderBlocks((streamId, endsStream, headers) =>
-    this.takeHeaders(streamId, endsStream, headers),
-  );
-  /** How often windows of all streams are changed is bounded as resets are. */
-  private readonly widenings = new ResetBudget();
-  private readonly windowMax: number;
-  private window: number;
-  private uncredited = 0;
-  private hasSettings = false;
+  private readonly control: ControlFrames;
+  private readonly window: ReceiveWindow;
   /** Who is told of the answers to our probes, in the order of these. */
   private readonly pings: (() => void)[] = [];
   private readonly onClose: (() => void)[] = [];
@@ -79,9 +60,7 @@ export abstract class Connection implements StreamCarrier {
   ) {
     this.socket = socket;
     this.streamWindowMax = streamWindowMax;
-    // Not below what the other side takes for granted.
-    this.windowMax = Math.max(WINDOW_BYTES_DEFAULT, connectionWindowMax);
-    this.window = this.windowMax;
+    this.window = new ReceiveWindow(connectionWindowMax);
     this.sender = new Sender(socket, {
       wrote: (bytes) => outgoing.wrote(bytes),
       took: (bytes) => outgoing.took(bytes),
@@ -91,7 +70,26 @@ export abstract class Connection implements StreamCarrier {
     this.reader = new FrameReader({
       dataBegun: (streamId, bytes, paddingBytes) => this.beginData(streamId, bytes, paddingBytes),
       data: (streamId, part, isLast) => this.takeData(streamId, part, isLast),
-      frame: (type, flags, streamId, payload) => this.take(type, flags, streamId, payload),
+      frame: (type, flags, streamId, payload) => this.control.take(type, flags, streamId, payload),
+    });
+    const settings = new PeerSettings(this.sender, this.streams);
+    this.control = new ControlFrames({
+      headers: (streamId, endsStream, headers) => this.takeHeaders(streamId, endsStream, headers),
+      reset: (streamId, code) => {
+        this.checkBegun(streamId, "a reset of no stream");
+        this.takeReset(this.streams.get(streamId), code);
+      },
+      window: (streamId, bytes) => this.takeWindow(streamId, bytes),
+      setting: (id, value) => {
+        if (!settings.heed(id, value)) this.onSetting(id, value);
+      },
+      settings: () => {
+        this.sender.settingsAck();
+        this.onSettings();
+      },
+      probe: (payload) => this.sender.ping(payload),
+      probeAnswered: () => this.pings.shift()?.(),
+      goaway: (lastTakenId, code) => this.takeGoaway(lastTakenId, code),
     });
     socket.setNoDelay();
     // Followed by "close".
@@ -201,7 +199,7 @@ export abstract class Connection implements StreamCarrier {
       [setting.initialWindowSize, this.streamWindowMax],
       [setting.maxHeaderListSize, HEADER_LIST_BYTES_MAX],
     ]);
-    const more = this.windowMax - WINDOW_BYTES_DEFAULT;
+    const more = this.window.beyondDefault;
     if (more > 0) this.sender.windowUpdate(0, more);
   }
 
@@ -229,7 +227,7 @@ export abstract class Connection implements StreamCarrier {
     // What it still says asks for nothing, and answers to it would be kept for no one.
     this.reader.stop();
     this.sender.finish();
-    this.linger(LEAVING_MS);
+    linger(this.socket, LEAVING_MS);
   }
 
   protected conclude(): void {
@@ -264,63 +262,11 @@ export abstract class Connection implements StreamCarrier {
     }
   };
 
-  private take(type: number, flags: number, streamId: number, payload: Buffer): void {
-    this.checkTurn(type, streamId);
-    switch (type) {
-      case frameType.headers:
-        if (streamId % 2 === 0) throw protocolError("a stream that has an even number");
-        this.blocks.begin(flags, streamId, payload);
-        return;
-      case frameType.continuation:
-        this.blocks.goOn(flags, payload);
-        return;
-      case frameType.rstStream:
-        if (payload.length !== 4) throw frameSizeError();
-        if (streamId === 0 || streamId > this.lastStreamId) throw protocolError("a reset of no stream");
-        this.takeReset(this.streams.get(streamId), payload.readUInt32BE(0));
-        return;
-      case frameType.settings:
-        this.takeSettings(flags, streamId, payload);
-        return;
-      case frameType.ping:
-        this.takePing(flags, streamId, payload);
-        return;
-      case frameType.windowUpdate:
-        this.takeWindowUpdate(streamId, payload);
-        return;
-      case frameType.goaway:
-        if (streamId !== 0) throw protocolError("a farewell of a stream");
-        if (payload.length < GOAWAY_BYTES_MIN) throw frameSizeError();
-        this.takeGoaway(payload.readUInt32BE(0) & WINDOW_BYTES_MAX, payload.readUInt32BE(4));
-        return;
-      case frameType.priority:
-        if (streamId === 0) throw protocolError("a priority of the connection");
-        return;
-      case frameType.pushPromise:
-        throw protocolError("a promise that nobody may make");
-      default:
-        // A kind that is not known means nothing.
-        return;
-    }
-  }
-
-  private checkTurn(type: number, streamId: number): void {
-    if (!this.hasSettings && type !== frameType.settings) throw protocolError("a frame before the settings");
-    this.blocks.checkTurn(type, streamId);
-  }
-
   private beginData(streamId: number, bytes: number, paddingBytes: number): void {
-    this.checkTurn(frameType.data, streamId);
-    if (streamId === 0 || streamId > this.lastStreamId) throw protocolError("data of no stream");
-    this.window -= bytes;
-    if (this.window < 0) throw flowControlError();
-    // At once, for what waits in one stream must not be in the way of the others: each has a window of its own.
-    this.uncredited += bytes;
-    if (this.uncredited >= this.windowMax / 2) {
-      this.sender.windowUpdate(0, this.uncredited);
-      this.window += this.uncredited;
-      this.uncredited = 0;
-    }
+    this.control.checkTurn(frameType.data, streamId);
+    this.checkBegun(streamId, "data of no stream");
+    const credited = this.window.take(bytes);
+    if (credited > 0) this.sender.windowUpdate(0, credited);
     const stream = this.streams.get(streamId);
     // One that is over here, which the other side need not know yet.
     if (stream === undefined) return;
@@ -338,61 +284,8 @@ export abstract class Connection implements StreamCarrier {
     if (isLast) this.onRead(stream);
   }
 
-  private takeSettings(flags: number, streamId: number, payload: Buffer): void {
-    if (streamId !== 0) throw protocolError("settings of a stream");
-    const isAck = (flags & flag.ack) !== 0;
-    if (payload.length % SETTING_BYTES !== 0 || (isAck && payload.length > 0)) throw frameSizeError();
-    if (isAck) return;
-    this.hasSettings = true;
-    for (let at = 0; at < payload.length; at += SETTING_BYTES) {
-      this.set(payload.readUInt16BE(at), payload.readUInt32BE(at + 2));
-    }
-    this.sender.settingsAck();
-    this.onSettings();
-  }
-
-  /** Of all streams, which costs us by far more than who says it. */
-  private widenAll(bytes: number): void {
-    if (bytes === 0) return;
-    if (this.widenings.spend()) throw new ConnectionError(errorCode.enhanceYourCalm, "too many settings");
-    for (const stream of this.streams.values()) {
-      if (!this.sender.widenStream(stream, bytes)) throw flowControlError();
-    }
-  }
-
-  private set(id: number, value: number): void {
-    switch (id) {
-      case setting.headerTableSize:
-        this.sender.setTableBytesMax(value);
-        return;
-      case setting.initialWindowSize: {
-        if (value > WINDOW_BYTES_MAX) throw flowControlError();
-        const more = value - this.sender.initialWindow;
-        this.sender.initialWindow = value;
-        this.widenAll(more);
-        return;
-      }
-      case setting.maxFrameSize:
-        // Ours are never longer than the least that it may be.
-        if (value < FRAME_BYTES_MAX) throw protocolError("frames that are too short");
-        return;
-      default:
-        this.onSetting(id, value);
-        return;
-    }
-  }
-
-  private takePing(flags: number, streamId: number, payload: Buffer): void {
-    if (payload.length !== PING_BYTES) throw frameSizeError();
-    if (streamId !== 0) throw protocolError("a probe of a stream");
-    if ((flags & flag.ack) === 0) this.sender.ping(payload);
-    else this.pings.shift()?.();
-  }
-
-  private takeWindowUpdate(streamId: number, payload: Buffer): void {
-    if (payload.length !== 4) throw frameSizeError();
+  private takeWindow(streamId: number, bytes: number): void {
     if (streamId > this.lastStreamId) throw protocolError("a window of no stream");
-    const bytes = payload.readUInt32BE(0) & WINDOW_BYTES_MAX;
     if (streamId === 0) {
       if (bytes === 0) throw protocolError("a window that does not grow");
       if (!this.sender.widen(bytes)) throw flowControlError();
@@ -404,14 +297,8 @@ export abstract class Connection implements StreamCarrier {
     else if (!this.sender.widenStream(stream, bytes)) this.refuse(stream, errorCode.flowControl);
   }
 
-  /** What was said leaves, and then the other side may close; neither for as long as that likes. */
-  private linger(leavingMs: number): void {
-    const { socket } = this;
-    const destroy = (): void => {
-      socket.destroy();
-    };
-    socket.once("finish", () => setTimeout(destroy, LINGER_MS).unref());
-    setTimeout(destroy, leavingMs).unref();
+  private checkBegun(streamId: number, fault: string): void {
+    if (streamId === 0 || streamId > this.lastStreamId) throw protocolError(fault);
   }
 
   private fail(error: ConnectionError): void {
@@ -419,14 +306,10 @@ export abstract class Connection implements StreamCarrier {
     this.fault ??= error.message;
     this.sender.goaway(this.lastTakenId, error.code);
     this.sender.finish();
-    this.linger(LINGER_MS);
+    linger(this.socket, LEAVING_BROKEN_MS);
     this.conclude();
   }
 }
-
-const SETTING_BYTES = 6;
-const PING_BYTES = 8;
-const GOAWAY_BYTES_MIN = 8;
 
 /** A name may stand for several addresses, and each attempt fail by itself: what they fail with together has no words. */
 function wordsOf(error: Error & { readonly errors?: readonly Error[] }): string {
