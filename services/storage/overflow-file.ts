@@ -41,7 +41,8 @@ export class OverflowFile {
   /** Of the next block. */
   private nextStart = 0;
   private scratch = Buffer.alloc(0);
-  private onIdle: (() => void) | null = null;
+  private onIdle: () => void = () => undefined;
+  private closing: Promise<void> | null = null;
 
   /** @param bytesMax of the ring: of that, the greatest power of two is taken that is no more; below 256 there is nothing */
   constructor(
@@ -104,10 +105,17 @@ export class OverflowFile {
     return wanted <= first.length ? first : this.readAt(fd, position, wanted);
   }
 
-  /** Ends it; resolves when nothing is being written any more. */
-  async close(): Promise<void> {
+  /** Ends it; resolves when nothing is being written any more. Safe to call twice. */
+  close(): Promise<void> {
+    this.closing ??= this.beingWritten.length === 0 ? Promise.resolve() : this.idle();
     this.end();
-    if (this.beingWritten.length > 0) await new Promise<void>((resolve) => (this.onIdle = resolve));
+    return this.closing;
+  }
+
+  private idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.onIdle = resolve;
+    });
   }
 
   private heldBlock(blockPlace: number): Block | null {
@@ -175,6 +183,6 @@ export class OverflowFile {
   private closeFile(): void {
     if (this.fd !== null) closeSync(this.fd);
     this.fd = null;
-    this.onIdle?.();
+    this.onIdle();
   }
 }

@@ -87,6 +87,24 @@ test("the file has no name, and is gone with its last user", async () => {
   expect(find(100)).toBeNull();
 });
 
+test("whoever closes it hears when nothing is being written any more, however many do", async () => {
+  openOverflow(64 * KIB);
+  const { write } = fs;
+  const written: (() => void)[] = [];
+  jest.spyOn(fs, "write").mockImplementation(((...all: unknown[]) => {
+    written.push(() => (write as (...all: unknown[]) => void)(...all));
+  }) as unknown as typeof fs.write);
+  for (let at = 0; at < 100; at += 1) add(at, rowOf(at, 300));
+  let closed = 0;
+  const closing = [overflow.close(), overflow.close(), overflow.close()];
+  for (const each of closing) void each.then(() => (closed += 1));
+  await new Promise((resolve) => setImmediate(resolve));
+  expect([written.length, closed]).toEqual([2, 0]);
+  for (const go of written) go();
+  await Promise.all(closing);
+  expect(find(0)).toBeNull();
+});
+
 test("a key that is changed is not found, nor is one of another space or with the same hash", async () => {
   openOverflow(64 * KIB);
   add(1, rowOf(1, 100));
