@@ -18,12 +18,14 @@ function pumped(asked: Partial<Ready>): string[] {
     commitTeller: { settled: () => told.push("pumped") },
   } as unknown as ReplicaParts;
   const ports = { transport: { send: () => told.push("sent") } } as unknown as ReplicaOptions;
-  new TurnLoop(parts, ports, { isRunning: () => true, noteLeadership: () => {} }).pump();
+  const owner = { isRunning: () => true, noteLeadership: () => told.push("known who leads") };
+  new TurnLoop(parts, ports, owner).pump();
   return told;
 }
 
-it("what goes to peers comes first, then what is to be stored, and then the batch that is applied", () => {
+it("who leads is known first, then goes what peers are to get, then what is to be stored, and then a batch is applied", () => {
   expect(pumped({ messages: [message], committedEntries: [committed] })).toEqual([
+    "known who leads",
     "sent",
     "written",
     "applied 1",
@@ -32,7 +34,12 @@ it("what goes to peers comes first, then what is to be stored, and then the batc
 });
 
 it("nothing is sent where there is nothing to send", () => {
-  expect(pumped({ committedEntries: [committed] })).toEqual(["written", "applied 1", "pumped"]);
+  expect(pumped({ committedEntries: [committed] })).toEqual([
+    "known who leads",
+    "written",
+    "applied 1",
+    "pumped",
+  ]);
 });
 
 /** A loop whose core notes what it is given, and when it was asked for turns. */
@@ -42,7 +49,12 @@ function loopWhile(storing: "storing" | "idle") {
   const behindTurn: (() => void)[] = [];
   const inbox: Message[] = [message];
   const parts = {
-    raft: { hasReady: () => false, step: ({ kind }: Message) => told.push(kind), hasCommitToTell: false },
+    raft: {
+      hasReady: () => false,
+      step: ({ kind }: Message) => told.push(kind),
+      reportReset: (peer: string) => told.push(`reset ${peer}`),
+      hasCommitToTell: false,
+    },
     inbox: { shift: () => inbox.shift() },
     persister: { isBusy: storing === "storing" },
     proposals: { takeQueued: () => [] },
@@ -56,7 +68,7 @@ function loopWhile(storing: "storing" | "idle") {
   };
   const ports = { scheduler } as unknown as ReplicaOptions;
   const loop = new TurnLoop(parts, ports, { isRunning: () => true, noteLeadership: () => {} });
-  return { loop, told, behindInput, behindTurn };
+  return { loop, told, inbox, behindInput, behindTurn };
 }
 
 it("answers are taken in behind their chunk while something is stored, and commands gather on", () => {
@@ -86,4 +98,38 @@ it("answers are not taken in while the core stands still", () => {
   loop.hold();
   behindInput[0]!();
   expect(told).toEqual([]);
+});
+
+it("answers are taken in again when the core goes on, which stood still when others were to be", () => {
+  const { loop, told, behindInput } = loopWhile("storing");
+  loop.planForAnswers();
+  loop.hold();
+  behindInput[0]!();
+  loop.release();
+  loop.planForAnswers();
+  behindInput[1]!();
+  expect(told).toEqual([message.kind, "pumped"]);
+});
+
+it("what came while the core stood still is taken in when it goes on, without anything else that comes", () => {
+  const { loop, told, behindTurn } = loopWhile("idle");
+  loop.hold();
+  loop.plan();
+  behindTurn[0]!();
+  expect(told).toEqual([]);
+  loop.release();
+  behindTurn[1]!();
+  expect(told).toEqual([message.kind, "proposed", "pumped"]);
+});
+
+it("that a connection was reset is told behind what came on it, and once", () => {
+  const { loop, told, inbox, behindTurn } = loopWhile("idle");
+  loop.reset("n1");
+  loop.reset("n2");
+  behindTurn[0]!();
+  inbox.push(message);
+  loop.plan();
+  behindTurn[1]!();
+  const rest = ["proposed", "pumped"];
+  expect(told).toEqual([message.kind, "reset n1", "reset n2", ...rest, message.kind, ...rest]);
 });
