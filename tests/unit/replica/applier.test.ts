@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import {
   type Command,
+  changeMembershipCommand,
   deleteRangeCommand,
   encodeCommand,
   grantLeaseCommand,
@@ -12,6 +13,7 @@ import {
   StateMachine,
   type StateWrites,
   tickCommand,
+  verifyCommand,
 } from "@quorate/services/kv";
 import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory";
 import type { Entry } from "@quorate/services/raft";
@@ -20,10 +22,10 @@ import { type AppliedEntry, Applier, ApplierStopped } from "../../../services/re
 
 const source = { namespace: "", requestId: null, wallTimeMs: 0 };
 
-function put(key: string, leaseId = 0n): Command {
+function put(key: string, leaseId = 0n, value = Buffer.from("x")): Command {
   return putCommand(source, {
     key: Buffer.from(key),
-    value: Buffer.from("x"),
+    value,
     leaseId,
     returnPrevious: false,
     expectedModRevision: null,
@@ -34,7 +36,7 @@ function entriesOf(commands: readonly Command[]): readonly Entry[] {
   return commands.map((command, at) => ({
     term: 1,
     index: at + 1,
-    kind: "normal" as const,
+    kind: command.operation?.$case === "changeMembership" ? "conf_change_v2" : "normal",
     data: encodeCommand(command),
   }));
 }
@@ -107,6 +109,23 @@ describe("batches", () => {
     const { batches } = await applied([...grants, ...held, ...revocations]);
     expect(batches.slice(1 + 18)).toEqual([1, 2]);
   });
+
+  it("take no more than 4 MiB of entries at once", async () => {
+    const puts = Array.from({ length: 7 }, (_, at) => put(`${at}`, 0n, Buffer.alloc(1024 * 1024)));
+    expect((await applied(puts)).batches).toEqual([3, 3, 1]);
+    const longest = put("a", 0n, Buffer.alloc(5 * 1024 * 1024));
+    expect((await applied([put("a"), longest, put("b")])).batches).toEqual([1, 1, 1]);
+  });
+
+  it("end with a command that compares replicas, which is of the state right behind it", async () => {
+    expect((await applied([put("a"), verifyCommand(0), put("b"), put("c")])).batches).toEqual([2, 2]);
+  });
+
+  it("have a change of the configuration alone", async () => {
+    const voters = { votersOutgoing: [], learners: [], learnersNext: [], autoLeave: false };
+    const change = changeMembershipCommand({ voters: ["n1"], ...voters }, [], 0);
+    expect((await applied([put("a"), put("b"), change, put("c"), put("d")])).batches).toEqual([2, 1, 2]);
+  });
 });
 
 it("tells what was written when reads may see it, and before the outcome", async () => {
@@ -159,6 +178,13 @@ describe("with a store that has in memory what is read, and takes what is writte
     applier.push(all.slice(0, 1));
     expect(told).toEqual([...first, ...second]);
     expect(applier.applied).toEqual({ term: 1, index: 2 });
+  });
+
+  it("what is written is applied when that is told", () => {
+    const appliedWhenWritten: number[] = [];
+    const { applier } = applierOf([], () => appliedWhenWritten.push(applier.applied.index));
+    applier.push(all.slice(0, 1));
+    expect(appliedWhenWritten).toEqual([1, 2]);
   });
 
   it("the next batch waits where there is no room for more", async () => {
