@@ -40,6 +40,8 @@ export {
   Verify,
 } from "./gen/quorate/log/v1/command";
 export {
+  type DecodedPut,
+  type DecodedRequestId,
   decodePutCommand,
   encodePlainAnswer,
   encodePutCommand,

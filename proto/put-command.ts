@@ -1,5 +1,5 @@
 import { bytesTag, type Count, countTag, MessageReader, MessageWriter } from "./encoding";
-import type { Command, Put, RequestId } from "./gen/quorate/log/v1/command";
+import type { Put } from "./gen/quorate/log/v1/command";
 
 /*
  * The commonest command by hand, for it is encoded once for each put and decoded once on each replica, and the answer that nearly
@@ -24,6 +24,22 @@ export interface PlainPut {
   readonly leaseId: Count;
   readonly returnPrevious: boolean;
   readonly expectedModRevision: Count | null;
+}
+
+/** A Command that puts, as it is read here: what says nothing that a number cannot hold. */
+export interface DecodedPut {
+  readonly wallTimeMs: number;
+  readonly requestId: DecodedRequestId | null;
+  readonly namespace: string;
+  readonly operation: { readonly $case: "put"; readonly value: Put };
+}
+
+export interface DecodedRequestId {
+  readonly clientId: number;
+  readonly sequence: number;
+  readonly firstUnanswered: number;
+  /** null where it is not said. */
+  readonly follows: number | null;
 }
 
 const EMPTY_BYTES: Uint8Array = new Uint8Array(0);
@@ -91,16 +107,16 @@ export function encodePlainAnswer(revision: Count): Uint8Array {
 }
 
 /** null for another command, and where the generated code is to decode it: see MessageReader. Byte fields are views. */
-export function decodePutCommand(bytes: Uint8Array): Command | null {
-  let wallTimeMs = 0n;
-  let requestId: RequestId | undefined;
+export function decodePutCommand(bytes: Uint8Array): DecodedPut | null {
+  let wallTimeMs = 0;
+  let requestId: DecodedRequestId | null = null;
   let namespace = "";
   let value: Put | null = null;
   reader.begin(bytes);
   while (reader.hasMore) {
     switch (reader.tag()) {
       case command.wallTimeMs:
-        wallTimeMs = reader.int64();
+        wallTimeMs = reader.count();
         break;
       case command.requestId:
         requestId = readRequestId();
@@ -120,29 +136,32 @@ export function decodePutCommand(bytes: Uint8Array): Command | null {
   return { wallTimeMs, requestId, namespace, operation: { $case: "put", value } };
 }
 
-function readRequestId(): RequestId {
-  const requestId: RequestId = { clientId: 0n, sequence: 0n, firstUnanswered: 0n, follows: undefined };
+function readRequestId(): DecodedRequestId {
+  let clientId = 0;
+  let sequence = 0;
+  let firstUnanswered = 0;
+  let follows: number | null = null;
   const end = reader.enter();
   while (reader.hasMore) {
     switch (reader.tag()) {
       case request.clientId:
-        requestId.clientId = reader.int64();
+        clientId = reader.count();
         break;
       case request.sequence:
-        requestId.sequence = reader.int64();
+        sequence = reader.count();
         break;
       case request.firstUnanswered:
-        requestId.firstUnanswered = reader.int64();
+        firstUnanswered = reader.count();
         break;
       case request.follows:
-        requestId.follows = reader.int64();
+        follows = reader.count();
         break;
       default:
         reader.giveUp();
     }
   }
   reader.leave(end);
-  return requestId;
+  return { clientId, sequence, firstUnanswered, follows };
 }
 
 function readPut(): Put {

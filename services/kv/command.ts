@@ -1,10 +1,4 @@
-import {
-  Command,
-  decodePutCommand,
-  encodePutCommand as encodePut,
-  type Member,
-  type Txn,
-} from "@quorate/proto/log";
+import { Command, encodePutCommand as encodePut, type Member, type Txn } from "@quorate/proto/log";
 import { EMPTY_BYTES } from "#std";
 import { encoderOf } from "./encoder";
 import type { KeyRange } from "./key-range";
@@ -75,13 +69,8 @@ export function encodePutCommand(source: CommandSource, put: PutArguments): Uint
   return encodePut(source, put);
 }
 
-/**
- * The command that the bytes of a log entry stand for, or null when they are malformed or name no known operation:
- * the machine takes null too, and refuses it alike on each replica. Byte fields share memory with `bytes`.
- */
+/** The command that the bytes of a log entry stand for; null as of readCommand(). Byte fields share memory with `bytes`. */
 export function decodeCommand(bytes: Uint8Array): Command | null {
-  const plainPut = decodePutCommand(bytes);
-  if (plainPut !== null) return plainPut;
   let command: Command;
   try {
     command = Command.decode(bytes);

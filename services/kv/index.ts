@@ -2,6 +2,7 @@ export type { Answer, AnswerRecord, Command, Done, Refused } from "@quorate/prot
 export { Refusal } from "@quorate/proto/log";
 export { decodeAnswer, encodeAnswer } from "./answer";
 export { byteKey } from "./byte-key";
+export { type CheckedCommand, checkedCommand, readCommand } from "./checked-command";
 export {
   type AppendArguments,
   appendCommand,

@@ -1,7 +1,8 @@
-import { type Answer, type Command, Refusal, type RequestId } from "@quorate/proto/log";
+import { type Answer, Refusal } from "@quorate/proto/log";
 import { assert, unreachable } from "#std";
 import { DONE, decodeAnswer, done, encodeAnswer, type Result, refused } from "./answer";
 import { Batch } from "./batch";
+import type { CheckedCommand } from "./checked-command";
 import { leaseReads, NO_READS } from "./command-reads";
 import { endLease, grantLease, renewLeases, revokeLease } from "./lease-operations";
 import { LeaseTable } from "./lease-table";
@@ -22,7 +23,6 @@ import { applyRecordOperation, type RecordOperation, recordReads } from "./recor
 import { type SessionRequest, SessionTable } from "./session-table";
 import type { LeaseState, NamespaceState, ResidentState, StateMeta, StateWrites } from "./state";
 import type { CommandReads, StateView } from "./view";
-import { commandFault } from "./well-formed";
 
 /** What applying a batch gives: an answer for each command, in order, and what is to be written. */
 export interface Applied {
@@ -37,7 +37,7 @@ export interface LeaseStatus extends LeaseState {
   readonly keyCount: number;
 }
 
-type Operation = NonNullable<Command["operation"]>;
+type Operation = CheckedCommand["operation"];
 type MembersOperation = Extract<Operation, { $case: "recordStore" | "changeMembership" | "updateMember" }>;
 type TickOperation = Extract<Operation, { $case: "tick" }>;
 /** Those that a session answers once. */
@@ -157,9 +157,9 @@ export class StateMachine {
    * What a command of the next batch needs from the store, as far as it can be told before the batch: it may turn out
    * to need less. Of one that starts its batch it is exact.
    */
-  reads(command: Command | null): CommandReads {
-    const operation = command?.operation;
-    if (!operation || commandFault(command) !== null) return NO_READS;
+  reads(command: CheckedCommand | null): CommandReads {
+    if (command === null || command.fault !== undefined) return NO_READS;
+    const { operation } = command;
     if (operation.$case === "tick") return this.tickReads(Number(operation.value.elapsedMs));
     if (operation.$case === "verify") return { ...NO_READS, endsBatch: true };
     const namespace = this.namespaces.get(command.namespace);
@@ -196,11 +196,11 @@ export class StateMachine {
    * Applies a batch. What it changes is in memory at once, so the writes must reach the store before the next batch is
    * applied; when they cannot, the machine is of no more use.
    *
-   * @param commands as decodeCommand gave them: null for one that it could not make out
+   * @param commands as readCommand gave them: null for one that it could not make out
    * @param view the answers to `reads` of all commands, as of the last write; a key that was asked for with and
    * without its value is there with it
    */
-  apply(commands: readonly (Command | null)[], view: StateView): Applied {
+  apply(commands: readonly (CheckedCommand | null)[], view: StateView): Applied {
     const batch = new Batch(view, this.revision, this.leases);
     const answers: Answer[] = [];
     for (const command of commands) {
@@ -211,12 +211,12 @@ export class StateMachine {
     return { answers, writes: this.takeWrites(batch) };
   }
 
-  private applyCommand(command: Command | null, batch: Batch): Answer {
-    const operation = command?.operation;
-    if (!operation)
+  private applyCommand(command: CheckedCommand | null, batch: Batch): Answer {
+    if (command === null) {
       return this.answer(refused(Refusal.UNKNOWN_COMMAND, "the command is malformed or of no known kind"));
-    const fault = commandFault(command);
-    if (fault !== null) return this.answer(refused(Refusal.UNKNOWN_COMMAND, fault));
+    }
+    const { fault, operation } = command;
+    if (fault !== undefined) return this.answer(refused(Refusal.UNKNOWN_COMMAND, fault));
     if (operation.$case === "tick") return this.tick(command, operation, batch);
     if (operation.$case === "verify") return this.answer(this.verify());
     if (isOfMembers(operation)) return this.answer(this.changeMembers(operation));
@@ -239,9 +239,14 @@ export class StateMachine {
   }
 
   /** Session table first, then the command: a request that was answered before is answered alike and changes nothing. */
-  private applyOnce(command: Command, operation: WriteOperation, namespace: Namespace, batch: Batch): Answer {
-    if (command.requestId === undefined) return this.applyWrite(command, operation, namespace, batch, null);
-    const request = requestOf(command.requestId);
+  private applyOnce(
+    command: CheckedCommand,
+    operation: WriteOperation,
+    namespace: Namespace,
+    batch: Batch,
+  ): Answer {
+    const { requestId: request } = command;
+    if (request === null) return this.applyWrite(command, operation, namespace, batch);
     const admission = this.sessions.admit(request, namespace.id);
     switch (admission.kind) {
       case "answered":
@@ -255,7 +260,7 @@ export class StateMachine {
       case "window_full":
         return this.answer(refused(Refusal.SESSION_WINDOW_FULL, admission.message));
       case "fresh": {
-        const answer = this.applyWrite(command, operation, namespace, batch, request);
+        const answer = this.applyWrite(command, operation, namespace, batch);
         this.sessions.keep(request, encodeAnswer(answer));
         return answer;
       }
@@ -283,23 +288,21 @@ export class StateMachine {
   }
 
   private applyWrite(
-    command: Command,
+    command: CheckedCommand,
     operation: WriteOperation,
     namespace: Namespace,
     batch: Batch,
-    request: SessionRequest | null,
   ): Answer {
-    const result = this.carryOut(command, operation, namespace, batch, request);
+    const result = this.carryOut(command, operation, namespace, batch);
     this.revision = batch.revision;
     return this.answer(result);
   }
 
   private carryOut(
-    command: Command,
+    command: CheckedCommand,
     operation: WriteOperation,
     namespace: Namespace,
     batch: Batch,
-    request: SessionRequest | null,
   ): Result {
     switch (operation.$case) {
       case "createNamespace":
@@ -309,7 +312,7 @@ export class StateMachine {
       case "deleteNamespace": {
         const { namespaces, sessions, leases } = this;
         const tables = { namespaces, sessions, leases };
-        const origin = originOf(command, operation, request);
+        const origin = originOf(command, operation, command.requestId);
         return deleteNamespace(tables, operation.value.name, batch, origin);
       }
       case "compact":
@@ -317,30 +320,29 @@ export class StateMachine {
       case "grantLease":
         return grantLease(this.leases, namespace, operation.value.ttlMs);
       case "revokeLease": {
-        const origin = originOf(command, operation, request);
+        const origin = originOf(command, operation, command.requestId);
         return revokeLease(this.leases, namespace, operation.value.leaseId, batch, origin);
       }
       default:
-        return this.changeRecords(command, operation, namespace, batch, request);
+        return this.changeRecords(command, operation, namespace, batch);
     }
   }
 
   /** All of the command, or nothing where it is refused. */
   private changeRecords(
-    command: Command,
+    command: CheckedCommand,
     operation: RecordOperation,
     namespace: Namespace,
     batch: Batch,
-    request: SessionRequest | null,
   ): Result {
-    batch.begin(namespace, originOf(command, operation, request));
+    batch.begin(namespace, originOf(command, operation, command.requestId));
     const result = applyRecordOperation(batch, operation);
     if (result.$case === "done") return batch.end() ?? result;
     batch.abort();
     return result;
   }
 
-  private tick(command: Command, operation: TickOperation, batch: Batch): Answer {
+  private tick(command: CheckedCommand, operation: TickOperation, batch: Batch): Answer {
     const elapsedMs = Number(operation.value.elapsedMs);
     const timeMs = this.timeMs + elapsedMs;
     if (timeMs > TIME_MS_MAX) {
@@ -419,22 +421,12 @@ export class StateMachine {
     return { ...lease, remainingMs, keyCount: this.leases.keyCount(lease.leaseId) };
   }
 
-  private mayBeFresh(requestId: RequestId | undefined, namespace: Namespace): boolean {
-    if (requestId === undefined) return true;
-    return this.sessions.mayBeFresh(requestOf(requestId), namespace.id);
+  private mayBeFresh(request: SessionRequest | null, namespace: Namespace): boolean {
+    return request === null || this.sessions.mayBeFresh(request, namespace.id);
   }
 }
 
 function isOfMembers(operation: Operation): operation is MembersOperation {
   const { $case } = operation;
   return $case === "recordStore" || $case === "changeMembership" || $case === "updateMember";
-}
-
-function requestOf(requestId: RequestId): SessionRequest {
-  return {
-    clientId: Number(requestId.clientId),
-    sequence: Number(requestId.sequence),
-    firstUnanswered: Number(requestId.firstUnanswered),
-    follows: requestId.follows === undefined ? null : Number(requestId.follows),
-  };
 }

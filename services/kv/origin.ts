@@ -1,8 +1,8 @@
-import type { Command } from "@quorate/proto/log";
+import type { CheckedCommand } from "./checked-command";
 import type { SessionRequest } from "./session-table";
 import type { ChangeCause, ChangeOrigin } from "./state";
 
-type Operation = NonNullable<Command["operation"]>;
+type Operation = CheckedCommand["operation"];
 
 /** What the changes of each operation say of their cause; null for those that change no record. */
 const causes = {
@@ -36,16 +36,14 @@ type Changing = {
 /** The operations that change records. */
 export type ChangingOperation = Extract<Operation, { $case: Changing }>;
 
-/** A time that a store cannot keep, or before 1970, is not worth a refusal, for it is shown to people only. */
 export function originOf(
-  command: Command,
+  { wallTimeMs }: CheckedCommand,
   operation: ChangingOperation,
-  request: SessionRequest | null,
+  requestId: SessionRequest | null,
 ): ChangeOrigin {
-  const wallTimeMs = Number(command.wallTimeMs);
   return {
     cause: operation.$case === "append" && operation.value.atStart ? "prepend" : causes[operation.$case],
-    wallTimeMs: Number.isSafeInteger(wallTimeMs) && wallTimeMs >= 0 ? wallTimeMs : 0,
-    requestId: request === null ? null : { clientId: request.clientId, sequence: request.sequence },
+    wallTimeMs,
+    requestId: requestId === null ? null : { clientId: requestId.clientId, sequence: requestId.sequence },
   };
 }

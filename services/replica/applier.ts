@@ -1,8 +1,9 @@
 import {
   type Answer,
-  type Command,
+  type CheckedCommand,
   changeMembershipCommand,
-  decodeCommand,
+  checkedCommand,
+  readCommand,
   type StateMachine,
   type StateReads,
   type StateView,
@@ -33,7 +34,7 @@ export interface AppliedEntry {
 interface TakenBatch {
   readonly entries: readonly Entry[];
   /** Of those entries that hold one. */
-  readonly commands: readonly (Command | null)[];
+  readonly commands: readonly (CheckedCommand | null)[];
   readonly reads: StateReads;
 }
 
@@ -257,7 +258,7 @@ export class Applier {
   }
 
   private takeBatch(): TakenBatch {
-    const commands: (Command | null)[] = [];
+    const commands: (CheckedCommand | null)[] = [];
     const keys: StateReads["keys"][number][] = [];
     let ranges: StateReads["ranges"] = [];
     let bytes = 0;
@@ -291,10 +292,11 @@ export class Applier {
     return { entries, commands, reads: { keys, ranges } };
   }
 
-  private commandOf(entry: Entry): Command | null {
-    if (entry.data.length > 0) return decodeCommand(entry.data);
+  private commandOf(entry: Entry): CheckedCommand | null {
+    if (entry.data.length > 0) return readCommand(entry.data);
     // The core's own entry, which ends a joint configuration.
-    return changeMembershipCommand(leftConfiguration(this.machine.membership.configuration), [], 0);
+    const { configuration } = this.machine.membership;
+    return checkedCommand(changeMembershipCommand(leftConfiguration(configuration), [], 0));
   }
 }
 

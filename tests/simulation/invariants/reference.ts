@@ -6,6 +6,7 @@ import {
   type CommandReads,
   type ConfigurationState,
   changeMembershipCommand,
+  checkedCommand,
   DEFAULT_NAMESPACE,
   decodeCommand,
   INITIAL_STATE,
@@ -148,7 +149,9 @@ export class Reference {
 
   private run(entry: Entry): ReferenceStep {
     const command = entry.data.length === 0 ? this.leaving() : decodeCommand(entry.data);
-    const { answers, writes } = this.machine.apply([command], this.view(this.machine.reads(command)));
+    // By way of the generated code, for puts too, which members read by hand.
+    const checked = command === null ? null : checkedCommand(command);
+    const { answers, writes } = this.machine.apply([checked], this.view(this.machine.reads(checked)));
     this.image.apply(writes);
     for (const { id, name } of writes.namespaces) this.names.set(id, name);
     const isCompaction = command?.operation?.$case === "compact";

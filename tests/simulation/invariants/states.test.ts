@@ -9,6 +9,7 @@ import {
   openSessionCommand,
   putCommand,
   Refusal,
+  readCommand,
   StateMachine,
   type StateWrites,
   tickCommand,
@@ -63,7 +64,7 @@ class Applying {
   private readonly machine = new StateMachine(this.store.opened.resident);
 
   async apply(batch: readonly Entry[], tamper = (writes: StateWrites): StateWrites => writes) {
-    const commands = batch.filter(({ data }) => data.length > 0).map(({ data }) => decodeCommand(data));
+    const commands = batch.filter(({ data }) => data.length > 0).map(({ data }) => readCommand(data));
     const keys = commands.flatMap((command) => this.machine.reads(command).keys);
     const ranges = commands.flatMap((command) => this.machine.reads(command).ranges);
     const { writes } = this.machine.apply(commands, await this.store.read({ keys, ranges }));

@@ -1,9 +1,10 @@
 import {
   type Answer,
+  type CheckedCommand,
   type Command,
   type CommandSource,
-  decodeCommand,
   encodeCommand,
+  readCommand,
   StateMachine,
   type StoredRecord,
 } from "@quorate/services/kv";
@@ -30,7 +31,7 @@ export class Harness {
    */
   applyEntries(entries: readonly Uint8Array[], sizes: readonly number[]): Answer[] {
     const answers: Answer[] = [];
-    const commands = entries.map((entry) => decodeCommand(entry));
+    const commands = entries.map((entry) => readCommand(entry));
     let round = 0;
     while (answers.length < commands.length) {
       const size = sizes[Math.min(round, sizes.length - 1)] ?? commands.length;
@@ -56,7 +57,7 @@ export class Harness {
     return record === null ? null : utf8Decode(record.value);
   }
 
-  private applyBatch(commands: readonly (Command | null)[]): readonly Answer[] {
+  private applyBatch(commands: readonly (CheckedCommand | null)[]): readonly Answer[] {
     const reads = commands.map((command) => this.machine.reads(command));
     const next = reads.findIndex((read, position) => position > 0 && read.startsBatch);
     const last = reads.findIndex((read) => read.endsBatch);

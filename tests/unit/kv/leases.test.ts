@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import {
   type Command,
+  checkedCommand,
   createNamespaceCommand,
   encodeCommand,
   grantLeaseCommand,
@@ -77,7 +78,10 @@ describe("GrantLease", () => {
     }));
     const meta = { ...INITIAL_STATE.meta, nextLeaseId: LEASES_MAX + 1 };
     const machine = new StateMachine({ ...INITIAL_STATE, meta, leases });
-    const { answers } = machine.apply([grant(), revoke(7n), grant()], it.store.read([]));
+    const { answers } = machine.apply(
+      [checkedCommand(grant()), checkedCommand(revoke(7n)), checkedCommand(grant())],
+      it.store.read([]),
+    );
     expect(answers.map(({ result }) => result?.$case)).toEqual(["refused", "done", "done"]);
     expect(refusedOf(answers[0]!)).toEqual({
       refusal: Refusal.TOO_MANY_LEASES,
@@ -244,14 +248,14 @@ describe("RevokeLease", () => {
   test("sent again under its request id is answered alike", () => {
     apply(openSessionCommand(ANYONE, TTL_MS), grant(), held("k"));
     const first = it.apply(revokeLeaseCommand(request(1, 1), 1n));
-    expect(it.machine.reads(revokeLeaseCommand(request(1, 1), 1n)).keys).toEqual([]);
+    expect(it.machine.reads(checkedCommand(revokeLeaseCommand(request(1, 1), 1n))).keys).toEqual([]);
     expect(it.apply(revokeLeaseCommand(request(1, 1), 1n))).toEqual(first);
     expect(changes(1)[0]?.origin.requestId).toEqual({ clientId: 1, sequence: 1 });
   });
 
   test("reads its keys without their values", () => {
     apply(grant(), held("a"), held("b"));
-    expect(it.machine.reads(revoke(1n))).toEqual({
+    expect(it.machine.reads(checkedCommand(revoke(1n)))).toEqual({
       keys: ["a", "b"].map((key) => ({
         namespaceId: 1,
         generation: 1,
@@ -262,7 +266,7 @@ describe("RevokeLease", () => {
       startsBatch: false,
       endsBatch: false,
     });
-    expect(it.machine.reads(revoke(2n))).toEqual({
+    expect(it.machine.reads(checkedCommand(revoke(2n)))).toEqual({
       keys: [],
       ranges: [],
       startsBatch: false,
@@ -376,10 +380,15 @@ describe("The time of a lease", () => {
   });
 
   test("a Tick reads the keys of the leases that end with it, and starts a batch where there is any lease", () => {
-    expect(it.machine.reads(tick(10)).startsBatch).toBe(false);
+    expect(it.machine.reads(checkedCommand(tick(10))).startsBatch).toBe(false);
     apply(grant(10), grant(20), held("a", 1n), held("b", 2n), tick(0));
-    expect(it.machine.reads(tick(9))).toEqual({ keys: [], ranges: [], startsBatch: true, endsBatch: false });
-    expect(it.machine.reads(tick(10))).toEqual({
+    expect(it.machine.reads(checkedCommand(tick(9)))).toEqual({
+      keys: [],
+      ranges: [],
+      startsBatch: true,
+      endsBatch: false,
+    });
+    expect(it.machine.reads(checkedCommand(tick(10)))).toEqual({
       keys: [{ namespaceId: 1, generation: 1, key: utf8Encode("a"), withValue: false }],
       ranges: [],
       startsBatch: true,

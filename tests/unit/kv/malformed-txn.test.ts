@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { TxnCompareOperator, TxnOperation } from "@quorate/proto/log";
-import { Refusal } from "@quorate/services/kv";
+import { checkedCommand, Refusal } from "@quorate/services/kv";
 import { utf8Encode } from "@quorate/services/std";
 import { Harness } from "./harness";
 import { expectRefused, put } from "./samples";
@@ -88,7 +88,12 @@ const malformed: readonly { parts: TxnParts; message: string }[] = [
 describe("A malformed Txn", () => {
   test.each(malformed)("is refused alike by each machine, whatever branch it would take: $message", (one) => {
     const command = txn({ ...one.parts });
-    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false, endsBatch: false });
+    expect(it.machine.reads(checkedCommand(command))).toEqual({
+      keys: [],
+      ranges: [],
+      startsBatch: false,
+      endsBatch: false,
+    });
     expectRefused(it, command, Refusal.UNKNOWN_COMMAND, one.message);
   });
 

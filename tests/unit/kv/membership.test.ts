@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import {
   changeMembershipCommand,
+  checkedCommand,
   foundingMembership,
   type MemberInfo,
   Refusal,
@@ -127,7 +128,7 @@ describe("Verify", () => {
     const before = it.machine.resident();
     doneOf(it.apply(verifyCommand(0)));
     expect(it.machine.resident()).toEqual({ ...before, meta: { ...before.meta, verifyRound: 1 } });
-    expect(it.machine.reads(verifyCommand(0))).toMatchObject({
+    expect(it.machine.reads(checkedCommand(verifyCommand(0)))).toMatchObject({
       keys: [],
       startsBatch: false,
       endsBatch: true,

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import {
   type Command,
+  checkedCommand,
   createNamespaceCommand,
   deleteNamespaceCommand,
   deleteRangeCommand,
@@ -176,7 +177,7 @@ describe("DeleteNamespace", () => {
   });
 
   test("tells the store which generation its keys are in", () => {
-    const { writes } = it.machine.apply([drop("orders")], it.store.read([]));
+    const { writes } = it.machine.apply([checkedCommand(drop("orders"))], it.store.read([]));
     expect(writes).toMatchObject({ namespacesDeleted: [{ id: 2, generation: 1 }], namespaces: [] });
   });
 

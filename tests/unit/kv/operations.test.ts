@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import {
   type Command,
+  checkedCommand,
   deleteRangeCommand,
   incrementCommand,
   openSessionCommand,
@@ -144,7 +145,8 @@ describe("Put", () => {
   });
 
   test("needs the value of the previous record only to return it", () => {
-    const withValue = (command: Command) => it.machine.reads(command).keys.map((read) => read.withValue);
+    const withValue = (command: Command) =>
+      it.machine.reads(checkedCommand(command)).keys.map((read) => read.withValue);
     expect(withValue(put("k", "v"))).toEqual([false]);
     expect(withValue(put("k", "v", { expected: 1n }))).toEqual([false]);
     expect(withValue(put("k", "v", { returnPrevious: true }))).toEqual([true]);
@@ -246,7 +248,7 @@ describe("DeleteRange", () => {
   });
 
   test("reads no more keys than tell that there are too many", () => {
-    expect(it.machine.reads(removeRange("a", "c", 3))).toEqual({
+    expect(it.machine.reads(checkedCommand(removeRange("a", "c", 3)))).toEqual({
       keys: [],
       ranges: [
         {
@@ -430,7 +432,7 @@ describe("Truncate", () => {
   test("keys written afterwards begin new lives in the new generation", () => {
     it.apply(put("k", "old"));
     it.apply(truncateCommand(ANYONE));
-    expect(it.machine.reads(put("k", "new")).keys[0]?.generation).toBe(2);
+    expect(it.machine.reads(checkedCommand(put("k", "new"))).keys[0]?.generation).toBe(2);
     it.apply(put("k", "new"));
     expect(recordOf("k")).toEqual(["new", 3, 3, 1]);
   });

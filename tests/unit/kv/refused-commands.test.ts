@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import {
   type Command,
+  checkedCommand,
   deleteRangeCommand,
   openSessionCommand,
   prefixRange,
@@ -37,7 +38,12 @@ describe("Commands that cannot be carried out", () => {
     truncateCommand(noNamespace),
     openSessionCommand(noNamespace, 1000),
   ])("name a namespace that is not there (%#)", (command) => {
-    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false, endsBatch: false });
+    expect(it.machine.reads(checkedCommand(command))).toEqual({
+      keys: [],
+      ranges: [],
+      startsBatch: false,
+      endsBatch: false,
+    });
     expectRefused(it, command, Refusal.UNKNOWN_NAMESPACE, 'there is no namespace "nowhere"');
   });
 
@@ -91,7 +97,12 @@ describe("Commands that cannot be carried out", () => {
     { command: recordStoreCommand("n1", "", 0), message: "store_id is empty" },
   ])("are malformed: $message", ({ command, message }) => {
     it.apply(openSessionCommand(ANYONE, 1000));
-    expect(it.machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false, endsBatch: false });
+    expect(it.machine.reads(checkedCommand(command))).toEqual({
+      keys: [],
+      ranges: [],
+      startsBatch: false,
+      endsBatch: false,
+    });
     expectRefused(it, command, Refusal.UNKNOWN_COMMAND, message);
   });
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from "@jest/globals";
 import {
   type Answer,
   type Command,
+  checkedCommand,
   closeSessionCommand,
   INITIAL_STATE,
   incrementCommand,
@@ -50,7 +51,8 @@ function write(clientId: number, sequence: number): Command {
 
 function apply(machine: StateMachine, command: Command): Answer {
   const store = new ModelStore();
-  return machine.apply([command], store.read([machine.reads(command)])).answers[0]!;
+  return machine.apply([checkedCommand(command)], store.read([machine.reads(checkedCommand(command))]))
+    .answers[0]!;
 }
 
 const clientIds = (machine: StateMachine) => machine.resident().sessions.map(({ clientId }) => clientId);
@@ -95,7 +97,10 @@ describe("the bytes of all kept answers", () => {
       ]),
     );
     const command = write(6, 1000);
-    const { answers, writes } = machine.apply([command], new ModelStore().read([machine.reads(command)]));
+    const { answers, writes } = machine.apply(
+      [checkedCommand(command)],
+      new ModelStore().read([machine.reads(checkedCommand(command))]),
+    );
     expect(answers[0]?.result?.$case).toBe("done");
     expect(writes.sessionsEnded).toEqual([4, 2]);
     // One that keeps nothing has nothing to give.
@@ -111,7 +116,7 @@ describe("the bytes of all kept answers", () => {
         { session: session(3, null), mebibytes: 0 },
       ]),
     );
-    machine.apply([write(1, 1)], new ModelStore().read([]));
+    machine.apply([checkedCommand(write(1, 1))], new ModelStore().read([]));
     expect(apply(machine, write(3, 1)).result?.$case).toBe("done");
     expect(clientIds(machine)).toEqual([1, 3]);
   });

@@ -3,6 +3,7 @@ import {
   type Answer,
   appendCommand,
   type Command,
+  checkedCommand,
   closeSessionCommand,
   encodeCommand,
   openSessionCommand,
@@ -195,9 +196,9 @@ describe("the order of a session's writes", () => {
 
   test("of what another write must come before, reads are declared; of what was overtaken, none", () => {
     it.apply(write(5, 0));
-    expect(it.machine.reads(write(7, 6)).keys).toHaveLength(1);
-    expect(it.machine.reads(write(4, 3)).keys).toEqual([]);
-    expect(it.machine.reads(write(4, null)).keys).toHaveLength(1);
+    expect(it.machine.reads(checkedCommand(write(7, 6))).keys).toHaveLength(1);
+    expect(it.machine.reads(checkedCommand(write(4, 3))).keys).toEqual([]);
+    expect(it.machine.reads(checkedCommand(write(4, null))).keys).toHaveLength(1);
   });
 
   test("ends with the session", () => {

@@ -4,6 +4,7 @@ import {
   appendCommand,
   type Command,
   type CommandSource,
+  checkedCommand,
   closeSessionCommand,
   encodeAnswer,
   encodeCommand,
@@ -79,7 +80,7 @@ describe("a request id", () => {
   test("C10: a machine that is loaded from its store answers a retry as before", () => {
     const first = it.apply(increment(request(1, 1)));
     it.restart();
-    expect(it.machine.reads(increment(request(1, 1)))).toEqual({
+    expect(it.machine.reads(checkedCommand(increment(request(1, 1))))).toEqual({
       keys: [],
       ranges: [],
       startsBatch: false,
@@ -145,13 +146,18 @@ describe("a request id", () => {
     };
     const machine = new StateMachine(state);
     const command = increment(request(1, 1));
-    expect(machine.reads(command)).toEqual({ keys: [], ranges: [], startsBatch: false, endsBatch: false });
-    const { answers, writes } = machine.apply([command], it.store.read([]));
+    expect(machine.reads(checkedCommand(command))).toEqual({
+      keys: [],
+      ranges: [],
+      startsBatch: false,
+      endsBatch: false,
+    });
+    const { answers, writes } = machine.apply([checkedCommand(command)], it.store.read([]));
     expect(messageOf(answers[0] as Answer)).toBe("client_id 1 is of another namespace");
     expect(refusalOf(answers[0] as Answer)).toBe(Refusal.SESSION_EXPIRED);
     expect(machine.resident()).toEqual(state);
     expect(writes).toMatchObject({ sessions: [], namespaces: [], changes: [] });
-    machine.apply([closeSessionCommand(ANYONE, 1n)], it.store.read([]));
+    machine.apply([checkedCommand(closeSessionCommand(ANYONE, 1n))], it.store.read([]));
     expect(machine.sessionCount).toBe(1);
   });
 
@@ -301,7 +307,7 @@ describe("the life of a session", () => {
     open();
     tick(0);
     it.apply(increment(request(2, 1)));
-    const { writes } = it.machine.apply([tickCommand(TTL_MS, 0)], it.store.read([]));
+    const { writes } = it.machine.apply([checkedCommand(tickCommand(TTL_MS, 0))], it.store.read([]));
     expect(writes.sessionsEnded).toEqual([1, 3]);
     expect(writes.sessions.map(({ clientId }) => clientId)).toEqual([2]);
   });
@@ -321,7 +327,7 @@ describe("the life of a session", () => {
       increment(request(2, 1)),
       closeSessionCommand(ANYONE, 2n),
     ];
-    expect(it.machine.reads(commands[1] as Command).keys).toHaveLength(1);
+    expect(it.machine.reads(checkedCommand(commands[1] as Command)).keys).toHaveLength(1);
     const entries = commands.map((command) => encodeCommand(command));
     expect(it.applyEntries(entries, []).map(refusalOf)).toEqual([null, null, null]);
     expect(it.value("k")).toBe("1");

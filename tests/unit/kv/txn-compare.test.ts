@@ -1,6 +1,12 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { TxnCompare } from "@quorate/proto/log";
-import { grantLeaseCommand, Refusal, TXN_COUNT_MAX, TXN_RANGE_KEY_BYTES_MAX } from "@quorate/services/kv";
+import {
+  checkedCommand,
+  grantLeaseCommand,
+  Refusal,
+  TXN_COUNT_MAX,
+  TXN_RANGE_KEY_BYTES_MAX,
+} from "@quorate/services/kv";
 import { utf8Encode } from "@quorate/services/std";
 import { ANYONE, Harness } from "./harness";
 import { expectRefused, put } from "./samples";
@@ -132,7 +138,9 @@ describe("Compares of a key", () => {
 
   test("need the value of the key only to compare it", () => {
     const reads = it.machine.reads(
-      txn({ compares: [compare("a", EQUAL, toValue("x")), compare("b", EQUAL, toVersion(1n))] }),
+      checkedCommand(
+        txn({ compares: [compare("a", EQUAL, toValue("x")), compare("b", EQUAL, toVersion(1n))] }),
+      ),
     );
     expect(reads).toEqual({
       keys: [
@@ -181,14 +189,16 @@ describe("Compares of a range", () => {
   test("are declared, with values where they are compared, and begin a batch", () => {
     const bounds = { namespaceId: 1, generation: 1, start: utf8Encode("a"), end: null, limit: 10_001 };
     const reads = it.machine.reads(
-      txn({
-        compares: [
-          compareRange("a", "", EQUAL, toValue("x")),
-          compareRange("c", "b", EQUAL, toValue("no key is in it")),
-          compareRange("a", "", EQUAL, toVersion(1n)),
-        ],
-        answerBytesMax: 500n,
-      }),
+      checkedCommand(
+        txn({
+          compares: [
+            compareRange("a", "", EQUAL, toValue("x")),
+            compareRange("c", "b", EQUAL, toValue("no key is in it")),
+            compareRange("a", "", EQUAL, toVersion(1n)),
+          ],
+          answerBytesMax: 500n,
+        }),
+      ),
     );
     // The range that no key can be in counts too.
     const keyBytesMax = Math.floor(TXN_RANGE_KEY_BYTES_MAX / 3);

@@ -3,6 +3,7 @@ import type { TxnOperation } from "@quorate/proto/log";
 import {
   type Answer,
   type Command,
+  checkedCommand,
   createNamespaceCommand,
   type Done,
   encodeCommand,
@@ -168,7 +169,8 @@ describe("A range in a Txn", () => {
   });
 
   test("reads one record more than its limit, and as many as may be deleted before it", () => {
-    const limits = (command: Command) => it.machine.reads(command).ranges.map(({ limit }) => limit);
+    const limits = (command: Command) =>
+      it.machine.reads(checkedCommand(command)).ranges.map(({ limit }) => limit);
     const success = [
       op.scan("", "", 5n),
       op.delete("b"),
@@ -336,7 +338,7 @@ describe("What the ranges of a Txn may read together", () => {
   });
 
   test("is enough for as much as one range may delete or count, however long the keys", () => {
-    const [range] = it.machine.reads(txn({ success: [op.count("", "")] })).ranges;
+    const [range] = it.machine.reads(checkedCommand(txn({ success: [op.count("", "")] }))).ranges;
     expect(range?.keyBytesMax).toBeGreaterThan(10_001 * (KEY_BYTES + RANGE_RECORD_OVERHEAD_BYTES));
   });
 });

@@ -1,6 +1,13 @@
 import { beforeEach, describe, expect, test } from "@jest/globals";
 import type { TxnOperation } from "@quorate/proto/log";
-import { type Change, type Command, type Done, openSessionCommand, txnCommand } from "@quorate/services/kv";
+import {
+  type Change,
+  type Command,
+  checkedCommand,
+  type Done,
+  openSessionCommand,
+  txnCommand,
+} from "@quorate/services/kv";
 import { utf8Decode, utf8Encode } from "@quorate/services/std";
 import { ANYONE, Harness, request } from "./harness";
 import { naiveDone } from "./naive-txn";
@@ -75,7 +82,7 @@ describe("The branches of a Txn", () => {
       success: [op.put("a", "1"), op.delete("b", { previous: true })],
       failure: [op.get("c"), nested({ success: [op.increment("d", 1n)], failure: [op.append("e", "x")] })],
     });
-    const { keys, startsBatch } = it.machine.reads(command);
+    const { keys, startsBatch } = it.machine.reads(checkedCommand(command));
     expect(keys.map(({ key, withValue }) => [utf8Decode(key), withValue])).toEqual([
       ["no such key", false],
       ["a", false],

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { decodeCommand, StateMachine } from "@quorate/services/kv";
+import { readCommand, StateMachine } from "@quorate/services/kv";
 import type { StateStore } from "@quorate/services/replica";
 import fc from "fast-check";
 import { LevelRig } from "../../compliance/level-rig";
@@ -29,7 +29,7 @@ describe("images of what the state machine makes", () => {
     from: number,
   ) {
     for (const [at, entry] of list.entries()) {
-      const command = decodeCommand(entry);
+      const command = readCommand(entry);
       const reads = machine.reads(command);
       const view = await state.read(reads);
       const { writes } = machine.apply([command], view);

@@ -1,11 +1,12 @@
 import { createHash } from "node:crypto";
 import {
+  type CheckedCommand,
   type Command,
-  decodeCommand,
   encodeCommand,
   foundingMembership,
   putCommand,
   type ResidentState,
+  readCommand,
   StateMachine,
   verifyCommand,
 } from "@quorate/services/kv";
@@ -112,13 +113,13 @@ export class VirtualMember {
   }
 
   private async applyBatch(to: number, batchMax: number): Promise<void> {
-    const commands: (Command | null)[] = [];
+    const commands: (CheckedCommand | null)[] = [];
     const keys = [];
     let ranges: ReturnType<StateMachine["reads"]>["ranges"] = [];
     while (commands.length < batchMax && this.appliedIndex + commands.length < to) {
       const entry = this.log.entries[this.appliedIndex + commands.length];
       if (entry === undefined) break;
-      const command = decodeCommand(entry);
+      const command = readCommand(entry);
       const reads = this.machine.reads(command);
       if (commands.length > 0 && reads.startsBatch) break;
       if (reads.startsBatch) ranges = reads.ranges;

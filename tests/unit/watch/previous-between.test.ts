@@ -2,6 +2,7 @@ import { expect, test } from "@jest/globals";
 import {
   type Command,
   type CommandSource,
+  checkedCommand,
   deleteCommand,
   putCommand,
   StateMachine,
@@ -47,7 +48,8 @@ class Alone {
     } as const;
   }
 
-  async apply(...commands: readonly Command[]): Promise<void> {
+  async apply(...said: readonly Command[]): Promise<void> {
+    const commands = said.map(checkedCommand);
     const reads = commands.map((command) => this.machine.reads(command));
     const view = await this.state.read({ keys: reads.flatMap(({ keys }) => keys), ranges: [] });
     const { writes } = this.machine.apply(commands, view);

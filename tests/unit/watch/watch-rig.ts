@@ -2,11 +2,11 @@ import {
   type Answer,
   type Change,
   type Command,
-  decodeCommand,
   encodeCommand,
   type KeyRange,
   prefixRange,
   putCommand,
+  readCommand,
   StateMachine,
   type StateMeta,
   type StateWrites,
@@ -73,7 +73,7 @@ export class WatchRig {
   /** Applies commands as one batch and tells the hub; a command that must begin a batch begins another. */
   async apply(...commands: readonly Command[]): Promise<Answer[]> {
     const answers: Answer[] = [];
-    const decoded = commands.map((command) => decodeCommand(encodeCommand(command)));
+    const decoded = commands.map((command) => readCommand(encodeCommand(command)));
     while (answers.length < decoded.length) {
       const rest = decoded.slice(answers.length);
       const reads = rest.map((command) => this.machine.reads(command));
