@@ -11,6 +11,7 @@ import {
 } from "#kv";
 import { type Configuration, type Entry, type EntryId, leftConfiguration } from "#raft";
 import { assert } from "#std";
+import { ApplyPatience } from "./apply-patience";
 import { type StateStore, StoreFailure } from "./ports";
 import { VisibleState } from "./visible-state";
 
@@ -61,6 +62,7 @@ export class Applier {
   /** Whether a batch or an errand is under way. */
   private isBusy = false;
   private stopped = false;
+  private readonly patience: ApplyPatience;
   /** Of what is under way and has to wait, and of what follows it at once. */
   private ending: Promise<void> = Promise.resolve();
   private appliedId: EntryId;
@@ -77,7 +79,10 @@ export class Applier {
       readonly applied: (entries: readonly AppliedEntry[]) => void;
       readonly failed: (failure: StoreFailure) => void;
     },
+    /** Whether somebody waits for what is applied: else it may be applied later, with more. */
+    isAwaited: () => boolean = () => true,
   ) {
+    this.patience = new ApplyPatience(isAwaited);
     this.visible = new VisibleState(machine.resident());
     this.appliedId = applied;
     this.takenIndex = applied.index;
@@ -91,14 +96,23 @@ export class Applier {
   /**
    * Takes committed entries that are durable here, and applies them until nothing is left or something has to wait for the
    * store: mostly all that is read is in memory, and what is written goes there. Then it all comes to pass in this call, and
-   * no promise is made for it.
+   * no promise is made for it. Few entries that nobody waits for are left for catchUp(), or for more to come with them.
    */
   push(entries: readonly Entry[]): void {
-    if (this.stopped || entries.length === 0) return;
-    const expected = (this.queue.at(-1)?.index ?? this.takenIndex) + 1;
-    assert(entries[0]!.index === expected, "committed entries are consecutive");
-    for (const entry of entries) this.queue.push(entry);
+    if (this.stopped) return;
+    if (entries.length > 0) {
+      const expected = (this.queue.at(-1)?.index ?? this.takenIndex) + 1;
+      assert(entries[0]!.index === expected, "committed entries are consecutive");
+      for (const entry of entries) this.queue.push(entry);
+    }
+    if (this.queue.length > 0 && !this.patience.allows(entries)) this.goOn();
+  }
+
+  /** Applies what has been left to wait. @returns null when it is done, or nothing waited; else resolves when it is */
+  catchUp(): Promise<void> | null {
+    if (this.queue.length === 0 || this.isBusy) return null;
     this.goOn();
+    return this.isBusy ? this.ending : null;
   }
 
   private goOn(): void {
@@ -156,6 +170,7 @@ export class Applier {
 
   private doNext(): void {
     this.isBusy = true;
+    this.patience.ended();
     try {
       this.doWaiting();
     } catch (fault) {

@@ -10,6 +10,8 @@ export interface ReplicaListener {
   messageRefused?(from: MemberId, fault: string): void;
   /** The store has written what a batch of commands did; reads may see it from now on. */
   written?(writes: StateWrites): void;
+  /** Whether what is committed is to be written at once: else, on a follower, it may wait a tick for more. */
+  readonly isWaiting?: () => boolean;
   /** A snapshot took the place of the whole state: what was written() before says nothing of it. */
   installed?(): void;
   /** There was no room for the state of a peer that was to take the place of this member's: it is tried again later. */

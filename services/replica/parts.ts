@@ -62,6 +62,8 @@ export interface PartsOwner {
   readonly hold: () => void;
   readonly release: () => void;
   readonly written: (writes: StateWrites) => void;
+  /** Whether somebody waits to hear of what is written. */
+  readonly isListenedTo: () => boolean;
   readonly applied: (entries: readonly AppliedEntry[]) => void;
   readonly installed: (opened: OpenedState) => void;
   readonly receivingFailed: (failure: ReceiverFailure) => void;
@@ -102,11 +104,13 @@ export function makeParts(options: ReplicaOptions, bounds: ReplicaBounds, owner:
     { durable: owner.durable, settled: owner.pump, failed },
     options.scheduler,
   );
-  const applier = new Applier(machineOf(resident), state, applied, {
-    written: owner.written,
-    applied: owner.applied,
-    failed,
-  });
+  const applier = new Applier(
+    machineOf(resident),
+    state,
+    applied,
+    { written: owner.written, applied: owner.applied, failed },
+    () => leaderId() === id || proposals.size > 0 || readPoints.size > 0 || owner.isListenedTo(),
+  );
   const membership = () => applier.visible.membership;
   const reads = new Reads({
     nonce: `${id}.${random.nextUint32().toString(36)}`,

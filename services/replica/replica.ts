@@ -92,6 +92,7 @@ export class Replica {
         hold: () => this.turns.hold(),
         release: () => this.turns.release(),
         written: (writes) => this.onWritten(writes),
+        isListenedTo: () => this.isListenedTo(),
         applied: (entries) => this.onApplied(entries),
         installed: (opened) => this.onInstalled(opened),
         receivingFailed: (failure) => {
@@ -115,6 +116,7 @@ export class Replica {
     this.parts.receiver.tick();
     this.images.tick();
     if (this.turns.isHeld) return;
+    void this.parts.applier.catchUp();
     this.parts.raft.tick();
     this.parts.proposals.tick();
     this.parts.reads.tick();
@@ -189,11 +191,9 @@ export class Replica {
 
   /** Finds out from where in the state a read may be answered, and waits until it can be. Never rejects. */
   readPoint(request: ReadRequest, cancellation?: Cancellation): Promise<ReadOutcome> {
-    if (this.condition === "failed") return Promise.resolve({ kind: "store_lost" });
-    if (this.condition === "stopping") return Promise.resolve({ kind: "stopping" });
-    const found = this.parts.readPoints.find(request, cancellation);
-    if (this.parts.reads.hasWaiting) this.turns.planForInput();
-    return found;
+    const applying = this.parts.applier.catchUp();
+    if (applying === null) return this.findReadPoint(request, cancellation);
+    return applying.then(() => this.findReadPoint(request, cancellation));
   }
 
   /** Hands leadership to a voter, or to the one that is most up to date. Never rejects. */
@@ -242,7 +242,8 @@ export class Replica {
   }
 
   /** Makes the state durable and cuts the log as far as nobody is known to need it. Rejects with StoreFailure. */
-  takeSnapshot(): Promise<SnapshotTaken> {
+  async takeSnapshot(): Promise<SnapshotTaken> {
+    await this.parts.applier.catchUp();
     return this.parts.cutter.takeSnapshot();
   }
 
@@ -347,6 +348,19 @@ export class Replica {
     this.images.releaseAll();
     await this.parts.persister.stop();
     await this.parts.applier.stop();
+  }
+
+  private findReadPoint(request: ReadRequest, cancellation?: Cancellation): Promise<ReadOutcome> {
+    if (this.condition === "failed") return Promise.resolve({ kind: "store_lost" });
+    if (this.condition === "stopping") return Promise.resolve({ kind: "stopping" });
+    const found = this.parts.readPoints.find(request, cancellation);
+    if (this.parts.reads.hasWaiting) this.turns.planForInput();
+    return found;
+  }
+
+  private isListenedTo(): boolean {
+    for (const { isWaiting } of this.listeners) if (isWaiting?.() === true) return true;
+    return false;
   }
 
   private onWritten(writes: StateWrites): void {

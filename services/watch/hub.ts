@@ -208,6 +208,7 @@ export function watchReplica(
   hub.leaderKnown(replica.leader.id !== null);
   replica.subscribe({
     written: (writes) => hub.written(writes),
+    isWaiting: () => hub.size > 0,
     installed: () => hub.installed(),
     leaderChanged: (leaderId) => hub.leaderKnown(leaderId !== null),
     failed: () => hub.close("store_lost"),

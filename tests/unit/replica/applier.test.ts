@@ -19,6 +19,7 @@ import { MemoryStateDisk, openMemoryStateStore } from "@quorate/services/memory"
 import type { Entry } from "@quorate/services/raft";
 import { type StateStore, StoreFailure } from "@quorate/services/replica";
 import { type AppliedEntry, Applier, ApplierStopped } from "../../../services/replica/applier";
+import { PATIENT_BYTES_MAX, PATIENT_ENTRIES_MAX } from "../../../services/replica/apply-patience";
 
 const source = { namespace: "", requestId: null, wallTimeMs: 0 };
 
@@ -243,5 +244,90 @@ describe("with a store that has in memory what is read, and takes what is writte
     await ran;
     await Promise.resolve();
     expect(told).toEqual(["ran after 0", ...first, ...second]);
+  });
+});
+
+describe("with a store in memory, and nobody who waits for what is applied", () => {
+  function applierOf(isAwaited: () => boolean = () => false) {
+    const store = {
+      read: () => ({ get: () => null, range: () => [] }),
+      write: () => null,
+    } as unknown as StateStore;
+    const batches: number[] = [];
+    const applier = new Applier(
+      new StateMachine(INITIAL_STATE),
+      store,
+      { term: 0, index: 0 },
+      {
+        written: () => undefined,
+        applied: (entries) => batches.push(entries.length),
+        failed: (failure) => {
+          throw failure;
+        },
+      },
+      isAwaited,
+    );
+    return { applier, batches };
+  }
+
+  const many = entriesOf(Array.from({ length: 3 * PATIENT_ENTRIES_MAX }, (_, at) => put(`k${at}`)));
+
+  it("few entries wait until they are to be caught up with, and are then one batch", () => {
+    const { applier, batches } = applierOf();
+    applier.push(many.slice(0, 2));
+    applier.push(many.slice(2, 3));
+    expect(applier.applied.index).toBe(0);
+    void applier.catchUp();
+    expect(batches).toEqual([3]);
+    void applier.catchUp();
+    expect(batches).toEqual([3]);
+  });
+
+  it("as many as may wait are applied by the last of them, and those after them wait anew", () => {
+    const { applier, batches } = applierOf();
+    for (const entry of many.slice(0, 2 * PATIENT_ENTRIES_MAX + 1)) applier.push([entry]);
+    expect(batches).toEqual([PATIENT_ENTRIES_MAX, PATIENT_ENTRIES_MAX]);
+  });
+
+  it("entries of many bytes do not wait", () => {
+    const { applier, batches } = applierOf();
+    const [first, second] = entriesOf([put("a"), put("b".repeat(PATIENT_BYTES_MAX))]);
+    applier.push([first!]);
+    expect(batches).toEqual([]);
+    applier.push([second!]);
+    expect(batches).toEqual([2]);
+  });
+
+  it("a change of who takes part does not wait, nor what came before it", () => {
+    const { applier, batches } = applierOf();
+    const configuration = {
+      voters: ["n1"],
+      votersOutgoing: [],
+      learners: [],
+      learnersNext: [],
+      autoLeave: false,
+    };
+    const change = encodeCommand(changeMembershipCommand(configuration, [], 0));
+    applier.push(many.slice(0, 1));
+    applier.push([{ term: 1, index: 2, kind: "conf_change_v2", data: change }]);
+    expect(batches).toEqual([1, 1]);
+  });
+
+  it("all is applied with whatever comes once somebody waits for it, even with nothing", () => {
+    let isAwaited = false;
+    const { applier, batches } = applierOf(() => isAwaited);
+    applier.push(many.slice(0, 1));
+    isAwaited = true;
+    applier.push([]);
+    applier.push(many.slice(1, 2));
+    expect(batches).toEqual([1, 1]);
+  });
+
+  it("what waits is not applied any more by one that stops", async () => {
+    const { applier, batches } = applierOf();
+    applier.push(many.slice(0, 1));
+    await applier.stop();
+    void applier.catchUp();
+    expect(batches).toEqual([]);
   });
 });

@@ -46,6 +46,45 @@ describe("replicas", () => {
     for (const { id } of rig.seats) expect(await valueAt(rig.replica(id), "a")).toBe("1");
   });
 
+  it("apply on a follower what nobody waits for with the next tick, and before a read of it", async () => {
+    const rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await rig.tick(3);
+    const [reader, idle] = rig.seats.flatMap(({ id }) => (id === leader.id ? [] : [rig.replica(id)]));
+    for (const key of ["a", "b", "c"]) appliedAnswer(await submitted(rig, leader, put(key, "1")));
+    for (const replica of [reader!, idle!]) {
+      const { raft, appliedIndex } = replica.status();
+      expect(appliedIndex).toBeLessThan(raft.commit);
+    }
+    expect(await valueAt(reader!, "a")).toBe("1");
+    expect(reader!.status().appliedIndex).toBe(reader!.status().raft.commit);
+    await rig.tick();
+    expect(idle!.status().appliedIndex).toBe(idle!.status().raft.commit);
+  });
+
+  it("apply on a follower at once what somebody waits to hear of", async () => {
+    const rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await rig.tick(3);
+    const follower = rig.replica(rig.seats.find(({ id }) => id !== leader.id)!.id);
+    const revisions: number[] = [];
+    follower.subscribe({ written: ({ meta }) => revisions.push(meta.revision), isWaiting: () => true });
+    for (const key of ["a", "b"]) appliedAnswer(await submitted(rig, leader, put(key, "1")));
+    expect(revisions).toEqual([1, 2]);
+  });
+
+  it("apply all that is committed when they come to lead", async () => {
+    const rig = new ReplicaRig(3);
+    const old = await rig.elect();
+    await rig.tick(3);
+    for (const key of ["a", "b"]) appliedAnswer(await submitted(rig, old, put(key, "1")));
+    const successor = rig.replica(rig.seats.find(({ id }) => id !== old.id)!.id);
+    const transfer = old.transferLeadership(successor.id);
+    await rig.settle();
+    expect(await transfer).toMatchObject({ kind: "transferred" });
+    expect(successor.status().appliedIndex).toBe(successor.status().raft.commit);
+  });
+
   it("put all commands of a turn into one synced write a member", async () => {
     const rig = new ReplicaRig(3);
     const leader = await rig.elect();

@@ -78,6 +78,7 @@ describe("snapshots", () => {
     expect(rig.replica(id).status().imagesInstalled).toBe(1);
     expect(await contents(rig.replica(id))).toEqual(await contents(leader));
     await write(leader, 5, "after");
+    await caughtUp(leader, id);
     expect(await contents(rig.replica(id))).toEqual(await contents(leader));
     rig.crash(id);
     rig.start(id);
