@@ -4,7 +4,6 @@ import {
   type Comparison,
   DEFAULT_VERIFICATION_LIMITS,
   type DivergedKey,
-  type MemberComparison,
   type VerificationObserver,
   type VerificationPeers,
   type Verifier,
@@ -60,11 +59,7 @@ export function logDisagreement(
   log: Log,
 ): void {
   const silent = members.filter(({ answered }) => !answered).map(({ member }) => member);
-  // Where nobody has a majority with it, none is told to be wrong.
-  const isDecided = members.some(({ agrees }) => agrees);
-  const isWrong = ({ answered, agrees }: MemberComparison): boolean =>
-    answered && (isSplit || isDecided) && !agrees;
-  const differing = members.filter(isWrong).map(({ member }) => member);
+  const differing = members.filter(({ differs }) => differs).map(({ member }) => member);
   const fields = { round, appliedIndex, silent, differing };
   if (isSplit) {
     log.error(fields, "the replicas differ, and no majority of them agrees: none is repaired");

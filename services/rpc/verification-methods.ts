@@ -23,10 +23,11 @@ export const verificationMethods = {
           round: BigInt(outcome.round),
           appliedIndex: BigInt(outcome.appliedIndex),
           consistent: outcome.consistent,
-          members: outcome.members.map(({ member, answered, agrees, root, keys }) => ({
+          members: outcome.members.map(({ member, answered, agrees, differs, root, keys }) => ({
             memberId: member,
             answered,
             agrees,
+            differs,
             root,
             keys: BigInt(keys),
           })),

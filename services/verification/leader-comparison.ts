@@ -52,6 +52,7 @@ export async function compareMembers(
         isVoter: voters.has(member),
         answered: root !== undefined,
         agrees: judgement.kind === "majority" && root !== undefined && !wrong.includes(member),
+        differs: root !== undefined && (judgement.kind === "split" || wrong.includes(member)),
         root: root?.root ?? EMPTY_BYTES,
         keys: root?.keys ?? 0,
       };

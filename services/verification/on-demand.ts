@@ -130,7 +130,11 @@ function merged(first: Comparison, second: Comparison): Comparison {
     isSplit: first.isSplit || second.isSplit,
     members: second.members.map((member) => {
       const earlier = memberOf(first, member.member);
-      return { ...member, agrees: member.agrees && earlier?.agrees !== false };
+      return {
+        ...member,
+        agrees: member.agrees && earlier?.agrees !== false,
+        differs: member.differs || earlier?.differs === true,
+      };
     }),
     diverged: [...before, ...second.diverged].slice(0, DIVERGED_KEYS_MAX),
     divergedCount: before.length + second.divergedCount,

@@ -147,6 +147,11 @@ export interface MemberComparison {
   readonly answered: boolean;
   /** Whether it has what the majority of voters has; false where it did not answer or there is no majority. */
   readonly agrees: boolean;
+  /**
+   * Whether it is known to differ: from the majority, or from others where there is none. One that neither agrees nor
+   * differs could not be compared.
+   */
+  readonly differs: boolean;
   /** Empty where it did not answer. */
   readonly root: Uint8Array;
   readonly keys: number;

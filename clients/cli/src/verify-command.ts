@@ -65,7 +65,7 @@ async function verify(session: Session, client: Quorate, options: VerifyFlags): 
     return withNotice(session.terminal, { delayMs: COMPARING_MS, line }, compared);
   };
   const first = await compare();
-  const wrong = isUndecided(first) ? [] : first.members.filter(({ answered, agrees }) => answered && !agrees);
+  const wrong = first.members.filter(({ differs }) => differs);
   if (options.repair !== true || wrong.length === 0) {
     if (options.json) await writeJson(session, jsonOf(first));
     else await session.terminal.out(`${textOf(first)}\n`);
@@ -117,17 +117,14 @@ function patienceText({ deadline = DEADLINE_SECONDS }: VerifyFlags): string {
   return `${deadline} s; --deadline SECONDS for another time`;
 }
 
-/** Whether too few members answered to say who is right, and those that did have the same: nothing is known to differ. */
-function isUndecided({ consistent, members, divergedCount }: ConsistencyReport): boolean {
-  if (consistent || divergedCount > 0 || members.some(({ agrees }) => agrees)) return false;
-  const roots = new Set(members.filter(({ answered }) => answered).map(({ root }) => root));
-  return roots.size <= 1 && members.some(({ answered }) => !answered);
+/** Whether too few members answered to say who is right, and nothing is known to differ. */
+function isUndecided({ consistent, members }: ConsistencyReport): boolean {
+  return !consistent && !members.some(({ differs }) => differs);
 }
 
-function exitCodeOf(report: ConsistencyReport): ExitCode {
-  const { consistent, members } = report;
-  if (!consistent && !isUndecided(report)) return EXIT.inconsistent;
-  return members.every(({ answered }) => answered) ? EXIT.ok : EXIT.unhealthy;
+function exitCodeOf({ members }: ConsistencyReport): ExitCode {
+  if (members.some(({ differs }) => differs)) return EXIT.inconsistent;
+  return members.every(({ answered, agrees }) => answered && agrees) ? EXIT.ok : EXIT.unhealthy;
 }
 
 function jsonOf(report: ConsistencyReport): object {
@@ -140,13 +137,12 @@ function jsonOf(report: ConsistencyReport): object {
 function textOf(report: ConsistencyReport): string {
   const { round, appliedIndex, consistent, members, diverged, divergedCount, bytesMoved } = report;
   const undecided = isUndecided(report);
-  const unlike = undecided ? "not compared" : "differs";
   const table = tableOf(
     ["member", "keys", "root", ""],
-    members.map(({ memberId, answered, agrees, root, keys }) =>
-      answered
-        ? [memberId, keys, `${root.slice(0, 16)}…`, agrees ? "agrees" : unlike]
-        : [memberId, "", "", "did not answer"],
+    members.map((member) =>
+      member.answered
+        ? [member.memberId, member.keys, `${member.root.slice(0, 16)}…`, findingText(member)]
+        : [member.memberId, "", "", member.differs ? "differs, and did not answer again" : "did not answer"],
     ),
   );
   if (undecided) {
@@ -170,6 +166,12 @@ function textOf(report: ConsistencyReport): string {
       ? []
       : [`${size(bytesMoved)} were moved to find them; quorate verify --repair puts them right`]),
   ].join("\n");
+}
+
+/** Of one that answered. */
+function findingText({ agrees, differs }: ConsistencyReport["members"][number]): string {
+  if (differs) return "differs";
+  return agrees ? "agrees" : "not compared";
 }
 
 function repairText(memberId: string, { recordsRepaired, stateReplaced, bytesMoved }: RepairReport): string {

@@ -321,6 +321,7 @@ describe("quorate verify", () => {
         memberId,
         answered: true,
         agrees: !wrong.includes(memberId),
+        differs: wrong.includes(memberId),
         root: wrong.includes(memberId) ? other : root,
         keys: 10n,
       })),
@@ -374,12 +375,26 @@ describe("quorate verify", () => {
     },
   );
 
+  test.each([[["verify"]], [["verify", "--repair"]]])(
+    "says of one that missed a part of the comparison neither that it agrees nor that it differs: %j",
+    async (words) => {
+      const { members, ...rest } = report() as { members: readonly object[] };
+      const told = members.map((member, place) => ({ ...member, agrees: place < 2 }));
+      await start({ verifyConsistency: () => ({ ...rest, members: told }) });
+      const { exitCode, out } = await at(...words);
+      expect(exitCode).toBe(EXIT.unhealthy);
+      expect(out).toMatch(/n1 .*agrees[\s\S]*n2 .*agrees[\s\S]*n3 .*not compared/);
+      expect(nodes.requests("repairMember")).toEqual([]);
+    },
+  );
+
   test("says of two without a majority that they differ", async () => {
     const { members, ...rest } = report("n2") as { members: readonly object[] };
     const silent = { answered: false, root: new Uint8Array(), keys: 0n };
     const told = members.map((member, place) => ({
       ...member,
       agrees: false,
+      differs: place < 2,
       ...(place === 2 ? silent : {}),
     }));
     const undiverged = { ...rest, members: told, diverged: [], divergedCount: 0n };

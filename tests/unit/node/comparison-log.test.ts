@@ -9,6 +9,7 @@ function member(id: string, said: Partial<MemberComparison>): MemberComparison {
     isVoter: true,
     answered: true,
     agrees: true,
+    differs: false,
     root: new Uint8Array(),
     keys: 1,
     ...said,
@@ -16,7 +17,8 @@ function member(id: string, said: Partial<MemberComparison>): MemberComparison {
 }
 
 const SILENT = { answered: false, agrees: false };
-const OTHER = { agrees: false };
+const OTHER = { agrees: false, differs: true };
+const ALONE = { agrees: false };
 
 test.each([
   {
@@ -42,7 +44,7 @@ test.each([
   },
   {
     what: "nor is the only one that answered",
-    members: [member("n1", OTHER), member("n2", SILENT), member("n3", SILENT)],
+    members: [member("n1", ALONE), member("n2", SILENT), member("n3", SILENT)],
     line: "info: not all members could be compared",
     differing: [],
     silent: ["n2", "n3"],

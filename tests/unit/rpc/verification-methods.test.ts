@@ -33,7 +33,7 @@ describe("comparing replicas", () => {
       appliedIndex: 99,
       consistent: false,
       isSplit: false,
-      members: [{ member: "n3", isVoter: true, answered: true, agrees: false, root, keys: 7 }],
+      members: [{ member: "n3", isVoter: true, answered: true, agrees: false, differs: true, root, keys: 7 }],
       diverged: [
         { member: "n3", namespaceId: 1, generation: 1, key, difference: "missing" },
         { member: "n3", namespaceId: 4, generation: 1, key, difference: "added" },
@@ -47,7 +47,7 @@ describe("comparing replicas", () => {
       round: 8n,
       appliedIndex: 99n,
       consistent: false,
-      members: [{ memberId: "n3", answered: true, agrees: false, keys: 7n }],
+      members: [{ memberId: "n3", answered: true, agrees: false, differs: true, keys: 7n }],
       diverged: [
         { memberId: "n3", namespace: "default", difference: "missing" },
         { memberId: "n3", namespace: "", difference: "added" },

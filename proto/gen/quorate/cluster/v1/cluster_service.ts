@@ -505,6 +505,11 @@ export interface MemberVerification {
   root: Uint8Array;
   /** How many keys it has. */
   keys: bigint;
+  /**
+   * Whether it is known to differ: from the majority, or from others where none has a majority. One that neither agrees nor
+   * differs could not be compared.
+   */
+  differs: boolean;
 }
 
 /** A key that differs. */
@@ -3562,7 +3567,7 @@ export const VerifyConsistencyRequest: MessageFns<VerifyConsistencyRequest> = {
 };
 
 function createBaseMemberVerification(): MemberVerification {
-  return { memberId: "", answered: false, agrees: false, root: new Uint8Array(0), keys: 0n };
+  return { memberId: "", answered: false, agrees: false, root: new Uint8Array(0), keys: 0n, differs: false };
 }
 
 export const MemberVerification: MessageFns<MemberVerification> = {
@@ -3584,6 +3589,9 @@ export const MemberVerification: MessageFns<MemberVerification> = {
         throw new globalThis.Error("value provided for field message.keys of type int64 too large");
       }
       writer.uint32(40).int64(message.keys);
+    }
+    if (message.differs !== false) {
+      writer.uint32(48).bool(message.differs);
     }
     return writer;
   },
@@ -3639,6 +3647,14 @@ export const MemberVerification: MessageFns<MemberVerification> = {
             }
 
             message.keys = reader.int64() as bigint;
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.differs = reader.bool();
             continue;
           }
         }
