@@ -23,8 +23,10 @@ export {
   receiveState,
 } from "./image-directory";
 export { type ImageCounts, type ImageSummary, LEVEL_IMAGE_FORMAT, verifyImageRows } from "./image-rows";
-export { type HashSeed, type KeySpace, keyHash } from "./key-hash";
+export { type FilterBounds, KeyFilter } from "./key-filter";
+export { type HashSeed, type KeySpace, keyHash, PROCESS_SEED } from "./key-hash";
 export { KeyTable } from "./key-table";
+export { KnownKeys } from "./known-keys";
 export type { StateLimits } from "./level-state";
 export { liveTables } from "./leveldb-manifest";
 export { faultyTable } from "./leveldb-table";

@@ -22,6 +22,7 @@ import { AnswerRows } from "./answer-rows";
 import type { DatabaseHandle } from "./database-handle";
 import { LevelFrozenState } from "./frozen-state";
 import { HistoryFloors } from "./history-floors";
+import { KnownKeys } from "./known-keys";
 import { LoadedView } from "./loaded-view";
 import { NewestRecords, type ReplacedRows } from "./newest-records";
 import { OVERFLOW_FILE_NAME, OverflowFile } from "./overflow-file";
@@ -58,6 +59,7 @@ export class LevelState {
   readonly opened: OpenedState;
   private readonly source: RecordSource;
   private readonly runs: RecordRuns;
+  private readonly known: KnownKeys;
   private readonly newest: NewestRecords;
   private readonly writer: StateWriter;
   private readonly reclaimer: Reclaimer;
@@ -79,12 +81,15 @@ export class LevelState {
     const overflow = new RowOverflow(
       new OverflowFile(join(handle.database.location, OVERFLOW_FILE_NAME), limits.recordOverflowBytesMax),
     );
+    const keyCount = contents.resident.namespaces.reduce((sum, { keyCount }) => sum + keyCount, 0);
+    this.known = new KnownKeys(handle, this.writer, keyCount);
     this.newest = new NewestRecords(
       handle,
       this.source,
       this.writer,
       this.runs,
       overflow,
+      this.known,
       limits.cacheBytesMax,
     );
     this.floors = new HistoryFloors(contents.resident.namespaces, contents.resident.meta);
@@ -202,6 +207,7 @@ export class LevelState {
     await this.writer.settle();
     this.handle.end("is closed", { dataLoss: false });
     await this.reclaimer.settle();
+    await this.known.settle();
     await this.writer.settle();
     this.writer.drop();
     await this.newest.close();
@@ -213,9 +219,10 @@ export class LevelState {
     return this.writer.flush();
   }
 
-  /** Resolves when what was given up so far is removed. */
-  settle(): Promise<void> {
-    return this.reclaimer.settle();
+  /** Resolves when what was given up so far is removed, and it is known which keys there are. */
+  async settle(): Promise<void> {
+    await this.reclaimer.settle();
+    await this.known.settle();
   }
 
   /** Ends all that is under way with StateReplaced, and closes it. */

@@ -3,6 +3,7 @@ import { EMPTY_BYTES } from "#std";
 import type { DatabaseHandle } from "./database-handle";
 import type { GatheredWrites } from "./gathered-writes";
 import { type KeySpace, keyHash, PROCESS_SEED } from "./key-hash";
+import type { KnownKeys } from "./known-keys";
 import { type Found, MissedRecords, type Misses } from "./missed-records";
 import { RecordCache } from "./record-cache";
 import type { RecordRuns } from "./record-runs";
@@ -25,7 +26,8 @@ export interface ReplacedRows {
 
 /**
  * Reads records of keys through a cache of their newest versions, which writes keep up to date; and what is not cached
- * from what LevelDB does not have yet, from what the cache had no room for, or from LevelDB.
+ * from what LevelDB does not have yet, from what the cache had no room for, or from LevelDB, unless it is known that the
+ * key never was.
  */
 export class NewestRecords {
   private readonly cache: RecordCache;
@@ -39,6 +41,7 @@ export class NewestRecords {
     private readonly writer: Pick<StateWriter, "newestOf" | "snapshot">,
     private readonly runs: Pick<RecordRuns, "noteChanged" | "clear">,
     private readonly overflow: RowOverflow,
+    private readonly known: KnownKeys,
     cacheBytesMax: number,
   ) {
     this.cache = new RecordCache(cacheBytesMax, undefined, (row) => overflow.add(row));
@@ -102,7 +105,7 @@ export class NewestRecords {
       }
       const key = keyOfChange(change);
       const hash = keyHash(PROCESS_SEED, change, key);
-      const present = this.rowInMemory(hash, change, key);
+      const present = this.rowInMemory(hash, change, key) ?? this.rowOfNew(hash);
       const row = present === undefined ? undefined : copyOf(present);
       hashes.push(hash);
       rows.push(row);
@@ -140,9 +143,11 @@ export class NewestRecords {
           ? this.rowInMemory(hash, change, key)
           : (gathered.rows.newest.get(hash, change, key)?.row ?? fetched.rows[at])) ??
         this.rowInOverflow(hash, change, key) ??
+        this.rowOfNew(hash) ??
         this.source.newestRowNow(change, key);
       const { row } = writeNewestRow(this.rows, change, replaced);
       gathered.addChange(hash, change, { row, replaced });
+      this.known.add(hash);
       this.overflow.delete(hash);
       this.cache.set(hash, change, key, row);
       this.runs.noteChanged(change, key);
@@ -154,6 +159,7 @@ export class NewestRecords {
     this.writeCount += 1;
     for (const each of repaired) {
       const hash = keyHash(PROCESS_SEED, each, each.key);
+      this.known.add(hash);
       this.cache.delete(hash, each, each.key);
       this.overflow.delete(hash);
     }
@@ -179,6 +185,11 @@ export class NewestRecords {
     return this.overflow.find(hash, space, key) ?? undefined;
   }
 
+  /** That of a key of which it is known that it never was. */
+  private rowOfNew(hash: number): Uint8Array | undefined {
+    return this.known.isNew(hash) ? EMPTY_BYTES : undefined;
+  }
+
   /** Undefined where it is not at hand as the read wants it. */
   private atHand(hash: number, read: KeyRead, revision: number): StoredRecord | null | undefined {
     const { key } = read;
@@ -190,7 +201,10 @@ export class NewestRecords {
       if (!version.isApart || !read.withValue) return ownRecord(version, read.withValue);
     }
     const written = this.writer.newestOf(hash, read, key);
-    if (written === undefined) return cached === null ? this.broughtBack(hash, read, revision) : undefined;
+    if (written === undefined) {
+      if (cached !== null) return undefined;
+      return this.known.isNew(hash) ? null : this.broughtBack(hash, read, revision);
+    }
     const version = readVersion(key, written.row);
     if (version.modRevision > revision) return undefined;
     if (version.record === null || written.value === null) return ownRecord(version, read.withValue);

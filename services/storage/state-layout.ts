@@ -112,6 +112,16 @@ export function newestKey(
 /** What precedes the key's own bytes in a key of kind `newest`. */
 export const NEWEST_PREFIX_BYTES = 9;
 
+/** What a key of kind `newest` was made of; the key is a view. */
+export function placeOfNewestKey(storedKey: Uint8Array): {
+  readonly namespaceId: number;
+  readonly generation: number;
+  readonly key: Uint8Array;
+} {
+  const reader = new RecordReader(storedKey, 1);
+  return { namespaceId: reader.u32(), generation: reader.u32(), key: reader.rest() };
+}
+
 /** Of a version that is there or that a change took the place of. The revision has eight bytes, so it needs no escape. */
 export function valueKey(
   writer: RecordWriter,
