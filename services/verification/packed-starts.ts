@@ -21,26 +21,29 @@ export class PackedStarts {
 
   /** The position of the bucket that a key belongs to. */
   find(key: Uint8Array): number {
+    const { bytes, offsets } = this;
     let low = 1;
-    let high = this.offsets.length - 1;
+    let high = offsets.length - 1;
+    // Keys that follow on one another begin alike: what the nearest starts on both sides share with the key, those between share too.
+    let sharedBefore = 0;
+    let sharedBehind = 0;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.isBehind(middle, key)) high = middle;
-      else low = middle + 1;
+      const from = offsets[middle] as number;
+      const length = (offsets[middle + 1] as number) - from;
+      const end = Math.min(length, key.length);
+      let shared = Math.min(sharedBefore, sharedBehind);
+      while (shared < end && bytes[from + shared] === key[shared]) shared += 1;
+      const isBehind =
+        shared < end ? (bytes[from + shared] as number) > (key[shared] as number) : length > key.length;
+      if (isBehind) {
+        high = middle;
+        sharedBehind = shared;
+      } else {
+        low = middle + 1;
+        sharedBefore = shared;
+      }
     }
     return low - 1;
-  }
-
-  /** Whether that bucket starts behind the key. */
-  private isBehind(at: number, key: Uint8Array): boolean {
-    const { bytes } = this;
-    const from = this.offsets[at] as number;
-    const length = (this.offsets[at + 1] as number) - from;
-    const shared = Math.min(length, key.length);
-    for (let next = 0; next < shared; next += 1) {
-      const difference = (bytes[from + next] as number) - (key[next] as number);
-      if (difference !== 0) return difference > 0;
-    }
-    return length > key.length;
   }
 }
