@@ -5,8 +5,9 @@ import type { StoredRecord } from "./record";
 
 const encode = encoderOf(Answer, { revision: 0n, result: undefined });
 
-export function encodeAnswer(answer: Answer): Uint8Array {
-  return answer.result === DONE ? encodePlainAnswer(answer.revision) : encode(answer);
+/** @param revision the answer's; to be given as a number where it is at hand, which nearly all answers need nothing more of */
+export function encodeAnswer(answer: Answer, revision: number | bigint = answer.revision): Uint8Array {
+  return answer.result === DONE ? encodePlainAnswer(revision) : encode(answer);
 }
 
 /** The answer that encodeAnswer made the bytes of. Byte fields share memory with `bytes`. */

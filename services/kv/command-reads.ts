@@ -2,19 +2,21 @@ import type { DeleteRange } from "@quorate/proto/log";
 import { type KeyRange, rangeIsEmpty } from "./key-range";
 import type { LeaseTable } from "./lease-table";
 import type { Namespace } from "./namespace";
-import type { CommandReads, KeyRead } from "./view";
+import type { CommandReads, KeyRead, RangeRead } from "./view";
 
 /*
  * What the operations need of the store, each as far as it can be told before its batch.
  */
 
 export const NO_READS: CommandReads = { keys: [], ranges: [], startsBatch: false, endsBatch: false };
+/** Shared, for a command that reads a key comes with each put. */
+const NO_RANGES: readonly RangeRead[] = [];
 
 export function keyReads(namespace: Namespace, key: Uint8Array, withValue: boolean): CommandReads {
   const { id: namespaceId, generation } = namespace;
   return {
     keys: [{ namespaceId, generation, key, withValue }],
-    ranges: [],
+    ranges: NO_RANGES,
     startsBatch: false,
     endsBatch: false,
   };

@@ -261,7 +261,7 @@ export class StateMachine {
         return this.answer(refused(Refusal.SESSION_WINDOW_FULL, admission.message));
       case "fresh": {
         const answer = this.applyWrite(command, operation, namespace, batch);
-        this.sessions.keep(request, encodeAnswer(answer));
+        this.sessions.keep(request, encodeAnswer(answer, this.revision));
         return answer;
       }
       default:

@@ -265,7 +265,8 @@ export class Applier {
     let next = 0;
     this.on.applied(
       entries.map((entry) => ({
-        id: { term: entry.term, index: entry.index },
+        // It is its own id, and each put is told of here on each member.
+        id: entry,
         answer: isEmpty(entry) ? null : answers[next++]!,
         configuration: entry.kind === "normal" ? null : this.machine.membership.configuration,
       })),
