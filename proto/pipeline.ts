@@ -35,15 +35,21 @@ export function pipelinedAnswerBytes(answer: PipelinedAnswer): number {
 
 export function encodePipelineRequest({ calls, cancelled }: PipelineRequest): Buffer {
   let frameBytes = 0;
-  for (const call of calls) frameBytes += withHead(callBodyBytes(call));
+  const lengths: number[] = [];
+  for (const call of calls) {
+    const length = callBodyBytes(call);
+    lengths.push(length);
+    frameBytes += withHead(length);
+  }
   let cancelledBytes = 0;
   for (const id of cancelled) cancelledBytes += varintBytes(id);
   if (cancelled.length > 0) frameBytes += withHead(cancelledBytes);
   const frame = Buffer.allocUnsafe(frameBytes);
   let at = 0;
-  for (const call of calls) {
+  for (let place = 0; place < calls.length; place += 1) {
+    const call = calls[place] as PipelinedCall;
     frame[at++] = tagOf(1, LENGTH_DELIMITED);
-    at = writeVarint(frame, at, callBodyBytes(call));
+    at = writeVarint(frame, at, lengths[place] as number);
     at = writeNumber(frame, at, 1, call.id);
     at = writePath(frame, at, 2, call.method);
     at = writeText(frame, at, 3, call.requestId);
@@ -344,8 +350,12 @@ class FrameReader {
   at = 0;
   end: number;
   private readonly frame: Buffer;
+  private readonly buffer: ArrayBufferLike;
+  private readonly byteOffset: number;
 
   constructor(frame: Uint8Array) {
+    this.buffer = frame.buffer;
+    this.byteOffset = frame.byteOffset;
     this.frame = Buffer.isBuffer(frame)
       ? frame
       : Buffer.from(frame.buffer, frame.byteOffset, frame.byteLength);
@@ -376,11 +386,12 @@ class FrameReader {
     this.end = outerEnd;
   }
 
-  bytes(): Buffer {
+  bytes(): Uint8Array {
     const end = this.lengthEnd();
-    const bytes = this.frame.subarray(this.at, end);
+    const { at } = this;
     this.at = end;
-    return bytes;
+    // A Buffer's own way to a part of it takes twice as long.
+    return new Uint8Array(this.buffer, this.byteOffset + at, end - at);
   }
 
   text(): string {

@@ -5,12 +5,12 @@ import type { MethodRoute } from "./routing";
 export class ByteCall {
   readonly method: MethodRoute;
   /** Views the frame that it came in: copy what is kept. Empty where the requests are a stream, and until the one there is is whole. */
-  body: Buffer;
+  body: Uint8Array;
   readonly headers: CallHeaders;
   /** Until when it must be answered, as Date.now() counts. */
   readonly deadlineMs: number;
   /** As performance.now() counts. */
-  readonly arrivedMs = performance.now();
+  readonly arrivedMs: number;
   /** Whether the write may have left this node's hands: from then on an end without an answer is of unknown outcome. */
   isSubmitted = false;
   private ownTraceparent: string | null = null;
@@ -21,17 +21,20 @@ export class ByteCall {
 
   constructor(fields: {
     readonly method: MethodRoute;
-    readonly body: Buffer;
+    readonly body: Uint8Array;
     readonly headers: CallHeaders;
     /** Asked for the peer only when a line is to be logged, for its words cost more than the rest of a call's set-up. */
     readonly connection: { getPeer(): string };
     readonly deadlineMs: number;
+    /** As performance.now() counts, of calls that came together: one look at the clock is enough for them. */
+    readonly arrivedMs?: number;
   }) {
     this.method = fields.method;
     this.body = fields.body;
     this.headers = fields.headers;
     this.connection = fields.connection;
     this.deadlineMs = fields.deadlineMs;
+    this.arrivedMs = fields.arrivedMs ?? performance.now();
   }
 
   /** Whom to name in a log line. */

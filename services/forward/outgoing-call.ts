@@ -11,7 +11,7 @@ export interface OutgoingCall {
   /** Such as "/quorate.kv.v1.KvService/Put". */
   readonly path: string;
   /** Empty where the requests are a stream. */
-  readonly body: Buffer;
+  readonly body: Uint8Array;
   readonly headers: CallHeaders;
   /** As Date.now() counts. */
   readonly deadlineMs: number;

@@ -10,7 +10,6 @@ import {
 } from "@quorate/proto/pipeline";
 import { Status } from "nice-grpc-common";
 import type { ServerCall } from "#grpc";
-import { asBuffer } from "./as-buffer";
 import { ByteCall, type ByteService, type EndingCall } from "./call";
 import { callerLeft, deadlinePassed, shuttingDown } from "./call-failures";
 import { DeadlineTimer } from "./deadline-timer";
@@ -125,7 +124,8 @@ export class PipelineServing {
       const { calls, cancelled } = decodePipelineRequest(frame);
       for (const id of cancelled) this.cancel(id);
       const nowMs = Date.now();
-      for (const call of calls) this.serve(call, nowMs);
+      const arrivedMs = performance.now();
+      for (const call of calls) this.serve(call, nowMs, arrivedMs);
     } catch (error) {
       if (!(error instanceof MalformedFrameError)) throw error;
       this.breakOff(error.message);
@@ -133,7 +133,7 @@ export class PipelineServing {
     this.pauseOrResume();
   }
 
-  private serve(said: PipelinedCall, nowMs: number): void {
+  private serve(said: PipelinedCall, nowMs: number, arrivedMs: number): void {
     const { id } = said;
     if (this.open.has(id)) throw new MalformedFrameError(`the id ${id} is that of a call which is open`);
     if (this.phase === "finishing") {
@@ -145,11 +145,15 @@ export class PipelineServing {
       this.answer(failed(id, notUnary(said.method)));
       return;
     }
-    const body = asBuffer(said.body);
+    const { body } = said;
     const deadlineMs =
       said.deadlineMs === 0 ? nowMs + this.defaultDeadlineMs : ownDeadlineMs(nowMs + said.deadlineMs, nowMs);
     const connection = this.stream;
-    const call = new CallOfStream({ method, body, headers: said, connection, deadlineMs }, id, this.end);
+    const call = new CallOfStream(
+      { method, body, headers: said, connection, deadlineMs, arrivedMs },
+      id,
+      this.end,
+    );
     this.open.add(id, call);
     this.heldBytes += body.length;
     this.deadlines.watch(deadlineMs);

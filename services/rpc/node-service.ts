@@ -239,7 +239,7 @@ export class NodeService implements ByteService {
     }
   }
 
-  private checkLength(request: Buffer): void {
+  private checkLength(request: Uint8Array): void {
     const { requestBytesMax } = this.node.limits;
     if (request.length <= requestBytesMax) return;
     throw tooLarge(`the request is ${request.length} bytes long, more than the limit of ${requestBytesMax}`);

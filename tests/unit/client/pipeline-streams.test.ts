@@ -94,7 +94,7 @@ describe("when a stream ends", () => {
 
   test("with OK, all that it took is answered, so nothing else was applied; later calls open another", async () => {
     const failures = Array.from({ length: OPEN_MAX + 4 }, (_, at) =>
-      put(`${at}`).then(String, (error: QuorateError) => error),
+      text(put(`${at}`)).catch((error: QuorateError) => error),
     );
     await eventually("as many as it takes", () => server.streams.at(-1)?.calls.length === OPEN_MAX);
     server.stream.answer(...server.stream.calls.slice(0, 2000).map(({ id, body }) => ({ id, body })));
