@@ -40,6 +40,7 @@ module.exports = {
   // Tests of real processes wait more than they work: three at once take two thirds of the time of two on two cores
   // (424 s against 615), and the work itself is the same. A number, since jest reads "150%" as 150.
   maxWorkers: Math.ceil(availableParallelism() * 1.5),
+  testSequencer: "<rootDir>/tests/support/longest-first.cjs",
   testMatch: ["**/*.test.ts"],
   testPathIgnorePatterns: [
     "/node_modules/",
