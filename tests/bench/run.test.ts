@@ -26,7 +26,7 @@ const testWithEtcdAndGo = etcdVersion() === null || etcdGoProblem() !== null ? t
 
 test("the bench measures a cluster of its own and says so in JSON", async () => {
   const child = bench(
-    "--cell mixed,mixed@gateway,cas@unary,footprint --in-flight 2 --rounds 2 --seconds 0.5 --warm-up-seconds 0 --keys 50 --footprint-keys 100 --json -",
+    "--cell mixed,mixed@gateway,cas@unary,footprint --in-flight 2 --rounds 2 --seconds 0.3 --warm-up-seconds 0 --keys 50 --footprint-keys 100 --json -",
   );
   expect(await child.ended).toEqual({ code: 0, signal: null });
   const report = JSON.parse(child.log());
@@ -70,7 +70,7 @@ testWithEtcd(
   "etcd runs beside, and each cell is a multiple of its",
   async () => {
     const child = bench(
-      "--against etcd --cell put,put@unary,cas,scan,txn,ycsb-e,get-stale --in-flight 4 --rounds 1 --seconds 0.5 --settle-seconds 0 --warm-up-seconds 0 --keys 200 --json -",
+      "--against etcd --cell put,put@unary,cas,scan,txn,ycsb-e,get-stale --in-flight 4 --rounds 1 --seconds 0.2 --settle-seconds 0 --warm-up-seconds 0 --keys 200 --json -",
     );
     expect(await child.ended).toEqual({ code: 0, signal: null });
     const { cells, ratios } = JSON.parse(child.log());
@@ -92,7 +92,7 @@ testWithEtcdAndGo(
   async () => {
     const operations = ["mixed", "get-stale", "cas", "scan", "txn"];
     const child = bench(
-      `--against etcd,etcd-go --cell ${operations},ycsb-d --in-flight 4 --rounds 1 --seconds 0.5 --settle-seconds 0 --warm-up-seconds 0.2 --keys 200 --json -`,
+      `--against etcd,etcd-go --cell ${operations},ycsb-d --in-flight 4 --rounds 1 --seconds 0.3 --settle-seconds 0 --warm-up-seconds 0.1 --keys 200 --json -`,
     );
     expect(await child.ended).toEqual({ code: 0, signal: null });
     const { cells, ratios } = JSON.parse(child.log());
