@@ -4,15 +4,17 @@ import { keyHash, PROCESS_SEED } from "./key-hash";
 import { placeOfNewestKey, rangeOfKind } from "./state-layout";
 import type { StateWriter } from "./state-writer";
 
-/** Some 200 us of the main thread. */
+/** Some 600 us of the main thread. */
 const KEYS_PER_READ = 256;
 /** No iterator is open for longer than so many reads: LevelDB keeps what it sees. */
 const READS_PER_ITERATOR = 16;
+/** A lookup that finds nothing costs as much as to read 20 keys, or more: so what is read is not much more than was lost. */
+const KEYS_PER_LOOKUP = 64;
 
 /**
  * Knows of most keys that were never there that they were not, so that LevelDB is not asked for them: a lookup there costs
- * merges of tables, whatever it finds. What was written before is read in the background, and until that is done
- * nothing is known. Nothing is lost with it but time.
+ * merges of tables, whatever it finds. What was written before is read in the background, when as many lookups found
+ * nothing as that is worth; until it is done nothing is known. Nothing is lost with it but time.
  */
 export class KnownKeys {
   /** Of all keys that LevelDB has, or is to get; null until it is filled. */
@@ -21,21 +23,31 @@ export class KnownKeys {
   private next: KeyFilter | null = null;
   /** With more keys the filter is filled anew: of those that went, it has no less for it. */
   private keyCountMax = Number.POSITIVE_INFINITY;
+  /** Lookups that found nothing, before it is filled. */
+  private lookupsLeft: number;
   private running: Promise<void> | null = null;
 
-  /** @param keyCount how many there are, about */
+  /** @param storedCount how many there are, about */
   constructor(
     private readonly handle: { readonly database: Pick<Database, "keys">; check(): void },
     private readonly writer: Pick<StateWriter, "flush">,
-    keyCount: number,
+    private readonly storedCount: number,
     private readonly bounds?: FilterBounds,
   ) {
-    this.fill(keyCount);
+    this.lookupsLeft = storedCount / KEYS_PER_LOOKUP;
+    if (this.lookupsLeft === 0) this.fill(storedCount);
   }
 
   /** Whether it is certain that a key with that hash never was: LevelDB has no `newest` row of it, and is to get none. */
   isNew(hash: number): boolean {
     return this.filter !== null && !this.filter.mayHave(hash);
+  }
+
+  /** A key was looked for that LevelDB does not have. */
+  noteAbsent(): void {
+    if (this.lookupsLeft <= 0) return;
+    this.lookupsLeft -= 1;
+    if (this.lookupsLeft <= 0) this.fill(this.storedCount);
   }
 
   /** Notes a key of which LevelDB is to get a version. */

@@ -219,7 +219,7 @@ export class LevelState {
     return this.writer.flush();
   }
 
-  /** Resolves when what was given up so far is removed, and it is known which keys there are. */
+  /** Resolves when what was given up so far is removed, and no keys are being read to know them. */
   async settle(): Promise<void> {
     await this.reclaimer.settle();
     await this.known.settle();

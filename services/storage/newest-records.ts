@@ -47,7 +47,10 @@ export class NewestRecords {
     this.cache = new RecordCache(cacheBytesMax, undefined, (row) => overflow.add(row));
     this.missed = new MissedRecords(handle, source, writer, {
       writeCount: () => this.writeCount,
-      remember: (hash, read, row) => this.cache.set(hash, read, read.key, row),
+      remember: (hash, read, row) => {
+        if (row.length === 0) known.noteAbsent();
+        this.cache.set(hash, read, read.key, row);
+      },
     });
   }
 
@@ -118,7 +121,11 @@ export class NewestRecords {
     const snapshot = this.handle.database.snapshot();
     try {
       const read = await this.source.newestRows(missed, snapshot);
-      for (let next = 0; next < missedAt.length; next += 1) rows[missedAt[next] as number] = read[next];
+      for (let next = 0; next < missedAt.length; next += 1) {
+        const row = read[next] as Uint8Array;
+        if (row.length === 0) this.known.noteAbsent();
+        rows[missedAt[next] as number] = row;
+      }
     } finally {
       await snapshot.close();
     }
@@ -144,7 +151,7 @@ export class NewestRecords {
           : (gathered.rows.newest.get(hash, change, key)?.row ?? fetched.rows[at])) ??
         this.rowInOverflow(hash, change, key) ??
         this.rowOfNew(hash) ??
-        this.source.newestRowNow(change, key);
+        this.rowStored(change, key);
       const { row } = writeNewestRow(this.rows, change, replaced);
       gathered.addChange(hash, change, { row, replaced });
       this.known.add(hash);
@@ -183,6 +190,12 @@ export class NewestRecords {
 
   private rowInOverflow(hash: number, space: KeySpace, key: Uint8Array): Uint8Array | undefined {
     return this.overflow.find(hash, space, key) ?? undefined;
+  }
+
+  private rowStored(space: KeySpace, key: Uint8Array): Uint8Array {
+    const row = this.source.newestRowNow(space, key);
+    if (row.length === 0) this.known.noteAbsent();
+    return row;
   }
 
   /** That of a key of which it is known that it never was. */

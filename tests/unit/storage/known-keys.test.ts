@@ -15,6 +15,7 @@ import {
   get,
   meta,
   NAMESPACE_ID,
+  namespace,
   put,
   record,
   remove,
@@ -63,8 +64,8 @@ describe("which keys there are", () => {
   }
 
   /** @param flush gives LevelDB what was written */
-  function knownKeys(flush = async () => {}): KnownKeys {
-    return new KnownKeys({ database, check: () => {} }, { flush }, 0, SMALL);
+  function knownKeys(flush = async () => {}, storedCount = 0): KnownKeys {
+    return new KnownKeys({ database, check: () => {} }, { flush }, storedCount, SMALL);
   }
 
   const newOf = (known: KnownKeys, keys: readonly string[]) => keys.filter((key) => known.isNew(hashOf(key)));
@@ -149,6 +150,21 @@ describe("which keys there are", () => {
     expect(newOf(known, [...names(5_000), ...names(100, "later")])).toEqual([]);
   });
 
+  it("is learned when lookups found nothing for one of 64 keys that are stored, and not before", async () => {
+    await store(names(640));
+    const keys = jest.spyOn(database, "keys");
+    const known = knownKeys(undefined, 640);
+    for (let lookup = 0; lookup < 9; lookup += 1) known.noteAbsent();
+    await known.settle();
+    expect(keys).not.toHaveBeenCalled();
+    expect(newOf(known, names(100, "other"))).toEqual([]);
+    known.noteAbsent();
+    known.add(hashOf("written meanwhile"));
+    await known.settle();
+    expect(newOf(known, [...names(640), "written meanwhile"])).toEqual([]);
+    expect(newOf(known, names(100, "other")).length).toBeGreaterThan(90);
+  });
+
   it("is never known where they cannot be read", async () => {
     jest.spyOn(database, "keys").mockImplementation(() => {
       throw new Error("IO error");
@@ -215,6 +231,22 @@ describe("LevelDB", () => {
     await readAndPut(state, 3, ["b", "c"]);
     expect(await get(state, "a")).toBe("v");
     expect(lookups()).toBe(1);
+  });
+
+  it("is asked for keys that never were after a restart, until it is worth knowing those that were", async () => {
+    const first = await rig.openState();
+    const stored = namespace({ keyCount: 3 * 64 });
+    await first.write(batch(2, [put("a", "1", 1)], { namespaces: [stored] }));
+    await rig.kill();
+    const state = await rig.openState();
+    const lookups = countLookups();
+    await readAndPut(state, 3, ["b", "c"]);
+    await rig.settle();
+    await readAndPut(state, 4, ["d"]);
+    await rig.settle();
+    await readAndPut(state, 5, ["e", "f", "g"]);
+    expect(lookups()).toBe(3);
+    expect(await get(state, "b")).toBe("v");
   });
 
   it("is asked for one that was put right, though it never was here", async () => {
