@@ -45,6 +45,8 @@ const LOOP_BYTES_MAX = 32;
  */
 export class MessageWriter {
   private memory: Uint8Array;
+  /** The memory's: to ask for it is a call out of compiled code. */
+  private buffer: ArrayBufferLike;
   /** From here on the memory is written, up to where the message ends. */
   private at: number;
   private end: number;
@@ -57,6 +59,7 @@ export class MessageWriter {
   ) {
     this.isShared = messages === "together";
     this.memory = new Uint8Array(this.isShared ? sharedBytes : MEMORY_BYTES_MIN);
+    this.buffer = this.memory.buffer;
     this.at = this.memory.length;
     this.end = this.at;
   }
@@ -71,7 +74,7 @@ export class MessageWriter {
 
   finish(): Uint8Array {
     const { memory, at } = this;
-    if (this.isShared) return new Uint8Array(memory.buffer, at, this.end - at);
+    if (this.isShared) return new Uint8Array(this.buffer, at, this.end - at);
     if (memory.length <= MEMORY_BYTES_KEPT) return memory.slice(at);
     this.take(new Uint8Array(MEMORY_BYTES_MIN));
     return memory.subarray(at);
@@ -159,10 +162,14 @@ export class MessageWriter {
     const { memory } = this;
     let at = this.at;
     let rest = value;
-    while (rest > 0x7fffffff) {
-      memory[at] = (rest % 0x80) | 0x80;
-      rest = Math.floor(rest / 0x80);
-      at += 1;
+    if (value >= LOW_SPAN) {
+      rest = Math.floor(value / LOW_SPAN);
+      const low = value - rest * LOW_SPAN;
+      memory[at] = (low & 0x7f) | 0x80;
+      memory[at + 1] = ((low >>> 7) & 0x7f) | 0x80;
+      memory[at + 2] = ((low >>> 14) & 0x7f) | 0x80;
+      memory[at + 3] = (low >>> 21) | 0x80;
+      at += 4;
     }
     while (rest >= 0x80) {
       memory[at] = (rest & 0x7f) | 0x80;
@@ -194,12 +201,15 @@ export class MessageWriter {
 
   private take(memory: Uint8Array): void {
     this.memory = memory;
+    this.buffer = memory.buffer;
     this.at = memory.length;
     this.end = this.at;
   }
 }
 
 const MAX_SAFE = BigInt(Number.MAX_SAFE_INTEGER);
+/** Four bytes of a varint. What a safe integer has above them are 25 bits: so neither part needs a remainder of doubles, which is a call. */
+const LOW_SPAN = 2 ** 28;
 
 function varintLength(value: number): number {
   if (value < 2 ** 14) return 2;
@@ -223,6 +233,9 @@ export class MessageReader {
   /** What bytes() views: the source, or what holds a copy of a part of it. Its first byte stands for the source's `viewedFrom`. */
   private viewed: Uint8Array = EMPTY_BYTES;
   private viewedFrom = 0;
+  /** Its memory, and where in that the source's first byte would lie; null until it is asked for, as one for each message is a call. */
+  private viewedBuffer: ArrayBufferLike | null = null;
+  private viewedAt = 0;
 
   begin(source: Uint8Array): this {
     this.source = source;
@@ -231,6 +244,7 @@ export class MessageReader {
     this.isOdd = false;
     this.viewed = source;
     this.viewedFrom = 0;
+    this.viewedBuffer = null;
     return this;
   }
 
@@ -238,6 +252,7 @@ export class MessageReader {
   finish(): boolean {
     this.source = EMPTY_BYTES;
     this.viewed = EMPTY_BYTES;
+    this.viewedBuffer = null;
     return !this.isOdd;
   }
 
@@ -296,8 +311,8 @@ export class MessageReader {
       return EMPTY_BYTES;
     }
     this.at = start + length;
-    const { buffer, byteOffset } = this.viewed;
-    return new Uint8Array(buffer, byteOffset + start - this.viewedFrom, length);
+    if (this.viewedBuffer === null) this.look();
+    return new Uint8Array(this.viewedBuffer as ArrayBufferLike, this.viewedAt + start, length);
   }
 
   /**
@@ -311,6 +326,7 @@ export class MessageReader {
     const copyEnd = isLong ? end : Math.min(at + sharedBytes, source.length);
     this.viewed = new Uint8Array(source.subarray(at, copyEnd));
     this.viewedFrom = at;
+    this.viewedBuffer = null;
   }
 
   /** Has bytes() view a copy of what is left of the message that was entered. */
@@ -320,6 +336,13 @@ export class MessageReader {
     const start = memory.copy(source, at, end);
     this.viewed = memory.latest;
     this.viewedFrom = at - start;
+    this.viewedBuffer = null;
+  }
+
+  private look(): void {
+    const { viewed, viewedFrom } = this;
+    this.viewedBuffer = viewed.buffer;
+    this.viewedAt = viewed.byteOffset - viewedFrom;
   }
 
   text(): string {

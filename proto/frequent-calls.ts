@@ -51,6 +51,7 @@ const scanResponse = {
 const writer = new MessageWriter();
 // Of answers that are gone as soon as the transport has taken them.
 const answerWriter = new MessageWriter("together");
+const startWriter = new MessageWriter();
 const reader = new MessageReader();
 
 export function encodePutResponse(header: PlainHeader, previous: PlainRecord | null): Uint8Array {
@@ -162,11 +163,27 @@ function writeHeader(
   { clusterId, memberId, term, revision }: PlainHeader,
 ): void {
   const from = to.length;
-  to.count(header.revision, revision)
+  if (clusterId !== lastStart.clusterId || memberId !== lastStart.memberId || term !== lastStart.term)
+    lastStart = startOf(clusterId, memberId, term);
+  to.count(header.revision, revision).raw(lastStart.bytes).message(tag, from);
+}
+
+/** What headers of one member begin with, as long as nobody else leads. */
+let lastStart: {
+  readonly clusterId: string;
+  readonly memberId: string;
+  readonly term: Count;
+  readonly bytes: Uint8Array;
+} = { clusterId: "", memberId: "", term: 0, bytes: EMPTY_BYTES };
+
+function startOf(clusterId: string, memberId: string, term: Count): typeof lastStart {
+  const bytes = startWriter
+    .begin()
     .count(header.term, term)
     .text(header.memberId, memberId)
     .text(header.clusterId, clusterId)
-    .message(tag, from);
+    .finish();
+  return { clusterId, memberId, term, bytes };
 }
 
 function writeRecord(to: MessageWriter, tag: number, fields: PlainRecord): void {

@@ -172,6 +172,15 @@ describe("the command of a put", () => {
 });
 
 describe("the answer of most commands", () => {
+  test("with revisions of each length that a number holds is encoded as by the generated code", () => {
+    const revisions = Array.from({ length: 53 }, (_, bits) => [2 ** bits, 2 ** (bits + 1) - 1]).flat();
+    for (const revision of revisions) {
+      const result = { $case: "done" as const, value: Done.decode(new Uint8Array(0)) };
+      const generated = Answer.encode({ revision: BigInt(revision), result }).finish();
+      expect(Buffer.from(encodePlainAnswer(revision)).equals(generated)).toBe(true);
+    }
+  });
+
   test("is encoded by hand as by the generated code, byte for byte", () => {
     fc.assert(
       fc.property(int64, (revision) => {
