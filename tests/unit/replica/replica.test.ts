@@ -62,6 +62,19 @@ describe("replicas", () => {
     expect(idle!.status().appliedIndex).toBe(idle!.status().raft.commit);
   });
 
+  it("answer a linearizable read on a follower without a tick, with what had waited there to be applied", async () => {
+    const rig = new ReplicaRig(3);
+    const leader = await rig.elect();
+    await rig.tick(3);
+    const follower = rig.replica(rig.seats.find(({ id }) => id !== leader.id)!.id);
+    // So soon one after another that the word of the last one's commit waits for the next, and comes with the read's round.
+    for (let at = 0; at < 8; at += 1) appliedAnswer(await submitted(rig, leader, put(`k${at}`, "1")));
+    expect(follower.status().raft.commit).toBeLessThan(leader.status().raft.commit);
+    const point = follower.readPoint(READ);
+    await rig.settle();
+    expect(await now(point)).toMatchObject({ kind: "ready", revision: 8 });
+  });
+
   it("apply on a follower at once what somebody waits to hear of", async () => {
     const rig = new ReplicaRig(3);
     const leader = await rig.elect();

@@ -70,3 +70,22 @@ test("a store that fails ends the watches of its replica", async () => {
   await rig.tick(3);
   expect((await takeAll(watch)).map(told)).toEqual(["ended store_lost, resume 1"]);
 });
+
+test("a watch on a follower tells what is committed without a tick, also what had waited there when it was opened", async () => {
+  const rig = new ReplicaRig(3);
+  const leader = await rig.elect();
+  await rig.tick(3);
+  const seat = rig.seats.findIndex(({ id }) => id !== leader.id);
+  const hub = hubsOf(rig)[seat]!;
+  const submit = async (key: string): Promise<void> => {
+    const outcome = leader.submit(put(key, "v"));
+    await rig.settle();
+    appliedAnswer(await outcome);
+  };
+  for (const key of ["a", "b", "c"]) await submit(key);
+  expect(rig.replica(rig.seats[seat]!.id).status().revision).toBeLessThan(3);
+  const watch = hub.open(spec({ startRevision: 1 }));
+  await rig.settle();
+  await submit("d");
+  expect(eventsOf(await takeAll(watch))).toEqual(["1 put a", "2 put b", "3 put c", "4 put d"]);
+});
