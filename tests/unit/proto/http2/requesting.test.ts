@@ -149,4 +149,25 @@ describe("the end that begins streams", () => {
     end.say(frame(PING, ACK, 0, probe.payload));
     await eventually("its answer is heard", () => answered === 1);
   });
+
+  test("hears the answers to its probes in the order of these, and none once it has ended", async () => {
+    const [requester, end] = await server.dial();
+    const answered: string[] = [];
+    end.say(settings());
+    await eventually("it is ready", () => requester.ready === 1);
+    for (const name of ["first", "second", "third"]) requester.connection.ping(() => answered.push(name));
+    const pong = frame(PING, ACK, 0, Buffer.alloc(8));
+    end.say(pong);
+    await eventually("an answer is heard", () => answered.length > 0);
+    end.say(pong, frame(PING, 0, 0, Buffer.alloc(8)));
+    await eventually("that is answered", () =>
+      end.frames.some(({ type, flags }) => type === PING && flags === ACK),
+    );
+    expect(answered).toEqual(["first", "second"]);
+    requester.connection.close();
+    end.say(pong);
+    end.end();
+    await eventually("it is over", () => requester.connection.destroyed);
+    expect(answered).toEqual(["first", "second"]);
+  });
 });

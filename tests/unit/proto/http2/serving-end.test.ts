@@ -98,6 +98,16 @@ describe("the end of a connection", () => {
     expect([seen.closed, taken, rig.wrote, rig.took, rig.closed]).toEqual([[null], 1, 1, 1, 1]);
   });
 
+  test("is told to a stream before it is told whose data of it was on its way", async () => {
+    rig.call().say(headers(1));
+    const seen = await rig.begun(1);
+    const closedWhenTaken: number[] = [];
+    for (const bytes of [10, 100_000])
+      seen.stream.write(NO_BYTES, Buffer.alloc(bytes), () => closedWhenTaken.push(seen.closed.length));
+    rig.connection.destroy();
+    expect(closedWhenTaken).toEqual([1, 1]);
+  });
+
   test("comes where who reads nothing wants more answers than are kept", async () => {
     const caller = rig.call();
     await passed(caller);

@@ -7,6 +7,7 @@ import {
   END_STREAM,
   errorCode,
   frame,
+  GOAWAY,
   HAS_PRIORITY,
   HEADERS,
   number32,
@@ -109,6 +110,25 @@ describe("what comes is taken", () => {
       room -= 16_384;
     }
     await eventually("all is there", () => Buffer.concat(seen.data).length === 50 * 16_384);
+    seen.stream.pause();
+    await passed(caller);
+    for (const { type, streamId, payload } of caller.frames)
+      if (type === WINDOW_UPDATE && streamId === 1) room += payload.readUInt32BE(0);
+    for (; room > 16_384; room -= 16_384) caller.say(frame(DATA, 0, 1, Buffer.alloc(16_384)));
+    caller.say(frame(DATA, 0, 1, Buffer.alloc(room)));
+    await passed(caller);
+    caller.say(frame(DATA, 0, 1, Buffer.of(1)));
+    expect((await caller.next(GOAWAY, 0)).payload.readUInt32BE(4)).toBe(errorCode.flowControl);
+  });
+
+  test("without more room for it, where all of it has come", async () => {
+    const caller = rig.call().say(headers(1));
+    caller.say(frame(DATA, 0, 1, Buffer.alloc(16_384)), frame(DATA, END_STREAM, 1, Buffer.alloc(16_384)));
+    const seen = await rig.begun(1);
+    await eventually("it has ended", () => seen.ends === 1);
+    await passed(caller);
+    const told = caller.frames.filter(({ type, streamId }) => type === WINDOW_UPDATE && streamId === 1);
+    expect(told).toEqual([]);
   });
 
   test("as much as it wants, where most of it is padding", async () => {
