@@ -1,6 +1,6 @@
 import { appendFile, cp, mkdtemp, readFile, rename, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { LevelRig } from "../../compliance/level-rig";
 import { allEntries, entry, ids } from "../../compliance/log-store";
@@ -240,6 +240,18 @@ describe("damage to the log", () => {
     const [first] = (await segmentsOf(logPath())) as [string];
     await appendFile(first, Buffer.alloc(100, 7));
     expect((await rig.openLog()).lastIndex()).toBe(SEGMENTED_ENTRIES);
+  });
+
+  it("E8: a log that ends with a segment that was full lacks what followed, and is refused", async () => {
+    await writeSegmentsAndKill();
+    const [first, ...behind] = (await filesOf(logPath(), ".log")).toSorted() as [string, ...string[]];
+    for (const path of behind) await rm(path);
+    expect(behind.length).toBeGreaterThan(2);
+    await expect(rig.openLog()).rejects.toMatchObject({
+      dataLoss: true,
+      message: expect.stringContaining(`${basename(behind[0] as string)} is missing`),
+    });
+    expect(await filesOf(logPath(), ".log")).toEqual([first]);
   });
 
   it("E8: a missing segment is refused, whichever it is, and not replaced by an empty one", async () => {
