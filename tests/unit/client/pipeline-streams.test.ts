@@ -1,4 +1,5 @@
 import { spawn } from "node:child_process";
+import { setMaxListeners } from "node:events";
 import { Metadata, status } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
 import type { QuorateError } from "@quorate/client";
@@ -28,6 +29,59 @@ test("a stream that is full of calls which wait is left for a new one, to which 
   first.answer(...first.calls.map(({ id, body }) => ({ id, body })));
   expect((await Promise.all(waiting)).at(0)).toBe("0");
   await eventually("it has ended", () => first.isDone);
+});
+
+test("a stream that is full for a while is left also where calls come all the time, and each is sent once", async () => {
+  await warm();
+  const first = server.stream;
+  const calls = Array.from({ length: OPEN_MAX }, (_, nth) => text(put(`${nth}`)));
+  await eventually("it is full", () => first.calls.length === 1 + OPEN_MAX);
+  await eventually("another is opened", () => {
+    calls.push(text(put(`${calls.length}`)));
+    return server.streams.length === 2;
+  });
+  first.answer(...first.calls.map(({ id, body }) => ({ id, body })));
+  await eventually("it has ended", () => first.isDone);
+  const bodies = calls.map((_, nth) => `${nth}`);
+  const second = server.stream;
+  await eventually("the rest has left", () => second.calls.length === calls.length - OPEN_MAX);
+  const sent = [first, second].flatMap((stream) => stream.calls.map(({ body }) => String(body)));
+  expect(sent.slice(1)).toEqual(bodies);
+  second.answer(...second.calls.map(({ id, body }) => ({ id, body })));
+  expect(await Promise.all(calls)).toEqual(bodies);
+});
+
+test("calls that were given up take no room of those that come", async () => {
+  await warm();
+  for (let nth = 0; nth < 4; nth += 1) {
+    const leaving = new AbortController();
+    setMaxListeners(0, leaving.signal);
+    const { signal } = leaving;
+    const failures = Array.from({ length: 50 }, () => failureOf(put(Buffer.alloc(60_000), { signal })));
+    await eventually("they have left", () => server.stream.calls.length === 1 + 50 * (nth + 1));
+    leaving.abort();
+    for (const { code } of await Promise.all(failures)) expect(code).toBe("CANCELLED");
+  }
+  server.onFrame = echo;
+  expect(await text(put("later"))).toBe("later");
+  expect(server.streams).toHaveLength(1);
+});
+
+test("a stream that was full once and is not any more is not left", async () => {
+  await warm();
+  const first = server.stream;
+  const calls = Array.from({ length: OPEN_MAX + 1 }, (_, nth) => text(put(`${nth}`)));
+  await eventually("it is full", () => first.calls.length === 1 + OPEN_MAX);
+  const [kept, ...others] = first.calls.slice(1);
+  first.answer(...others.map(({ id, body }) => ({ id, body })));
+  await Promise.all(calls.slice(1, OPEN_MAX));
+  const beganMs = performance.now();
+  await eventually("a while has passed", () => performance.now() - beganMs > 1100);
+  server.onFrame = echo;
+  expect(await text(put("later"))).toBe("later");
+  expect(server.streams).toHaveLength(1);
+  first.answer(...[kept!, first.calls.at(-2)!].map(({ id, body }) => ({ id, body })));
+  expect([await calls[0], await calls[OPEN_MAX]]).toEqual(["0", `${OPEN_MAX}`]);
 });
 
 test("a stream on which nothing comes is left for a new one when a deadline passes there", async () => {
@@ -108,6 +162,24 @@ describe("when a stream ends", () => {
     expect(await text(put("again"))).toBe("again");
     expect(server.streams).toHaveLength(2);
   });
+
+  test.each([status.UNIMPLEMENTED, status.PERMISSION_DENIED, status.UNAUTHENTICATED])(
+    "with a refusal (%d) behind an answer, what is not answered is in doubt, and not sent again",
+    async (code) => {
+      server.onFrame = (stream, { calls }) => {
+        for (const { id, body } of calls) if (String(body) === "answered") stream.answer({ id, body });
+      };
+      const calls = [put("answered"), put("not answered")] as const;
+      expect(await text(calls[0])).toBe("answered");
+      server.stream.end({ code, details: "refused" });
+      expect(await failureOf(calls[1])).toMatchObject({
+        code: "UNAVAILABLE",
+        retryable: true,
+        outcome: null,
+      });
+      expect(server.loneCalls).toEqual([]);
+    },
+  );
 
   test("right behind answers, those count", async () => {
     server.onFrame = (stream, { calls }) => {
