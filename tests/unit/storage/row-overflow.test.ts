@@ -65,6 +65,52 @@ test("rows are found in memory and in the file, until the ring has come round", 
   expect(kept.length).toBeGreaterThan(150);
   expect(kept).toEqual(Array.from({ length: kept.length }, (_, at) => 1000 - kept.length + at));
   for (const at of kept) expect(found[at]).toEqual(rowOf(at, 300));
+  // One that is gone may come again.
+  await addWhenRoom(0, rowOf(7, 300));
+  expect(find(0)).toEqual(rowOf(7, 300));
+});
+
+test("rows are found where places begin anew at 2^32", async () => {
+  const file = new OverflowFile(join(directory, "overflow"), 64 * KIB);
+  overflow = new RowOverflow(file);
+  // The last two blocks of 8 KiB before, in units of 16 bytes.
+  Reflect.set(file, "nextStart", 2 ** 32 - 2 * 512);
+  for (let at = 0; at < 120; at += 1) await addWhenRoom(at, rowOf(at, 300));
+  expect(Array.from({ length: 120 }, (_, at) => find(at))).toEqual(
+    Array.from({ length: 120 }, (_, at) => rowOf(at, 300)),
+  );
+});
+
+test("a file of which a block was written in part has nothing", async () => {
+  openOverflow(64 * KIB);
+  jest.spyOn(fs, "write").mockImplementation(((...all: unknown[]) => {
+    const [, bytes] = all as [number, Buffer];
+    setImmediate(() => (all.at(-1) as (failure: null, count: number) => void)(null, bytes.length - 1));
+  }) as unknown as typeof fs.write);
+  for (let at = 0; at < 40; at += 1) add(at, rowOf(at, 300));
+  await new Promise((resolve) => setImmediate(resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  add(100, rowOf(100, 300));
+  expect([find(39), find(100)]).toEqual([null, null]);
+});
+
+test("a row that did not come to lie in the file is not found by what lay there a round before", async () => {
+  openOverflow(8 * KIB);
+  // Four of them fill a block.
+  const names = Array.from({ length: 32 }, (_, at) => 10 + at);
+  for (const at of names) await addWhenRoom(at, rowOf(at, 210));
+  expect(find(names.at(-10) as number)).toEqual(rowOf(names.at(-10) as number, 210));
+  for (const at of names) overflow.delete(hashOf(at));
+  jest.spyOn(fs, "write").mockImplementation(((...all: unknown[]) => {
+    const [, bytes] = all as [number, Buffer];
+    setImmediate(() => (all.at(-1) as (failure: null, count: number) => void)(null, bytes.length));
+  }) as unknown as typeof fs.write);
+  for (const at of names) await addWhenRoom(at, rowOf(at + 1, 210));
+  const found = names.map((at) => find(at));
+  // What is in memory still, and nothing else.
+  const first = found.findIndex((row) => row !== null);
+  expect(first).toBeGreaterThan(16);
+  expect(found.slice(first)).toEqual(names.slice(first).map((at) => rowOf(at + 1, 210)));
 });
 
 test("a row that is longer than what is read at first comes whole, and one that is longer than a block is not kept", async () => {
@@ -95,6 +141,7 @@ test("whoever closes it hears when nothing is being written any more, however ma
     written.push(() => (write as (...all: unknown[]) => void)(...all));
   }) as unknown as typeof fs.write);
   for (let at = 0; at < 100; at += 1) add(at, rowOf(at, 300));
+  expect([0, 10, 40].map((at) => find(at))).toEqual([0, 10, 40].map((at) => rowOf(at, 300)));
   let closed = 0;
   const closing = [overflow.close(), overflow.close(), overflow.close()];
   for (const each of closing) void each.then(() => (closed += 1));
