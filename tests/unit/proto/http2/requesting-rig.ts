@@ -8,6 +8,7 @@ import {
 } from "@quorate/proto/http2";
 import { eventually } from "../../../support/eventually";
 import { END_HEADERS, END_STREAM, frame, HEADERS, PREFACE } from "../../grpc/http2-frames";
+import { catchFaults } from "./caught-faults";
 import { RawEnd } from "./raw-end";
 
 export const NO_BYTES = Buffer.alloc(0);
@@ -59,17 +60,7 @@ export class Requester {
         closed: (why) => this.closed.push(why),
       },
     );
-    for (const read of socket.listeners("data") as ((chunk: Buffer) => void)[]) {
-      socket.off("data", read);
-      socket.on("data", (chunk: Buffer) => {
-        try {
-          read(chunk);
-        } catch (error) {
-          this.faults.push(error);
-          socket.destroy();
-        }
-      });
-    }
+    catchFaults(socket, this.faults);
   }
 
   request(fields: readonly OutgoingField[] = REQUEST): SeenAnswer {

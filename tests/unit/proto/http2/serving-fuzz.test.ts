@@ -1,7 +1,7 @@
-import type { Socket } from "node:net";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { Stream } from "@quorate/proto/http2";
 import { eventually } from "../../../support/eventually";
+import { catchFaults } from "./caught-faults";
 import { anyFrame, drawing, spoilt } from "./drawn-frames";
 import { ServingRig } from "./serving-rig";
 
@@ -18,7 +18,7 @@ let open: number;
 beforeEach(async () => {
   faults = [];
   open = 0;
-  rig = new ServingRig({ streamsMax: 8, begun: answer, accepted: catchFaults });
+  rig = new ServingRig({ streamsMax: 8, begun: answer, accepted: (socket) => catchFaults(socket, faults) });
   await rig.listen();
 });
 
@@ -47,21 +47,6 @@ function answer(stream: Stream): void {
       open -= 1;
     },
   };
-}
-
-/** Where reading throws, the process would end. */
-function catchFaults(socket: Socket): void {
-  for (const read of socket.listeners("data") as ((chunk: Buffer) => void)[]) {
-    socket.off("data", read);
-    socket.on("data", (chunk: Buffer) => {
-      try {
-        read(chunk);
-      } catch (error) {
-        faults.push(error);
-        socket.destroy();
-      }
-    });
-  }
 }
 
 test.each([1, 2, 3, 4])(
