@@ -31,3 +31,15 @@ test("the places of answers are as a map from their sequences, and what is taken
     }),
   );
 });
+
+test("few answers take little room, however many came and went, or came again", () => {
+  const places = new AnswerPlaces<string>();
+  const row = (): AnswerRow<string> => ({ number: 1, storedCount: 1, answers: ["one"], keptCount: 1 });
+  for (let sequence = 1; sequence <= 10_000; sequence += 1) {
+    places.add(sequence, row(), 0);
+    places.add(sequence, row(), 0);
+    if (sequence > 8) places.take(sequence - 8);
+  }
+  expect(places.all()).toHaveLength(8);
+  expect(Reflect.get(places, "rows").length).toBeLessThanOrEqual(32);
+});
