@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { Socket } from "node:net";
+import { afterEach, beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { eventually } from "../../../support/eventually";
 import {
   ACK,
@@ -28,7 +29,10 @@ beforeEach(async () => {
   await server.listen();
 });
 
-afterEach(() => server.close());
+afterEach(() => {
+  jest.restoreAllMocks();
+  return server.close();
+});
 
 /** ":status: 100", and 103. */
 const CONTINUE = Buffer.from("\x08\x03100", "latin1");
@@ -69,6 +73,29 @@ describe("the end that begins streams", () => {
     ]);
     expect([bytesOf(seen), seen.ends, seen.closed]).toEqual([Buffer.from("de"), 1, [errorCode.none]]);
     expect(requester.connection.streamCount).toBe(0);
+  });
+
+  test("keeps the process running until it is ready, and then while there are streams on it", async () => {
+    const holds: string[] = [];
+    const { ref, unref } = Socket.prototype;
+    jest.spyOn(Socket.prototype, "ref").mockImplementation(function (this: Socket) {
+      holds.push("held");
+      return ref.call(this);
+    });
+    jest.spyOn(Socket.prototype, "unref").mockImplementation(function (this: Socket) {
+      holds.push("let go");
+      return unref.call(this);
+    });
+    const [requester, end] = await server.dial();
+    expect(holds).toEqual([]);
+    end.say(settings());
+    await eventually("it is ready", () => requester.ready === 1);
+    expect(holds).toEqual(["let go"]);
+    const [first, second] = [requester.request(), requester.request()];
+    first.stream.reset();
+    expect(holds).toEqual(["let go", "held"]);
+    second.stream.reset();
+    expect(holds).toEqual(["let go", "held", "let go"]);
   });
 
   test("passes over what is said before an answer, padding, and frames that it does not know", async () => {
