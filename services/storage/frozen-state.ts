@@ -19,6 +19,7 @@ import {
   readPosition,
   rowBytes,
 } from "./image-rows";
+import { NEWEST_REVISION } from "./newest-records";
 import type { RecordSource } from "./record-source";
 import { kindOfKey, lastOfRevisionsKey, marksOfRevisionsKey, RANGE_OF_IMAGE } from "./state-layout";
 import { readHead } from "./state-records";
@@ -26,7 +27,6 @@ import { scanSnapshot } from "./state-scan";
 import type { StateWriter } from "./state-writer";
 
 const ROWS_PER_READ = 4096;
-const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
 
 /** What a state is frozen by. */
 export interface FrozenParts {

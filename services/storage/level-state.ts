@@ -24,7 +24,7 @@ import { LevelFrozenState } from "./frozen-state";
 import { HistoryFloors } from "./history-floors";
 import { KnownKeys } from "./known-keys";
 import { LoadedView } from "./loaded-view";
-import { NewestRecords, type ReplacedRows } from "./newest-records";
+import { NEWEST_REVISION, NewestRecords, type ReplacedRows } from "./newest-records";
 import { OVERFLOW_FILE_NAME, OverflowFile } from "./overflow-file";
 import { RecordRepairs } from "./record-repairs";
 import { RecordRuns } from "./record-runs";
@@ -51,8 +51,6 @@ export interface StateLimits extends CheckpointLimits, GatheringLimits {
   /** A chunk of an image is longer only where one row is. */
   readonly imageChunkBytes: number;
 }
-
-const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
 
 /** One state directory while it is open, until it is closed or another one takes its place. */
 export class LevelState {

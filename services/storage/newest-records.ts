@@ -17,6 +17,15 @@ import { readVersion, type Version, wholeRow, withoutValue, writeNewestRow } fro
 /** Changes whose keys are read within one turn at most, where none of them is in memory: up to some 3 ms. */
 const UNFETCHED_CHANGES_MAX = 256;
 
+/** Asks for what a key is, whatever its revision, as who is about to write does. */
+export const NEWEST_REVISION = Number.MAX_SAFE_INTEGER;
+
+/**
+ * Of the rows that reads bring back, one of so many goes into the cache: one that is read often is there soon, and many
+ * that are read once do not push each other out.
+ */
+const BROUGHT_BACK_PER_CACHED = 4;
+
 /** By position of the changes of a batch; nothing of those that truncate. */
 export interface ReplacedRows {
   readonly hashes: readonly number[];
@@ -34,6 +43,7 @@ export class NewestRecords {
   private readonly rows = new RecordWriter();
   private readonly missed: MissedRecords;
   private writeCount = 0;
+  private broughtBackCount = 0;
 
   constructor(
     private readonly handle: DatabaseHandle,
@@ -228,7 +238,10 @@ export class NewestRecords {
   private broughtBack(hash: number, read: KeyRead, revision: number): StoredRecord | null | undefined {
     const row = this.overflow.find(hash, read, read.key);
     if (row === null) return undefined;
-    this.cache.set(hash, read, read.key, row);
+    this.broughtBackCount += 1;
+    // Whoever is about to write wants it once more.
+    if (revision === NEWEST_REVISION || this.broughtBackCount % BROUGHT_BACK_PER_CACHED === 0)
+      this.cache.set(hash, read, read.key, row);
     const version = readVersion(read.key, row);
     if (version.modRevision > revision || (version.isApart && read.withValue)) return undefined;
     return ownRecord(version, read.withValue);
