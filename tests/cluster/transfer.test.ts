@@ -94,6 +94,9 @@ cluster.test(
       const { term } = await cluster.status(leader);
       cluster.pause(target);
       try {
+        // It has to be behind: else the leader tells it at once to stand, which it reads when it goes on, and does.
+        const atPause = load.acknowledged.size;
+        await inTime("writes that the target does not have", () => load.acknowledged.size >= atPause + 10);
         const { admin } = cluster.node(leader);
         const reply = await admin.attempt(
           "transferLeadership",
