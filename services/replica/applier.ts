@@ -108,7 +108,10 @@ export class Applier {
     if (this.queue.length > 0 && !this.patience.allows(entries)) this.goOn();
   }
 
-  /** Applies what has been left to wait. @returns null when it is done, or nothing waited; else resolves when it is */
+  /**
+   * Applies what has been left to wait. @returns null when that is done, nothing waited, or a batch is under way, which what
+   * waits follows at once; else resolves when it is done
+   */
   catchUp(): Promise<void> | null {
     if (this.queue.length === 0 || this.isBusy) return null;
     this.goOn();

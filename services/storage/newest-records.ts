@@ -57,10 +57,7 @@ export class NewestRecords {
     this.cache = new RecordCache(cacheBytesMax, undefined, (row) => overflow.add(row));
     this.missed = new MissedRecords(handle, source, writer, {
       writeCount: () => this.writeCount,
-      remember: (hash, read, row) => {
-        if (row.length === 0) known.noteAbsent();
-        this.cache.set(hash, read, read.key, row);
-      },
+      remember: (hash, read, row) => this.cache.set(hash, read, read.key, this.noted(row)),
     });
   }
 
@@ -132,9 +129,7 @@ export class NewestRecords {
     try {
       const read = await this.source.newestRows(missed, snapshot);
       for (let next = 0; next < missedAt.length; next += 1) {
-        const row = read[next] as Uint8Array;
-        if (row.length === 0) this.known.noteAbsent();
-        rows[missedAt[next] as number] = row;
+        rows[missedAt[next] as number] = this.noted(read[next] as Uint8Array);
       }
     } finally {
       await snapshot.close();
@@ -203,7 +198,11 @@ export class NewestRecords {
   }
 
   private rowStored(space: KeySpace, key: Uint8Array): Uint8Array {
-    const row = this.source.newestRowNow(space, key);
+    return this.noted(this.source.newestRowNow(space, key));
+  }
+
+  /** A row that LevelDB was asked for; it is empty where there is none. */
+  private noted(row: Uint8Array): Uint8Array {
     if (row.length === 0) this.known.noteAbsent();
     return row;
   }
