@@ -250,7 +250,9 @@ export class NewestRecords {
 /** Of a version that is a view of memory that changes. */
 function ownRecord({ record }: Version, withValue: boolean): StoredRecord | null {
   if (record === null) return null;
-  return { ...record, value: withValue ? copyOf(record.value) : EMPTY_BYTES };
+  const { key, valueBytes, createRevision, modRevision, version, leaseId } = record;
+  const value = withValue ? copyOf(record.value) : EMPTY_BYTES;
+  return { key, value, valueBytes, createRevision, modRevision, version, leaseId };
 }
 
 /** Of a pool, where it is small: an array with memory of its own takes 350 bytes besides. */
