@@ -52,23 +52,26 @@ export class PackedRecords {
     return low;
   }
 
-  /** Adds the records of places in [from, to) to a list. Their bytes are views. */
+  /**
+   * Adds the records of places in [from, to) to a list. Their bytes are views, and their numbers what they were before they were
+   * packed: of doubles V8 would make another kind of record, and have those of all other reads change to it one by one.
+   */
   addTo(records: StoredRecord[], from: number, to: number): void {
     const { fields } = this;
     const { buffer } = this.bytes;
     let start = from === 0 ? 0 : (fields[from * FIELDS - FIELDS + 1] as number);
     for (let at = from * FIELDS; at < to * FIELDS; at += FIELDS) {
-      const keyEnd = fields[at] as number;
-      const valueEnd = fields[at + 1] as number;
+      const keyEnd = asInteger(fields[at] as number);
+      const valueEnd = asInteger(fields[at + 1] as number);
       const valueBytes = valueEnd - keyEnd;
       records.push({
         key: new Uint8Array(buffer, start, keyEnd - start),
         value: new Uint8Array(buffer, keyEnd, valueBytes),
         valueBytes,
-        createRevision: fields[at + 2] as number,
-        modRevision: fields[at + 3] as number,
-        version: fields[at + 4] as number,
-        leaseId: fields[at + 5] as number,
+        createRevision: asInteger(fields[at + 2] as number),
+        modRevision: asInteger(fields[at + 3] as number),
+        version: asInteger(fields[at + 4] as number),
+        leaseId: asInteger(fields[at + 5] as number),
       });
       start = valueEnd;
     }
@@ -79,4 +82,10 @@ export class PackedRecords {
     const start = place === 0 ? 0 : (fields[(place - 1) * FIELDS + 1] as number);
     return this.bytes.subarray(start, fields[place * FIELDS] as number);
   }
+}
+
+/** The same number; where it has 32 bits, as V8 keeps an integer. */
+function asInteger(value: number): number {
+  const integer = value | 0;
+  return integer === value ? integer : value;
 }

@@ -34,7 +34,10 @@ export class RecordReader {
   }
 
   u64(): number {
-    return this.u32() * UINT32_SPAN + this.u32();
+    const high = this.u32();
+    const low = this.u32();
+    // The product is a double to V8 whatever it comes to, and makes doubles of the fields that it is put into.
+    return high === 0 ? low : high * UINT32_SPAN + low;
   }
 
   varint(): number {
