@@ -72,7 +72,7 @@ export type { Quota } from "./namespace";
 export { firstEvent, oldestReadable } from "./namespace-history";
 export { NAMESPACE_NAME_RULE, namespaceNameFault } from "./namespace-name";
 export { RangeMeter } from "./range-meter";
-export type { StoredRecord } from "./record";
+export { type StoredRecord, withBytes } from "./record";
 export {
   type Change,
   type ChangeCause,

@@ -1,3 +1,4 @@
+export { asInteger } from "./as-integer";
 export { AssertionError, assert, unreachable } from "./assert";
 export { BoundedQueue } from "./bounded-queue";
 export { bytesEqual, compareBytes, concatBytes, EMPTY_BYTES, hexDecode, hexEncode } from "./bytes";

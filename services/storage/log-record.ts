@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import type { Entry, EntryId, EntryKind, HardState } from "#raft";
-import { assert } from "#std";
+import { asInteger, assert } from "#std";
 
 /*
  * A record of the log: what one append wrote, whole or not at all. All numbers are big-endian.
@@ -194,7 +194,7 @@ function entryId(bytes: Uint8Array, at: number): EntryId {
 }
 
 function u64(bytes: Uint8Array, at: number): number {
-  return u32(bytes, at) * UINT32_SPAN + u32(bytes, at + 4);
+  return asInteger(u32(bytes, at) * UINT32_SPAN + u32(bytes, at + 4));
 }
 
 function u32(bytes: Uint8Array, at: number): number {

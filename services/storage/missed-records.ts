@@ -1,4 +1,4 @@
-import type { KeyRead, StoredRecord } from "#kv";
+import { type KeyRead, type StoredRecord, withBytes } from "#kv";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
 import type { KeySpace } from "./key-hash";
@@ -114,7 +114,7 @@ export class MissedRecords {
     const { isApart, record } = version;
     if (!isApart || record === null) return version;
     const value = this.source.valueNow(space, record.key, record.modRevision);
-    return { ...version, record: { ...record, value }, isApart: false };
+    return { ...version, record: withBytes(record, record.key, value), isApart: false };
   }
 
   /** Whether of some of them an older version is asked for, which LevelDB may not have either. */

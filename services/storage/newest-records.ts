@@ -1,4 +1,4 @@
-import type { Change, KeyRead, StoredRecord } from "#kv";
+import { type Change, type KeyRead, type StoredRecord, withBytes } from "#kv";
 import { EMPTY_BYTES } from "#std";
 import type { DatabaseHandle } from "./database-handle";
 import type { GatheredWrites } from "./gathered-writes";
@@ -230,7 +230,7 @@ export class NewestRecords {
     const version = readVersion(key, written.row);
     if (version.modRevision > revision) return undefined;
     if (version.record === null || written.value === null) return ownRecord(version, read.withValue);
-    return asAsked({ ...version.record, value: written.value }, read);
+    return asAsked(withBytes(version.record, key, written.value), read);
   }
 
   /** From what the cache had no room for. */
@@ -248,11 +248,9 @@ export class NewestRecords {
 }
 
 /** Of a version that is a view of memory that changes. */
-function ownRecord({ record }: Version, withValue: boolean): StoredRecord | null {
+function ownRecord({ record }: Version, isWithValue: boolean): StoredRecord | null {
   if (record === null) return null;
-  const { key, valueBytes, createRevision, modRevision, version, leaseId } = record;
-  const value = withValue ? copyOf(record.value) : EMPTY_BYTES;
-  return { key, value, valueBytes, createRevision, modRevision, version, leaseId };
+  return withBytes(record, record.key, isWithValue ? copyOf(record.value) : EMPTY_BYTES);
 }
 
 /** Of a pool, where it is small: an array with memory of its own takes 350 bytes besides. */

@@ -1,5 +1,5 @@
 import type { StoredRecord } from "#kv";
-import { compareBytes } from "#std";
+import { asInteger, compareBytes } from "#std";
 
 /** keyEnd, valueEnd, createRevision, modRevision, version, leaseId. */
 const FIELDS = 6;
@@ -54,7 +54,7 @@ export class PackedRecords {
 
   /**
    * Adds the records of places in [from, to) to a list. Their bytes are views, and their numbers what they were before they were
-   * packed: of doubles V8 would make another kind of record, and have those of all other reads change to it one by one.
+   * packed: integers.
    */
   addTo(records: StoredRecord[], from: number, to: number): void {
     const { fields } = this;
@@ -82,10 +82,4 @@ export class PackedRecords {
     const start = place === 0 ? 0 : (fields[(place - 1) * FIELDS + 1] as number);
     return this.bytes.subarray(start, fields[place * FIELDS] as number);
   }
-}
-
-/** The same number; where it has 32 bits, as V8 keeps an integer. */
-function asInteger(value: number): number {
-  const integer = value | 0;
-  return integer === value ? integer : value;
 }

@@ -1,4 +1,4 @@
-import { assert } from "#std";
+import { asInteger, assert } from "#std";
 
 const UINT32_SPAN = 2 ** 32;
 
@@ -34,10 +34,7 @@ export class RecordReader {
   }
 
   u64(): number {
-    const high = this.u32();
-    const low = this.u32();
-    // The product is a double to V8 whatever it comes to, and makes doubles of the fields that it is put into.
-    return high === 0 ? low : high * UINT32_SPAN + low;
+    return asInteger(this.u32() * UINT32_SPAN + this.u32());
   }
 
   varint(): number {

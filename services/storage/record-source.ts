@@ -1,4 +1,4 @@
-import type { KeyRead } from "#kv";
+import { type KeyRead, withBytes } from "#kv";
 import { EMPTY_BYTES } from "#std";
 import type { DatabaseSnapshot } from "./database";
 import type { DatabaseHandle } from "./database-handle";
@@ -72,7 +72,7 @@ export class RecordSource {
       if (!version.isApart || version.record === null) return version;
       const value = this.valueOf(storedKeys[next] as Uint8Array, stored[next]);
       next += 1;
-      return { ...version, record: { ...version.record, value }, isApart: false };
+      return { ...version, record: withBytes(version.record, version.record.key, value), isApart: false };
     });
   }
 

@@ -1,4 +1,4 @@
-import { byteKey, type Change, type KeyRange, rangeContains, type StoredRecord } from "#kv";
+import { byteKey, type Change, type KeyRange, rangeContains, type StoredRecord, withBytes } from "#kv";
 import type { HistoryQuery } from "#replica";
 import { unreachable } from "#std";
 import type { DatabaseSnapshot } from "./database";
@@ -176,7 +176,7 @@ async function withRecords(
         return {
           kind,
           ...place,
-          record: { ...record, key: ownBytes(record.key), value: ownBytes(record.value) },
+          record: withBytes(record, ownBytes(record.key), ownBytes(record.value)),
         };
       }
       case "delete":

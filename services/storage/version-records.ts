@@ -1,4 +1,4 @@
-import type { StoredRecord } from "#kv";
+import { type StoredRecord, withBytes } from "#kv";
 import { assert, EMPTY_BYTES } from "#std";
 import type { CachedRow } from "./record-cache";
 import { RecordReader } from "./record-reader";
@@ -188,7 +188,7 @@ export function toldOf(row: Uint8Array): Uint8Array {
 }
 
 export function withoutValue(record: StoredRecord): StoredRecord {
-  return record.value.length === 0 ? record : { ...record, value: EMPTY_BYTES };
+  return record.value.length === 0 ? record : withBytes(record, record.key, EMPTY_BYTES);
 }
 
 function marksOf(change: VersionChange): number {

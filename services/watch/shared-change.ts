@@ -1,4 +1,4 @@
-import type { Change, StoredRecord } from "#kv";
+import { type Change, type StoredRecord, withBytes } from "#kv";
 import { assert } from "#std";
 import type { WatchEvent } from "./watch";
 
@@ -124,7 +124,7 @@ function ownChange(change: Change): Change {
   const value = ownBytes(record.value);
   return key === record.key && value === record.value
     ? change
-    : { ...change, record: { ...record, key, value } };
+    : { ...change, record: withBytes(record, key, value) };
 }
 
 /** The bytes, copied where they are a small part of what they are a view of. */

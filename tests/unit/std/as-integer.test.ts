@@ -1,0 +1,26 @@
+import { describe, expect, test } from "@jest/globals";
+import { asInteger } from "@quorate/services/std";
+
+describe("a number as V8 keeps an integer", () => {
+  test.each([
+    0,
+    1,
+    -1,
+    0.5,
+    -2.25,
+    2 ** 31 - 1,
+    2 ** 31,
+    -(2 ** 31),
+    -(2 ** 31) - 1,
+    2 ** 32,
+    2 ** 53 - 1,
+    Infinity,
+  ])("%p is the same number", (value) => {
+    expect(asInteger(value)).toBe(value);
+    expect(asInteger(new Float64Array([value])[0] as number)).toBe(value);
+  });
+
+  test("what is no number stays none", () => {
+    expect(asInteger(Number.NaN)).toBeNaN();
+  });
+});
