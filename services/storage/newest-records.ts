@@ -248,9 +248,9 @@ export class NewestRecords {
 }
 
 /** Of a version that is a view of memory that changes. */
-function ownRecord({ record }: Version, isWithValue: boolean): StoredRecord | null {
+function ownRecord({ record }: Version, withValue: boolean): StoredRecord | null {
   if (record === null) return null;
-  return withBytes(record, record.key, isWithValue ? copyOf(record.value) : EMPTY_BYTES);
+  return withBytes(record, record.key, withValue ? copyOf(record.value) : EMPTY_BYTES);
 }
 
 /** Of a pool, where it is small: an array with memory of its own takes 350 bytes besides. */
