@@ -1,5 +1,9 @@
+import { setFlagsFromString } from "node:v8";
 import { describe, expect, test } from "@jest/globals";
 import { asInteger } from "@quorate/services/std";
+
+setFlagsFromString("--allow-natives-syntax");
+const isKeptAsInteger = new Function("value", "return %IsSmi(value)") as (value: number) => boolean;
 
 describe("a number as V8 keeps an integer", () => {
   test.each([
@@ -19,6 +23,15 @@ describe("a number as V8 keeps an integer", () => {
     expect(asInteger(value)).toBe(value);
     expect(asInteger(new Float64Array([value])[0] as number)).toBe(value);
   });
+
+  test.each([0, 1, -1, 2 ** 31 - 1, -(2 ** 31)])(
+    "%p is kept as an integer, though it was a double",
+    (value) => {
+      const double = new Float64Array([value])[0] as number;
+      expect(isKeptAsInteger(double)).toBe(false);
+      expect(isKeptAsInteger(asInteger(double))).toBe(true);
+    },
+  );
 
   test("what is no number stays none", () => {
     expect(asInteger(Number.NaN)).toBeNaN();

@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { StoredRecord } from "@quorate/services/kv";
 import type { StateStore } from "@quorate/services/replica";
+import { RecordReader } from "../../../services/storage/record-reader";
 import { LevelRig } from "../../compliance/level-rig";
 import { batch, bytes, GENERATION, NAMESPACE_ID, NEWEST, put } from "../../compliance/state-samples";
 
@@ -17,6 +18,8 @@ const isSameKind = new Function("one", "other", "return %HaveSameMap(one, other)
   one: object,
   other: object,
 ) => boolean;
+
+const isKeptAsInteger = new Function("value", "return %IsSmi(value)") as (value: number) => boolean;
 
 let rig: LevelRig;
 let state: StateStore;
@@ -60,4 +63,10 @@ test("a record is of one kind, whether looked up, scanned, or scanned again from
     await looked(keyAt(KEYS - 1)),
   ];
   expect(others.map((other) => isSameKind(first, other))).toEqual(others.map(() => true));
+});
+
+test("a number of 64 bits that is read is an integer where it has 32", () => {
+  const seven = new RecordReader(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 7)).u64();
+  expect(seven).toBe(7);
+  expect(isKeptAsInteger(seven)).toBe(true);
 });
