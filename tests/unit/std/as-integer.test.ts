@@ -1,9 +1,6 @@
-import { setFlagsFromString } from "node:v8";
 import { describe, expect, test } from "@jest/globals";
 import { asInteger } from "@quorate/services/std";
-
-setFlagsFromString("--allow-natives-syntax");
-const isKeptAsInteger = new Function("value", "return %IsSmi(value)") as (value: number) => boolean;
+import { isKeptAsInteger } from "../../support/v8-kinds";
 
 describe("a number as V8 keeps an integer", () => {
   test.each([

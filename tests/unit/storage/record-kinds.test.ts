@@ -1,10 +1,10 @@
-import { setFlagsFromString } from "node:v8";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import type { StoredRecord } from "@quorate/services/kv";
 import type { StateStore } from "@quorate/services/replica";
 import { RecordReader } from "../../../services/storage/record-reader";
 import { LevelRig } from "../../compliance/level-rig";
 import { batch, bytes, GENERATION, NAMESPACE_ID, NEWEST, put } from "../../compliance/state-samples";
+import { isKeptAsInteger, isSameKind } from "../../support/v8-kinds";
 
 const KEYS = 300;
 const VALUE = "v".repeat(300);
@@ -13,14 +13,6 @@ const VALUE = "v".repeat(300);
  * Records of more than one kind (V8: map) make all that uses them slower, and objects of a kind that was given up are changed one by
  * one: a scan that did so took a tenth off the puts that came after it.
  */
-setFlagsFromString("--allow-natives-syntax");
-const isSameKind = new Function("one", "other", "return %HaveSameMap(one, other)") as (
-  one: object,
-  other: object,
-) => boolean;
-
-const isKeptAsInteger = new Function("value", "return %IsSmi(value)") as (value: number) => boolean;
-
 let rig: LevelRig;
 let state: StateStore;
 
